@@ -1,0 +1,147 @@
+// The log: a ring of records in shared memory, lock-free to read, one writer at a time.
+//
+// Nothing here knows of nginx. A `Log` is a view of a span of memory that every worker has mapped; it owns nothing
+// and may be copied. Writers call with the zone's lock held, readers without.
+//
+// Writing publishes with one release-store of the head. Whatever a killed writer left half done is either invisible
+// (the head was not stored) or is put right by the next writer, which finds the `dirty` mark.
+//
+// Reading works like a seqlock: copy out, then look at the tail behind an acquire fence; a tail that has passed the
+// record means that the copy may be torn and is thrown away. The writer moves the tail, then a release fence, before
+// it overwrites.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "log/event_id.hpp"
+#include "log/index.hpp"
+#include "log/record.hpp"
+#include "log/siphash.hpp"
+
+namespace sse {
+
+struct ZoneHeader; // what lies at the start of the memory, see log.cpp
+
+// An event on its way into the log.
+struct NewEvent {
+    std::string_view channel; // 1 to 255 bytes
+    uint64_t hash;            // Log::hash(channel)
+    std::string_view ownId;   // the publisher's id, may be empty; goes behind the log's id: "id: 5-0~own"
+    std::string_view fields;  // everything of the rendered event behind its id line, with the closing blank line
+};
+
+enum class AppendStatus {
+    Ok,
+    TooLarge, // the record would be larger than a quarter of the ring
+};
+
+struct Appended {
+    AppendStatus status = AppendStatus::Ok;
+    EventId id;
+    WorkerSet listeners{};    // whom to wake
+    uint32_t subscribers = 0; // of the channel, all workers together
+};
+
+// What the index knows of a channel.
+struct ChannelState {
+    uint32_t entry = kNoEntry;
+    uint64_t newest = kNoOffset; // offset of the newest record in the ring, kNoOffset if there is none
+    EventId newestId;            // the newest event that the channel has or may have had
+    uint32_t subscribers = 0;
+};
+
+enum class ReadStatus {
+    Ok,
+    End,    // the offset is the head: nothing there yet
+    Lapped, // the record has been overwritten, or is about to be
+};
+
+// A snapshot for the status page.
+struct LogFigures {
+    uint64_t capacity;  // bytes of the ring
+    uint64_t used;      // bytes between tail and head
+    EventId firstId;    // of the oldest event in the ring; zero if there is none
+    EventId lastId;     // of the newest event ever; the birth of the log if there was none
+    uint64_t published; // events appended since the log was made
+    uint64_t evicted;   // events that newer ones have overwritten
+    uint32_t channels;  // entries in use
+    uint32_t channelCapacity;
+    uint64_t forgottenChannels; // channels that lost their history because the index was full
+};
+
+class Log {
+public:
+    // Bytes that a log with this index needs beside its ring.
+    static size_t overhead(uint32_t channels) noexcept;
+
+    // The smallest ring that is any use.
+    static constexpr size_t kMinCapacity = 64 * 1024;
+
+    // Lays out an empty log in `memory` (8-byte aligned, any content), which has to be larger than
+    // overhead(channels) + kMinCapacity; nullopt if it is not. Ids start at `nowMilliseconds`, the log's birth.
+    static std::optional<Log> create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
+                                     uint64_t nowMilliseconds) noexcept;
+
+    // A view of a log that was laid out earlier; nullopt if it was not made by this version of the module.
+    static std::optional<Log> attach(std::span<std::byte> memory) noexcept;
+
+    uint64_t hash(std::string_view channel) const noexcept;
+    uint64_t capacity() const noexcept;
+    // The largest record, header and name included: a quarter of the ring.
+    uint64_t maxRecord() const noexcept;
+    LogFigures figures() const noexcept; // lock-free, each figure true at some moment
+
+    // --- Writers: the zone's lock is held ---
+
+    // Appends one event and makes it visible; evicts the oldest as far as needed.
+    Appended append(const NewEvent& event, uint64_t nowMilliseconds) noexcept;
+
+    // Puts right what a killed writer has left; every writer's call does so first, by itself.
+    void recover() noexcept;
+
+    // Marks a worker as a listener of a channel, making the index entry if there is none. The entry stays until the
+    // last listener has left. state.entry is kNoEntry if the index is full of channels that are listened to.
+    ChannelState listen(uint64_t hash, uint32_t worker) noexcept;
+    // Takes that mark back.
+    void unlisten(uint32_t entry, uint32_t worker) noexcept;
+    // Adds to (or takes from) the subscribers of an entry.
+    void count(uint32_t entry, int32_t change) noexcept;
+
+    // What is known of a channel; without an entry: newest is kNoOffset, newestId the newest id that any
+    // forgotten channel had (at least the birth of the log).
+    ChannelState find(uint64_t hash) noexcept;
+    ChannelState state(uint32_t entry) noexcept;
+
+    // A worker has died: clears its marks on entries [from, from + count), returns whether there are more. In
+    // slices, so that nobody waits long for the lock.
+    bool forgetWorker(uint32_t worker, uint32_t from, uint32_t count) noexcept;
+    // Starts a new census: all subscriber counts are void until the workers have announced theirs again.
+    void beginCensus() noexcept;
+
+    // --- Readers: no lock ---
+
+    uint32_t census() const noexcept;
+    uint64_t head() const noexcept; // acquire
+    uint64_t tail() const noexcept;
+    EventId lastId() const noexcept; // exact only with the lock held
+
+    // Copies the header at `offset`, which must be the start of a record (pads are reported like events).
+    ReadStatus read(uint64_t offset, RecordHeader& header) const noexcept;
+    // Copies `length` bytes at `position` behind the header of the record at `offset`: the name, then the payload.
+    // false if the record was overwritten meanwhile: the bytes are garbage then.
+    bool copy(uint64_t offset, size_t position, size_t length, char* out) const noexcept;
+    // Whether the record at `offset` is that channel's: compares names; false also if lapped.
+    bool isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
+
+private:
+    ZoneHeader* header_ = nullptr;
+    IndexEntry* entries_ = nullptr;
+    std::byte* ring_ = nullptr;
+};
+
+} // namespace sse

@@ -1,0 +1,82 @@
+// Replay: reads the events of a set of channels behind a cursor, in the log's order, without a lock.
+//
+// First it seeks: from each channel's newest record back along the chain to the first one behind the cursor, in slices
+// if that is far. Then it reads forward along the `next` links, merging the channels by id. It also decides exactly
+// whether the reader has missed something.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "log/log.hpp"
+
+namespace sse {
+
+// How far back a replay reaches, for each channel.
+struct History {
+    uint64_t count = UINT64_MAX; // at most that many of the newest events
+    uint64_t since = 0;          // and none older than this (Unix milliseconds, RecordHeader::time)
+};
+
+// One channel of a replay. The caller fills in the first three members, with `state` from the index.
+struct ReplayChannel {
+    std::string_view name;
+    uint64_t hash = 0;
+    ChannelState state;
+
+    uint64_t offset = kNoOffset; // where the seek has got to, then the next record to be read
+    uint64_t found = 0;          // events seen by the seek
+    EventId start;               // everything after this id will be read
+    bool sought = false;
+};
+
+// What lies behind an event that could not be given.
+enum class Gap {
+    None,
+    Evicted, // newer than the cursor, and no longer in the ring or beyond the history that is kept
+    Unknown, // the cursor is not of this log's life
+};
+
+struct ReplayEvent {
+    uint64_t offset = kNoOffset;
+    RecordHeader header{};
+};
+
+class Replay {
+public:
+    // `channels` belong to the caller and stay as long as the replay. `cursor` is exclusive; kBeginning means all
+    // that there is, and is never a gap. A cursor newer than `lastId` is of another life: a gap, and all is read.
+    Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
+           const History& history) noexcept;
+
+    static constexpr EventId kBeginning{0, 0};
+
+    // Seeks for at most `steps` records. Ok: ready to read. End: call again. Lapped: the ring has moved on under the
+    // seek; make a new replay with fresh states.
+    ReadStatus seek(uint32_t steps) noexcept;
+
+    // Valid once the seek is Ok.
+    Gap gap() const noexcept { return gap_; }
+    // A reader that has this id as its cursor gets exactly what this replay is going to read; the id for a gap event.
+    EventId start() const noexcept;
+
+    // The next event before `limit` (a logical offset) in the order of ids. End: there is none. Lapped: the
+    // reader has fallen behind, make a new replay from the last event that was given.
+    ReadStatus next(uint64_t limit, ReplayEvent& event) noexcept;
+
+private:
+    Log log_;
+    std::span<ReplayChannel> channels_;
+    EventId cursor_;
+    History history_;
+    Gap gap_ = Gap::None;
+};
+
+// The id of the newest event of these channels whose publisher gave it `ownId`; nullopt if the ring holds none. Looks
+// at no more than `steps` records of each channel.
+std::optional<EventId> findOwnId(const Log& log, std::span<const ReplayChannel> channels, std::string_view ownId,
+                                 uint32_t steps) noexcept;
+
+} // namespace sse
