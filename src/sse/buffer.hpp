@@ -28,7 +28,8 @@ public:
         size_ = capacity_ = 0;
     }
 
-    // Makes the buffer `length` bytes longer and returns where they start, uninitialised; nullptr without memory.
+    // Makes the buffer `length` bytes longer and returns where they start, uninitialised; nullptr without
+    // memory.
     char* extend(size_t length) noexcept {
         if (!reserve(size_ + length)) {
             return nullptr;

@@ -1,5 +1,5 @@
-// Parses a published text/event-stream body into events while it comes in (WHATWG HTML 9.2.6), with the checks that a
-// publisher's values need.
+// Parses a published text/event-stream body into events while it comes in (WHATWG HTML 9.2.6), with the
+// checks that a publisher's values need.
 #pragma once
 
 #include <cstddef>
@@ -14,18 +14,18 @@ namespace sse {
 
 enum class ParseStatus {
     Ok,
-    TooLong,    // a line or an event is longer than the limit
+    TooLong, // a line or an event is longer than the limit
     NoMemory,
-    BadType,    // an `event` field that is not an event type
-    BadId,      // an `id` field that is not a publisher's id
+    BadType, // an `event` field that is not an event type
+    BadId,   // an `id` field that is not a publisher's id
     BadUtf8,
     Incomplete, // the body ended inside an event: without a blank line there is none
     Stopped,    // the sink returned false
 };
 
-// Unlike a browser this parser does not let an id last for the events that follow: an id names one event. A block
-// without data is no event, one leading BOM is dropped, unknown fields are ignored, a `retry` that is not all digits
-// is ignored.
+// Unlike a browser this parser does not let an id last for the events that follow: an id names one event. A
+// block without data is no event, one leading BOM is dropped, unknown fields are ignored, a `retry` that is
+// not all digits is ignored.
 class EventParser {
 public:
     explicit EventParser(size_t maxEvent) noexcept : maxEvent_(maxEvent), lines_(maxEvent + 16) {}
@@ -37,9 +37,16 @@ public:
     template <typename Sink>
     ParseStatus finish(Sink&& sink) noexcept;
 
-    bool inEvent() const noexcept;
+    // Whether something has begun that a blank line has not ended: an unfinished line, or a field.
+    bool inEvent() const noexcept { return inBlock_ || lines_.inLine(); }
 
 private:
+    std::string_view withoutBom(std::string_view line) noexcept;
+    ParseStatus addLine(std::string_view line) noexcept;
+    ParseStatus addData(std::string_view value) noexcept;
+    Event event() const noexcept { return {type_.view(), data_.view(), id_.view(), retry_}; }
+    void endBlock() noexcept;
+
     size_t maxEvent_;
     LineSplitter lines_;
     Buffer data_;
@@ -50,5 +57,39 @@ private:
     bool inBlock_ = false;
     bool atStart_ = true;
 };
+
+// What a status of the splitter means to the parser.
+ParseStatus parseStatus(SplitStatus status) noexcept;
+
+template <typename Sink>
+ParseStatus EventParser::feed(std::string_view piece, Sink&& sink) noexcept {
+    ParseStatus status = ParseStatus::Ok;
+    const SplitStatus split = lines_.feed(piece, [&](std::string_view line) noexcept {
+        line = withoutBom(line);
+        if (!line.empty()) {
+            status = addLine(line);
+        } else {
+            status = !hasData_ || sink(event()) ? ParseStatus::Ok : ParseStatus::Stopped;
+            endBlock();
+        }
+        return status == ParseStatus::Ok;
+    });
+    return status != ParseStatus::Ok ? status : parseStatus(split);
+}
+
+// The sink is never called: only a blank line makes an event, and that has been handed out by feed.
+template <typename Sink>
+ParseStatus EventParser::finish(Sink&&) noexcept {
+    ParseStatus status = ParseStatus::Ok;
+    lines_.finish([&](std::string_view line) noexcept {
+        line = withoutBom(line);
+        status = line.empty() ? ParseStatus::Ok : addLine(line);
+        return true;
+    });
+    if (status == ParseStatus::Ok && inBlock_) {
+        status = ParseStatus::Incomplete;
+    }
+    return status;
+}
 
 } // namespace sse

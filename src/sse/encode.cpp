@@ -1,0 +1,78 @@
+#include "sse/encode.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "sse/line_ends.hpp"
+
+namespace sse {
+
+namespace {
+
+constexpr std::string_view kType = "event: ";
+constexpr std::string_view kRetry = "retry: ";
+constexpr std::string_view kData = "data: ";
+
+char* put(char* out, std::string_view text) noexcept {
+    return text.empty() ? out : static_cast<char*>(std::memcpy(out, text.data(), text.size())) + text.size();
+}
+
+char* putField(char* out, std::string_view name, std::string_view value) noexcept {
+    out = put(put(out, name), value);
+    *out++ = '\n';
+    return out;
+}
+
+// The digits of the value that is sent as `retry`.
+std::string_view retryText(uint32_t milliseconds, char (&digits)[10]) noexcept {
+    const auto end =
+        std::to_chars(digits, digits + sizeof(digits), std::clamp(milliseconds, kMinRetry, kMaxRetry));
+    return {digits, static_cast<size_t>(end.ptr - digits)};
+}
+
+// Calls `take` with every line of `data`, without its end; there is always one more line than there are ends.
+template <typename Take>
+void eachLine(std::string_view data, Take&& take) noexcept {
+    const char* at = data.data();
+    const char* const end = at + data.size();
+    LineEnds ends(at, end);
+    for (;;) {
+        const char* stop = ends.next(at);
+        take(std::string_view(at, static_cast<size_t>(stop - at)));
+        if (stop == end) {
+            return;
+        }
+        at = ends.behind(stop);
+    }
+}
+
+} // namespace
+
+size_t encodedSize(const Event& event) noexcept {
+    size_t size = 1; // the blank line
+    if (!event.type.empty()) {
+        size += kType.size() + event.type.size() + 1;
+    }
+    if (event.retryMilliseconds != 0) {
+        char digits[10];
+        size += kRetry.size() + retryText(event.retryMilliseconds, digits).size() + 1;
+    }
+    eachLine(event.data, [&](std::string_view line) noexcept { size += kData.size() + line.size() + 1; });
+    return size;
+}
+
+char* encodeFields(const Event& event, char* out) noexcept {
+    if (!event.type.empty()) {
+        out = putField(out, kType, event.type);
+    }
+    if (event.retryMilliseconds != 0) {
+        char digits[10];
+        out = putField(out, kRetry, retryText(event.retryMilliseconds, digits));
+    }
+    eachLine(event.data, [&](std::string_view line) noexcept { out = putField(out, kData, line); });
+    *out++ = '\n';
+    return out;
+}
+
+} // namespace sse
