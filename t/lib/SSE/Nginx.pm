@@ -1,0 +1,413 @@
+package SSE::Nginx;
+
+# A real nginx for one test: its own directory, free ports, and a look at its error log when it ends.
+#
+#   my $server = SSE::Nginx->start(listen => ['h1', 'h2c'], workers => 2);
+#   my $subscriber = $server->subscribe('/sub?channel=a', via => 'h2c')->ready;
+#   is $server->publish('/pub?channel=a', 'hello')->status, 201;
+#   is $subscriber->next_event->{data}, 'hello';
+#
+# Unless told otherwise it has a zone of 4 megabytes and the locations /sub, /pub and /status.
+# Ways to reach it ("via"): h1, h1.0, unchunked (chunked_transfer_encoding off), tls, h2c, h2.
+
+use v5.36;
+use Cwd        ();
+use File::Temp ();
+use List::Util ();
+use POSIX      ();
+use SSE::Client::Curl;
+use SSE::Client::Socket;
+use Time::HiRes qw(sleep time);
+
+my %via = (
+    'h1'        => { listener => 'h1' },
+    'h1.0'      => { listener => 'h1', version => '1.0' },
+    'unchunked' => { listener => 'unchunked' },
+    'tls'       => { listener => 'tls', tls => 1 },
+    'h2c'       => { listener => 'h2c', h2 => 1 },
+    'h2'        => { listener => 'h2', h2 => 1, tls => 1 },
+);
+
+use Exporter 'import';
+our @EXPORT = qw(wait_until);
+
+my $owner = $$;
+my %running;
+my @trouble;
+
+sub binary { return $ENV{TEST_NGINX_BINARY} // 'nginx' }
+sub module { return Cwd::abs_path($ENV{TEST_NGINX_MODULE} // 'build/ngx_http_sse_module.so') }
+
+# The version as a number that can be compared: 1022001.
+sub version {
+    state $version = do {
+        my ($text) = `@{[binary()]} -v 2>&1` =~ m{nginx/(\S+)} or die 'no nginx';
+        my ($major, $minor, $patch) = split /\./, $text;
+        $major * 1_000_000 + $minor * 1000 + $patch;
+    };
+    return $version;
+}
+
+# Calls the condition until it is true and returns what it gave; dies when it never is.
+sub wait_until ($condition, $what, $seconds = $SSE::Client::Patience) {
+    my $deadline = time + $seconds;
+    while (1) {
+        my $result = $condition->();
+        return $result if $result;
+        die "waited $seconds s in vain for $what\n" if time > $deadline;
+        sleep 0.01;
+    }
+}
+
+# Options: subscribe, publish (more directives in /sub and in /pub), locations (more locations), zone (its size);
+# or instead of what they make: http, server. Further texts: main, events, servers (at the http level).
+# listen (listeners), workers, module (0: do without), master (0: master_process off),
+# drain (sse_drain, default 1s; undef: leave it out), reuseport (default: with several workers), env (of nginx),
+# allow (regular expressions for lines that the error log may hold although they look like trouble).
+sub new ($class, %option) {
+    my $self = bless {
+        prefix  => File::Temp->newdir('sse-XXXXXX', TMPDIR => 1, CLEANUP => !$ENV{TEST_NGINX_LEAVE}),
+        listen  => ['h1'],
+        workers => 1,
+        module  => 1,
+        master  => 1,
+        drain   => '1s',
+        $option{module} // 1 ? usual(%option) : (),
+        %option,
+    }, $class;
+    chmod 0755, "$self->{prefix}";
+    $self->{ports} = { map { $_ => free_port() } @{ $self->{listen} } };
+    return $self;
+}
+
+sub usual (%option) {
+    my ($subscribe, $publish, $locations) = map { $_ // '' } @option{qw(subscribe publish locations)};
+    return (
+        http   => "sse_zone events @{[ $option{zone} // '4m' ]};",
+        server => <<"END");
+location = /sub {
+            sse_channel \$arg_channel;
+            $subscribe
+        }
+        location = /pub {
+            sse_publish \$arg_channel;
+            client_max_body_size 0;
+            $publish
+        }
+        location = /status {
+            sse_status;
+        }
+        $locations
+END
+}
+
+sub start ($class, %option) {
+    my $self = $class->new(%option);
+    for my $attempt (1 .. 5) {
+        $self->write_configuration;
+        last if $self->launch;
+        die "nginx does not start:\n" . $self->log . $self->read_file('stderr.log')
+            if $attempt == 5 || $self->log !~ /bind\(\) to .* failed/;
+        unlink "$self->{prefix}/error.log";
+        $_ = free_port() for values %{ $self->{ports} };
+    }
+    return $self;
+}
+
+# Outside of the range from which the kernel takes the ports of clients.
+sub free_port {
+    while (1) {
+        my $port = 10_000 + int rand 22_000;
+        return $port if IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => $port);
+    }
+}
+
+sub prefix ($self) { return "$self->{prefix}" }
+sub port ($self, $listener = 'h1') { return $self->{ports}{$listener} // die "no listener $listener" }
+
+sub configuration ($self) {
+    my $main = $self->{main} // '';
+    $main = "user root;\n$main" if $> == 0;
+    $main = 'load_module ' . module() . ";\n$main" if $self->{module};
+    my $level = $ENV{TEST_NGINX_DEBUG} ? 'debug' : 'info';
+    my $mode  = $self->{master} ? 'on' : 'off';
+    my $drain = $self->{module} && defined $self->{drain} ? "sse_drain $self->{drain};" : '';
+    my $temporary = join "\n    ", map {"${_}_temp_path $_;"} qw(client_body proxy fastcgi uwsgi scgi);
+    my $servers = join '', map { $self->server_block($_) } @{ $self->{listen} };
+    return <<"END";
+$main
+daemon off;
+master_process $mode;
+worker_processes $self->{workers};
+pid nginx.pid;
+error_log error.log $level;
+events {
+    @{[ $self->{events} // 'worker_connections 1024;' ]}
+}
+http {
+    $temporary
+    access_log off;
+    $drain
+    @{[ $self->{http} // '' ]}
+$servers
+    @{[ $self->{servers} // '' ]}
+}
+END
+}
+
+# One server for each listener, all with the same content. An extra header tells which worker has answered.
+sub server_block ($self, $listener) {
+    my ($flags, @extra) = ('');
+    if ($listener =~ /tls|h2$/) {
+        $flags = ' ssl';
+        push @extra, 'ssl_certificate certificate.pem;', 'ssl_certificate_key key.pem;';
+        $self->make_certificate;
+    }
+    if ($listener =~ /h2/) {
+        version() >= 1_025_001 ? push @extra, 'http2 on;' : ($flags .= ' http2');
+    }
+    push @extra, 'chunked_transfer_encoding off;' if $listener eq 'unchunked';
+    $flags .= ' reuseport' if $self->{reuseport} // $self->{workers} > 1;
+    $flags .= " $self->{listen_flags}" if $self->{listen_flags};
+    return <<"END";
+    server {
+        listen 127.0.0.1:$self->{ports}{$listener}$flags;
+        server_name localhost;
+        add_header X-Worker \$pid always;
+        @extra
+        @{[ $self->{server} // '' ]}
+    }
+END
+}
+
+sub make_certificate ($self) {
+    my ($key, $certificate) = map {"$self->{prefix}/$_.pem"} qw(key certificate);
+    return if -e $certificate;
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+            . " -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $key -out $certificate 2>/dev/null") == 0
+        or die 'openssl cannot make a certificate';
+}
+
+sub write_configuration ($self) {
+    $self->write_file('nginx.conf', $self->configuration);
+}
+
+sub write_file ($self, $name, $content) {
+    open my $file, '>:raw', "$self->{prefix}/$name" or die "$name: $!";
+    print $file $content;
+    CORE::close $file or die "$name: $!";
+}
+
+sub read_file ($self, $name) {
+    open my $file, '<:raw', "$self->{prefix}/$name" or return '';
+    local $/;
+    return readline($file) // '';
+}
+
+sub command ($self, @more) {
+    return (binary(), '-p', "$self->{prefix}/", '-c', 'nginx.conf', '-e', 'error.log', @more);
+}
+
+# nginx -t: (true if it is content, what it says).
+sub check ($self) {
+    $self->write_configuration;
+    my $output = qx{@{[ $self->command('-t') ]} 2>&1};
+    return ($? == 0, $output);
+}
+
+# Starts nginx and waits until it listens on every port; false when it ends instead.
+sub launch ($self) {
+    $self->{pid} = fork // die "fork: $!";
+    if (!$self->{pid}) {
+        open STDERR, '>>', "$self->{prefix}/stderr.log";
+        %ENV = (%ENV, %{ $self->{env} // {} });
+        exec $self->command or POSIX::_exit(127);
+    }
+    $running{ $self->{pid} } = $self;
+    my @left = values %{ $self->{ports} };
+    wait_until(
+        sub {
+            return 1 unless $self->alive;
+            @left = grep { !IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $_) } @left;
+            return !@left && ($self->{master} == 0 || @{ [$self->workers] } == $self->{workers});
+        },
+        'nginx to listen'
+    );
+    return $self->alive;
+}
+
+sub alive ($self) {
+    return 0 unless $self->{pid};
+    return 1 if waitpid($self->{pid}, POSIX::WNOHANG()) == 0;
+    $self->{exit} = $?;
+    delete $running{ delete $self->{pid} };
+    return 0;
+}
+
+# Requests -----------------------------------------------------------------------------------------------------
+
+# A connection for several requests, one after the other (HTTP/1 only).
+sub connect ($self, $via = 'h1', %option) {
+    my $way   = $via{$via} // die "no such way: $via";
+    my $class = $way->{h2} ? 'SSE::Client::Curl' : 'SSE::Client::Socket';
+    return $class->new(port => $self->port($way->{listener}), tls => $way->{tls}, %option);
+}
+
+# Sends a request and returns at once. Options: via, headers (pairs), cursor (Last-Event-ID), type (Content-Type),
+# body, stream (1: the body follows by feed and end), on (a connection), rcvbuf.
+sub request ($self, $method, $path, %option) {
+    my $via = $option{via} // 'h1';
+    my @headers = @{ $option{headers} // [] };
+    push @headers, 'Last-Event-ID' => $option{cursor} if defined $option{cursor};
+    push @headers, 'Content-Type'  => $option{type}   if defined $option{type};
+    my $client = $option{on} // $self->connect($via, $option{rcvbuf} ? (rcvbuf => $option{rcvbuf}) : ());
+    return $client->send(
+        method  => $method,
+        path    => $path,
+        headers => \@headers,
+        version => $via{$via}{version},
+        body    => $option{body},
+        stream  => $option{stream},
+    );
+}
+
+sub get ($self, $path, %option) { return $self->request(GET => $path, %option)->finish }
+
+sub subscribe ($self, $path, %option) { return $self->request(GET => $path, %option) }
+
+# Publishes, and reads the answer to its end.
+sub publish ($self, $path, $body, %option) {
+    return $self->request($option{method} // 'POST', $path, %option, body => $body)->finish;
+}
+
+# A publisher whose body stays open: ->feed($bytes), then ->end->finish.
+sub stream ($self, $path, %option) {
+    return $self->request($option{method} // 'POST', $path, %option, stream => 1);
+}
+
+# A subscriber that is served by that worker.
+sub subscribe_on ($self, $pid, $path, %option) {
+    for (1 .. 1000) {
+        my $client = $self->subscribe($path, %option);
+        return $client if ($client->header('X-Worker') // '') eq $pid;
+        $client->close;
+    }
+    die "worker $pid never answers";
+}
+
+# Processes ----------------------------------------------------------------------------------------------------
+
+sub children ($self) {
+    my %title;
+    for my $file (glob '/proc/[0-9]*/stat') {
+        open my $stat, '<', $file or next;
+        my ($pid, $state, $parent) = (readline($stat) // '') =~ /\A(\d+) \(.*\) (\S) (\d+)/ or next;
+        next if $parent != $self->{pid} || $state eq 'Z';
+        open my $line, '<', "/proc/$pid/cmdline" or next;
+        $title{$pid} = readline($line) // '';
+    }
+    return \%title;
+}
+
+# The workers that take new connections, and those that are leaving.
+sub workers ($self) {
+    return $self->{pid} unless $self->{master};
+    my $title = $self->children;
+    my @pids = sort { $a <=> $b } grep { $title->{$_} =~ /worker process(?! is shutting down)/ } keys %$title;
+    return @pids;
+}
+
+sub leaving_workers ($self) {
+    my $title = $self->children;
+    my @pids = grep { $title->{$_} =~ /worker process is shutting down/ } keys %$title;
+    return @pids;
+}
+
+sub signal ($self, $name) { kill $name, $self->{pid} or die "kill $self->{pid}: $!" }
+
+# New configuration (or the same one) in place: waits until all new workers are there. The old ones may still be.
+sub reload ($self, %option) {
+    @$self{ keys %option } = values %option;
+    $self->write_configuration;
+    my %old = map { $_ => 1 } $self->workers, $self->leaving_workers;
+    $self->signal('HUP');
+    wait_until(sub { $self->{workers} == grep { !$old{$_} } $self->workers }, 'new workers');
+    return grep { $old{$_} } keys %old;
+}
+
+# Waits until those processes (say, the workers before a reload) are gone.
+sub wait_gone ($self, @pids) {
+    wait_until(sub { my $child = $self->children; !grep { exists $child->{$_} } @pids }, "the end of @pids");
+}
+
+# Kills one worker the hard way, and waits for its successor.
+sub kill9 ($self, $pid) {
+    my %old = map { $_ => 1 } $self->workers;
+    kill KILL => $pid or die "kill $pid: $!";
+    wait_until(
+        sub {
+            my @now = $self->workers;
+            @now == $self->{workers} && !grep { $_ == $pid } @now;
+        },
+        'a new worker'
+    );
+}
+
+# Ends nginx (gracefully unless told otherwise) and returns what was wrong in its log.
+sub stop ($self, $signal = 'QUIT') {
+    if ($self->alive) {
+        $self->signal($signal);
+        if (!eval { wait_until(sub { !$self->alive }, "the end of nginx after $signal") }) {
+            push @{ $self->{problems} }, $@;
+            $self->kill_all;
+        }
+    }
+    my @problems = $self->problems;
+    push @trouble, @problems unless $self->{told}++;
+    return @problems;
+}
+
+sub kill_all ($self) {
+    my @children = keys %{ $self->children };
+    kill KILL => $self->{pid}, @children;
+    wait_until(sub { !$self->alive }, 'the end of a killed nginx');
+}
+
+# The log ------------------------------------------------------------------------------------------------------
+
+sub log ($self) { return $self->read_file('error.log') }
+
+# The log from here on: $mark = log_mark; log_since($mark).
+sub log_mark ($self) { return -s "$self->{prefix}/error.log" // 0 }
+sub log_since ($self, $mark) { return substr $self->log, $mark }
+
+sub wait_for_log ($self, $pattern, $mark = 0) {
+    wait_until(sub { $self->log_since($mark) =~ $pattern }, "log line $pattern");
+}
+
+sub allow ($self, @patterns) { push @{ $self->{allow} }, @patterns }
+
+# Lines that no test may leave behind.
+sub problems ($self) {
+    my @allowed = @{ $self->{allow} // [] };
+    my @lines = grep {/\[(?:alert|emerg|crit)\]|Sanitizer|runtime error:/} split /\n/,
+        $self->log . $self->read_file('stderr.log');
+    return (
+        @{ $self->{problems} // [] },
+        grep { my $line = $_; !grep { $line =~ $_ } @allowed } @lines
+    );
+}
+
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+
+# Whatever still runs is stopped, and a test that has passed fails after all if a log tells of trouble.
+END {
+    if ($$ == $owner) {
+        my $status = $?;
+        $_->stop for values %running;
+        print STDERR map {"# trouble: $_\n"} @trouble;
+        $? = $status || (@trouble ? 1 : 0);
+    }
+}
+
+1;
