@@ -1,0 +1,377 @@
+#!/usr/bin/env bash
+# Builds, runs, tests and installs ngx_http_sse_module on Debian. `./build.sh help` tells how.
+set -euo pipefail
+
+caller=$PWD
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+root=$PWD
+PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx, and not in the path of a normal user
+
+module=ngx_http_sse_module.so
+snippet=/usr/share/nginx/modules-available/mod-http-sse.conf
+enabled=/etc/nginx/modules-enabled/50-mod-http-sse.conf
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+
+# --- help -------------------------------------------------------------------------------------------------------
+
+help_text() {
+    case ${1:-all} in
+    deps) cat <<'TEXT' ;;
+./build.sh deps [VERB]
+    Installs the Debian packages that VERB needs (default: test) and that are missing. Needs root or sudo, and only
+    when something is missing. A freshly installed nginx is not started.
+TEXT
+    build) cat <<'TEXT' ;;
+./build.sh build [--compiler gcc|clang] [--nginx-src DIR]
+    Builds the module. What is up to date is not built again.
+      (nothing)           for the nginx of this Debian, into build/ngx_http_sse_module.so
+      --compiler clang    the same with clang, into build/clang/
+      --nginx-src DIR     for the nginx that is built from the source tree DIR, into build/nginx-VERSION/. The options
+                          are those of DIR/objs/nginx, or of the installed nginx if it has the same version, or just
+                          --with-compat. A distribution patches its nginx: what is built from the vanilla source
+                          of the same version loads there and does not work.
+    SSE_CXXFLAGS in the environment adds flags for the compiler.
+TEXT
+    run) cat <<'TEXT' ;;
+./build.sh run
+    Builds the module and starts the demo (docker/nginx.conf, two workers) in the foreground on 127.0.0.1:8080.
+    Ctrl-C ends it; nothing is left behind. SSE_PORT in the environment sets another port.
+TEXT
+    test) cat <<'TEXT' ;;
+./build.sh test [ARGUMENT OF prove]...
+    Builds the module with gcc and with clang, builds the unit tests and runs all tests, or those that are named:
+    ./build.sh test -v t/publish.t
+TEXT
+    install) cat <<'TEXT' ;;
+./build.sh install
+    Builds the module, copies it to nginx's modules, has nginx load it and checks the configuration with `nginx -t`.
+    Needs root or sudo. nginx is not reloaded.
+TEXT
+    lint) cat <<'TEXT' ;;
+./build.sh lint
+    Checks the sources with clang-format, clang-tidy, cppcheck and shellcheck. Changes nothing.
+TEXT
+    clean) cat <<'TEXT' ;;
+./build.sh clean
+    Removes everything that the other verbs have made in this tree.
+TEXT
+    all) cat <<'TEXT' ;;
+./build.sh VERB [ARGUMENT]...
+
+    deps       installs the Debian packages that are missing
+    build      builds build/ngx_http_sse_module.so
+    run        builds, then runs the demo on http://127.0.0.1:8080/ until Ctrl-C
+    test       builds, then runs all tests
+    install    builds, then installs the module for this Debian's nginx
+    lint       checks the style of the sources
+    clean      removes what was built
+    help       this text; `./build.sh VERB --help` tells more
+
+Every verb installs what it needs, so on a fresh Debian 12 or 13 any of them may be the first.
+TEXT
+    *) die "there is no verb \"$1\"; try ./build.sh help" ;;
+    esac
+}
+
+# --- packages ---------------------------------------------------------------------------------------------------
+
+packages_of() {
+    case $1 in
+    build | run | install) say nginx nginx-dev g++ make ;;
+    source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
+    test) say nginx nginx-dev g++ make clang perl libcmocka-dev libio-socket-ssl-perl curl openssl \
+        nghttp2-client ca-certificates chromium nodejs npm ;;
+    lint) say nginx nginx-dev g++ make clang clang-format clang-tidy cppcheck shellcheck ;;
+    *) die "there is nothing to install for \"$1\"" ;;
+    esac
+}
+
+# Asks for what a package brings, not for the package: it may have come another way.
+has() {
+    case $1 in
+    nginx-dev) [[ -x /usr/share/nginx/src/configure ]] ;;
+    libpcre2-dev) [[ -e /usr/include/pcre2.h ]] ;;
+    libssl-dev) [[ -e /usr/include/openssl/ssl.h ]] ;;
+    zlib1g-dev) [[ -e /usr/include/zlib.h ]] ;;
+    libcmocka-dev) [[ -e /usr/include/cmocka.h ]] ;;
+    libio-socket-ssl-perl) perl -MIO::Socket::SSL -e 1 2>/dev/null ;;
+    ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
+    perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
+    nodejs) command -v node >/dev/null ;;
+    nghttp2-client) command -v nghttp >/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+as_root() {
+    if ((EUID == 0)); then
+        "$@"
+    else
+        command -v sudo >/dev/null || die "this needs root: $*"
+        sudo "$@"
+    fi
+}
+
+# Debian starts a service when it installs one, unless this file says no.
+install_packages() {
+    as_root bash -s -- "$@" <<'SCRIPT'
+set -euo pipefail
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq </dev/null
+apt-get install -y -qq --no-install-recommends "$@" </dev/null
+SCRIPT
+}
+
+need() {
+    local package missing=()
+    for package in $(packages_of "$1"); do
+        has "$package" || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    command -v apt-get >/dev/null || die "missing, and this is no Debian to install them on: ${missing[*]}"
+    say "installing ${missing[*]}"
+    install_packages "${missing[@]}"
+}
+
+# --- the module -------------------------------------------------------------------------------------------------
+
+# The options that a nginx was configured with, one a line, without the modules that are built beside it.
+options_of() {
+    "$1" -V 2>&1 | sed -n 's/^configure arguments: //p' | xargs -r printf '%s\n' |
+        grep -Ev '=dynamic$|^--add-(dynamic-)?module=|^--builddir='
+}
+
+version_of_source() { sed -n 's/^#define NGINX_VERSION  *"\(.*\)".*/\1/p' "$1/src/core/nginx.h"; }
+version_of_binary() { "$1" -v 2>&1 | sed 's|.*nginx/\([0-9.]*\).*|\1|'; }
+
+options_for_source() {
+    if [[ -x $1/objs/nginx ]]; then
+        options_of "$1/objs/nginx"
+    elif command -v nginx >/dev/null && [[ $(version_of_binary nginx) == "$(version_of_source "$1")" ]]; then
+        options_of nginx
+    else
+        say --with-compat
+    fi
+}
+
+# nginx's configure writes into the tree it is started in: give it one of links to the real one.
+link_tree() { # SOURCE LINKS
+    local entry
+    rm -rf "$2"
+    mkdir -p "$2"
+    for entry in "$1"/*; do
+        case ${entry##*/} in
+        Makefile | objs) ;;
+        *) ln -s "$entry" "$2" ;;
+        esac
+    done
+}
+
+# Everything that the makefile of the module follows from.
+fingerprint() { # OPTION...
+    printf '%s\n' "$@" "${SSE_CXXFLAGS:-}"
+    find src -name '*.[ch]pp' | LC_ALL=C sort
+    cat config config.make
+}
+
+configure() { # NGINX-SOURCE DIRECTORY COMPILER OPTION...
+    local source=$1 directory=$2 compiler=$3 script=./configure
+    shift 3
+    link_tree "$source" "$directory/nginx"
+    rm -rf "$directory/objs"
+    cd "$directory/nginx"
+    [[ -x $script ]] || script=auto/configure # a checkout has it there
+    "$script" --with-cc="$compiler" "$@" --builddir="$directory/objs" --add-dynamic-module="$root" \
+        >"$directory/configure.log" || {
+        tail -n 20 "$directory/configure.log" >&2
+        die "nginx's configure failed, see $directory/configure.log"
+    }
+}
+
+# Builds for one nginx with one compiler and leaves the module at OUTPUT.
+build_module() ( # NGINX-SOURCE DIRECTORY COMPILER OUTPUT OPTION...
+    source=$1 directory=$2 compiler=$3 output=$4
+    shift 4
+    mkdir -p "$directory" "${output%/*}"
+    exec 9<"$directory"
+    flock 9 # two builds at once take turns
+    wanted=$(fingerprint "$source" "$(version_of_source "$source")" "$compiler" "$@")
+    if [[ ! -e $directory/objs/Makefile || $wanted != "$(cat "$directory/fingerprint" 2>/dev/null)" ]]; then
+        rm -f "$directory/fingerprint"
+        (configure "$source" "$directory" "$compiler" "$@")
+        say "$wanted" >"$directory/fingerprint"
+    fi
+    make -s -j"$(nproc)" -C "$directory/nginx" -f "$directory/objs/Makefile" modules
+    if ! cmp -s "$directory/objs/$module" "$output"; then
+        # A new file, for a nginx may have the old one mapped.
+        cp "$directory/objs/$module" "$output.new"
+        mv "$output.new" "$output"
+    fi
+)
+
+build_for_distribution() { # COMPILER OUTPUT
+    local options
+    mapfile -t options < <(options_of nginx)
+    build_module /usr/share/nginx/src "$root/build/$1" "$1" "$2" "${options[@]}"
+}
+
+build_for_source() { # DIRECTORY COMPILER
+    local options source=$1 directory
+    [[ -e $source/src/core/nginx.h ]] || die "$source is no nginx source tree"
+    directory=$root/build/nginx-$(version_of_source "$source")
+    [[ $2 == gcc ]] || directory+=-$2
+    mapfile -t options < <(options_for_source "$source")
+    build_module "$source" "$directory" "$2" "$directory/$module" "${options[@]}"
+    say "built ${directory#"$root"/}/$module"
+}
+
+# --- verbs ------------------------------------------------------------------------------------------------------
+
+verb_deps() {
+    need "${1:-test}"
+}
+
+verb_build() {
+    local compiler=gcc source=""
+    while (($#)); do
+        case $1 in
+        --compiler) compiler=${2:?which compiler?} ;;
+        --nginx-src) source=$(cd "$caller" && realpath -e "${2:?which directory?}") ;;
+        *) die "unknown argument \"$1\"; try ./build.sh build --help" ;;
+        esac
+        shift 2
+    done
+    [[ $compiler == gcc || $compiler == clang ]] || die "the compiler is gcc or clang, not \"$compiler\""
+
+    if [[ $source ]]; then
+        need source
+        build_for_source "$source" "$compiler"
+    elif [[ $compiler == clang ]]; then
+        need build
+        command -v clang >/dev/null || install_packages clang
+        build_for_distribution clang "$root/build/clang/$module"
+        say "built build/clang/$module"
+    else
+        need build
+        build_for_distribution gcc "$root/build/$module"
+        say "built build/$module"
+    fi
+}
+
+# True if something answers on the port of this machine.
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Lays out the demo below PREFIX as its nginx.conf wants it.
+lay_out_demo() { # PREFIX PORT
+    mkdir -p "$1/modules" "$1/logs" "$1/temp"
+    chmod 755 "$1" # the workers of a root's nginx are nobody
+    cp "build/$module" "$1/modules"
+    cp -r docker/html "$1"
+    sed "s/127\.0\.0\.1:8080/127.0.0.1:$2/" docker/nginx.conf >"$1/nginx.conf"
+}
+
+verb_run() {
+    local port=${SSE_PORT:-8080}
+    [[ $port =~ ^[0-9]+$ ]] || die "SSE_PORT is no port: \"$port\""
+    need run
+    build_for_distribution gcc "$root/build/$module"
+    ! listening "$port" || die "port $port of 127.0.0.1 is in use; try SSE_PORT=8081 ./build.sh run"
+
+    prefix=$(mktemp -d) nginx=""
+    trap 'rm -rf "$prefix"' EXIT
+    trap 'exit 0' INT TERM HUP
+    lay_out_demo "$prefix" "$port"
+    nginx -p "$prefix" -c "$prefix/nginx.conf" -e stderr -g "daemon off;" &
+    nginx=$!
+    trap 'kill "$nginx" 2>/dev/null; wait "$nginx"; rm -rf "$prefix"' EXIT
+
+    until listening "$port"; do
+        kill -0 "$nginx" 2>/dev/null || die "nginx did not start"
+        sleep 0.05
+    done
+    say "http://127.0.0.1:$port/"
+    wait "$nginx"
+}
+
+verb_test() {
+    local argument where=t
+    need test
+    build_for_distribution gcc "$root/build/$module"
+    build_for_distribution clang "$root/build/clang/$module"
+    make -s -j"$(nproc)" -f t/unit/Makefile
+    install_browser_client
+    for argument in "$@"; do
+        [[ ! -e $argument ]] || where=""
+    done
+    prove -r "$@" ${where:+"$where"}
+}
+
+# What t/browser.t drives the browser with.
+install_browser_client() {
+    local marker=t/browser/node_modules/.package-lock.json
+    [[ $marker -nt t/browser/package-lock.json ]] || npm ci --silent --no-audit --no-fund --prefix t/browser
+}
+
+verb_install() {
+    local modules
+    need install
+    build_for_distribution gcc "$root/build/$module"
+    modules=$(options_of nginx | sed -n 's/^--modules-path=//p')
+    as_root install -D -m 644 "build/$module" "$modules/$module.new"
+    as_root mv "$modules/$module.new" "$modules/$module"
+    as_root install -D -m 644 /dev/stdin "$snippet" <<<"load_module modules/$module;"
+    as_root mkdir -p "${enabled%/*}"
+    as_root ln -sf "$snippet" "$enabled"
+    as_root nginx -t || die "nginx does not take it; to have it as before: rm $enabled"
+    say "installed $modules/$module, loaded by $enabled"
+}
+
+verb_lint() {
+    local sources
+    need lint
+    build_for_distribution gcc "$root/build/$module" # its configure makes headers that nginx's need
+    mapfile -t sources < <(find src t -name node_modules -prune -o -name '*.[ch]pp' -print | LC_ALL=C sort)
+    clang-format --dry-run -Werror "${sources[@]}"
+    lint_cpp
+    shellcheck build.sh .ci/run
+    say "nothing to complain about"
+}
+
+lint_cpp() {
+    local nginx=$root/build/gcc sources
+    mapfile -t sources < <(find src -name '*.cpp' | LC_ALL=C sort)
+    printf '%s\0' "${sources[@]}" | xargs -0 -n 4 -P "$(nproc)" sh -c 'clang-tidy --quiet "$@" -- '"-std=c++20 \
+        -fno-exceptions -fno-rtti -Isrc -isystem $nginx/nginx/src/core -isystem $nginx/nginx/src/event \
+        -isystem $nginx/nginx/src/event/modules -isystem $nginx/nginx/src/event/quic \
+        -isystem $nginx/nginx/src/os/unix -isystem $nginx/nginx/src/http -isystem $nginx/nginx/src/http/modules \
+        -isystem $nginx/nginx/src/http/v2 -isystem $nginx/nginx/src/http/v3 -isystem $nginx/objs" -
+    cppcheck --quiet --std=c++20 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+        --suppress=missingIncludeSystem -j "$(nproc)" -Isrc "${sources[@]}"
+}
+
+verb_clean() {
+    rm -rf build t/browser/node_modules
+}
+
+# --- main -------------------------------------------------------------------------------------------------------
+
+verb=${1:-help}
+shift || true
+case $verb in
+help | -h | --help) help_text "$@" ;;
+deps | build | run | test | install | lint | clean)
+    case ${1:-} in
+    -h | --help) help_text "$verb" ;;
+    *) "verb_$verb" "$@" ;;
+    esac
+    ;;
+*) die "there is no verb \"$verb\"; try ./build.sh help" ;;
+esac

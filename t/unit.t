@@ -1,0 +1,40 @@
+#!/usr/bin/perl
+# Runs the programs that ./build.sh test has made of t/unit/*.cpp. Each is one subtest with a test for each case.
+use strict;
+use warnings;
+
+use Test::More;
+
+my @names = map { m{([^/]+)\.cpp$} } sort glob 't/unit/*.cpp';
+plan skip_all => 'there are no unit tests' unless @names;
+
+# cmocka prints "1..N" for each group of cases, then "ok"/"not ok" lines, with what failed on lines around them.
+sub run_program {
+    my ($name) = @_;
+    local $ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
+    open my $output, '-|', "./build/unit/$name 2>&1" or return fail "$name starts: $!";
+    my ($planned, $seen) = (0, 0);
+    while (my $line = <$output>) {
+        chomp $line;
+        if ($line =~ /^1\.\.(\d+)/) {
+            $planned += $1;
+        } elsif ($line =~ /^(not )?ok\b\s*\d*\s*(?:-\s*)?(.*)/) {
+            my ($failed, $case) = ($1, $2);
+            $seen++;
+            if ($case =~ /# SKIP/i) { SKIP: { skip $case, 1 } }
+            else                    { ok !$failed, $case }
+        } else {
+            $line =~ s/^#\s*//;
+            diag $line if length $line;
+        }
+    }
+    close $output;
+    is $seen, $planned, 'every case was run';
+    cmp_ok $seen, '>', 0, 'there are cases';
+    is $?, 0, 'the program ended well';
+}
+
+for my $name (@names) {
+    subtest $name => sub { run_program($name) };
+}
+done_testing;
