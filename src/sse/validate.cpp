@@ -67,7 +67,7 @@ bool Utf8Checker::step(uint8_t byte) noexcept {
         return begin(byte);
     }
     if (byte < low_ || byte > high_) {
-        return fail();
+        return refuse();
     }
     --needed_;
     low_ = 0x80;
@@ -89,13 +89,13 @@ bool Utf8Checker::begin(uint8_t lead) noexcept {
         low_ = lead == 0xf0 ? 0x90 : 0x80;
         high_ = lead == 0xf4 ? 0x8f : 0xbf;
     } else {
-        return fail();
+        return refuse();
     }
     return true;
 }
 
 // One more byte is wanted, and there is none that would do.
-bool Utf8Checker::fail() noexcept {
+bool Utf8Checker::refuse() noexcept {
     needed_ = 1;
     low_ = 0xff;
     high_ = 0;

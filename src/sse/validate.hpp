@@ -26,7 +26,7 @@ public:
 private:
     bool step(uint8_t byte) noexcept;
     bool begin(uint8_t lead) noexcept;
-    bool fail() noexcept;
+    bool refuse() noexcept;
 
     uint8_t needed_ = 0; // continuation bytes still to come
     uint8_t low_ = 0x80; // range of the next one

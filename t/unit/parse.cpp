@@ -1,0 +1,291 @@
+// Events out of a published event stream, however it is cut, and what is refused.
+#include "sse/parse.hpp"
+
+#include "pieces.hpp"
+#include "random_event.hpp"
+#include "reference.hpp"
+
+using sse::Event;
+using sse::EventParser;
+using sse::ParseStatus;
+
+namespace {
+
+struct Result {
+    ParseStatus status = ParseStatus::Ok;
+    std::vector<RandomEvent> events;
+};
+
+Result parse(const Pieces& pieces, size_t maxEvent = 1000) {
+    Result result;
+    EventParser parser(maxEvent);
+    auto sink = [&](const Event& event) {
+        result.events.push_back({std::string(event.type), std::string(event.data), std::string(event.ownId),
+                                 event.retryMilliseconds});
+        return true;
+    };
+    for (std::string_view piece : pieces) {
+        const Exact exact(piece);
+        result.status = parser.feed(exact.view(), sink);
+        if (result.status != ParseStatus::Ok) {
+            return result;
+        }
+    }
+    result.status = parser.finish(sink);
+    return result;
+}
+
+// The events in one text: type, data, id and retry of each.
+std::string summary(const Result& result) {
+    std::string text;
+    for (const RandomEvent& event : result.events) {
+        text +=
+            "[" + event.type + "|" + event.data + "|" + event.ownId + "|" + std::to_string(event.retry) + "]";
+    }
+    return text;
+}
+
+struct Case {
+    std::string_view text;
+    ParseStatus status;
+    std::string_view events;
+};
+
+void assertCase(const Case& c, size_t maxEvent = 1000) {
+    everyCut(c.text, [&](const Pieces& pieces) {
+        const Result result = parse(pieces, maxEvent);
+        assertText(summary(result), c.events, readable(pieces));
+        if (result.status != c.status) {
+            fail_msg("%s: status %d instead of %d", readable(pieces).c_str(), static_cast<int>(result.status),
+                     static_cast<int>(c.status));
+        }
+    });
+}
+
+void testFields(void**) {
+    const Case cases[] = {
+        {"", ParseStatus::Ok, ""},
+        {"data: a\n\n", ParseStatus::Ok, "[|a||0]"},
+        {"data:a\n\n", ParseStatus::Ok, "[|a||0]"},
+        {"data:  a \n\n", ParseStatus::Ok, "[| a ||0]"},
+        {"data:\ta\n\n", ParseStatus::Ok, "[|\ta||0]"},
+        {"data\n\n", ParseStatus::Ok, "[|||0]"},
+        {"data:\n\n", ParseStatus::Ok, "[|||0]"},
+        {"data: \n\n", ParseStatus::Ok, "[|||0]"},
+        {"data\ndata\n\n", ParseStatus::Ok, "[|\n||0]"},
+        {"data: a\ndata: b\n\n", ParseStatus::Ok, "[|a\nb||0]"},
+        {"data:\ndata: b\ndata:\n\n", ParseStatus::Ok, "[|\nb\n||0]"},
+        {"data: a:b: c\n\n", ParseStatus::Ok, "[|a:b: c||0]"},
+        {"data: a\0b\n\n"sv, ParseStatus::Ok, "[|a\0b||0]"sv},
+        {"data: a\u2028b\u0085c\vd\n\n", ParseStatus::Ok, "[|a\u2028b\u0085c\vd||0]"},
+        {"event: e\ndata: a\n\n", ParseStatus::Ok, "[e|a||0]"},
+        {"event: e\nevent: f\ndata: a\n\n", ParseStatus::Ok, "[f|a||0]"},
+        {"event: e\nevent\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"},
+        {"id: 7\ndata: a\n\n", ParseStatus::Ok, "[|a|7|0]"},
+        {"id: 7\nid:\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"},
+        {"retry: 500\ndata: a\n\n", ParseStatus::Ok, "[|a||500]"},
+        {"retry: 0\ndata: a\n\n", ParseStatus::Ok, "[|a||250]"},
+        {"retry: 99999999999\ndata: a\n\n", ParseStatus::Ok, "[|a||3600000]"},
+        {"retry: 1s\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"},
+        {"retry: 500\nretry: x\ndata: a\n\n", ParseStatus::Ok, "[|a||500]"},
+        {"retry\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"},
+        {":\ndata: a\n: data: b\n\n", ParseStatus::Ok, "[|a||0]"},
+        {"Data: x\ndata : y\n data: z\ndatax: q\nda\0ta: n\ndata: a\n\n"sv, ParseStatus::Ok, "[|a||0]"},
+        {"data: a\n\n\n\n:\n\ndata: b\n\n", ParseStatus::Ok, "[|a||0][|b||0]"},
+        {"data: a\r\rdata: b\r\n\r\ndata: c\n\r", ParseStatus::Ok, "[|a||0][|b||0][|c||0]"},
+    };
+    for (const Case& c : cases) {
+        assertCase(c);
+    }
+}
+
+void testAnEventTakesNothingFromTheOneBefore(void**) {
+    assertCase(
+        {"id: 7\nevent: e\nretry: 500\ndata: a\n\ndata: b\n\n", ParseStatus::Ok, "[e|a|7|500][|b||0]"});
+    assertCase({"id: 7\nevent: e\nretry: 500\n\ndata: b\n\n", ParseStatus::Ok, "[|b||0]"});
+}
+
+void testBom(void**) {
+    assertCase({"\ufeffdata: a\n\n", ParseStatus::Ok, "[|a||0]"});
+    assertCase({"\ufeff\ufeffdata: a\n\ndata: b\n\n", ParseStatus::Ok, "[|b||0]"});
+    assertCase({"data: a\n\n\ufeffdata: b\n\n", ParseStatus::Ok, "[|a||0]"});
+    assertCase({"data: \ufeffa\n\n", ParseStatus::Ok, "[|\ufeffa||0]"});
+    assertCase({"\ufeff", ParseStatus::Ok, ""});
+    assertCase({"\ufeff\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"});
+}
+
+void testRefused(void**) {
+    const Case cases[] = {
+        {"event:  e\ndata: a\n\n", ParseStatus::BadType, ""},
+        {"event: a\tb\ndata: a\n\n", ParseStatus::BadType, ""},
+        {"event: a\0b\ndata: a\n\n"sv, ParseStatus::BadType, ""},
+        {"id: a b\ndata: a\n\n", ParseStatus::BadId, ""},
+        {"id: a\0\ndata: a\n\n"sv, ParseStatus::BadId, ""},
+        {"id: \u00e9\ndata: a\n\n", ParseStatus::BadId, ""},
+        {"data: a\xff\n\n", ParseStatus::BadUtf8, ""},
+        {"data: a\xe2\x80\ndata: \xa8\n\n", ParseStatus::BadUtf8, ""},
+        {": \xc0\x80\n", ParseStatus::BadUtf8, ""},
+        {"event: \xed\xa0\x80\n", ParseStatus::BadUtf8, ""},
+        {"data: a\n\ndata: b\nid: !\n\n", ParseStatus::BadId, "[|a||0]"},
+    };
+    for (const Case& c : cases) {
+        assertCase(c);
+    }
+    assertCase({"event: 123456789012345678901234567890", ParseStatus::Incomplete, ""});
+    const std::string type = "event: " + std::string(129, 'a') + "\n";
+    const std::string id = "id: " + std::string(87, 'a') + "\n";
+    assert_int_equal(parse({type}).status, ParseStatus::BadType);
+    assert_int_equal(parse({id}).status, ParseStatus::BadId);
+}
+
+// Without a blank line there is no event, and the publisher is told.
+void testIncomplete(void**) {
+    const Case cases[] = {
+        {"data: a", ParseStatus::Incomplete, ""},
+        {"data: a\n", ParseStatus::Incomplete, ""},
+        {"data: a\r", ParseStatus::Incomplete, ""},
+        {"data: a\r\n", ParseStatus::Incomplete, ""},
+        {"data: a\r\n\r", ParseStatus::Ok, "[|a||0]"},
+        {"data: a\n:\n", ParseStatus::Incomplete, ""},
+        {"data: a\n\nevent: e", ParseStatus::Incomplete, "[|a||0]"},
+        {"data: a\n\nid: 1\n", ParseStatus::Incomplete, "[|a||0]"},
+        {"data: a\n\n: the end", ParseStatus::Ok, "[|a||0]"},
+        {"data: a\n\n:\n", ParseStatus::Ok, "[|a||0]"},
+        {"data: a\n\nid: 1\n\n", ParseStatus::Ok, "[|a||0]"},
+    };
+    for (const Case& c : cases) {
+        assertCase(c);
+    }
+}
+
+void testLimit(void**) {
+    assertCase({"data: 12345678\n\n", ParseStatus::Ok, "[|12345678||0]"}, 8);
+    assertCase({"data: 123456789\n\n", ParseStatus::TooLong, ""}, 8);
+    assertCase({"data: 1234\ndata: 678\n\n", ParseStatus::Ok, "[|1234\n678||0]"}, 8);
+    assertCase({"data: 1234\ndata: 6789\n\n", ParseStatus::TooLong, ""}, 8);
+    assertCase({"data: 12345678\n\ndata: 12345678\n\n", ParseStatus::Ok, "[|12345678||0][|12345678||0]"}, 8);
+    assertCase({"data\ndata\ndata\n\n", ParseStatus::Ok, "[|\n\n||0]"}, 2);
+    assertCase({"data\ndata\ndata\ndata\n\n", ParseStatus::TooLong, ""}, 2);
+    const std::string comment = ":" + std::string(5000, 'x');
+    assert_int_equal(parse({comment}).status, ParseStatus::TooLong);
+    // An unfinished line is bounded as well, with a BOM before the longest event that there may be.
+    assertCase({"\ufeffdata: 12345678\n\n", ParseStatus::Ok, "[|12345678||0]"}, 8);
+}
+
+void testSinkStops(void**) {
+    everyCut("data: a\n\ndata: b\n\ndata: c\n\n", [](const Pieces& pieces) {
+        EventParser parser(100);
+        std::string seen;
+        auto sink = [&](const Event& event) {
+            seen += event.data;
+            return event.data != "b";
+        };
+        ParseStatus status = ParseStatus::Ok;
+        for (auto piece = pieces.begin(); piece != pieces.end() && status == ParseStatus::Ok; ++piece) {
+            status = parser.feed(*piece, sink);
+        }
+        assert_int_equal(status, ParseStatus::Stopped);
+        assertText(seen, "ab", readable(pieces));
+    });
+}
+
+void testEventIsHandedOutAtOnce(void**) {
+    EventParser parser(100);
+    int events = 0;
+    auto sink = [&](const Event&) {
+        ++events;
+        return true;
+    };
+    const struct {
+        std::string_view piece;
+        int events;
+        bool inEvent;
+    } steps[] = {
+        {"", 0, false},       {":", 0, true},   {"\n", 0, false},    {"dat", 0, true},
+        {"a: x", 0, true},    {"\r", 0, true},  {"\r", 1, false},    {"\n", 1, false},
+        {"id: 1\n", 1, true}, {"\n", 1, false}, {"data\n", 1, true}, {"\n", 2, false},
+    };
+    for (const auto& step : steps) {
+        assert_int_equal(parser.feed(step.piece, sink), ParseStatus::Ok);
+        assert_int_equal(events, step.events);
+        assert_int_equal(parser.inEvent(), step.inEvent);
+    }
+    assert_int_equal(parser.finish(sink), ParseStatus::Ok);
+}
+
+std::string encode(const RandomEvent& event) {
+    const Event e{event.type, event.data, event.ownId, event.retry};
+    std::string out(encodedSize(e), '?');
+    encodeFields(e, out.data());
+    return out;
+}
+
+// What the encoder writes comes back, from a stream in random pieces.
+void testRoundTrip(void**) {
+    RandomEvents random(2);
+    std::string stream;
+    std::vector<RandomEvent> published;
+    for (int i = 0; i < 10000; ++i) {
+        published.push_back(random.next());
+        const RandomEvent& event = published.back();
+        stream += (event.ownId.empty() ? "" : "id: " + event.ownId + "\n") + encode(event);
+    }
+    Pieces pieces;
+    for (size_t at = 0; at < stream.size();) {
+        const size_t length = 1 + random.below(random.below(5) == 0 ? 500 : 10);
+        pieces.push_back(std::string_view(stream).substr(at, length));
+        at += length;
+    }
+    const Result result = parse(pieces);
+    assert_int_equal(result.status, ParseStatus::Ok);
+    assert_int_equal(result.events.size(), published.size());
+    for (size_t i = 0; i < published.size(); ++i) {
+        const std::string where = "event " + std::to_string(i);
+        assertText(result.events[i].type, published[i].type, where);
+        assertText(result.events[i].data, withLf(published[i].data), where);
+        assertText(result.events[i].ownId, published[i].ownId, where);
+        assert_int_equal(result.events[i].retry, published[i].retry);
+    }
+}
+
+// Any stream of field-like lines gives the events that the reference parser sees, as long as nothing is
+// refused.
+void testAgainstReference(void**) {
+    static constexpr std::string_view kWords[] = {
+        "data", "data:", "data: ", "event: e", "event", "id: 1",  "retry: 7", ":",        " ",
+        "\n",   "\r",    "\r\n",   "\n\n",     "x",     "\ufeff", "\0"sv,     "unknown: "};
+    RandomEvents random(3);
+    size_t compared = 0;
+    for (int round = 0; round < 20000; ++round) {
+        std::string stream;
+        for (uint32_t words = random.below(30); words > 0; --words) {
+            stream += kWords[random.below(std::size(kWords))];
+        }
+        const Result result = parse({stream});
+        const ReferenceParser reference(stream);
+        if (result.status != ParseStatus::Ok && result.status != ParseStatus::Incomplete) {
+            continue;
+        }
+        ++compared;
+        assert_int_equal(result.events.size(), reference.events().size());
+        for (size_t i = 0; i < result.events.size(); ++i) {
+            const std::string& type = result.events[i].type;
+            assertText(result.events[i].data, reference.events()[i].data, readable(stream));
+            assertText(type.empty() ? "message" : type, reference.events()[i].type, readable(stream));
+        }
+    }
+    assert_true(compared > 5000);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(testFields),     cmocka_unit_test(testAnEventTakesNothingFromTheOneBefore),
+        cmocka_unit_test(testBom),        cmocka_unit_test(testRefused),
+        cmocka_unit_test(testIncomplete), cmocka_unit_test(testLimit),
+        cmocka_unit_test(testSinkStops),  cmocka_unit_test(testEventIsHandedOutAtOnce),
+        cmocka_unit_test(testRoundTrip),  cmocka_unit_test(testAgainstReference),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
