@@ -103,6 +103,25 @@ void testUtf8Borders(void**) {
     }
 }
 
+// The checker says so at the first byte that cannot go on, not at the end: a stream may have none.
+void testUtf8IsRefusedAtOnce(void**) {
+    const struct {
+        std::string_view text;
+        size_t bad;
+    } cases[] = {
+        {"\x80", 0},         {"ab\xc0", 2},     {"\xf5", 0},          {"\xc3z", 1},
+        {"\xe0\x9f", 1},     {"\xed\xa0", 1},   {"\xf0\x8f", 1},      {"\xf4\x90", 1},
+        {"\xe2\x82\xc0", 2}, {"\u00e9\xff", 2}, {"\xf0\x90\x80z", 3}, {"12345678\xff", 8},
+    };
+    for (const auto& c : cases) {
+        Utf8Checker checker;
+        assert_true(checker.feed(c.text.substr(0, c.bad)));
+        if (checker.feed(c.text.substr(c.bad, 1))) {
+            fail_msg("\"%s\" is not refused at %zu", readable(c.text).c_str(), c.bad);
+        }
+    }
+}
+
 // Decodes and encodes again: what is not the shortest form, or no scalar value, does not come back.
 bool isScalar(std::string_view bytes) {
     const auto at = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
