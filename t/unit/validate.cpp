@@ -278,10 +278,15 @@ void testRetry(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(testUtf8Borders),  cmocka_unit_test(testUtf8AllShortSequences),
-        cmocka_unit_test(testUtf8AllFours), cmocka_unit_test(testUtf8FindsABadByteAnywhere),
-        cmocka_unit_test(testChannelName),  cmocka_unit_test(testEventType),
-        cmocka_unit_test(testOwnId),        cmocka_unit_test(testRetry),
+        cmocka_unit_test(testUtf8Borders),
+        cmocka_unit_test(testUtf8IsRefusedAtOnce),
+        cmocka_unit_test(testUtf8AllShortSequences),
+        cmocka_unit_test(testUtf8AllFours),
+        cmocka_unit_test(testUtf8FindsABadByteAnywhere),
+        cmocka_unit_test(testChannelName),
+        cmocka_unit_test(testEventType),
+        cmocka_unit_test(testOwnId),
+        cmocka_unit_test(testRetry),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
