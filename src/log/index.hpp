@@ -1,8 +1,8 @@
 // The channel index: from the hash of a channel's name to its newest record and to who listens.
 //
 // A chained hash table of a fixed number of small entries in the zone. Hash equality is never identity: two
-// channels whose hashes collide share an entry, a chain of records and wake-ups, and the names in the records tell
-// them apart. An entry keeps its place as long as somebody listens, so a worker may keep the number.
+// channels whose hashes collide share an entry, a chain of records and wake-ups, and the names in the records
+// tell them apart. An entry keeps its place as long as somebody listens, so a worker may keep the number.
 //
 // All of it is called with the zone's lock held.
 #pragma once
@@ -23,14 +23,67 @@ using WorkerSet = std::array<uint64_t, kMaxWorkers / 64>;
 
 struct IndexEntry {
     uint64_t hash;
-    uint64_t newest;      // offset of the channel's newest record, kNoOffset if it has none; below the tail: evicted
+    uint64_t
+        newest; // offset of the channel's newest record, kNoOffset if it has none; below the tail: evicted
     EventId newestId;     // its id; for a channel without records the newest one it may have had and lost
     WorkerSet listeners;  // which worker entries have a subscriber here
     uint32_t subscribers; // how many subscribers, valid if `census` is the log's current one
     uint32_t census;
-    uint32_t nextInBucket;
-    uint32_t nextInQueue; // of the queue of entries that may be reused
+    uint32_t nextInBucket; // kNotLinked: the entry is nobody's
+    uint32_t nextInQueue;  // of the queue of entries that may be reused; kNotQueued
 };
-static_assert(sizeof(IndexEntry) <= 72);
+static_assert(sizeof(IndexEntry) == 64); // a cache line
+
+struct ZoneHeader;
+
+// The index of a log, for the log's own use.
+//
+// An entry may be reused when nobody listens and its newest record is gone, or is older than the stale hand:
+// it is then queued, but remains what it was until it is really taken, and is passed over there if its
+// channel has come back to life. What an entry forgets when it is taken goes into `forgottenId`, which a new
+// channel starts with: so nobody is told that he has missed nothing when that is no longer known.
+class Index {
+public:
+    static constexpr uint32_t kNotLinked = kNoEntry - 1;
+    static constexpr uint32_t kNotQueued = kNoEntry - 1;
+
+    Index(ZoneHeader* zone, IndexEntry* entries, std::byte* ring) noexcept;
+
+    // The channel's entry, or kNoEntry.
+    uint32_t find(uint64_t hash) const noexcept;
+    // Makes one if there is none; kNoEntry if all are listened to.
+    uint32_t findOrMake(uint64_t hash) noexcept;
+
+    // The record at `offset` has been published.
+    void published(uint64_t offset, const RecordHeader& record) noexcept;
+    // The record at `offset` is about to be overwritten.
+    void evicted(uint64_t offset, const RecordHeader& record) noexcept;
+
+    void addListener(uint32_t entry, uint32_t worker) noexcept;
+    void removeListener(uint32_t entry, uint32_t worker) noexcept;
+
+    // Subscribers of an entry by the current census.
+    uint32_t subscribers(uint32_t entry) const noexcept;
+
+    // Makes buckets, queue and count anew from the entries alone. Can be repeated.
+    void rebuild() noexcept;
+
+private:
+    uint32_t& bucket(uint64_t hash) const noexcept;
+    uint64_t keptFrom() const noexcept;
+    bool reusable(const IndexEntry& entry) const noexcept;
+    void retire(uint32_t entry) noexcept;
+    void push(uint32_t entry) noexcept;
+    uint32_t pop() noexcept;
+    uint32_t takeReusable() noexcept;
+    uint32_t takeStalest() noexcept;
+    void forget(uint32_t entry) noexcept;
+    void assign(uint32_t entry, uint64_t hash) noexcept;
+
+    ZoneHeader* zone_;
+    IndexEntry* entries_;
+    uint32_t* buckets_;
+    std::byte* ring_;
+};
 
 } // namespace sse

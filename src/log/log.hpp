@@ -1,14 +1,14 @@
 // The log: a ring of records in shared memory, lock-free to read, one writer at a time.
 //
-// Nothing here knows of nginx. A `Log` is a view of a span of memory that every worker has mapped; it owns nothing
-// and may be copied. Writers call with the zone's lock held, readers without.
+// Nothing here knows of nginx. A `Log` is a view of a span of memory that every worker has mapped; it owns
+// nothing and may be copied. Writers call with the zone's lock held, readers without.
 //
-// Writing publishes with one release-store of the head. Whatever a killed writer left half done is either invisible
-// (the head was not stored) or is put right by the next writer, which finds the `dirty` mark.
+// Writing publishes with one release-store of the head. Whatever a killed writer left half done is either
+// invisible (the head was not stored) or is put right by the next writer, which finds the `dirty` mark.
 //
-// Reading works like a seqlock: copy out, then look at the tail behind an acquire fence; a tail that has passed the
-// record means that the copy may be torn and is thrown away. The writer moves the tail, then a release fence, before
-// it overwrites.
+// Reading works like a seqlock: copy out, then look at the tail behind an acquire fence; a tail that has
+// passed the record means that the copy may be torn and is thrown away. The writer moves the tail, then a
+// release fence, before it overwrites.
 #pragma once
 
 #include <atomic>
@@ -25,14 +25,16 @@
 
 namespace sse {
 
-struct ZoneHeader; // what lies at the start of the memory, see log.cpp
+struct ZoneHeader; // what lies at the start of the memory, see zone.hpp
+class Ring;
 
 // An event on its way into the log.
 struct NewEvent {
     std::string_view channel; // 1 to 255 bytes
     uint64_t hash;            // Log::hash(channel)
     std::string_view ownId;   // the publisher's id, may be empty; goes behind the log's id: "id: 5-0~own"
-    std::string_view fields;  // everything of the rendered event behind its id line, with the closing blank line
+    std::string_view
+        fields; // everything of the rendered event behind its id line, with the closing blank line
 };
 
 enum class AppendStatus {
@@ -53,6 +55,7 @@ struct ChannelState {
     uint64_t newest = kNoOffset; // offset of the newest record in the ring, kNoOffset if there is none
     EventId newestId;            // the newest event that the channel has or may have had
     uint32_t subscribers = 0;
+    uint64_t head = 0; // of the log when this was so: all of the channel's records before it hang together
 };
 
 enum class ReadStatus {
@@ -83,7 +86,8 @@ public:
     static constexpr size_t kMinCapacity = 64 * 1024;
 
     // Lays out an empty log in `memory` (8-byte aligned, any content), which has to be larger than
-    // overhead(channels) + kMinCapacity; nullopt if it is not. Ids start at `nowMilliseconds`, the log's birth.
+    // overhead(channels) + kMinCapacity; nullopt if it is not. Ids start at `nowMilliseconds`, the log's
+    // birth.
     static std::optional<Log> create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
                                      uint64_t nowMilliseconds) noexcept;
 
@@ -104,12 +108,14 @@ public:
     // Puts right what a killed writer has left; every writer's call does so first, by itself.
     void recover() noexcept;
 
-    // Marks a worker as a listener of a channel, making the index entry if there is none. The entry stays until the
-    // last listener has left. state.entry is kNoEntry if the index is full of channels that are listened to.
+    // Marks a worker as a listener of a channel, making the index entry if there is none. The entry stays
+    // until the last listener has left. state.entry is kNoEntry if the index is full of channels that are
+    // listened to.
     ChannelState listen(uint64_t hash, uint32_t worker) noexcept;
     // Takes that mark back.
     void unlisten(uint32_t entry, uint32_t worker) noexcept;
-    // Adds to (or takes from) the subscribers of an entry.
+    // Adds to (or takes from) the subscribers of an entry. Before the unlisten: afterwards it may be another
+    // channel's.
     void count(uint32_t entry, int32_t change) noexcept;
 
     // What is known of a channel; without an entry: newest is kNoOffset, newestId the newest id that any
@@ -132,13 +138,25 @@ public:
 
     // Copies the header at `offset`, which must be the start of a record (pads are reported like events).
     ReadStatus read(uint64_t offset, RecordHeader& header) const noexcept;
-    // Copies `length` bytes at `position` behind the header of the record at `offset`: the name, then the payload.
-    // false if the record was overwritten meanwhile: the bytes are garbage then.
+    // Copies `length` bytes at `position` behind the header of the record at `offset`: the name, then the
+    // payload. false if the record was overwritten meanwhile: the bytes are garbage then.
     bool copy(uint64_t offset, size_t position, size_t length, char* out) const noexcept;
     // Whether the record at `offset` is that channel's: compares names; false also if lapped.
     bool isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
 
 private:
+    Log(ZoneHeader* header, IndexEntry* entries, std::byte* ring) noexcept;
+
+    Ring ring() const noexcept;
+    Index index() const noexcept;
+    ChannelState look(uint32_t entry) const noexcept;
+    // Around every change by a writer; what lies between may be cut off by death at any point.
+    void begin() noexcept;
+    void end() noexcept;
+    void makeRoom(uint64_t newHead) noexcept;
+    void publish(uint64_t offset, const RecordHeader& record) noexcept;
+    void redo(uint64_t offset, const RecordHeader& record) noexcept;
+
     ZoneHeader* header_ = nullptr;
     IndexEntry* entries_ = nullptr;
     std::byte* ring_ = nullptr;

@@ -1,8 +1,8 @@
 // Replay: reads the events of a set of channels behind a cursor, in the log's order, without a lock.
 //
-// First it seeks: from each channel's newest record back along the chain to the first one behind the cursor, in slices
-// if that is far. Then it reads forward along the `next` links, merging the channels by id. It also decides exactly
-// whether the reader has missed something.
+// First it seeks: from each channel's newest record back along the chain to the first one behind the cursor,
+// in slices if that is far. Then it reads forward along the `next` links, merging the channels by id. It also
+// decides exactly whether the reader has missed something.
 #pragma once
 
 #include <cstdint>
@@ -46,20 +46,22 @@ struct ReplayEvent {
 
 class Replay {
 public:
-    // `channels` belong to the caller and stay as long as the replay. `cursor` is exclusive; kBeginning means all
-    // that there is, and is never a gap. A cursor newer than `lastId` is of another life: a gap, and all is read.
+    // `channels` belong to the caller and stay as long as the replay. `cursor` is exclusive; kBeginning means
+    // all that there is, and is never a gap. A cursor newer than `lastId` is of another life: a gap, and all
+    // is read.
     Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
            const History& history) noexcept;
 
     static constexpr EventId kBeginning{0, 0};
 
-    // Seeks for at most `steps` records. Ok: ready to read. End: call again. Lapped: the ring has moved on under the
-    // seek; make a new replay with fresh states.
+    // Seeks for at most `steps` records. Ok: ready to read. End: call again. Lapped: the ring has moved on
+    // under the seek; make a new replay with fresh states.
     ReadStatus seek(uint32_t steps) noexcept;
 
     // Valid once the seek is Ok.
     Gap gap() const noexcept { return gap_; }
-    // A reader that has this id as its cursor gets exactly what this replay is going to read; the id for a gap event.
+    // A reader that has this id as its cursor gets exactly what this replay is going to read; the id for a
+    // gap event.
     EventId start() const noexcept;
 
     // The next event before `limit` (a logical offset) in the order of ids. End: there is none. Lapped: the
@@ -74,9 +76,9 @@ private:
     Gap gap_ = Gap::None;
 };
 
-// The id of the newest event of these channels whose publisher gave it `ownId`; nullopt if the ring holds none. Looks
-// at no more than `steps` records of each channel.
-std::optional<EventId> findOwnId(const Log& log, std::span<const ReplayChannel> channels, std::string_view ownId,
-                                 uint32_t steps) noexcept;
+// The id of the newest event of these channels whose publisher gave it `ownId`; nullopt if the ring holds
+// none. Looks at no more than `steps` records of each channel.
+std::optional<EventId> findOwnId(const Log& log, std::span<const ReplayChannel> channels,
+                                 std::string_view ownId, uint32_t steps) noexcept;
 
 } // namespace sse

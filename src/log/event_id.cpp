@@ -1,0 +1,42 @@
+#include "log/event_id.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace sse {
+
+size_t formatEventId(EventId id, char* out) noexcept {
+    char* const end = out + kMaxEventIdText;
+    char* p = std::to_chars(out, end, id.milliseconds).ptr;
+    *p++ = '-';
+    p = std::to_chars(p, end, id.sequence).ptr;
+    return static_cast<size_t>(p - out);
+}
+
+std::optional<EventId> parseEventId(std::string_view text) noexcept {
+    const char* const end = text.data() + text.size();
+    EventId id;
+
+    // For unsigned numbers from_chars takes digits only: no sign, no space.
+    const auto milliseconds = std::from_chars(text.data(), end, id.milliseconds);
+    if (milliseconds.ec != std::errc{} || milliseconds.ptr == end || *milliseconds.ptr != '-') {
+        return std::nullopt;
+    }
+    const auto sequence = std::from_chars(milliseconds.ptr + 1, end, id.sequence);
+    if (sequence.ec != std::errc{} || sequence.ptr != end) {
+        return std::nullopt;
+    }
+    return id;
+}
+
+EventId nextEventId(EventId last, uint64_t nowMilliseconds) noexcept {
+    if (nowMilliseconds > last.milliseconds) {
+        return {nowMilliseconds, 0};
+    }
+    if (last.sequence == UINT64_MAX) {
+        return {last.milliseconds + 1, 0};
+    }
+    return {last.milliseconds, last.sequence + 1};
+}
+
+} // namespace sse

@@ -1,0 +1,266 @@
+#include "log/index.hpp"
+
+#include <algorithm>
+
+#include "log/fault.hpp"
+#include "log/ring.hpp"
+#include "log/zone.hpp"
+
+namespace sse {
+
+namespace {
+
+bool isListenedTo(const IndexEntry& entry) noexcept {
+    return std::any_of(entry.listeners.begin(), entry.listeners.end(),
+                       [](uint64_t word) { return word != 0; });
+}
+
+void add(std::atomic<uint32_t>& counter, uint32_t change) noexcept {
+    // There is one writer: no need for a locked instruction.
+    counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+}
+
+} // namespace
+
+Index::Index(ZoneHeader* zone, IndexEntry* entries, std::byte* ring) noexcept
+    : zone_(zone), entries_(entries), buckets_(reinterpret_cast<uint32_t*>(zone + 1)), ring_(ring) {}
+
+uint32_t& Index::bucket(uint64_t hash) const noexcept {
+    return buckets_[hash & (zone_->buckets - 1)];
+}
+
+// Channels without listeners keep only records from there on.
+uint64_t Index::keptFrom() const noexcept {
+    return std::max(zone_->tail.load(std::memory_order_relaxed), zone_->staleHand);
+}
+
+bool Index::reusable(const IndexEntry& entry) const noexcept {
+    return !isListenedTo(entry) && (entry.newest == kNoOffset || entry.newest < keptFrom());
+}
+
+uint32_t Index::subscribers(uint32_t entry) const noexcept {
+    const bool valid = entries_[entry].census == zone_->census.load(std::memory_order_relaxed);
+    return valid ? entries_[entry].subscribers : 0;
+}
+
+uint32_t Index::find(uint64_t hash) const noexcept {
+    uint32_t entry = bucket(hash);
+    while (entry != kNoEntry && entries_[entry].hash != hash) {
+        entry = entries_[entry].nextInBucket;
+    }
+    return entry;
+}
+
+uint32_t Index::findOrMake(uint64_t hash) noexcept {
+    uint32_t entry = find(hash);
+    if (entry != kNoEntry) {
+        return entry;
+    }
+    if (zone_->used < zone_->channels) {
+        entry = zone_->used;
+        entries_[entry].nextInQueue = kNotQueued;
+    } else if (entry = takeReusable(); entry != kNoEntry) {
+        forget(entry);
+    } else {
+        return kNoEntry;
+    }
+    assign(entry, hash);
+    return entry;
+}
+
+// Takes an entry away from its channel. Once the id is remembered it may be cut off anywhere.
+void Index::forget(uint32_t number) noexcept {
+    IndexEntry& entry = entries_[number];
+    if (entry.nextInBucket == kNotLinked) {
+        return; // a writer died before it was assigned
+    }
+    const bool hadRecords =
+        entry.newest != kNoOffset && entry.newest >= zone_->tail.load(std::memory_order_relaxed);
+
+    zone_->forgottenId.raise(entry.newestId);
+    faultPoint("forget: id remembered");
+
+    uint32_t* link = &bucket(entry.hash);
+    while (*link != number) {
+        link = &entries_[*link].nextInBucket;
+    }
+    *link = entry.nextInBucket;
+    faultPoint("forget: out of the bucket");
+    entry.nextInBucket = kNotLinked;
+    faultPoint("forget: nobody's");
+
+    if (hadRecords) { // a death right here costs the status page one count
+        zone_->forgottenChannels.store(zone_->forgottenChannels.load(std::memory_order_relaxed) + 1,
+                                       std::memory_order_relaxed);
+    }
+}
+
+// Gives an entry that is nobody's to a channel; the link into the bucket makes it valid.
+void Index::assign(uint32_t number, uint64_t hash) noexcept {
+    IndexEntry& entry = entries_[number];
+    entry.nextInBucket = kNotLinked;
+    faultPoint("assign: start");
+    entry.hash = hash;
+    entry.newest = kNoOffset;
+    entry.newestId = zone_->forgottenId.load();
+    entry.listeners = {};
+    entry.subscribers = 0;
+    entry.census = zone_->census.load(std::memory_order_relaxed);
+    faultPoint("assign: filled in");
+    if (number == zone_->used) {
+        zone_->used = number + 1;
+        faultPoint("assign: used");
+    }
+    uint32_t& first = bucket(hash);
+    entry.nextInBucket = first;
+    faultPoint("assign: valid");
+    first = number;
+    faultPoint("assign: in the bucket");
+}
+
+void Index::published(uint64_t offset, const RecordHeader& record) noexcept {
+    if (record.entry >= zone_->used || entries_[record.entry].hash != record.hash ||
+        entries_[record.entry].nextInBucket == kNotLinked) {
+        zone_->forgottenId.raise(record.id); // nobody will find it
+        return;
+    }
+    IndexEntry& entry = entries_[record.entry];
+    if (reusable(entry)) {
+        add(zone_->inUse, 1);
+    }
+    entry.newest = offset;
+    faultPoint("published: offset");
+    entry.newestId = record.id;
+    faultPoint("published: id");
+}
+
+void Index::evicted(uint64_t offset, const RecordHeader& record) noexcept {
+    // Behind the stale hand it has been retired already, or will be when its listeners leave.
+    if (record.entry < zone_->used && entries_[record.entry].newest == offset && offset >= zone_->staleHand &&
+        !isListenedTo(entries_[record.entry])) {
+        retire(record.entry);
+    }
+}
+
+void Index::addListener(uint32_t number, uint32_t worker) noexcept {
+    IndexEntry& entry = entries_[number];
+    if (reusable(entry)) {
+        add(zone_->inUse, 1);
+    }
+    faultPoint("listener: counted");
+    entry.listeners[worker / 64] |= uint64_t{1} << worker % 64;
+    faultPoint("listener: added");
+}
+
+void Index::removeListener(uint32_t number, uint32_t worker) noexcept {
+    IndexEntry& entry = entries_[number];
+    const uint64_t bit = uint64_t{1} << worker % 64;
+    if ((entry.listeners[worker / 64] & bit) == 0) {
+        return;
+    }
+    entry.listeners[worker / 64] &= ~bit;
+    faultPoint("listener: removed");
+    if (!isListenedTo(entry)) {
+        entry.subscribers = 0;
+        if (reusable(entry)) {
+            retire(number);
+        }
+    }
+}
+
+// An entry has become reusable.
+void Index::retire(uint32_t entry) noexcept {
+    add(zone_->inUse, UINT32_MAX);
+    faultPoint("retire: counted");
+    push(entry);
+}
+
+void Index::push(uint32_t entry) noexcept {
+    if (entries_[entry].nextInQueue != kNotQueued) {
+        return; // it came back to life since it was queued, and its place with it
+    }
+    entries_[entry].nextInQueue = kNoEntry;
+    faultPoint("push: last");
+    (zone_->queueTail == kNoEntry ? zone_->queueHead : entries_[zone_->queueTail].nextInQueue) = entry;
+    faultPoint("push: linked");
+    zone_->queueTail = entry;
+    faultPoint("push: done");
+}
+
+uint32_t Index::pop() noexcept {
+    const uint32_t entry = zone_->queueHead;
+    if (entry == kNoEntry) {
+        return kNoEntry;
+    }
+    zone_->queueHead = entries_[entry].nextInQueue;
+    faultPoint("pop: head");
+    if (zone_->queueHead == kNoEntry) {
+        zone_->queueTail = kNoEntry;
+    }
+    entries_[entry].nextInQueue = kNotQueued;
+    faultPoint("pop: done");
+    return entry;
+}
+
+uint32_t Index::takeReusable() noexcept {
+    uint32_t entry = pop();
+    while (entry != kNoEntry && !reusable(entries_[entry])) {
+        entry = pop();
+    }
+    return entry != kNoEntry ? entry : takeStalest();
+}
+
+// The channel that nobody listens to and that has been silent for longest. The hand goes through the log
+// once: a channel whose newest record it passes without taking it has listeners, and is retired when they
+// leave.
+uint32_t Index::takeStalest() noexcept {
+    const Ring ring{zone_, ring_};
+    const uint64_t head = zone_->head.load(std::memory_order_relaxed);
+    uint64_t hand = keptFrom();
+
+    while (hand < head) {
+        const RecordHeader record = ring.header(hand);
+        const uint64_t offset = hand;
+        hand = ring.after(offset, record);
+        if (record.entry < zone_->used && entries_[record.entry].newest == offset &&
+            !isListenedTo(entries_[record.entry])) {
+            zone_->staleHand = hand;
+            add(zone_->inUse, UINT32_MAX);
+            faultPoint("stalest: found");
+            return record.entry;
+        }
+    }
+    zone_->staleHand = hand;
+    faultPoint("stalest: none");
+    return kNoEntry;
+}
+
+void Index::rebuild() noexcept {
+    std::fill_n(buckets_, zone_->buckets, kNoEntry);
+    zone_->queueHead = kNoEntry;
+    zone_->queueTail = kNoEntry;
+    faultPoint("rebuild: empty");
+
+    uint32_t inUse = 0;
+    for (uint32_t number = 0; number < zone_->used; ++number) {
+        IndexEntry& entry = entries_[number];
+        entry.nextInQueue = kNotQueued;
+        if (entry.nextInBucket == kNotLinked) {
+            entry.newest = kNoOffset;
+            entry.newestId = {};
+            entry.listeners = {};
+        } else {
+            entry.nextInBucket = bucket(entry.hash);
+            bucket(entry.hash) = number;
+        }
+        faultPoint("rebuild: linked");
+        if (reusable(entry)) {
+            push(number);
+        } else {
+            ++inUse;
+        }
+    }
+    zone_->inUse.store(inUse, std::memory_order_relaxed);
+}
+
+} // namespace sse

@@ -1,0 +1,175 @@
+#include "log/log.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+
+#include "log/fault.hpp"
+#include "log/ring.hpp"
+#include "log/zone.hpp"
+
+namespace sse {
+
+namespace {
+
+// "sselog", the version of the layout, and what else the layout depends on.
+constexpr uint64_t kMagic =
+    uint64_t{0x73736c6f67} << 24 | uint64_t{1} << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
+
+constexpr uint32_t kMaxChannels = uint32_t{1} << 30;
+
+uint32_t bucketsFor(uint32_t channels) noexcept {
+    return std::bit_ceil(std::max(channels, uint32_t{2}));
+}
+
+} // namespace
+
+Log::Log(ZoneHeader* header, IndexEntry* entries, std::byte* ring) noexcept
+    : header_(header), entries_(entries), ring_(ring) {}
+
+Ring Log::ring() const noexcept {
+    return {header_, ring_};
+}
+
+Index Log::index() const noexcept {
+    return {header_, entries_, ring_};
+}
+
+size_t Log::overhead(uint32_t channels) noexcept {
+    return sizeof(ZoneHeader) + bucketsFor(std::min(channels, kMaxChannels)) * sizeof(uint32_t) +
+           channels * sizeof(IndexEntry);
+}
+
+std::optional<Log> Log::create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
+                               uint64_t nowMilliseconds) noexcept {
+    if (channels == 0 || channels > kMaxChannels || reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0 ||
+        memory.size() < overhead(channels) + kMinCapacity) {
+        return std::nullopt;
+    }
+    ZoneHeader* const zone = new (memory.data()) ZoneHeader{};
+    const EventId birth{nowMilliseconds, 0};
+
+    zone->capacity = (memory.size() - overhead(channels)) / 8 * 8;
+    zone->key = key;
+    zone->channels = channels;
+    zone->buckets = bucketsFor(channels);
+    zone->pendingLink = kNoOffset;
+    zone->lastId.store(birth);
+    zone->forgottenId.store(birth);
+    zone->census = 1;
+
+    uint32_t* const buckets = reinterpret_cast<uint32_t*>(zone + 1);
+    IndexEntry* const entries = reinterpret_cast<IndexEntry*>(buckets + zone->buckets);
+    Log log{zone, entries, reinterpret_cast<std::byte*>(entries + channels)};
+    log.index().rebuild();
+    zone->magic.store(kMagic, std::memory_order_release);
+    return log;
+}
+
+std::optional<Log> Log::attach(std::span<std::byte> memory) noexcept {
+    if (memory.size() < sizeof(ZoneHeader) || reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0) {
+        return std::nullopt;
+    }
+    ZoneHeader* const zone = reinterpret_cast<ZoneHeader*>(memory.data());
+    if (zone->magic.load(std::memory_order_acquire) != kMagic || zone->channels == 0 ||
+        zone->channels > kMaxChannels || zone->buckets != bucketsFor(zone->channels) ||
+        memory.size() < overhead(zone->channels) + kMinCapacity ||
+        zone->capacity != (memory.size() - overhead(zone->channels)) / 8 * 8) {
+        return std::nullopt;
+    }
+    uint32_t* const buckets = reinterpret_cast<uint32_t*>(zone + 1);
+    IndexEntry* const entries = reinterpret_cast<IndexEntry*>(buckets + zone->buckets);
+    return Log{zone, entries, reinterpret_cast<std::byte*>(entries + zone->channels)};
+}
+
+uint64_t Log::hash(std::string_view channel) const noexcept {
+    return sipHash(header_->key, channel);
+}
+
+uint64_t Log::capacity() const noexcept {
+    return header_->capacity;
+}
+
+uint64_t Log::maxRecord() const noexcept {
+    // RecordHeader::length has 32 bits, and the record may be made longer by less than a header.
+    return std::min<uint64_t>(header_->capacity / 4, UINT32_MAX - sizeof(RecordHeader)) / 8 * 8;
+}
+
+uint32_t Log::census() const noexcept {
+    return header_->census.load(std::memory_order_relaxed);
+}
+
+uint64_t Log::head() const noexcept {
+    return header_->head.load(std::memory_order_acquire);
+}
+
+uint64_t Log::tail() const noexcept {
+    return header_->tail.load(std::memory_order_acquire);
+}
+
+EventId Log::lastId() const noexcept {
+    return header_->lastId.load();
+}
+
+ReadStatus Log::read(uint64_t offset, RecordHeader& header) const noexcept {
+    if (offset >= head()) {
+        return ReadStatus::End;
+    }
+    header = ring().header(offset);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (header_->tail.load(std::memory_order_relaxed) > offset) {
+        return ReadStatus::Lapped;
+    }
+    return ring().plausible(offset, header) ? ReadStatus::Ok : ReadStatus::Lapped;
+}
+
+bool Log::copy(uint64_t offset, size_t position, size_t length, char* out) const noexcept {
+    const uint64_t rest = ring().rest(offset);
+    if (position > rest || length > rest || sizeof(RecordHeader) + position + length > rest) {
+        return false;
+    }
+    std::memcpy(out, ring().at(offset) + sizeof(RecordHeader) + position, length);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return header_->tail.load(std::memory_order_relaxed) <= offset;
+}
+
+bool Log::isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept {
+    char name[kMaxName];
+    return header.kind == RecordKind::Event && header.nameLength == channel.size() &&
+           channel.size() <= sizeof(name) && copy(offset, 0, channel.size(), name) &&
+           std::memcmp(name, channel.data(), channel.size()) == 0;
+}
+
+LogFigures Log::figures() const noexcept {
+    LogFigures figures{};
+    uint64_t tail = this->tail();
+    RecordHeader header;
+
+    // The oldest record knows how many came before it. At most the second one is an event.
+    for (uint64_t offset = tail;;) {
+        const ReadStatus status = read(offset, header);
+        if (status == ReadStatus::Lapped) {
+            offset = tail = this->tail();
+        } else if (status == ReadStatus::End) {
+            figures.evicted = header_->published.load(std::memory_order_relaxed);
+            break;
+        } else if (header.kind == RecordKind::Event) {
+            figures.evicted = header.number;
+            figures.firstId = header.id;
+            break;
+        } else {
+            offset += header.length;
+        }
+    }
+    figures.capacity = header_->capacity;
+    figures.used = std::min(head() - tail, figures.capacity);
+    figures.lastId = lastId();
+    figures.published = std::max(header_->published.load(std::memory_order_relaxed), figures.evicted);
+    figures.channels = header_->inUse.load(std::memory_order_relaxed);
+    figures.channelCapacity = header_->channels;
+    figures.forgottenChannels = header_->forgottenChannels.load(std::memory_order_relaxed);
+    return figures;
+}
+
+} // namespace sse

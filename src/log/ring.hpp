@@ -1,0 +1,66 @@
+// The ring: where a logical offset lies, and the headers of the records there. Private to src/log.
+//
+// A record never wraps: what is left at the end of the ring is filled with a pad. The rest is never smaller
+// than a header, because the writer makes a record that would leave less a little longer; so walking the log
+// is nothing but adding lengths.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "log/record.hpp"
+#include "log/zone.hpp"
+
+namespace sse {
+
+class Ring {
+public:
+    Ring(ZoneHeader* zone, std::byte* bytes) noexcept : zone_(zone), bytes_(bytes) {}
+
+    uint64_t place(uint64_t offset) const noexcept { return offset % zone_->capacity; }
+    // Bytes from there to the end of the ring.
+    uint64_t rest(uint64_t offset) const noexcept { return zone_->capacity - place(offset); }
+    char* at(uint64_t offset) const noexcept { return reinterpret_cast<char*>(bytes_ + place(offset)); }
+
+    // A reader's copy may be torn, and is thrown away then; only the words have to be whole.
+    RecordHeader header(uint64_t offset) const noexcept {
+        std::array<uint64_t, sizeof(RecordHeader) / 8> words;
+        uint64_t* const shared = reinterpret_cast<uint64_t*>(at(offset));
+        for (size_t i = 0; i < words.size(); ++i) {
+            words[i] = std::atomic_ref(shared[i]).load(std::memory_order_relaxed);
+        }
+        return std::bit_cast<RecordHeader>(words);
+    }
+
+    void write(uint64_t offset, const RecordHeader& header) const noexcept {
+        std::memcpy(at(offset), &header, sizeof(header));
+    }
+
+    // The one word of a record that changes after it was published.
+    void link(uint64_t offset, uint64_t next) const noexcept {
+        char* const word = at(offset) + offsetof(RecordHeader, next);
+        std::atomic_ref(*reinterpret_cast<uint64_t*>(word)).store(next, std::memory_order_relaxed);
+    }
+
+    // Whether a header read at `offset` can be one. A copy that is not torn always is; this keeps memory that
+    // somebody else has spoilt from leading out of the ring or into an endless loop.
+    bool plausible(uint64_t offset, const RecordHeader& header) const noexcept {
+        return header.length >= sizeof(RecordHeader) && header.length % 8 == 0 &&
+               header.length <= rest(offset) &&
+               sizeof(RecordHeader) + uint64_t{header.nameLength} + header.payloadLength <= header.length &&
+               header.idLineLength <= header.payloadLength;
+    }
+
+    // The start of the record behind this one, for writers; never past the head.
+    uint64_t after(uint64_t offset, const RecordHeader& header) const noexcept {
+        const uint64_t head = zone_->head.load(std::memory_order_relaxed);
+        return plausible(offset, header) && header.length <= head - offset ? offset + header.length : head;
+    }
+
+private:
+    ZoneHeader* zone_;
+    std::byte* bytes_;
+};
+
+} // namespace sse
