@@ -1,0 +1,11 @@
+#!/usr/bin/perl
+# The demo page in a real browser; the test itself is t/browser/demo.mjs.
+use strict;
+use warnings;
+
+use Test::More;
+
+if (!-d 't/browser/node_modules/playwright-core' && !$ENV{CI}) {
+    plan skip_all => 'no playwright-core; `./build.sh test` installs it';
+}
+exec 'node', 't/browser/demo.mjs' or BAIL_OUT "node does not start: $!";
