@@ -10,8 +10,6 @@ namespace sse {
 
 namespace {
 
-constexpr std::string_view kIdField = "id: ";
-
 char* put(char* to, std::string_view text) noexcept {
     if (!text.empty()) {
         std::memcpy(to, text.data(), text.size());

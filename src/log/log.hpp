@@ -79,6 +79,9 @@ struct LogFigures {
 
 class Log {
 public:
+    // No log yet: nothing may be called.
+    Log() = default;
+
     // Bytes that a log with this index needs beside its ring.
     static size_t overhead(uint32_t channels) noexcept;
 

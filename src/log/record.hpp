@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "log/event_id.hpp"
 
@@ -12,6 +13,8 @@ namespace sse {
 inline constexpr uint64_t kNoOffset = UINT64_MAX;
 // The longest name of a channel.
 inline constexpr size_t kMaxName = 255;
+// How the payload starts: "id: <id>[~<the publisher's own>]\n".
+inline constexpr std::string_view kIdField = "id: ";
 // No entry of the channel index.
 inline constexpr uint32_t kNoEntry = UINT32_MAX;
 

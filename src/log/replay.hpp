@@ -20,13 +20,16 @@ struct History {
     uint64_t since = 0;          // and none older than this (Unix milliseconds, RecordHeader::time)
 };
 
-// One channel of a replay. The caller fills in the first three members, with `state` from the index.
+// One channel of a replay. The caller fills in the first three members, with `state` from the index; all
+// states of a replay, and its `lastId`, are taken under one lock.
 struct ReplayChannel {
     std::string_view name;
     uint64_t hash = 0;
     ChannelState state;
 
-    uint64_t offset = kNoOffset; // where the seek has got to, then the next record to be read
+    uint64_t offset = kNoOffset; // where the seek goes on, then the next record to be read
+    EventId behind;              // id of the record there, or of the newest one that is lost
+    uint64_t first = kNoOffset;  // the oldest record found so far
     uint64_t found = 0;          // events seen by the seek
     EventId start;               // everything after this id will be read
     bool sought = false;
@@ -64,15 +67,26 @@ public:
     // gap event.
     EventId start() const noexcept;
 
-    // The next event before `limit` (a logical offset) in the order of ids. End: there is none. Lapped: the
+    // Where it ends: the log's head when the states were taken. A channel that had no record then has nothing
+    // that leads to its later ones, so what lies behind is for a new replay, from the last event that was
+    // given or from start() if there was none.
+    uint64_t horizon() const noexcept { return horizon_; }
+
+    // The next event before `limit` and before the horizon (logical offsets) in the order of ids. End: there
+    // is none, in particular as long as the seek is not Ok; a greater limit may bring more. Lapped: the
     // reader has fallen behind, make a new replay from the last event that was given.
     ReadStatus next(uint64_t limit, ReplayEvent& event) noexcept;
 
 private:
+    bool seekFurther(ReplayChannel& channel) noexcept;
+    void finishSeek(ReplayChannel& channel, bool missed) noexcept;
+
     Log log_;
     std::span<ReplayChannel> channels_;
     EventId cursor_;
     History history_;
+    uint64_t horizon_ = kNoOffset;
+    size_t sought_ = 0; // channels whose seek is done
     Gap gap_ = Gap::None;
 };
 

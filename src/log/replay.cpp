@@ -1,0 +1,186 @@
+#include "log/replay.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sse {
+
+namespace {
+
+enum class Match { Yes, No, Lapped };
+
+// Whether the record is that channel's. That its name differs counts only if it was still whole when
+// compared.
+Match match(const Log& log, uint64_t offset, const RecordHeader& record, std::string_view name) noexcept {
+    if (log.isNamed(offset, record, name)) {
+        return Match::Yes;
+    }
+    return log.tail() > offset ? Match::Lapped : Match::No;
+}
+
+// Whether the id line of the record is "id: <id>~<ownId>\n".
+bool hasOwnId(const Log& log, uint64_t offset, const RecordHeader& record, std::string_view ownId) noexcept {
+    char piece[256];
+    const size_t before = kIdField.size() + formatEventId(record.id, piece);
+    if (record.idLineLength != before + 1 + ownId.size() + 1) {
+        return false;
+    }
+    size_t position = record.nameLength + before + 1;
+    while (!ownId.empty()) {
+        const size_t length = std::min(ownId.size(), sizeof(piece));
+        if (!log.copy(offset, position, length, piece) || std::memcmp(piece, ownId.data(), length) != 0) {
+            return false;
+        }
+        ownId.remove_prefix(length);
+        position += length;
+    }
+    return true;
+}
+
+} // namespace
+
+Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
+               const History& history) noexcept
+    : log_(log), channels_(channels), cursor_(cursor), history_(history) {
+    if (cursor > lastId) {
+        gap_ = Gap::Unknown;
+        cursor_ = kBeginning;
+    }
+    for (ReplayChannel& channel : channels_) {
+        channel.offset = channel.state.newest;
+        channel.behind = channel.state.newestId;
+        channel.first = kNoOffset;
+        channel.found = 0;
+        channel.start = std::max(cursor_, channel.state.newestId);
+        channel.sought = false;
+        horizon_ = std::min(horizon_, channel.state.head);
+    }
+}
+
+ReadStatus Replay::seek(uint32_t steps) noexcept {
+    while (sought_ < channels_.size()) {
+        if (steps-- == 0) {
+            return ReadStatus::End;
+        }
+        ReplayChannel& channel = channels_[sought_];
+        if (!seekFurther(channel)) {
+            return ReadStatus::Lapped;
+        }
+        if (channel.sought) {
+            ++sought_;
+        }
+    }
+    return ReadStatus::Ok;
+}
+
+// Takes one step back along the chain. false if the newest record is not there any more: its successors are
+// what should be read now, and only the index knows them.
+bool Replay::seekFurther(ReplayChannel& channel) noexcept {
+    if (channel.behind <= cursor_) {
+        finishSeek(channel, false);
+        return true;
+    }
+    // There is something newer than the cursor: it is read, or it is missed.
+    RecordHeader record;
+    if (channel.found == history_.count || channel.offset == kNoOffset) {
+        finishSeek(channel, true);
+        return true;
+    }
+    const ReadStatus status = log_.read(channel.offset, record);
+    const Match named =
+        status == ReadStatus::Ok ? match(log_, channel.offset, record, channel.name) : Match::Lapped;
+    if (named == Match::Lapped && channel.offset == channel.state.newest) {
+        return false;
+    }
+    if (named == Match::Lapped || (named == Match::Yes && record.time < history_.since)) {
+        finishSeek(channel, true);
+        return true;
+    }
+    if (named == Match::Yes) {
+        channel.first = channel.offset;
+        channel.start = std::max(cursor_, record.previousId);
+        ++channel.found;
+    }
+    channel.offset = record.previous;
+    channel.behind = record.previousId;
+    return true;
+}
+
+void Replay::finishSeek(ReplayChannel& channel, bool missed) noexcept {
+    channel.offset = channel.first;
+    channel.sought = true;
+    if (missed && cursor_ != kBeginning) {
+        gap_ = Gap::Evicted;
+    }
+}
+
+EventId Replay::start() const noexcept {
+    if (channels_.empty()) {
+        return cursor_;
+    }
+    return std::min_element(channels_.begin(), channels_.end(),
+                            [](const ReplayChannel& a, const ReplayChannel& b) { return a.start < b.start; })
+        ->start;
+}
+
+ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
+    if (sought_ < channels_.size()) {
+        return ReadStatus::End;
+    }
+    for (;;) {
+        // Ids and offsets grow together, so the first in the log is the next one by id.
+        uint64_t offset = kNoOffset;
+        for (const ReplayChannel& channel : channels_) {
+            offset = std::min(offset, channel.offset);
+        }
+        if (offset >= std::min(limit, horizon_)) {
+            return ReadStatus::End;
+        }
+        RecordHeader record;
+        if (log_.read(offset, record) != ReadStatus::Ok) {
+            return ReadStatus::Lapped;
+        }
+        // Links to records before the horizon were there before the horizon was. What a link says beyond may
+        // still change, and is the end.
+        const bool linked = record.next > offset && record.next < horizon_;
+        bool wanted = false;
+        for (ReplayChannel& channel : channels_) {
+            if (channel.offset != offset) {
+                continue;
+            }
+            const Match named = match(log_, offset, record, channel.name);
+            if (named == Match::Lapped) {
+                return ReadStatus::Lapped;
+            }
+            wanted = wanted || named == Match::Yes;
+            channel.offset = linked ? record.next : kNoOffset;
+        }
+        if (wanted) {
+            event = {offset, record};
+            return ReadStatus::Ok;
+        }
+    }
+}
+
+std::optional<EventId> findOwnId(const Log& log, std::span<const ReplayChannel> channels,
+                                 std::string_view ownId, uint32_t steps) noexcept {
+    std::optional<EventId> newest;
+    for (const ReplayChannel& channel : channels) {
+        uint64_t offset = channel.state.newest;
+        RecordHeader record;
+        for (uint32_t step = 0; step < steps && log.read(offset, record) == ReadStatus::Ok; ++step) {
+            if (newest && record.id <= *newest) {
+                break;
+            }
+            if (!ownId.empty() && log.isNamed(offset, record, channel.name) &&
+                hasOwnId(log, offset, record, ownId)) {
+                newest = record.id;
+                break;
+            }
+            offset = record.previous;
+        }
+    }
+    return newest;
+}
+
+} // namespace sse
