@@ -73,6 +73,7 @@ subtest 'fields' => sub {
         ["data: a\n",                          [],                                'the end inside an event'],
         ["data: a\n\ndata: b\n",               [event('a')],                      'the end inside the second event'],
         ["data: a\r\rdata: b\r\n\r\ndata: c\n\r", [event('a'), event('b'), event('c')], 'every line end'],
+        ["data: a\rdata: b\n\n",               [event("a\nb")],                   'an LF behind a line is its end'],
         ["data: a\r\ndata: b\r\r\n",           [event("a\nb")],                   'a CRLF is one end'],
     );
     parses_to(@$_) for @cases;
