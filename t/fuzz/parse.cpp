@@ -1,0 +1,84 @@
+// Events do not depend on how the stream is cut; each keeps the rules, and comes back when it is encoded and
+// parsed.
+#include "sse/parse.hpp"
+
+#include <vector>
+
+#include "pieces.hpp"
+#include "sse/validate.hpp"
+
+namespace {
+
+constexpr size_t kMaxEvent = 128;
+
+struct Parsed {
+    std::string type;
+    std::string data;
+    std::string ownId;
+    uint32_t retry;
+
+    bool operator==(const Parsed&) const = default;
+};
+
+struct Result {
+    sse::ParseStatus status = sse::ParseStatus::Ok;
+    std::vector<Parsed> events;
+
+    bool operator==(const Result&) const = default;
+};
+
+void checkRules(const sse::Event& event) {
+    require(event.data.size() <= kMaxEvent);
+    require(sse::isUtf8(event.data));
+    require(event.data.find('\r') == std::string_view::npos);
+    require(event.type.empty() || sse::isEventType(event.type));
+    require(event.ownId.empty() || sse::isOwnId(event.ownId));
+    require(event.retryMilliseconds == 0 ||
+            (event.retryMilliseconds >= sse::kMinRetry && event.retryMilliseconds <= sse::kMaxRetry));
+}
+
+Result parse(std::string_view text, size_t length) {
+    Result result;
+    sse::EventParser parser(kMaxEvent);
+    auto sink = [&](const sse::Event& event) {
+        checkRules(event);
+        result.events.push_back({std::string(event.type), std::string(event.data), std::string(event.ownId),
+                                 event.retryMilliseconds});
+        return true;
+    };
+    eachPiece(text, length, [&](std::string_view piece) {
+        result.status = parser.feed(piece, sink);
+        return result.status == sse::ParseStatus::Ok;
+    });
+    if (result.status == sse::ParseStatus::Ok) {
+        result.status = parser.finish(sink);
+    }
+    return result;
+}
+
+std::string encode(const Parsed& parsed) {
+    const sse::Event event{parsed.type, parsed.data, parsed.ownId, parsed.retry};
+    const std::string idLine = parsed.ownId.empty() ? "" : "id: " + parsed.ownId + "\n";
+    std::string fields(encodedSize(event), '\0');
+    require(encodeFields(event, fields.data()) == fields.data() + fields.size());
+    return idLine + fields;
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    if (size == 0) {
+        return 0;
+    }
+    const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+    const Result whole = parse(text, text.size() + 1);
+    require(parse(text, 1u + data[0]) == whole);
+
+    std::string stream;
+    for (const Parsed& parsed : whole.events) {
+        stream += encode(parsed);
+    }
+    const Result again = parse(stream, 1u + data[0]);
+    require(again.status == sse::ParseStatus::Ok && again.events == whole.events);
+    return 0;
+}

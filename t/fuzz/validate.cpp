@@ -1,0 +1,85 @@
+// UTF-8 against a decoder of its own, cut or whole; JSON strings and percent-decoding of any bytes.
+#include "sse/validate.hpp"
+
+#include "pieces.hpp"
+#include "sse/encode.hpp"
+#include "sse/json.hpp"
+#include "sse/percent.hpp"
+
+namespace {
+
+// By the definition: decode, then refuse what a shorter form could say and what is no scalar value.
+bool decodes(std::string_view text) {
+    for (size_t at = 0; at < text.size();) {
+        const auto lead = static_cast<uint8_t>(text[at++]);
+        const int more = lead < 0x80         ? 0
+                         : lead >> 5 == 6    ? 1
+                         : lead >> 4 == 0xe  ? 2
+                         : lead >> 3 == 0x1e ? 3
+                                             : -1;
+        if (more < 0) {
+            return false;
+        }
+        uint32_t code = more == 0 ? lead : lead & (0x3fu >> more);
+        for (int i = 0; i < more; ++i) {
+            if (at == text.size() || static_cast<uint8_t>(text[at]) >> 6 != 2) {
+                return false;
+            }
+            code = code << 6 | (static_cast<uint8_t>(text[at++]) & 0x3fu);
+        }
+        constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
+        if (code < kLeast[more] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool checkPieces(std::string_view text, size_t length) {
+    sse::Utf8Checker checker;
+    bool possible = true;
+    eachPiece(text, length, [&](std::string_view piece) { return possible = checker.feed(piece); });
+    return possible && checker.complete();
+}
+
+void checkJson(std::string_view text) {
+    std::string out(sse::jsonSize(text), '\0');
+    require(sse::writeJson(text, out.data()) == out.data() + out.size());
+    require(decodes(out));
+    require(out.front() == '"' && out.back() == '"');
+    for (size_t i = 1; i + 1 < out.size(); ++i) {
+        require(static_cast<uint8_t>(out[i]) >= 0x20 && out[i] != '"');
+        i += out[i] == '\\' ? 1 : 0;
+        require(i + 1 < out.size());
+    }
+}
+
+void checkPercent(std::string_view text) {
+    std::string out(text.size(), '\0');
+    out.resize(sse::percentDecode(text, out.data()));
+    std::string place(text);
+    place.resize(sse::percentDecode(place, place.data()));
+    require(out == place);
+    require(text.find('%') != std::string_view::npos || out == text);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    if (size == 0) {
+        return 0;
+    }
+    const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+    const bool valid = decodes(text);
+    require(sse::isUtf8(text) == valid);
+    require(checkPieces(text, 1u + data[0]) == valid);
+    require(!sse::isChannelName(text) || valid);
+    require(!sse::isEventType(text) ||
+            (valid && text.find_first_of("\r\n\0", 0, 3) == std::string_view::npos));
+    require(!sse::isOwnId(text) || text.size() <= sse::kMaxOwnId);
+    const auto retry = sse::parseRetry(text);
+    require(!retry || (*retry >= sse::kMinRetry && *retry <= sse::kMaxRetry));
+    checkJson(text);
+    checkPercent(text);
+    return 0;
+}
