@@ -1,4 +1,6 @@
 // Cuts the input of a fuzzer into pieces: its first byte says how long they are.
+// clang++ -std=c++20 -fsanitize=fuzzer,address,undefined -Isrc -It/fuzz t/fuzz/NAME.cpp src/sse/*.cpp builds
+// one.
 #pragma once
 
 #include <cstdint>
