@@ -1,0 +1,145 @@
+// The checker of a zone: walks the log, the chains, the buckets and the queue, and compares them with each
+// other.
+#pragma once
+
+#include <algorithm>
+#include <map>
+
+#include "zone.hpp"
+
+namespace sse {
+
+inline bool listenedTo(const IndexEntry& entry) {
+    return (entry.listeners[0] | entry.listeners[1]) != 0;
+}
+
+// Records: in order, numbered, and linked both ways with their neighbours of the same channel.
+inline void checkRecords(const Zone& zone, const std::vector<LoggedEvent>& events) {
+    const ZoneHeader& header = zone.header();
+    std::map<uint64_t, RecordHeader> byOffset;
+    const LoggedEvent* before = nullptr;
+
+    assert_true(header.tail <= header.head && header.head - header.tail <= header.capacity);
+    for (const LoggedEvent& event : events) {
+        const RecordHeader& record = event.header;
+        byOffset[event.offset] = record;
+        assert_true(record.previousId < record.id);
+        if (before != nullptr) {
+            assert_true(record.id > before->header.id);
+            assert_true(record.number == before->header.number + 1);
+        }
+        if (record.previous != kNoOffset && record.previous >= header.tail) {
+            const auto previous = byOffset.find(record.previous);
+            assert_true(previous != byOffset.end());
+            assert_true(previous->second.id == record.previousId);
+            assert_true(previous->second.hash == record.hash);
+            assert_true(previous->second.next == event.offset);
+        }
+        before = &event;
+    }
+    for (const LoggedEvent& event : events) {
+        if (event.header.next != kNoOffset) {
+            assert_true(event.header.next > event.offset);
+            const auto next = byOffset.find(event.header.next);
+            assert_true(next != byOffset.end()); // also: not at or behind the head
+            assert_true(next->second.previous == event.offset);
+        }
+    }
+    if (!events.empty()) {
+        assert_true(events.back().header.id == zone.log.lastId());
+        assert_true(events.back().header.number + 1 == header.published);
+        assert_true(zone.log.figures().evicted == events.front().header.number);
+        assert_true(zone.log.figures().firstId == events.front().header.id);
+    } else {
+        assert_true(zone.log.figures().evicted == header.published);
+    }
+}
+
+// Entries: each in its bucket, and its newest record is the last of its chain. A chain that no entry knows
+// has been forgotten, and that is remembered.
+inline void checkEntries(const Zone& zone, const std::vector<LoggedEvent>& events) {
+    const ZoneHeader& header = zone.header();
+    const IndexEntry* entries = zone.entries();
+    std::vector<bool> linked(header.used);
+    std::map<uint64_t, uint32_t> byNewest;
+    const EventId forgotten = header.forgottenId.load();
+
+    assert_true(header.used <= header.channels);
+    assert_true(forgotten <= zone.log.lastId());
+    for (uint32_t bucket = 0; bucket < header.buckets; ++bucket) {
+        for (uint32_t e = zone.buckets()[bucket]; e != kNoEntry; e = entries[e].nextInBucket) {
+            assert_true(e < header.used);
+            assert_false(linked[e]);
+            linked[e] = true;
+            assert_int_equal(entries[e].hash & (header.buckets - 1), bucket);
+            for (uint32_t other = entries[e].nextInBucket; other != kNoEntry;
+                 other = entries[other].nextInBucket) {
+                assert_true(entries[other].hash != entries[e].hash);
+            }
+        }
+    }
+    for (uint32_t e = 0; e < header.used; ++e) {
+        assert_true(linked[e] == (entries[e].nextInBucket != Index::kNotLinked));
+        assert_true(entries[e].newestId <= zone.log.lastId());
+        if (entries[e].newest != kNoOffset && entries[e].newest >= header.tail) {
+            byNewest[entries[e].newest] = e;
+        }
+    }
+    for (const LoggedEvent& event : events) {
+        const auto newest = byNewest.find(event.offset);
+        if (newest != byNewest.end()) {
+            const IndexEntry& entry = entries[newest->second];
+            assert_true(event.header.next == kNoOffset);
+            assert_true(event.header.entry == newest->second);
+            assert_true(event.header.hash == entry.hash);
+            assert_true(event.header.id == entry.newestId);
+            byNewest.erase(newest);
+        } else if (event.header.next == kNoOffset) {
+            assert_true(event.header.id <= forgotten);
+        }
+    }
+    assert_true(byNewest.empty()); // each names a record that is there
+}
+
+// The queue holds every entry that may be reused, once; the counter counts the others.
+inline void checkQueue(const Zone& zone) {
+    const ZoneHeader& header = zone.header();
+    const IndexEntry* entries = zone.entries();
+    std::vector<bool> queued(header.used);
+    uint32_t last = kNoEntry;
+
+    for (uint32_t e = header.queueHead; e != kNoEntry; e = entries[e].nextInQueue) {
+        assert_true(e < header.used);
+        assert_false(queued[e]);
+        queued[e] = true;
+        last = e;
+    }
+    assert_int_equal(last, header.queueTail);
+
+    uint32_t inUse = 0;
+    const uint64_t kept = std::max<uint64_t>(header.tail, header.staleHand);
+    assert_true(header.staleHand <= header.head);
+    for (uint32_t e = 0; e < header.used; ++e) {
+        assert_true(queued[e] == (entries[e].nextInQueue != Index::kNotQueued));
+        if (listenedTo(entries[e]) || (entries[e].newest != kNoOffset && entries[e].newest >= kept)) {
+            ++inUse;
+        } else {
+            assert_true(queued[e]);
+        }
+    }
+    assert_int_equal(inUse, header.inUse);
+}
+
+// Checks everything that has to hold in a zone between two calls of writers. Stops the test if something does
+// not.
+inline void checkZone(const Zone& zone) {
+    assert_int_equal(zone.header().dirty, 0);
+    assert_true(zone.header().pendingLink == kNoOffset);
+    assert_true(zone.header().indexedUpTo == zone.header().head);
+    const std::vector<LoggedEvent> events = walk(zone.log);
+    checkRecords(zone, events);
+    checkEntries(zone, events);
+    checkQueue(zone);
+}
+
+} // namespace sse

@@ -1,0 +1,230 @@
+// The log: layout, appending, reading, eviction, limits.
+#include <deque>
+#include <thread>
+
+#include "check.hpp"
+#include "cmocka.hpp"
+
+using namespace sse;
+
+namespace {
+
+void laysOut(void**) {
+    const uint32_t channels = 10;
+    const size_t size = Log::overhead(channels) + Log::kMinCapacity;
+    std::vector<uint64_t> words(size / 8 + 2);
+    const std::span<std::byte> memory = std::as_writable_bytes(std::span(words));
+    const SipKey key{1, 2};
+
+    assert_false(Log::create(memory.first(size - 1), channels, key, kBirth).has_value());
+    assert_false(Log::create(memory.subspan(4), channels, key, kBirth).has_value());
+    assert_false(Log::create(memory, 0, key, kBirth).has_value());
+    assert_false(Log::attach(memory).has_value());
+
+    const auto made = Log::create(memory, channels, key, kBirth);
+    assert_true(made.has_value());
+    assert_true(made->capacity() >= Log::kMinCapacity);
+    assert_true(made->maxRecord() == made->capacity() / 4 / 8 * 8);
+    assert_true(made->lastId() == (EventId{kBirth, 0}));
+    assert_true(made->head() == made->tail());
+
+    const auto attached = Log::attach(memory);
+    assert_true(attached.has_value());
+    assert_true(attached->hash("name") == sipHash(key, "name"));
+    assert_false(Log::attach(memory.first(size - 8)).has_value());
+    assert_false(Log::attach(memory.first(16)).has_value());
+    words[0] ^= 1 << 16; // another version
+    assert_false(Log::attach(memory).has_value());
+}
+
+void appendsAndReads(void**) {
+    Zone zone{8};
+    RecordHeader record;
+    assert_int_equal(static_cast<int>(zone.log.read(0, record)), static_cast<int>(ReadStatus::End));
+
+    const Appended first = append(zone.log, "news", "one");
+    const Appended second = append(zone.log, "sport", "two", kBirth + 5, "own~id");
+    assert_true(first.id == (EventId{kBirth, 1}));
+    assert_true(second.id == (EventId{kBirth + 5, 0}));
+
+    assert_int_equal(static_cast<int>(zone.log.read(0, record)), static_cast<int>(ReadStatus::Ok));
+    assert_true(record.id == first.id && record.time == kBirth && record.number == 0);
+    assert_true(record.previousId == (EventId{kBirth, 0}) && record.previous == kNoOffset);
+    assert_true(zone.log.isNamed(0, record, "news"));
+    assert_false(zone.log.isNamed(0, record, "new"));
+    assert_false(zone.log.isNamed(0, record, "newt"));
+    assert_string_equal(payloadOf(zone.log, 0, record).c_str(), rendered(first.id, "one").c_str());
+    assert_int_equal(record.idLineLength, 4 + idText(first.id).size() + 1);
+
+    const uint64_t offset = record.length;
+    assert_int_equal(static_cast<int>(zone.log.read(offset, record)), static_cast<int>(ReadStatus::Ok));
+    assert_string_equal(payloadOf(zone.log, offset, record).c_str(),
+                        ("id: " + idText(second.id) + "~own~id\ndata: two\n\n").c_str());
+    assert_string_equal(text(zone.log, offset, record.nameLength, record.idLineLength).c_str(),
+                        ("id: " + idText(second.id) + "~own~id\n").c_str());
+    assert_int_equal(static_cast<int>(zone.log.read(offset + record.length, record)),
+                     static_cast<int>(ReadStatus::End));
+    checkZone(zone);
+}
+
+void idsGrowWhateverTheClockDoes(void**) {
+    Zone zone{8};
+    const uint64_t clocks[] = {kBirth, kBirth + 10, kBirth + 10, kBirth - 5000, 0, kBirth + 10, kBirth + 11};
+    const EventId ids[] = {{kBirth, 1},      {kBirth + 10, 0}, {kBirth + 10, 1}, {kBirth + 10, 2},
+                           {kBirth + 10, 3}, {kBirth + 10, 4}, {kBirth + 11, 0}};
+    for (size_t i = 0; i < std::size(clocks); ++i) {
+        assert_true(append(zone.log, "c", "x", clocks[i]).id == ids[i]);
+    }
+    // The time of an event is what the clock said.
+    assert_true(walk(zone.log)[4].header.time == 0);
+    checkZone(zone);
+}
+
+void refusesTheTooLarge(void**) {
+    Zone zone{8};
+    append(zone.log, "c", "x");
+    const uint64_t head = zone.log.head();
+    const size_t around = sizeof(RecordHeader) + 1 + rendered({kBirth, 2}, "").size();
+    const std::string largest(zone.log.maxRecord() - around, 'x');
+
+    assert_true(append(zone.log, "c", largest + "y").status == AppendStatus::TooLarge);
+    assert_true(append(zone.log, "c", "x", kBirth, std::string(70000, 'i')).status == AppendStatus::TooLarge);
+    assert_true(append(zone.log, std::string(256, 'n'), "x").status == AppendStatus::TooLarge);
+    assert_true(zone.log.head() == head);
+    checkZone(zone);
+
+    assert_true(append(zone.log, "c", largest).status == AppendStatus::Ok);
+    assert_true(append(zone.log, std::string(255, 'n'), "").status == AppendStatus::Ok);
+    assert_true(walk(zone.log)[1].header.length >= zone.log.maxRecord());
+    for (int i = 0; i < 20; ++i) { // whatever lies in the ring, the largest fits
+        assert_true(append(zone.log, "c", largest.substr(i)).status == AppendStatus::Ok);
+        checkZone(zone);
+    }
+}
+
+// Every length of a record at every distance from the end of the ring, so that each way to fill the end is
+// met.
+void fillsTheEndOfTheRing(void**) {
+    Zone zone{8};
+    Random random{1};
+    std::deque<std::string> model;
+    bool padded = false;
+    bool stretched = false;
+
+    for (int i = 0; i < 20000; ++i) {
+        const std::string data(random.below(random.chance(1) ? 12000 : 300), 'a' + i % 26);
+        const Appended appended = append(zone.log, "c", data);
+        model.push_back(rendered(appended.id, data));
+        if (i % 500 != 0) {
+            continue;
+        }
+        checkZone(zone);
+        const std::vector<LoggedEvent> events = walk(zone.log);
+        model.erase(model.begin(), model.end() - events.size());
+        uint64_t expected = zone.log.tail();
+        for (size_t k = 0; k < events.size(); ++k) {
+            const RecordHeader& record = events[k].header;
+            padded = padded || events[k].offset != expected;
+            expected = events[k].offset + record.length;
+            const uint64_t need = sizeof(record) + record.nameLength + record.payloadLength;
+            stretched = stretched || record.length >= need + 8;
+            assert_string_equal(payloadOf(zone.log, events[k].offset, record).c_str(), model[k].c_str());
+        }
+        // No more is given up than the next record needs.
+        const uint64_t room = zone.log.capacity() - zone.log.figures().used;
+        assert_true(i == 0 || room < 2 * zone.log.maxRecord());
+    }
+    assert_true(padded && stretched);
+    const LogFigures figures = zone.log.figures();
+    assert_int_equal(figures.published, 20000);
+    assert_int_equal(figures.evicted, 20000 - walk(zone.log).size());
+    assert_int_equal(figures.channels, 1);
+}
+
+void readersFallBehind(void**) {
+    Zone zone{8};
+    append(zone.log, "c", "first");
+    RecordHeader first;
+    assert_true(zone.log.read(0, first) == ReadStatus::Ok);
+    while (zone.log.tail() == 0) {
+        append(zone.log, "c", std::string(1000, 'x'));
+    }
+    RecordHeader record;
+    assert_true(zone.log.read(0, record) == ReadStatus::Lapped);
+    char bytes[8];
+    assert_false(zone.log.copy(0, 0, 1, bytes));
+    assert_false(zone.log.isNamed(0, first, "c"));
+    // Nothing leads out of the ring.
+    assert_false(zone.log.copy(zone.log.tail(), zone.log.capacity(), 1, bytes));
+    assert_false(zone.log.copy(zone.log.tail(), SIZE_MAX, 8, bytes));
+    assert_false(zone.log.copy(zone.log.tail(), 0, SIZE_MAX, bytes));
+}
+
+// Readers tail the log while a writer laps them again and again. The data of each event is drawn from its
+// number.
+std::string drawn(uint64_t number) {
+    Random random{number};
+    std::string data(8 + random.below(2000), '\0');
+    for (char& c : data) {
+        c = static_cast<char>('a' + random.below(26));
+    }
+    return data;
+}
+
+void readersAgainstAWriter(void**) {
+    Zone zone{8};
+    const uint64_t events = 60000;
+    std::atomic<uint64_t> bad{0};
+    std::atomic<uint64_t> good{0};
+    const auto tail = [&zone, &bad, &good] {
+        const Log log = *Log::attach(zone.memory());
+        uint64_t offset = 0;
+        EventId last{};
+        for (uint64_t seen = 0; seen + 1 < events;) {
+            RecordHeader record;
+            const ReadStatus status = log.read(offset, record);
+            if (status == ReadStatus::Lapped) {
+                offset = log.tail();
+            } else if (status == ReadStatus::Ok) {
+                if (record.kind == RecordKind::Event) {
+                    const std::string payload = payloadOf(log, offset, record);
+                    if (payload.empty()) {
+                        offset = log.tail();
+                        continue;
+                    }
+                    const bool right = record.id > last && log.head() >= offset + record.length &&
+                                       payload == rendered(record.id, drawn(record.number));
+                    (right ? good : bad).fetch_add(1);
+                    last = record.id;
+                    seen = record.number;
+                }
+                offset += record.length;
+            }
+        }
+    };
+    std::thread readers[] = {std::thread(tail), std::thread(tail)};
+    for (uint64_t i = 0; i < events; ++i) {
+        append(zone.log, i % 3 == 0 ? "a" : "b", drawn(i), kBirth + i / 7);
+    }
+    for (std::thread& reader : readers) {
+        reader.join();
+    }
+    assert_int_equal(bad.load(), 0);
+    assert_true(good.load() > 100);
+    checkZone(zone);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(laysOut),
+        cmocka_unit_test(appendsAndReads),
+        cmocka_unit_test(idsGrowWhateverTheClockDoes),
+        cmocka_unit_test(refusesTheTooLarge),
+        cmocka_unit_test(fillsTheEndOfTheRing),
+        cmocka_unit_test(readersFallBehind),
+        cmocka_unit_test(readersAgainstAWriter),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}

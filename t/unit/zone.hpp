@@ -1,0 +1,123 @@
+// What the tests of the log share: a zone in ordinary memory, appending to it, reading from it.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "cmocka.hpp"
+#include "log/log.hpp"
+#include "log/replay.hpp"
+#include "log/ring.hpp"
+#include "log/zone.hpp"
+
+namespace sse {
+
+inline constexpr uint64_t kBirth = 1700000000000;
+
+// Random numbers that are the same in every run (Steele et al., "Fast splittable pseudorandom number
+// generators").
+class Random {
+public:
+    explicit Random(uint64_t seed) : state_(seed) {}
+
+    uint64_t operator()() {
+        uint64_t z = state_ += 0x9e3779b97f4a7c15;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+        z = (z ^ z >> 27) * 0x94d049bb133111eb;
+        return z ^ z >> 31;
+    }
+    uint64_t below(uint64_t limit) { return (*this)() % limit; }
+    bool chance(uint64_t percent) { return below(100) < percent; }
+
+private:
+    uint64_t state_;
+};
+
+// A log in memory that held something else before.
+struct Zone {
+    explicit Zone(uint32_t channels, size_t capacity = Log::kMinCapacity, uint64_t now = kBirth)
+        : size(Log::overhead(channels) + capacity), bytes(static_cast<std::byte*>(std::malloc(size))) {
+        assert_non_null(bytes);
+        std::memset(bytes, 0xa5, size);
+        const auto made = Log::create(memory(), channels, SipKey{1, 2}, now);
+        assert_true(made.has_value());
+        log = *made;
+    }
+    Zone(const Zone&) = delete;
+    Zone& operator=(const Zone&) = delete;
+    ~Zone() { std::free(bytes); }
+
+    std::span<std::byte> memory() const { return {bytes, size}; }
+    ZoneHeader& header() const { return *reinterpret_cast<ZoneHeader*>(bytes); }
+    uint32_t* buckets() const { return reinterpret_cast<uint32_t*>(&header() + 1); }
+    IndexEntry* entries() const { return reinterpret_cast<IndexEntry*>(buckets() + header().buckets); }
+    Ring ring() const { return {&header(), reinterpret_cast<std::byte*>(entries() + header().channels)}; }
+
+    size_t size;
+    std::byte* bytes;
+    Log log;
+};
+
+inline std::string fields(std::string_view data) {
+    return "data: " + std::string(data) + "\n\n";
+}
+
+inline Appended append(Log& log, std::string_view channel, uint64_t hash, std::string_view data,
+                       uint64_t now = kBirth, std::string_view ownId = {}) {
+    const std::string rendered = fields(data);
+    return log.append({channel, hash, ownId, rendered}, now);
+}
+
+inline Appended append(Log& log, std::string_view channel, std::string_view data, uint64_t now = kBirth,
+                       std::string_view ownId = {}) {
+    return append(log, channel, log.hash(channel), data, now, ownId);
+}
+
+// What lies behind the header; nothing if it has been overwritten.
+inline std::string text(const Log& log, uint64_t offset, size_t position, size_t length) {
+    std::string bytes(length, '\0');
+    return log.copy(offset, position, length, bytes.data()) ? bytes : std::string();
+}
+inline std::string nameOf(const Log& log, uint64_t offset, const RecordHeader& record) {
+    return text(log, offset, 0, record.nameLength);
+}
+inline std::string payloadOf(const Log& log, uint64_t offset, const RecordHeader& record) {
+    return text(log, offset, record.nameLength, record.payloadLength);
+}
+inline std::string idText(EventId id) {
+    char text[kMaxEventIdText];
+    return {text, formatEventId(id, text)};
+}
+// The payload of an event that append() above has made.
+inline std::string rendered(EventId id, std::string_view data) {
+    return "id: " + idText(id) + "\n" + fields(data);
+}
+
+struct LoggedEvent {
+    uint64_t offset;
+    RecordHeader header;
+};
+
+// All events in the ring; checks that the log can be walked from tail to head.
+inline std::vector<LoggedEvent> walk(const Log& log) {
+    std::vector<LoggedEvent> events;
+    RecordHeader record;
+    uint64_t offset = log.tail();
+    ReadStatus status;
+    while ((status = log.read(offset, record)) == ReadStatus::Ok) {
+        if (record.kind == RecordKind::Event) {
+            events.push_back({offset, record});
+        } else {
+            assert_int_equal(static_cast<int>(record.kind), static_cast<int>(RecordKind::Pad));
+            assert_int_equal((offset + record.length) % log.capacity(), 0);
+        }
+        offset += record.length;
+    }
+    assert_int_equal(static_cast<int>(status), static_cast<int>(ReadStatus::End));
+    assert_true(offset == log.head());
+    return events;
+}
+
+} // namespace sse
