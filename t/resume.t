@@ -13,10 +13,6 @@ location = /earliest { sse_channel $arg_channel; sse_start earliest; }
         location = /last     { sse_channel $arg_channel; sse_start last=3; }
         location = /since    { sse_channel $arg_channel; sse_start $arg_since; }
         location = /token    { sse_channel $arg_channel; sse_cursor $http_x_cursor $cookie_cursor; }
-        location = /message  { sse_channel $arg_channel; sse_prime message; }
-        location = /id       { sse_channel $arg_channel; sse_prime id; }
-        location = /named    { sse_channel $arg_channel; sse_prime event=hello; }
-        location = /unprimed { sse_channel $arg_channel; sse_prime off; }
 END
 );
 my $count = 0;
@@ -96,30 +92,6 @@ subtest "a publisher's own id as cursor" => sub {
     replays('/sub', sub (@id) { cursor => 'order.11' }, ['gap', 1 .. 10], 'an unknown one is a gap');
     $server->publish('/pub?channel=elsewhere&id=there.1', 'x');
     replays('/sub', sub (@id) { cursor => 'there.1' }, ['gap', 1 .. 10], 'as is that of another channel');
-};
-
-subtest 'a fresh subscriber has a position at once' => sub {
-    for my $way ([sub => 'ready'], [named => 'hello'], [message => 'message']) {
-        my ($path, $type) = @$way;
-        my $first = $server->subscribe("/$path?channel=p$path");
-        my $event = $first->next_event;
-        is $event->{type}, $type, "/$path: $type";
-        is $event->{data}, '', 'without data' if $type eq 'message';
-        $first->reset;
-        $server->publish("/pub?channel=p$path", 'meanwhile');
-        my $second = $server->subscribe("/$path?channel=p$path", cursor => $event->{id});
-        is $second->next_event->{data}, 'meanwhile', 'nothing is lost in between';
-    }
-    my $subscriber = $server->subscribe('/id?channel=pid');
-    $subscriber->pump_until(sub { $subscriber->body =~ /^id: /m });
-    my ($id) = $subscriber->body =~ /^id: (\d+-\d+)\n\n/m or diag $subscriber->body;
-    $server->publish('/pub?channel=pid', 'meanwhile');
-    is $server->subscribe('/id?channel=pid', cursor => $id)->next_event->{data}, 'meanwhile', 'an id alone';
-
-    $subscriber = $server->subscribe('/unprimed?channel=pun');
-    $subscriber->read_body(10);
-    wait_until(sub { $server->publish('/pub?channel=pun', 'x')->json->{subscribers} }, 'a subscriber');
-    is $subscriber->next_event->{data}, 'x', 'nothing but events with sse_prime off';
 };
 
 subtest 'a cursor on one channel is good for all' => sub {

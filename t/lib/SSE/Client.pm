@@ -114,6 +114,9 @@ sub ready ($self) {
     return $self;
 }
 
+# Whether the stream, if it ended here, would end inside an event.
+sub pending ($self) { return $self->{parser}->pending }
+
 sub last_event_id ($self) { return $self->{parser}->last_event_id }
 
 # All that came over the wire, and what of it was body, as far as it has been read.

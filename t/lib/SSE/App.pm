@@ -1,0 +1,54 @@
+package SSE::App;
+
+# An HTTP application for nginx to proxy to: a process that answers one request after the other.
+#
+#   my $app = SSE::App->start(sub ($method, $path, $headers, $body) { return (200, ['X-Name' => 'value'], 'body') });
+#   $app->port; $app->stop;
+
+use v5.36;
+use IO::Socket::INET;
+use POSIX ();
+
+sub start ($class, $answer) {
+    my $listener = IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1') or die "listen: $!";
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        $SIG{TERM} = 'DEFAULT';
+        $SIG{PIPE} = 'IGNORE';
+        while (my $client = $listener->accept) {
+            serve($client, $answer);
+        }
+        POSIX::_exit(0);
+    }
+    return bless { pid => $pid, owner => $$, port => $listener->sockport }, $class;
+}
+
+sub serve ($client, $answer) {
+    my ($method, $path) = (readline($client) // '') =~ /\A(\S+) (\S+)/ or return;
+    my %headers;
+    while ((my $line = readline($client) // '') =~ /\A([^:]+):\s*(.*?)\r\n/) {
+        $headers{ lc $1 } = $2;
+    }
+    my $body = '';
+    read $client, $body, $headers{'content-length'} if $headers{'content-length'};
+    my ($status, $more, $content) = $answer->($method, $path, \%headers, $body);
+    my $head = "HTTP/1.0 $status Answer\r\n";
+    while (my ($name, $value) = splice @$more, 0, 2) {
+        $head .= "$name: $value\r\n";
+    }
+    print $client "$head\r\n", $content // '';
+    close $client;
+}
+
+sub port ($self) { return $self->{port} }
+
+sub stop ($self) {
+    my $pid = delete $self->{pid} or return;
+    local $?;
+    kill TERM => $pid;
+    waitpid $pid, 0;
+}
+
+sub DESTROY ($self) { $self->stop if $$ == $self->{owner} }
+
+1;

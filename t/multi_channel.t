@@ -1,0 +1,70 @@
+# Several channels on one connection: one order, one cursor.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use SSE::Nginx;
+use SSE::Util;
+
+my $server = SSE::Nginx->start(
+    workers   => 2,
+    listen    => ['h1', 'h2c'],
+    locations => <<'END',
+location = /both   { sse_channel $arg_a $arg_b; }
+        location = /fixed  { sse_channel news user-$arg_user; }
+        location = /list   { sse_channel $arg_list separator=,; }
+        location = /mixed  { sse_channel $arg_list always separator=|; }
+        location = /commas { sse_channel $arg_list; }
+END
+);
+
+sub publish ($channel, $data) { return $server->publish("/pub?channel=$channel", $data)->json->{id} }
+
+subtest 'each of them' => sub {
+    for my $case (['/both?a=x&b=y', qw(x y)], ['/both?a=x', 'x'], ['/both?b=y', 'y'], ['/fixed?user=7', qw(news user-7)],
+        ['/list?list=x,y,z', qw(x y z)], ['/list?list=,x,,y,', qw(x y)], ['/mixed?list=x|y', qw(x y always)],
+        ['/mixed?list=', 'always'], ['/commas?list=x,y', 'x,y'], ['/list?list=x,x,x', 'x'])
+    {
+        my ($path, @channels) = @$case;
+        my $subscriber = $server->subscribe($path)->ready;
+        publish('not-this-one', 'no');
+        publish($_, "on $_") for @channels;
+        publish($_, 'end') for $channels[0];
+        is_deeply [$subscriber->data(@channels + 1)], [(map {"on $_"} @channels), 'end'], $path;
+        $subscriber->close;
+    }
+    for my $path ('/both', '/list', '/list?list=', '/list?list=,,,') {
+        is $server->get($path)->status, 400, "$path names none";
+    }
+};
+
+subtest 'as many as may be' => sub {
+    my $list = join ',', map {"n$_"} 1 .. 64;
+    my $subscriber = $server->subscribe("/list?list=$list")->ready;
+    publish("n$_", $_) for 1 .. 64;
+    is_deeply [$subscriber->data(64)], [1 .. 64], '64';
+    is $server->get("/list?list=$list,n65")->status, 400, 'one more is refused';
+};
+
+subtest 'one cursor for all' => sub {
+    seed();
+    my @channel = map {"m$_"} 1 .. 50;
+    my $list    = join ',', @channel;
+    my $first   = $server->subscribe("/list?list=$list")->ready;
+    my @all     = map { my $number = $_; { data => $number, id => publish($channel[rand 40], $number) } } 1 .. 400;
+    my @seen    = $first->events(400);
+    is_deeply [map { $_->{data} } @seen], [1 .. 400], 'the order in which they were published';
+    is_ascending [map { $_->{id} } @seen], 'and of their ids';
+    for my $via (qw(h1 h2c)) {
+        for (1 .. 10) {
+            my $at = int rand 399;
+            my $subscriber = $server->subscribe("/list?list=$list", cursor => $all[$at]{id}, via => $via);
+            is_deeply [$subscriber->data(399 - $at)], [$at + 2 .. 400], "$via: all that follows number @{[$at + 1]}";
+            $subscriber->close;
+        }
+    }
+    my $wider = $server->subscribe("/list?list=$list,news", cursor => $all[-1]{id});
+    publish('news', 'new');
+    is $wider->next_event->{data}, 'new', 'a channel more on return';
+};
+
+done_testing;

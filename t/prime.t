@@ -1,0 +1,80 @@
+# A fresh subscriber is told its position before the first event, so that it can come back to it.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use SSE::Nginx;
+
+my $server = SSE::Nginx->start(
+    listen    => [qw(h1 unchunked tls h2c h2)],
+    locations => <<'END',
+location = /message  { sse_channel $arg_channel; sse_prime message; }
+        location = /id       { sse_channel $arg_channel; sse_prime id; }
+        location = /named    { sse_channel $arg_channel; sse_prime event=hello; }
+        location = /unprimed { sse_channel $arg_channel; sse_prime off; }
+        location = /earliest { sse_channel $arg_channel; sse_start earliest; }
+END
+);
+
+# Cut off after it has been told its position; what is published meanwhile is there when it comes back.
+sub resumes ($path, $channel, $id, %option) {
+    $server->publish("/pub?channel=$channel", 'meanwhile');
+    my $again = $server->subscribe("$path?channel=$channel", cursor => $id, %option);
+    my $event = $again->next_event;
+    is $event->{data}, 'meanwhile', 'nothing is lost in between';
+}
+
+for my $via (qw(h1 h1.0 unchunked tls h2c h2)) {
+    for my $way ([sub => 'ready'], [named => 'hello'], [message => 'message']) {
+        my ($path, $type) = @$way;
+        subtest "/$path over $via" => sub {
+            my $channel    = "$path-$via";
+            my $subscriber = $server->subscribe("/$path?channel=$channel", via => $via);
+            my $event      = $subscriber->next_event;
+            is $event->{type}, $type, $type;
+            like $event->{id}, qr/\A\d+-\d+\z/, 'with an id';
+            is $event->{data}, $type eq 'message' ? '' : qq({"id":"$event->{id}"}), 'and data';
+            my ($bare, $block) = $subscriber->body =~ /\A:\nretry: (\d+)\n(.*?\n)\n\z/s;
+            my $name = $type eq 'message' ? '' : "event: $type\nretry: $bare\n";
+            is $block, "id: $event->{id}\n${name}data: $event->{data}\n", 'on the wire';
+            $subscriber->reset;
+            resumes("/$path", $channel, $event->{id}, via => $via);
+        };
+    }
+}
+
+subtest 'an id alone' => sub {
+    my $subscriber = $server->subscribe('/id?channel=id');
+    $subscriber->pump_until(sub { $subscriber->last_event_id ne '' });
+    like $subscriber->body, qr/^id: \d+-\d+\n\n\z/m, 'nothing but the id';
+    is_deeply $subscriber->{events}, [], 'is no event';
+    $subscriber->reset;
+    resumes('/id', 'id', $subscriber->last_event_id);
+};
+
+subtest 'none' => sub {
+    my $subscriber = $server->subscribe('/unprimed?channel=none');
+    wait_until(sub { $server->publish('/pub?channel=none', 'x')->json->{subscribers} }, 'a subscriber');
+    is $subscriber->next_event->{data}, 'x', 'nothing but events with sse_prime off';
+};
+
+subtest 'whoever has a position needs none' => sub {
+    my $id = $server->publish('/pub?channel=has', 'first')->json->{id};
+    my @subscriber = (
+        $server->subscribe('/sub?channel=has', cursor => $id),
+        $server->subscribe('/earliest?channel=has', cursor => $id),
+        $server->subscribe('/earliest?channel=has')
+    );
+    $_->status for @subscriber;
+    $server->publish('/pub?channel=has', 'second');
+    is_deeply [$subscriber[$_]->data(1)], ['second'], 'a cursor' for 0, 1;
+    is_deeply [$subscriber[2]->data(2)], ['first', 'second'], 'an event that is replayed';
+    is $server->subscribe('/earliest?channel=empty')->next_event->{type}, 'ready', 'but not the wish for one';
+};
+
+subtest 'the position moves on with what is not for this subscriber' => sub {
+    my $id = $server->publish('/pub?channel=other', 'x')->json->{id};
+    my $position = $server->subscribe('/sub?channel=mine')->next_event->{id};
+    is $position, $id, 'it is that of the newest event of the zone';
+};
+
+done_testing;
