@@ -1,6 +1,5 @@
-// Cuts the input of a fuzzer into pieces: its first byte says how long they are.
-// clang++ -std=c++20 -fsanitize=fuzzer,address,undefined -Isrc -It/fuzz t/fuzz/NAME.cpp src/sse/*.cpp builds
-// one.
+// Cuts the input of a fuzzer into pieces: its first byte says how long they are. A fuzzer is built with
+// clang++ -std=c++20 -fsanitize=fuzzer,address,undefined -Isrc -It/fuzz t/fuzz/NAME.cpp src/sse/*.cpp
 #pragma once
 
 #include <cstdint>
