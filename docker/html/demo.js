@@ -37,6 +37,10 @@ function render() {
   waiting = [];
   log.append(rows);
   while (log.children.length > MAX_LINES) log.firstChild.remove();
+  followEnd();
+}
+
+function followEnd() {
   if (element("follow").checked) log.scrollTop = log.scrollHeight;
 }
 
@@ -133,6 +137,8 @@ function setUpCommands() {
 }
 
 element("channel").textContent = channel;
+element("follow").addEventListener("change", followEnd);
+new ResizeObserver(followEnd).observe(log);
 element("clear").addEventListener("click", () => log.replaceChildren());
 setInterval(() => {
   element("rate").textContent = lastSecond;
