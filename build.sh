@@ -126,7 +126,7 @@ if [[ ! -e $policy ]]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq </dev/null
-apt-get install -y -qq --no-install-recommends "$@" </dev/null
+apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
 SCRIPT
 }
 
@@ -143,10 +143,11 @@ need() {
 
 # --- the module -------------------------------------------------------------------------------------------------
 
-# The options that a nginx was configured with, one a line, without the modules that are built beside it.
+# The options that a nginx was configured with, one a line, without the modules that are built beside it and without
+# the flag that a C++ compiler warns about.
 options_of() {
     "$1" -V 2>&1 | sed -n 's/^configure arguments: //p' | xargs -r printf '%s\n' |
-        grep -Ev '=dynamic$|^--add-(dynamic-)?module=|^--builddir='
+        sed -E '/=dynamic$|^--add-(dynamic-)?module=|^--builddir=/d; s/ -Werror=implicit-function-declaration//'
 }
 
 version_of_source() { sed -n 's/^#define NGINX_VERSION  *"\(.*\)".*/\1/p' "$1/src/core/nginx.h"; }
