@@ -67,7 +67,7 @@ inline std::string fields(std::string_view data) {
 inline Appended append(Log& log, std::string_view channel, uint64_t hash, std::string_view data,
                        uint64_t now = kBirth, std::string_view ownId = {}) {
     const std::string rendered = fields(data);
-    return log.append({channel, hash, ownId, rendered}, now);
+    return log.append({.channel = channel, .hash = hash, .ownId = ownId, .fields = rendered}, now);
 }
 
 inline Appended append(Log& log, std::string_view channel, std::string_view data, uint64_t now = kBirth,
@@ -107,7 +107,7 @@ inline std::vector<LoggedEvent> walk(const Log& log) {
     uint64_t offset = log.tail();
     ReadStatus status;
     while ((status = log.read(offset, record)) == ReadStatus::Ok) {
-        if (record.kind == RecordKind::Event) {
+        if (record.kind != RecordKind::Pad) {
             events.push_back({offset, record});
         } else {
             assert_int_equal(static_cast<int>(record.kind), static_cast<int>(RecordKind::Pad));
