@@ -1,0 +1,78 @@
+# A worker that leaves: it spreads the ends of its streams over sse_drain, and goes on delivering meanwhile.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(sleep time);
+use SSE::Nginx;
+
+my $server = SSE::Nginx->start(listen => [qw(h1 tls h2c)], drain => '3s', workers => 2);
+
+# Polls all until each is closed; the times when they ended.
+sub ends (@client) {
+    my %end;
+    wait_until(
+        sub {
+            $_->closed and $end{$_} //= time for @client;
+            return keys %end == @client;
+        },
+        'all to end'
+    );
+    return sort { $a <=> $b } values %end;
+}
+
+subtest 'reload' => sub {
+    my @client = map { $server->subscribe('/sub?channel=c', via => $_)->ready } ('h1') x 100, ('tls') x 20, ('h2c') x 10;
+    my $start  = time;
+    my @old    = $server->reload;
+    my ($first_end, @more) = ();
+    # While some are still there, they get what is published through the new workers.
+    my $delivered = 0;
+    for (1 .. 5) {
+        my $reached = $server->publish('/pub?channel=c', "during $_")->json->{subscribers};
+        my @open = grep { !$_->closed } @client;
+        $delivered += grep { my $event = $_->next_event(0.5); $event && $event->{data} =~ /during/ } splice @open, 0, 5;
+    }
+    cmp_ok $delivered, '>', 0, 'the leaving workers still deliver';
+    my @end = ends(@client);
+    is scalar(grep { $_->closed ne 'clean' } @client), 0, 'every stream ends properly';
+    is scalar(grep { $_->pending } @client), 0, 'and after a whole event';
+    note sprintf 'ended between %.2f and %.2f s', $end[0] - $start, $end[-1] - $start;
+    cmp_ok $end[-1] - $start, '<', 15, 'in time';
+    cmp_ok $end[-1] - $end[0], '>', 1, 'not all at once';
+    $server->wait_gone(@old);
+    is_deeply [$server->problems], [], 'without a word of trouble';
+};
+
+subtest 'quit' => sub {
+    my @client = map { $server->subscribe('/sub?channel=c', via => $_)->ready } ('h1') x 20, ('h2c') x 5;
+    my $publisher = $server->stream('/pub?channel=c', type => 'application/x-ndjson');
+    $publisher->feed("1\n");
+    is $client[0]->next_event->{data}, 1, 'a publisher with an open body';
+    $server->signal('QUIT');
+    ends(@client);
+    is scalar(grep { $_->closed ne 'clean' } @client), 0, 'every stream ends properly';
+    $publisher->feed("2\n");
+    ok $publisher->wait_closed, 'the publisher is let go, too';
+    wait_until(sub { !$server->alive }, 'nginx to end');
+    is_deeply [$server->problems], [], 'without a word of trouble';
+};
+
+subtest 'at once' => sub {
+    my $quick = SSE::Nginx->start(drain => '0');
+    my @client = map { $quick->subscribe('/sub?channel=c')->ready } 1 .. 50;
+    $quick->signal('QUIT');
+    ends(@client);
+    is scalar(grep { $_->closed ne 'clean' } @client), 0, 'sse_drain 0 ends all streams properly, too';
+    wait_until(sub { !$quick->alive }, 'nginx to end');
+    is_deeply [$quick->problems], [], 'without a word of trouble';
+};
+
+subtest 'stop' => sub {
+    my $abrupt = SSE::Nginx->start;
+    my @client = map { $abrupt->subscribe('/sub?channel=c')->ready } 1 .. 20;
+    is_deeply [$abrupt->stop('TERM')], [], 'the fast end makes no trouble';
+    $_->wait_closed for @client;
+    is scalar(grep { $_->pending } @client), 0, 'and cuts no event';
+};
+
+done_testing;

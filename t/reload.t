@@ -1,0 +1,128 @@
+# A reload under fire: the history stays, streams end whole, and who comes back has missed nothing.
+use v5.36;
+use lib 't/lib';
+use POSIX ();
+use Test::More;
+use Time::HiRes qw(sleep time);
+use SSE::Nginx;
+use SSE::Util;
+
+my $server = SSE::Nginx->start(
+    workers => 2,
+    listen  => [qw(h1 unchunked tls h2c h2)],
+    zone    => '16m',
+    drain   => '2s',
+);
+
+# Publishes 1, 2, 3... from a process of its own until it is told to stop. Each line it writes: number, status, id.
+sub start_publisher {
+    my $parent = $$;
+    my $pid = fork // die "fork: $!";
+    return $pid if $pid;
+    my $stop = 0;
+    local $SIG{TERM} = sub { $stop = 1 };
+    open my $file, '>', $server->prefix . '/published' or POSIX::_exit(1);
+    $file->autoflush(1);
+    for (my $number = 1; !$stop && getppid == $parent; $number++) {
+        my $answer = eval { $server->publish('/pub?channel=c', $number) };
+        my $status = $answer ? $answer->status : 0;
+        print $file "$number $status ", $status == 201 ? $answer->json->{id} : '-', "\n";
+        sleep 0.003;
+    }
+    POSIX::_exit(0);
+}
+
+# A subscriber that comes back whenever its stream ends.
+my @follower = map { { via => $_, events => [], ends => {}, torn => 0 } } qw(h1 h1.0 unchunked tls h2c h2 h1 h2c h1 tls);
+
+sub connect_follower ($follower) {
+    $follower->{client} = $server->subscribe('/sub?channel=c', via => $follower->{via}, cursor => $follower->{cursor});
+}
+
+sub follow ($follower) {
+    my $client = $follower->{client};
+    $client->poll;
+    push @{ $follower->{events} }, splice @{ $client->{events} };
+    $follower->{cursor} = $client->last_event_id;
+    return unless $client->closed;
+    $follower->{ends}{ $client->closed }++;
+    $follower->{torn}++ if $client->pending;
+    connect_follower($follower);
+}
+
+for my $follower (@follower) {
+    connect_follower($follower);
+    my $ready = $follower->{client}->ready;
+    $follower->{cursor} = $ready->last_event_id;
+}
+my $publisher = start_publisher();
+my $reached = sub ($number) {
+    follow($_) for @follower;
+    return !grep { (@{ $_->{events} } ? $_->{events}[-1]{data} : 0) < $number } @follower;
+};
+
+for my $round (1 .. 5) {
+    wait_until(sub { $reached->(100 * $round) }, 'everybody to get on');
+    my $start = time;
+    my @old = $server->reload;
+    wait_until(
+        sub {
+            follow($_) for @follower;
+            my $child = $server->children;
+            return !grep { exists $child->{$_} } @old;
+        },
+        'the old workers to leave'
+    );
+    note sprintf 'reload %d: the old workers were gone after %.1f s', $round, time - $start;
+    cmp_ok time - $start, '<', 12, 'the old workers leave in time';
+}
+kill TERM => $publisher;
+waitpid $publisher, 0;
+
+my @line = map { [split / /] } split /\n/, $server->read_file('published');
+my @failed = grep { $_->[1] != 201 } @line;
+is_deeply \@failed, [], 'every publish has succeeded' or diag map {"@$_\n"} @failed;
+my @expected = map { "$_->[0] $_->[2]" } grep { $_->[1] == 201 } @line;
+wait_until(sub { $reached->($line[-1][0]) }, 'everybody to have the last one');
+
+for my $number (0 .. $#follower) {
+    my $follower = $follower[$number];
+    my $name = "follower $number over $follower->{via}";
+    my @got = map {"$_->{data} $_->{id}"} grep { $_->{type} ne 'ready' } @{ $follower->{events} };
+    ok "@got" eq "@expected", "$name has got exactly what was published"
+        or diag scalar(@got), ' of ', scalar(@expected), '; first wrong: ',
+        (grep { ($got[$_] // '-') ne ($expected[$_] // '-') } 0 .. $#expected)[0] // 'too many';
+    is $follower->{torn}, 0, 'no stream has ended inside an event';
+    is_deeply [keys %{ $follower->{ends} }], ['clean'], 'each has come to its proper end' or diag explain $follower->{ends};
+}
+
+subtest 'the history is still there' => sub {
+    my $subscriber = $server->subscribe('/sub?channel=c', cursor => '0-0');
+    my $event = $subscriber->next_event;
+    is $event->{data}, 1, 'from the first event on';
+};
+
+subtest 'a reload that fails changes nothing' => sub {
+    my $subscriber = $server->subscribe('/sub?channel=c')->ready;
+    my $mark = $server->log_mark;
+    $server->allow(qr/unknown directive "rubbish"/);
+    $server->write_file('nginx.conf', $server->configuration =~ s/(?=http \{)/rubbish;\n/r);
+    $server->signal('HUP');
+    $server->wait_for_log(qr/unknown directive "rubbish"/, $mark);
+    $server->publish('/pub?channel=c', 'as before');
+    is $subscriber->next_event->{data}, 'as before', 'the stream goes on';
+};
+
+subtest 'a zone of another size starts anew' => sub {
+    my $old = $server->subscribe('/sub?channel=c')->ready;
+    my $id  = $old->last_event_id;
+    $server->reload(http => 'sse_zone events 8m;');
+    is $old->wait_closed, 'clean', 'the old stream ends';
+    my $new = $server->subscribe('/sub?channel=c', cursor => $id);
+    is $new->next_event->{type}, 'gap', 'the cursor is of another life';
+    my $told = $server->publish('/pub?channel=c', 'x')->json->{id};
+    cmp_ok compare_ids($told, $id), '>', 0, 'ids grow nevertheless';
+};
+
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
