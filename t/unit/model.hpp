@@ -1,0 +1,180 @@
+// A plain model of a log, and the comparison of a replay with what the model says it has to give.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "zone.hpp"
+
+namespace sse {
+
+struct ModelEvent {
+    EventId id;
+    std::string channel;
+    std::string payload;
+    uint64_t time;
+};
+
+struct ModelListeners {
+    std::set<uint32_t> workers;
+    uint32_t entry = kNoEntry;
+    uint32_t subscribers = 0;
+    uint64_t linkedFrom = 0; // number of the first event from which on nothing may be forgotten
+};
+
+struct Model {
+    // Channels whose numbers are equal modulo `hashes` have the same hash.
+    uint64_t hashes = UINT64_MAX;
+    std::vector<ModelEvent> events; // all there ever were, by their number
+    std::map<uint64_t, ModelListeners> listeners;
+
+    static std::string name(uint64_t number) { return "channel-" + std::to_string(number); }
+    uint64_t hash(std::string_view name) const {
+        return std::strtoull(std::string(name.substr(8)).c_str(), nullptr, 10) % hashes * 0x9e3779b97f4a7c15;
+    }
+    uint64_t linkedFrom(std::string_view name) const {
+        const auto found = listeners.find(hash(name));
+        return found == listeners.end() ? UINT64_MAX : found->second.linkedFrom;
+    }
+};
+
+// A cursor that somebody might come with: of an event, or beside one, or of another life.
+inline EventId drawCursor(const Zone& zone, const Model& model, Random& random) {
+    if (random.chance(10) || model.events.empty()) {
+        const EventId special[] = {{0, 0}, {1, 0}, {kBirth, 0}, zone.log.lastId(), {UINT64_MAX, 3}};
+        return special[random.below(std::size(special))];
+    }
+    // Mostly around what the ring still holds.
+    const uint64_t evicted = zone.log.figures().evicted;
+    const uint64_t oldest = random.chance(80) ? evicted - std::min<uint64_t>(evicted, 20) : 0;
+    EventId id = model.events[oldest + random.below(model.events.size() - oldest)].id;
+    id.sequence += random.chance(20) ? 1 : 0;
+    return id;
+}
+
+inline History drawHistory(const Model& model, Random& random) {
+    History history;
+    if (random.chance(25)) {
+        history.count = random.below(12);
+    }
+    if (random.chance(25) && !model.events.empty()) {
+        history.since = model.events[random.below(model.events.size())].time;
+    }
+    return history;
+}
+
+// The numbers of the events that a replay should give for a channel, newest first.
+inline std::vector<uint64_t> expected(const Zone& zone, const Model& model, std::string_view name,
+                                      EventId cursor, const History& history) {
+    std::vector<uint64_t> numbers;
+    const uint64_t evicted = zone.log.figures().evicted;
+    for (uint64_t number = model.events.size(); number-- > evicted;) {
+        const ModelEvent& event = model.events[number];
+        if (event.channel != name) {
+            continue;
+        }
+        if (event.id <= cursor || event.time < history.since || numbers.size() == history.count) {
+            break;
+        }
+        numbers.push_back(number);
+    }
+    return numbers;
+}
+
+struct Replayed {
+    std::map<std::string, std::vector<uint64_t>> numbers; // oldest first
+    Gap gap = Gap::None;
+    EventId start;
+};
+
+// Runs a replay in slices, and checks the order, the limits and the bytes of what it gives.
+inline Replayed run(Zone& zone, const Model& model, const std::set<std::string>& names, EventId cursor,
+                    const History& history, Random& random) {
+    std::vector<ReplayChannel> channels;
+    for (const std::string& name : names) {
+        const uint64_t hash = model.hash(name);
+        channels.push_back(
+            {.name = name, .hash = hash, .state = zone.log.find(hash), .behind = {}, .start = {}});
+    }
+    Replay replay{zone.log, channels, cursor, zone.log.lastId(), history};
+    ReplayEvent event;
+    assert_true(replay.next(UINT64_MAX, event) == ReadStatus::End || names.empty());
+    ReadStatus status;
+    while ((status = replay.seek(1 + random.below(6))) == ReadStatus::End) {
+    }
+    assert_true(status == ReadStatus::Ok);
+    assert_true(replay.horizon() == zone.log.head());
+
+    Replayed result;
+    EventId last = cursor > zone.log.lastId() ? EventId{} : cursor;
+    uint64_t limit = zone.log.tail() + random.below(zone.log.head() - zone.log.tail() + 1);
+    for (;;) {
+        status = replay.next(limit, event);
+        if (status == ReadStatus::End && limit < zone.log.head()) {
+            limit += 1 + random.below(zone.log.head() - limit);
+            continue;
+        }
+        if (status == ReadStatus::End) {
+            break;
+        }
+        assert_true(status == ReadStatus::Ok);
+        assert_true(event.offset < limit && event.header.id > last);
+        last = event.header.id;
+        assert_true(event.header.number < model.events.size());
+        const ModelEvent& right = model.events[event.header.number];
+        assert_true(right.id == event.header.id);
+        assert_string_equal(nameOf(zone.log, event.offset, event.header).c_str(), right.channel.c_str());
+        assert_string_equal(payloadOf(zone.log, event.offset, event.header).c_str(), right.payload.c_str());
+        assert_true(names.count(right.channel) == 1);
+        result.numbers[right.channel].push_back(event.header.number);
+    }
+    result.gap = replay.gap();
+    result.start = replay.start();
+    return result;
+}
+
+// Replays these channels and compares. `exact`: no hashes collide and the index has room for all, so that
+// nothing may be missing and no gap may be told for nothing.
+inline void checkReplay(Zone& zone, const Model& model, const std::set<std::string>& names, EventId cursor,
+                        const History& history, bool exact, Random& random) {
+    const bool unknown = cursor > zone.log.lastId();
+    const EventId from = unknown ? EventId{} : cursor;
+    const Replayed given = run(zone, model, names, cursor, history, random);
+    bool missed = false;
+
+    for (const std::string& name : names) {
+        const auto found = given.numbers.find(name);
+        const std::vector<uint64_t> got =
+            found == given.numbers.end() ? std::vector<uint64_t>() : found->second;
+        const std::vector<uint64_t> right = expected(zone, model, name, from, history);
+        assert_true(got.size() <= right.size());
+        assert_true(std::equal(got.rbegin(), got.rend(), right.begin()));
+        if (got.size() < right.size()) {
+            assert_true(!exact && right[got.size()] < model.linkedFrom(name));
+        }
+        const uint64_t oldest = got.empty() ? model.events.size() : got.front();
+        for (uint64_t number = 0; number < oldest; ++number) {
+            missed = missed || (model.events[number].channel == name && model.events[number].id > from);
+        }
+    }
+
+    if (unknown || cursor == Replay::kBeginning) {
+        assert_int_equal(static_cast<int>(given.gap), static_cast<int>(unknown ? Gap::Unknown : Gap::None));
+    } else if (missed) {
+        assert_int_equal(static_cast<int>(given.gap), static_cast<int>(Gap::Evicted));
+    } else if (exact && cursor >= EventId{kBirth, 0}) {
+        assert_int_equal(static_cast<int>(given.gap), static_cast<int>(Gap::None));
+    }
+
+    // The start is a cursor for the same events, and with one channel for a reader that misses nothing.
+    assert_true(given.start <= zone.log.lastId() && given.start >= from && given.start != Replay::kBeginning);
+    const Replayed again = run(zone, model, names, given.start, history, random);
+    assert_true(again.numbers == given.numbers);
+    assert_true(again.start == given.start);
+    if (exact && names.size() == 1) {
+        assert_int_equal(static_cast<int>(again.gap), static_cast<int>(Gap::None));
+    }
+}
+
+} // namespace sse
