@@ -279,6 +279,15 @@ lay_out_demo() { # PREFIX PORT
     sed "s/127\.0\.0\.1:8080/127.0.0.1:$2/" docker/nginx.conf >"$1/nginx.conf"
 }
 
+# Ends what verb_run has started and removes what it has made.
+end_demo() {
+    if [[ $nginx ]]; then
+        kill "$nginx" 2>/dev/null || true
+        wait "$nginx" || true
+    fi
+    rm -rf "$prefix"
+}
+
 verb_run() {
     local port=${SSE_PORT:-8080}
     [[ $port =~ ^[0-9]+$ ]] || die "SSE_PORT is no port: \"$port\""
@@ -286,13 +295,12 @@ verb_run() {
     build_for_distribution gcc "$root/build/$module"
     ! listening "$port" || die "port $port of 127.0.0.1 is in use; try SSE_PORT=8081 ./build.sh run"
 
-    prefix=$(mktemp -d) nginx=""
-    trap 'rm -rf "$prefix"' EXIT
+    nginx="" prefix=$(mktemp -d)
+    trap end_demo EXIT
     trap 'exit 0' INT TERM HUP
     lay_out_demo "$prefix" "$port"
     nginx -p "$prefix" -c "$prefix/nginx.conf" -e stderr -g "daemon off;" &
     nginx=$!
-    trap 'kill "$nginx" 2>/dev/null; wait "$nginx"; rm -rf "$prefix"' EXIT
 
     until listening "$port"; do
         kill -0 "$nginx" 2>/dev/null || die "nginx did not start"
