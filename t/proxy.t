@@ -1,0 +1,46 @@
+# Behind another nginx that nobody has tuned, and in a chain of three: events arrive as they are published.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use SSE::Nginx;
+
+my $server = SSE::Nginx->start(listen => ['h1']);
+my @front;
+my $port = $server->port;
+for my $hop (1 .. 2) {
+    push @front, SSE::Nginx->start(
+        module => 0,
+        listen => [qw(h1 tls h2c)],
+        http   => 'gzip on; gzip_types *; gzip_min_length 0;',
+        server => "location / { proxy_pass http://127.0.0.1:$port; }",
+    );
+    $port = $front[-1]->port;
+}
+
+for my $hop (0, 1) {
+    for my $via (qw(h1 tls h2c)) {
+        subtest "through @{[$hop + 1]}, $via" => sub {
+            my $channel    = "c$hop$via";
+            my $subscriber = $front[$hop]->subscribe("/sub?channel=$channel", via => $via)->ready;
+            is $subscriber->header('content-encoding'), undef, 'as it is';
+            for my $size (10, 100_000) {
+                is $front[$hop]->publish("/pub?channel=$channel", 'x' x $size, via => $via)->status, 201, 'published';
+                is length $subscriber->next_event->{data}, $size, 'arrives';
+            }
+            my $cursor = $subscriber->last_event_id;
+            $subscriber->close;
+            wait_until(sub { $server->publish("/pub?channel=$channel", '')->json->{subscribers} == 0 }, 'the end of it');
+            my $back = $front[$hop]->subscribe("/sub?channel=$channel", via => $via, cursor => $cursor);
+            is $back->next_event->{data}, '', 'and it comes back with its cursor';
+        };
+    }
+}
+
+subtest 'the end of the stream is passed on' => sub {
+    my $subscriber = $front[0]->subscribe('/sub?channel=end')->ready;
+    my @old = $server->reload;
+    is $subscriber->wait_closed, 'clean', 'as a proper end';
+    $server->wait_gone(@old);
+};
+
+done_testing;
