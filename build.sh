@@ -80,6 +80,7 @@ TEXT
 packages_of() {
     case $1 in
     build | run | install) say nginx nginx-dev g++ make ;;
+    clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
     test) say nginx nginx-dev g++ make clang perl libcmocka-dev libio-socket-ssl-perl curl openssl \
         nghttp2-client ca-certificates chromium nodejs npm ;;
@@ -109,7 +110,7 @@ as_root() {
     if ((EUID == 0)); then
         "$@"
     else
-        command -v sudo >/dev/null || die "this needs root: $*"
+        command -v sudo >/dev/null || die "only root can do this: $*"
         sudo "$@"
     fi
 }
@@ -137,6 +138,7 @@ need() {
     done
     ((${#missing[@]})) || return 0
     command -v apt-get >/dev/null || die "missing, and this is no Debian to install them on: ${missing[*]}"
+    ((EUID == 0)) || command -v sudo >/dev/null || die "only root can install what is missing: ${missing[*]}"
     say "installing ${missing[*]}"
     install_packages "${missing[@]}"
 }
@@ -254,10 +256,11 @@ verb_build() {
 
     if [[ $source ]]; then
         need source
+        [[ $compiler == gcc ]] || need clang
         build_for_source "$source" "$compiler"
     elif [[ $compiler == clang ]]; then
         need build
-        command -v clang >/dev/null || install_packages clang
+        need clang
         build_for_distribution clang "$root/build/clang/$module"
         say "built build/clang/$module"
     else
