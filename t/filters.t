@@ -21,6 +21,12 @@ my %location = (
     aio        => 'aio threads;',
     ranges     => 'max_ranges 1;',
 );
+my %needed = (sub_filter => 'http_sub_module', addition => 'http_addition_module', aio => 'threads');
+for my $name (sort keys %needed) {
+    next if SSE::Nginx::has($needed{$name});
+    delete $location{$name};
+    note "$name is not tested: this nginx has no $needed{$name}";
+}
 my $server = SSE::Nginx->start(
     listen    => [qw(h1 tls h2c)],
     http      => 'sse_zone events 8m; limit_conn_zone $binary_remote_addr zone=places:1m; limit_req_zone $uri zone=pace:1m rate=100r/s;',

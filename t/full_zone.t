@@ -19,10 +19,8 @@ seed();
 
 sub zone ($name = 'events') { return $server->get('/status')->json->{zones}{$name} }
 my $publisher = $server->connect;
-my $sent = 0;
 
 sub publish ($channel, $data) {
-    $publisher = $server->connect if ++$sent % 900 == 0;
     my $answer = $server->publish("/pub?channel=$channel", $data, on => $publisher);
     return $answer->status == 201 ? $answer->json->{id} : $answer->status;
 }

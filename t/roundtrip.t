@@ -29,8 +29,6 @@ my @subscriber = map { $server->subscribe('/sub?channel=c', via => $_)->ready } 
 my $publisher = $server->connect;
 my (@published, $refused);
 for my $number (1 .. 10_000) {
-    # nginx closes a connection after keepalive_requests.
-    $publisher = $server->connect if $number % 900 == 0;
     my ($body, $type) = (random_body(), random_type() =~ s/\A +//r);
     my $answer = $server->publish('/pub?channel=c&event=' . escaped($type), $body, on => $publisher);
     if ($answer->status != 201) {

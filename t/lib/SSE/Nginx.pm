@@ -48,6 +48,12 @@ sub version {
     return $version;
 }
 
+# Whether this nginx was configured with that option: has('http_sub_module').
+sub has ($what) {
+    state $options = `@{[binary()]} -V 2>&1`;
+    return $options =~ /--with-\Q$what\E\b/;
+}
+
 # Calls the condition until it is true and returns what it gave; dies when it never is.
 sub wait_until ($condition, $what, $seconds = $SSE::Client::Patience) {
     my $deadline = time + $seconds;
@@ -147,6 +153,7 @@ events {
 http {
     $temporary
     access_log off;
+    keepalive_requests 1000000;
     $drain
     @{[ $self->{http} // '' ]}
 $servers

@@ -1,0 +1,61 @@
+# HTTP/2 as another client speaks it: many streams on one connection, and windows that hardly open.
+use v5.36;
+use lib 't/lib';
+use POSIX ();
+use Test::More;
+use SSE::Nginx;
+
+plan skip_all => 'no nghttp (nghttp2-client)' if system('command -v nghttp >/dev/null') != 0;
+
+my $server = SSE::Nginx->start(
+    listen  => [qw(h1 h2c h2)],
+    events  => 'worker_connections 512;',
+    zone    => '8m',
+    servers => 'http2_max_concurrent_streams 256;',
+);
+
+# Runs nghttp until the server ends its streams; what it has printed.
+sub nghttp ($name, $count, $publish, @option) {
+    my ($scheme, $port) = $name =~ /tls/ ? ('https', $server->port('h2')) : ('http', $server->port('h2c'));
+    my $output = $server->prefix . "/$name.out";
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        open STDOUT, '>', $output;
+        open STDERR, '>&', \*STDOUT;
+        exec 'nghttp', '-y', @option, '-m', $count, "$scheme://127.0.0.1:$port/sub?channel=$name" or POSIX::_exit(127);
+    }
+    my $got = eval {
+        wait_until(sub { $server->get("/pub?channel=$name")->json->{subscribers} == $count }, "$count streams");
+        $publish->();
+        my @old = $server->reload;
+        wait_until(sub { waitpid($pid, POSIX::WNOHANG()) == $pid }, 'the client to end');
+        undef $pid;
+        $server->wait_gone(@old);
+        1;
+    };
+    my $error = $@;
+    if ($pid) {
+        kill KILL => $pid;
+        waitpid $pid, 0;
+    }
+    ok $got, 'comes to its end' or diag $error;
+    return $server->read_file("$name.out");
+}
+
+for my $case ([plain => 200], [tls => 200], [frame => 10, '-w', 14, '-W', 16], [narrow => 1, '-w', 1], [small => 100, '-w', 8]) {
+    my ($name, $count, @option) = @$case;
+    subtest "$name: $count streams on one connection @option" => sub {
+        my $publisher = $server->connect;
+        my $output = nghttp($name, $count, sub {
+            $server->publish("/pub?channel=$name", "event $_", on => $publisher) for 1 .. 20;
+        }, @option);
+        my %times;
+        $times{$1}++ while $output =~ /^data: event (\d+)$/mg;
+        is_deeply \%times, { map { $_ => $count } 1 .. 20 }, 'each event arrives once on each stream' or diag substr $output, 0, 2000;
+        unlike $output, qr/RST_STREAM|not.*200/i, 'nothing is reset';
+    };
+}
+
+wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody to be counted');
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
