@@ -332,13 +332,20 @@ sub leaving_workers ($self) {
 
 sub signal ($self, $name) { kill $name, $self->{pid} or die "kill $self->{pid}: $!" }
 
-# New configuration (or the same one) in place: waits until all new workers are there. The old ones may still be.
+# New configuration (or the same one) in place: waits until all new workers are there. The old ones, which
+# are returned, may not be gone yet.
 sub reload ($self, %option) {
     @$self{ keys %option } = values %option;
     $self->write_configuration;
     my %old = map { $_ => 1 } $self->workers, $self->leaving_workers;
     $self->signal('HUP');
-    wait_until(sub { $self->{workers} == grep { !$old{$_} } $self->workers }, 'new workers');
+    wait_until(
+        sub {
+            my @now = $self->workers;
+            return @now == $self->{workers} && !grep { $old{$_} } @now;
+        },
+        'new workers'
+    );
     return grep { $old{$_} } keys %old;
 }
 
