@@ -1,0 +1,296 @@
+// Kills a writer at every step of every operation, and at every step of the recovery behind it.
+// build: -DSSE_FAULTS
+#include "check.hpp"
+#include "cmocka.hpp"
+#include "log/fault.hpp"
+#include "model.hpp"
+
+using namespace sse;
+
+namespace {
+
+jmp_buf death;
+uint64_t stepsToLive; // 0: immortal
+uint64_t stepsDone;
+const char* diedAt;
+
+void dieInTime(const char* place) {
+    ++stepsDone;
+    if (stepsToLive != 0 && --stepsToLive == 0) {
+        diedAt = place;
+        longjmp(death, 1);
+    }
+}
+
+enum class Kind { Append, Listen, Unlisten, Forget, Count, Census, Find, Recover };
+
+// Made ready beforehand: nothing that a death would leak is made while it runs.
+struct Operation {
+    Kind kind;
+    std::string name;
+    uint64_t hash = 0;
+    std::string fields;
+    uint64_t now = 0;
+    uint32_t entry = kNoEntry;
+    uint32_t worker = 0;
+};
+
+Appended perform(Log& log, const Operation& operation) {
+    switch (operation.kind) {
+    case Kind::Append:
+        return log.append(
+            {.channel = operation.name, .hash = operation.hash, .ownId = {}, .fields = operation.fields},
+            operation.now);
+    case Kind::Listen:
+        log.listen(operation.hash, operation.worker);
+        break;
+    case Kind::Unlisten:
+        log.unlisten(operation.entry, operation.worker);
+        break;
+    case Kind::Forget:
+        log.forgetWorker(operation.worker, 0, UINT32_MAX);
+        break;
+    case Kind::Count:
+        log.count(operation.entry, 3);
+        break;
+    case Kind::Census:
+        log.beginCensus();
+        break;
+    case Kind::Find:
+        log.find(operation.hash);
+        break;
+    case Kind::Recover:
+        log.recover();
+        break;
+    }
+    return {};
+}
+
+// Performs it, and dies at that step; false if there are not so many.
+[[gnu::noinline]] bool performAndDie(Log& log, const Operation& operation, uint64_t step) {
+    stepsToLive = step;
+    if (setjmp(death) == 0) {
+        perform(log, operation);
+        stepsToLive = 0;
+        return false;
+    }
+    return true;
+}
+
+class State {
+public:
+    State(uint64_t seed, uint32_t entries, uint64_t channels)
+        : random_(seed), channels_(channels), entries_(entries), zone_(entries) {
+        model_.hashes = random_.chance(20) ? 5 : UINT64_MAX;
+        for (uint64_t i = random_.chance(10) ? random_.below(20) : 200 + random_.below(300); i > 0; --i) {
+            grow();
+        }
+        checkZone(zone_);
+        snapshot_.assign(zone_.bytes, zone_.bytes + zone_.size);
+    }
+
+    // Dies at each step of one operation. Returns how many there were.
+    uint64_t die() {
+        const Operation operation = draw();
+        uint64_t step = 1;
+        restore();
+        while (performAndDie(zone_.log, operation, step)) {
+            checkReaders();
+            if (random_.chance(70)) { // the next writer dies as well, while it puts things right
+                const Operation recover{.kind = Kind::Recover, .name = {}, .fields = {}};
+                performAndDie(zone_.log, recover, 1 + random_.below(2 * entries_ + 12));
+                checkReaders();
+            }
+            checkAfter(operation);
+            restore();
+            ++step;
+        }
+        return step - 1;
+    }
+
+    // Dies at each step of the recovery from one death.
+    uint64_t dieTwice() {
+        const Operation operation = draw();
+        const Operation recover{.kind = Kind::Recover, .name = {}, .fields = {}};
+        restore();
+        stepsDone = 0;
+        perform(zone_.log, operation);
+        if (stepsDone == 0) { // nothing that a death could break
+            return 0;
+        }
+        const uint64_t first = 1 + random_.below(stepsDone);
+        uint64_t step = 0;
+        bool died;
+        do {
+            restore();
+            performAndDie(zone_.log, operation, first);
+            died = performAndDie(zone_.log, recover, ++step);
+            checkReaders();
+            checkAfter(operation);
+        } while (died);
+        return step;
+    }
+
+private:
+    std::string drawName() { return Model::name(random_.below(channels_)); }
+
+    std::string drawFields() {
+        return fields(std::string(random_.below(random_.chance(5) ? 15000 : 900), 'a' + random_.below(26)));
+    }
+
+    Operation draw() {
+        Operation operation{.kind = Kind::Append, .name = drawName(), .fields = drawFields()};
+        const Kind kinds[] = {Kind::Append,   Kind::Append, Kind::Append, Kind::Append, Kind::Append,
+                              Kind::Append,   Kind::Listen, Kind::Listen, Kind::Listen, Kind::Unlisten,
+                              Kind::Unlisten, Kind::Forget, Kind::Count,  Kind::Census};
+        operation.kind = kinds[random_.below(std::size(kinds))];
+        operation.hash = model_.hash(operation.name);
+        operation.now = kBirth + model_.events.size() / 2 + random_.below(3);
+        operation.worker = random_.below(4) * 40;
+        operation.entry = random_.below(entries_);
+        return operation;
+    }
+
+    void grow() {
+        const Operation operation = draw();
+        const uint64_t head = zone_.log.head();
+        perform(zone_.log, operation);
+        note(operation, head);
+    }
+
+    // Adds what was appended since the head was there, if anything, to the model.
+    void note(const Operation& operation, uint64_t head) {
+        if (zone_.log.head() != head) {
+            const LoggedEvent event = walk(zone_.log).back();
+            assert_int_equal(event.header.number, model_.events.size());
+            model_.events.push_back({event.header.id, operation.name,
+                                     "id: " + idText(event.header.id) + "\n" + operation.fields,
+                                     operation.now});
+        }
+    }
+
+    void restore() {
+        std::memcpy(zone_.bytes, snapshot_.data(), snapshot_.size());
+        head_ = zone_.log.head();
+    }
+
+    // Readers go on without the lock, whoever has died.
+    void checkReaders() {
+        const std::vector<LoggedEvent> events = walk(zone_.log);
+        for (const LoggedEvent& event : events) {
+            if (event.header.number < model_.events.size()) {
+                const std::string& right = model_.events[event.header.number].payload;
+                assert_string_equal(payloadOf(zone_.log, event.offset, event.header).c_str(), right.c_str());
+            } else {
+                assert_true(event.offset >= head_);
+            }
+        }
+    }
+
+    // The next writers find everything in order: first one that only looks, then some that write.
+    void checkAfter(const Operation& operation) {
+        const size_t events = model_.events.size();
+        const auto attached = Log::attach(zone_.memory());
+        assert_true(attached.has_value());
+        zone_.log = *attached;
+        zone_.log.find(operation.hash);
+        note(operation, head_);
+        checkZone(zone_);
+        checkListeners(operation);
+        checkReplays();
+        for (int i = 0; i < 3; ++i) {
+            const uint64_t head = zone_.log.head();
+            Operation next = draw();
+            next.kind = i == 1 ? Kind::Listen : Kind::Append;
+            next.name = i == 0 ? operation.name : next.name;
+            next.hash = model_.hash(next.name);
+            const Appended appended = perform(zone_.log, next);
+            assert_true(i == 1 || (appended.status == AppendStatus::Ok && zone_.log.head() > head));
+            note(next, head);
+            checkZone(zone_);
+        }
+        checkReplays();
+        model_.events.resize(events);
+    }
+
+    // Nobody else's marks have changed. An entry with marks is still the same channel's.
+    void checkListeners(const Operation& operation) {
+        const uint32_t used = reinterpret_cast<const ZoneHeader*>(snapshot_.data())->used;
+        const size_t place = reinterpret_cast<std::byte*>(zone_.entries()) - zone_.bytes;
+        for (uint32_t e = 0; e < used; ++e) {
+            IndexEntry before;
+            std::memcpy(&before, snapshot_.data() + place + e * sizeof(before), sizeof(before));
+            const IndexEntry& now = zone_.entries()[e];
+            if (!listenedTo(before)) {
+                continue;
+            }
+            for (uint32_t worker = 0; worker < kMaxWorkers; ++worker) {
+                const uint64_t bit = uint64_t{1} << worker % 64;
+                const bool differs =
+                    ((before.listeners[worker / 64] ^ now.listeners[worker / 64]) & bit) != 0;
+                assert_true(!differs || worker == operation.worker);
+            }
+            assert_true(now.hash == before.hash || operation.kind == Kind::Forget ||
+                        operation.kind == Kind::Unlisten);
+        }
+    }
+
+    void checkReplays() {
+        for (int i = 0; i < 4; ++i) {
+            const std::set<std::string> names{drawName(), drawName()};
+            const bool exact = channels_ <= entries_ && model_.hashes == UINT64_MAX;
+            checkReplay(zone_, model_, names, drawCursor(zone_, model_, random_), {}, exact, random_);
+        }
+    }
+
+    Random random_;
+    uint64_t channels_;
+    uint32_t entries_;
+    Zone zone_;
+    Model model_;
+    std::vector<std::byte> snapshot_;
+    uint64_t head_ = 0;
+};
+
+int install(void**) {
+    faultHook = dieInTime;
+    return 0;
+}
+
+void roomForAll(void**) {
+    uint64_t deaths = 0;
+    for (uint64_t seed = 0; seed < 250; ++seed) {
+        deaths += State(seed, 12, 10).die();
+    }
+    print_message("# %lu deaths\n", static_cast<unsigned long>(deaths));
+    assert_true(deaths > 1500);
+}
+
+void fullIndex(void**) {
+    uint64_t deaths = 0;
+    for (uint64_t seed = 1000; seed < 1300; ++seed) {
+        deaths += State(seed, 1 + seed % 7, 20).die();
+    }
+    print_message("# %lu deaths\n", static_cast<unsigned long>(deaths));
+    assert_true(deaths > 2000);
+}
+
+void deathDuringRecovery(void**) {
+    uint64_t deaths = 0;
+    for (uint64_t seed = 2000; seed < 2200; ++seed) {
+        deaths += State(seed, 1 + seed % 9, 12).dieTwice();
+    }
+    print_message("# %lu deaths\n", static_cast<unsigned long>(deaths));
+    assert_true(deaths > 1000);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(roomForAll),
+        cmocka_unit_test(fullIndex),
+        cmocka_unit_test(deathDuringRecovery),
+    };
+    return cmocka_run_group_tests(tests, install, nullptr);
+}

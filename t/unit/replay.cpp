@@ -1,0 +1,337 @@
+// Replay: order, cursors, gaps, history, being lapped.
+#include <mutex>
+#include <thread>
+
+#include "check.hpp"
+#include "cmocka.hpp"
+
+using namespace sse;
+
+namespace {
+
+ReplayChannel channel(Log& log, std::string_view name, uint64_t hash) {
+    return {.name = name, .hash = hash, .state = log.find(hash), .behind = {}, .start = {}};
+}
+ReplayChannel channel(Log& log, std::string_view name) {
+    return channel(log, name, log.hash(name));
+}
+
+struct Result {
+    std::string text; // the data of the events that were given
+    Gap gap;
+    EventId start;
+};
+
+std::string dataOf(const Log& log, const ReplayEvent& event) {
+    const size_t start = event.header.nameLength + event.header.idLineLength + 6;
+    return text(log, event.offset, start, event.header.payloadLength - event.header.idLineLength - 8);
+}
+
+Result replay(Log& log, std::span<ReplayChannel> channels, EventId cursor, const History& history = {}) {
+    Replay replay{log, channels, cursor, log.lastId(), history};
+    assert_true(replay.seek(UINT32_MAX) == ReadStatus::Ok);
+    Result result{{}, replay.gap(), replay.start()};
+    ReplayEvent event;
+    ReadStatus status;
+    while ((status = replay.next(UINT64_MAX, event)) == ReadStatus::Ok) {
+        result.text += dataOf(log, event);
+    }
+    assert_true(status == ReadStatus::End);
+    return result;
+}
+
+Result replay(Log& log, std::initializer_list<const char*> names, EventId cursor,
+              const History& history = {}) {
+    std::vector<ReplayChannel> channels;
+    for (const char* name : names) {
+        channels.push_back(channel(log, name));
+    }
+    return replay(log, channels, cursor, history);
+}
+
+void assertResult(const Result& result, const char* text, Gap gap, EventId start) {
+    assert_string_equal(result.text.c_str(), text);
+    assert_int_equal(static_cast<int>(result.gap), static_cast<int>(gap));
+    assert_true(result.start == start);
+}
+
+constexpr EventId kBorn{kBirth, 0};
+
+void mergesChannels(void**) {
+    Zone zone{8};
+    std::vector<EventId> ids;
+    const char* const names[] = {"a", "b", "c", "a", "a", "b", "d", "c"};
+    for (size_t i = 0; i < std::size(names); ++i) {
+        ids.push_back(append(zone.log, names[i], std::to_string(i), kBirth + 1 + i / 2).id);
+    }
+    assertResult(replay(zone.log, {"a"}, Replay::kBeginning), "034", Gap::None, kBorn);
+    assertResult(replay(zone.log, {"a", "b"}, Replay::kBeginning), "01345", Gap::None, kBorn);
+    assertResult(replay(zone.log, {"b", "a", "c", "d"}, kBorn), "01234567", Gap::None, kBorn);
+    assertResult(replay(zone.log, {"a", "b"}, ids[0]), "1345", Gap::None, ids[0]);
+    assertResult(replay(zone.log, {"a", "b"}, ids[2]), "345", Gap::None, ids[2]);
+    assertResult(replay(zone.log, {"c", "b"}, ids[7]), "", Gap::None, ids[7]);
+    assertResult(replay(zone.log, {"a", "a"}, ids[0]), "34", Gap::None, ids[0]); // the same one twice
+    assertResult(replay(zone.log, {"none", "d"}, ids[3]), "6", Gap::None, ids[3]);
+    assertResult(replay(zone.log, std::initializer_list<const char*>{}, ids[3]), "", Gap::None, ids[3]);
+}
+
+void otherLives(void**) {
+    Zone zone{8};
+    const EventId first = append(zone.log, "a", "1").id;
+    const EventId newer{first.milliseconds, first.sequence + 1};
+    assertResult(replay(zone.log, {"a"}, newer), "1", Gap::Unknown, kBorn);
+    assertResult(replay(zone.log, {"none"}, newer), "", Gap::Unknown, kBorn);
+    assertResult(replay(zone.log, {"a"}, {5, 0}), "1", Gap::Evicted, kBorn); // before the birth
+    assertResult(replay(zone.log, {"none"}, {5, 0}), "", Gap::Evicted, kBorn);
+    assertResult(replay(zone.log, {"none"}, Replay::kBeginning), "", Gap::None, kBorn);
+}
+
+void evictionIsAGap(void**) {
+    Zone zone{8};
+    std::vector<EventId> rare;
+    for (int i = 0; i < 3; ++i) {
+        rare.push_back(append(zone.log, "rare", std::to_string(i)).id);
+    }
+    const uint64_t last = walk(zone.log)[2].offset;
+    while (zone.log.tail() < last) {
+        append(zone.log, "often", "x");
+    }
+    // Only the last one is left. Who has seen the one before it has missed nothing.
+    assertResult(replay(zone.log, {"rare"}, kBorn), "2", Gap::Evicted, rare[1]);
+    assertResult(replay(zone.log, {"rare"}, rare[0]), "2", Gap::Evicted, rare[1]);
+    assertResult(replay(zone.log, {"rare"}, rare[1]), "2", Gap::None, rare[1]);
+    assertResult(replay(zone.log, {"rare"}, Replay::kBeginning), "2", Gap::None, rare[1]);
+    assertResult(replay(zone.log, {"rare", "none"}, rare[0]), "2", Gap::Evicted, rare[0]);
+    while (zone.log.tail() == last) {
+        append(zone.log, "often", "x");
+    }
+    assertResult(replay(zone.log, {"rare"}, rare[1]), "", Gap::Evicted, rare[2]);
+    assertResult(replay(zone.log, {"rare"}, rare[2]), "", Gap::None, rare[2]);
+    const EventId between{rare[2].milliseconds, rare[2].sequence + 1};
+    assertResult(replay(zone.log, {"rare"}, between), "", Gap::None, between);
+}
+
+void historyIsLimited(void**) {
+    Zone zone{8};
+    std::vector<EventId> ids;
+    for (int i = 0; i < 6; ++i) {
+        ids.push_back(append(zone.log, i % 3 == 2 ? "b" : "a", std::to_string(i), kBirth + 1 + i).id);
+    } // a: 0 1 3 4, b: 2 5
+    assertResult(replay(zone.log, {"a"}, Replay::kBeginning, {.count = 2}), "34", Gap::None, ids[1]);
+    assertResult(replay(zone.log, {"a"}, ids[0], {.count = 2}), "34", Gap::Evicted, ids[1]);
+    assertResult(replay(zone.log, {"a"}, ids[1], {.count = 2}), "34", Gap::None, ids[1]);
+    assertResult(replay(zone.log, {"a", "b"}, kBorn, {.count = 1}), "45", Gap::Evicted, ids[2]);
+    assertResult(replay(zone.log, {"a"}, ids[3], {.count = 0}), "", Gap::Evicted, ids[4]);
+    assertResult(replay(zone.log, {"a"}, ids[4], {.count = 0}), "", Gap::None, ids[4]);
+    assertResult(replay(zone.log, {"a"}, kBorn, {.since = kBirth + 2}), "134", Gap::Evicted, ids[0]);
+    assertResult(replay(zone.log, {"a"}, ids[0], {.since = kBirth + 2}), "134", Gap::None, ids[0]);
+    assertResult(replay(zone.log, {"a"}, Replay::kBeginning, {.since = kBirth + 99}), "", Gap::None, ids[4]);
+}
+
+void collidingNamesAreTold(void**) {
+    Zone zone{8};
+    std::vector<EventId> ids;
+    for (int i = 0; i < 6; ++i) {
+        ids.push_back(append(zone.log, i % 2 == 0 ? "a" : "b", 7, std::to_string(i)).id);
+    }
+    ReplayChannel channels[] = {channel(zone.log, "a", 7), channel(zone.log, "b", 7),
+                                channel(zone.log, "c", 7)};
+    assertResult(replay(zone.log, channels, Replay::kBeginning), "012345", Gap::None, kBorn);
+    assertResult(replay(zone.log, std::span(channels).first(1), ids[0]), "24", Gap::None, ids[1]);
+    assertResult(replay(zone.log, std::span(channels).subspan(1, 1), ids[0]), "135", Gap::None, ids[0]);
+    assert_string_equal(replay(zone.log, std::span(channels).last(1), kBorn).text.c_str(), "");
+}
+
+void seeksInSlices(void**) {
+    Zone zone{8};
+    for (int i = 0; i < 20; ++i) {
+        append(zone.log, i % 2 == 0 ? "a" : "b", "x");
+    }
+    ReplayChannel channels[] = {channel(zone.log, "a"), channel(zone.log, "b")};
+    Replay replay{zone.log, channels, kBorn, zone.log.lastId(), {}};
+    ReplayEvent event;
+    int slices = 1;
+    while (replay.seek(2) == ReadStatus::End) {
+        assert_true(replay.next(UINT64_MAX, event) == ReadStatus::End); // not yet
+        ++slices;
+    }
+    assert_int_equal(slices, 11);
+    assert_true(replay.seek(0) == ReadStatus::Ok);
+
+    // Up to a limit, and on to the next.
+    assert_true(replay.next(1, event) == ReadStatus::Ok && event.offset == 0);
+    assert_true(replay.next(1, event) == ReadStatus::End);
+    assert_true(replay.next(event.header.length, event) == ReadStatus::End);
+    assert_true(replay.next(event.header.length + 1, event) == ReadStatus::Ok && event.header.number == 1);
+}
+
+void endsAtTheHorizon(void**) {
+    Zone zone{8};
+    append(zone.log, "a", "1");
+    ReplayChannel channels[] = {channel(zone.log, "a"), channel(zone.log, "b")};
+    Replay replay{zone.log, channels, kBorn, zone.log.lastId(), {}};
+    assert_true(replay.horizon() == zone.log.head());
+    const EventId b = append(zone.log, "b", "2").id;
+    append(zone.log, "a", "3");
+    assert_true(replay.seek(9) == ReadStatus::Ok);
+    ReplayEvent event;
+    assert_true(replay.next(zone.log.head(), event) == ReadStatus::Ok);
+    assert_true(event.header.next != kNoOffset);
+    assert_true(replay.next(zone.log.head(), event) == ReadStatus::End);
+    const EventId seen = event.header.id;
+    assertResult(::replay(zone.log, {"a", "b"}, seen), "23", Gap::None, seen);
+    assertResult(::replay(zone.log, {"a", "b"}, b), "3", Gap::None, b);
+}
+
+void fallsBehind(void**) {
+    Zone zone{8};
+    append(zone.log, "a", "1");
+    append(zone.log, "a", "2");
+    const auto overtake = [&zone](uint64_t offset) {
+        while (zone.log.tail() <= offset) {
+            append(zone.log, "b", "x");
+        }
+    };
+    ReplayChannel channels[] = {channel(zone.log, "a")};
+    const uint64_t newest = channels[0].state.newest;
+    Replay reading{zone.log, channels, kBorn, zone.log.lastId(), {}};
+    assert_true(reading.seek(9) == ReadStatus::Ok);
+    ReplayChannel others[] = {channels[0]};
+    Replay seeking{zone.log, others, kBorn, zone.log.lastId(), {}};
+    assert_true(seeking.seek(1) == ReadStatus::End);
+    overtake(0);
+
+    ReplayEvent event;
+    assert_true(reading.next(UINT64_MAX, event) == ReadStatus::Lapped);
+    // The seek still has the newest, but not its predecessor.
+    assert_true(zone.log.tail() == newest);
+    assert_true(seeking.seek(9) == ReadStatus::Ok);
+    assert_true(seeking.gap() == Gap::Evicted);
+    overtake(newest);
+    Replay late{zone.log, channels, kBorn, zone.log.lastId(), {}};
+    assert_true(late.seek(9) == ReadStatus::Lapped);
+}
+
+void findsOwnIds(void**) {
+    Zone zone{8};
+    const std::string longOne(600, 'l');
+    std::vector<EventId> ids;
+    for (const char* own : {"one", "two", "one~x", "", "on", longOne.c_str(), "two"}) {
+        ids.push_back(append(zone.log, ids.size() % 2 == 0 ? "a" : "b", "1", kBirth, own).id);
+    }
+    const ReplayChannel channels[] = {channel(zone.log, "a"), channel(zone.log, "b")};
+    const auto find = [&](std::string_view own, size_t count = 2, uint32_t steps = UINT32_MAX) {
+        return findOwnId(zone.log, std::span(channels).first(count), own, steps);
+    };
+    assert_true(find("one") == ids[0]);
+    assert_true(find("two") == ids[6]);
+    assert_true(find("one~x") == ids[2]);
+    assert_true(find("on") == ids[4]);
+    assert_true(find(longOne) == ids[5]);
+    assert_false(find(longOne, 1).has_value());
+    assert_false(find("x").has_value());
+    assert_false(find("").has_value());
+    assert_false(find("One").has_value());
+    assert_true(find("on", 2, 2) == ids[4]);
+    assert_false(find("on", 2, 1).has_value());
+    while (zone.log.tail() == 0) {
+        append(zone.log, "c", std::string(3000, 'x'));
+    }
+    assert_false(find("one").has_value());
+}
+
+// A reader replays without the lock while a writer laps it. Each event carries its number within its channel,
+// so the reader can tell that it has got all of them in order, and that a gap is told exactly when there is
+// one.
+void exactAgainstAWriter(void**) {
+    Zone zone{8};
+    std::mutex lock;
+    std::atomic<bool> done{false};
+    std::thread writer([&] {
+        uint64_t numbers[3] = {};
+        Random random{1};
+        for (int i = 0; i < 40000; ++i) {
+            const uint64_t c = random.below(20) == 0 ? 0 : 1 + random.below(2);
+            const std::string data = std::to_string(++numbers[c]) + std::string(random.below(400), ' ');
+            const char name[] = {static_cast<char>('a' + c), '\0'};
+            const std::lock_guard guard(lock);
+            append(zone.log, name, data);
+        }
+        done = true;
+    });
+
+    EventId cursor = kBorn;
+    uint64_t seen[3] = {};
+    uint64_t gaps = 0;
+    uint64_t lapped = 0;
+    uint64_t wrong = 0;
+    bool last = false;
+    Random patience{2};
+    while (!last) {
+        // Lets the writer get ahead, sometimes further than the ring reaches.
+        const uint64_t until = zone.log.head() + patience.below(zone.log.capacity() * 5 / 4);
+        while (zone.log.head() < until && !done) {
+            std::this_thread::yield();
+        }
+        last = done;
+        ReplayChannel channels[3];
+        EventId lastId;
+        {
+            const std::lock_guard guard(lock);
+            for (size_t c = 0; c < 3; ++c) {
+                channels[c] = channel(zone.log, std::string_view("abc").substr(c, 1));
+            }
+            lastId = zone.log.lastId();
+        }
+        Replay replay{zone.log, channels, cursor, lastId, {}};
+        ReadStatus status;
+        while ((status = replay.seek(50)) == ReadStatus::End) {
+        }
+        bool gap = status == ReadStatus::Ok && replay.gap() != Gap::None;
+        bool jumped = false;
+        bool complete = true;
+        ReplayEvent event;
+        while (status == ReadStatus::Ok &&
+               (status = replay.next(replay.horizon(), event)) == ReadStatus::Ok) {
+            const std::string name = nameOf(zone.log, event.offset, event.header);
+            const std::string data = dataOf(zone.log, event);
+            if (name.empty() || data.empty()) {
+                status = ReadStatus::Lapped;
+                break;
+            }
+            const size_t c = name[0] - 'a';
+            const uint64_t number = std::strtoull(data.c_str(), nullptr, 10);
+            wrong += number <= seen[c];
+            jumped = jumped || number > seen[c] + 1;
+            seen[c] = number;
+            cursor = event.header.id;
+        }
+        if (status == ReadStatus::Lapped) {
+            complete = false;
+            last = false;
+            ++lapped;
+        }
+        gaps += gap;
+        wrong += jumped && !gap;
+        wrong += complete && gap && !jumped;
+    }
+    writer.join();
+    assert_int_equal(wrong, 0);
+    assert_true(seen[0] + seen[1] + seen[2] == 40000);
+    assert_true(gaps > 0);
+    print_message("# %lu gaps, lapped %lu times\n", static_cast<unsigned long>(gaps),
+                  static_cast<unsigned long>(lapped));
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(mergesChannels),        cmocka_unit_test(otherLives),
+        cmocka_unit_test(evictionIsAGap),        cmocka_unit_test(historyIsLimited),
+        cmocka_unit_test(collidingNamesAreTold), cmocka_unit_test(seeksInSlices),
+        cmocka_unit_test(endsAtTheHorizon),      cmocka_unit_test(fallsBehind),
+        cmocka_unit_test(findsOwnIds),           cmocka_unit_test(exactAgainstAWriter),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
