@@ -62,7 +62,7 @@ Appended Log::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
     }
 
     record.length = static_cast<uint32_t>(length);
-    record.kind = RecordKind::Event;
+    record.kind = event.end ? RecordKind::End : RecordKind::Event;
     record.nameLength = static_cast<uint16_t>(event.channel.size());
     record.payloadLength = static_cast<uint32_t>(payloadLength);
     record.idLineLength = static_cast<uint16_t>(idLineLength);

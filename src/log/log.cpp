@@ -136,7 +136,7 @@ bool Log::copy(uint64_t offset, size_t position, size_t length, char* out) const
 
 bool Log::isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept {
     char name[kMaxName];
-    return header.kind == RecordKind::Event && header.nameLength == channel.size() &&
+    return header.kind != RecordKind::Pad && header.nameLength == channel.size() &&
            channel.size() <= sizeof(name) && copy(offset, 0, channel.size(), name) &&
            std::memcmp(name, channel.data(), channel.size()) == 0;
 }
@@ -154,7 +154,7 @@ LogFigures Log::figures() const noexcept {
         } else if (status == ReadStatus::End) {
             figures.evicted = header_->published.load(std::memory_order_relaxed);
             break;
-        } else if (header.kind == RecordKind::Event) {
+        } else if (header.kind != RecordKind::Pad) {
             figures.evicted = header.number;
             figures.firstId = header.id;
             break;

@@ -33,6 +33,7 @@ struct NewEvent {
     std::string_view channel; // 1 to 255 bytes
     uint64_t hash;            // Log::hash(channel)
     std::string_view ownId;   // the publisher's id, may be empty; goes behind the log's id: "id: 5-0~own"
+    bool end = false; // no event but the end of the channel; `ownId` and `fields` are empty then
     std::string_view
         fields; // everything of the rendered event behind its id line, with the closing blank line
 };
@@ -96,6 +97,9 @@ public:
 
     // A view of a log that was laid out earlier; nullopt if it was not made by this version of the module.
     static std::optional<Log> attach(std::span<std::byte> memory) noexcept;
+
+    // Whether both are views of the same log.
+    bool isSame(const Log& other) const noexcept { return header_ == other.header_; }
 
     uint64_t hash(std::string_view channel) const noexcept;
     uint64_t capacity() const noexcept;

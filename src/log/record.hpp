@@ -21,6 +21,7 @@ inline constexpr uint32_t kNoEntry = UINT32_MAX;
 enum class RecordKind : uint16_t {
     Pad = 1,   // fills the end of the ring: a record never wraps
     Event = 2, // an event as SSE bytes
+    End = 3,   // the end of a channel: its subscribers leave. An event that comes later begins it anew
 };
 
 struct RecordHeader {

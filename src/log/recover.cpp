@@ -49,7 +49,7 @@ void Log::recover() noexcept {
 
 // Tells the index and the counters of a record that has been published. Can be repeated.
 void Log::redo(uint64_t offset, const RecordHeader& record) noexcept {
-    if (record.kind == RecordKind::Event) {
+    if (record.kind != RecordKind::Pad) {
         index().published(offset, record);
         header_->lastId.store(record.id);
         faultPoint("redo: last id");

@@ -99,7 +99,7 @@ bool Replay::seekFurther(ReplayChannel& channel) noexcept {
     if (named == Match::Yes) {
         channel.first = channel.offset;
         channel.start = std::max(cursor_, record.previousId);
-        ++channel.found;
+        channel.found += record.kind == RecordKind::Event ? 1 : 0;
     }
     channel.offset = record.previous;
     channel.behind = record.previousId;

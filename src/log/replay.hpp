@@ -28,10 +28,10 @@ struct ReplayChannel {
     ChannelState state;
 
     uint64_t offset = kNoOffset; // where the seek goes on, then the next record to be read
-    EventId behind;              // id of the record there, or of the newest one that is lost
+    EventId behind{};            // id of the record there, or of the newest one that is lost
     uint64_t first = kNoOffset;  // the oldest record found so far
     uint64_t found = 0;          // events seen by the seek
-    EventId start;               // everything after this id will be read
+    EventId start{};             // everything after this id will be read
     bool sought = false;
 };
 

@@ -1,0 +1,236 @@
+#include "config.hpp"
+
+#include <algorithm>
+
+#include "worker/registry.hpp"
+
+namespace sse {
+
+namespace {
+
+constexpr size_t kDefaultMaxEvent = 1024 * 1024;
+
+bool isEndpoint(const LocationConfig& config) noexcept {
+    return config.channels != nullptr || config.publish != nullptr || config.status != nullptr;
+}
+
+const char* endpointName(const LocationConfig& config) noexcept {
+    return config.channels != nullptr  ? "sse_channel"
+           : config.publish != nullptr ? "sse_publish"
+                                       : "sse_status";
+}
+
+ngx_http_handler_pt endpointHandler(const LocationConfig& config) noexcept {
+    return config.channels != nullptr  ? handleSubscribe
+           : config.publish != nullptr ? handlePublish
+                                       : handleStatus;
+}
+
+// Blocks of "if" and "limit_except" have a configuration of their own, and are what their location is.
+void inheritEndpoint(ngx_http_core_loc_conf_t& core, const LocationConfig& parent,
+                     LocationConfig& config) noexcept {
+    if (isEndpoint(config) || !isEndpoint(parent) || !(core.noname || core.lmt_excpt)) {
+        return;
+    }
+    config.channels = parent.channels;
+    config.publish = parent.publish;
+    config.status = parent.status;
+    config.zoneName = parent.zoneName;
+    config.separator = parent.separator;
+    if (core.lmt_excpt && core.handler == nullptr) {
+        core.handler = endpointHandler(config);
+    }
+}
+
+// sse_channel and sse_publish: finds the zone.
+const char* resolveZone(ngx_conf_t* cf, const MainConfig& main, LocationConfig& config) noexcept {
+    const char* name = endpointName(config);
+    if (main.zones.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%s\" needs an \"sse_zone\" at http level", name);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    if (config.zoneName.len == 0) {
+        if (main.zones.nelts > 1) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%s\" needs the parameter \"zone=\", since there are several \"sse_zone\"",
+                               name);
+            return static_cast<const char*>(NGX_CONF_ERROR);
+        }
+        config.zone = *static_cast<Zone**>(main.zones.elts);
+        return NGX_CONF_OK;
+    }
+    config.zone = findZone(main, view(config.zoneName));
+    if (config.zone == nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"%s\"", &config.zoneName, name);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    return NGX_CONF_OK;
+}
+
+const char* checkStatusZones(ngx_conf_t* cf, const MainConfig& main, const LocationConfig& config) noexcept {
+    auto* names = static_cast<ngx_str_t*>(config.status->elts);
+    for (ngx_uint_t i = 0; i < config.status->nelts; ++i) {
+        if (findZone(main, view(names[i])) == nullptr) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"sse_status\"", &names[i]);
+            return static_cast<const char*>(NGX_CONF_ERROR);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+// The default is what fits; a size that was asked for and does not fit is a mistake.
+const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
+    size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
+    if (config.maxEventSize == NGX_CONF_UNSET_SIZE) {
+        config.maxEventSize = std::min(kDefaultMaxEvent, quarter);
+        return NGX_CONF_OK;
+    }
+    if (config.maxEventSize > quarter) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sse_max_event_size\" is more than a quarter of zone \"%V\", which is %uz bytes",
+                           &config.zone->name, quarter);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    return NGX_CONF_OK;
+}
+
+const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    const auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+
+    int endpoints = (config.channels != nullptr) + (config.publish != nullptr) + (config.status != nullptr);
+    bool overruled = core->handler != nullptr && core->handler != endpointHandler(config);
+    if (endpoints > 1 || overruled) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"%s\" and another directive that answers requests are in the same location \"%V\"",
+            endpointName(config), &core->name);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    if (config.status != nullptr) {
+        return checkStatusZones(cf, main, config);
+    }
+    const char* status = resolveZone(cf, main, config);
+    return status == NGX_CONF_OK && config.publish != nullptr ? limitEventSize(cf, config) : status;
+}
+
+void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t sendTimeout) noexcept {
+    if (config.start == NGX_CONF_UNSET_UINT) {
+        bool unset = parent.start == NGX_CONF_UNSET_UINT;
+        config.start = unset ? static_cast<ngx_uint_t>(Start::New) : parent.start;
+        config.startCount = parent.startCount;
+        config.startExpression = parent.startExpression;
+    }
+    ngx_conf_merge_ptr_value(config.cursors, parent.cursors, nullptr);
+    if (config.historyCount == NGX_CONF_UNSET_UINT) {
+        bool unset = parent.historyCount == NGX_CONF_UNSET_UINT;
+        config.historyCount = unset ? NGX_MAX_INT_T_VALUE : parent.historyCount;
+        config.historyAge = unset ? 0 : parent.historyAge;
+    }
+    if (config.retry == NGX_CONF_UNSET_MSEC) {
+        bool unset = parent.retry == NGX_CONF_UNSET_MSEC;
+        config.retry = unset ? 3000 : parent.retry;
+        config.retryJitter = unset ? 33 : parent.retryJitter;
+    }
+    if (config.heartbeat == NGX_CONF_UNSET_MSEC) {
+        bool unset = parent.heartbeat == NGX_CONF_UNSET_MSEC;
+        config.heartbeat = unset ? 15000 : parent.heartbeat;
+        config.heartbeatEvent = parent.heartbeatEvent;
+    }
+    if (config.prime == NGX_CONF_UNSET_UINT) {
+        bool unset = parent.prime == NGX_CONF_UNSET_UINT;
+        config.prime = unset ? static_cast<ngx_uint_t>(Prime::Event) : parent.prime;
+        config.primeEvent = unset ? ngxString("ready") : parent.primeEvent;
+    }
+    ngx_conf_merge_uint_value(config.gap, parent.gap, static_cast<ngx_uint_t>(GapMode::Event));
+    ngx_conf_merge_msec_value(config.sendTimeout, parent.sendTimeout, sendTimeout);
+}
+
+void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
+    ngx_conf_merge_size_value(config.maxEventSize, parent.maxEventSize, NGX_CONF_UNSET_SIZE);
+    ngx_conf_merge_uint_value(config.framing, parent.framing, static_cast<ngx_uint_t>(Framing::Auto));
+    ngx_conf_merge_ptr_value(config.eventType, parent.eventType, nullptr);
+    ngx_conf_merge_ptr_value(config.eventId, parent.eventId, nullptr);
+    ngx_conf_merge_ptr_value(config.eventRetry, parent.eventRetry, nullptr);
+    ngx_conf_merge_msec_value(config.publishTimeout, parent.publishTimeout, 3600 * 1000);
+}
+
+} // namespace
+
+Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
+    auto* zones = static_cast<Zone**>(config.zones.elts);
+    for (ngx_uint_t i = 0; i < config.zones.nelts; ++i) {
+        if (view(zones[i]->name) == name) {
+            return zones[i];
+        }
+    }
+    return nullptr;
+}
+
+void* createMainConfig(ngx_conf_t* cf) noexcept {
+    auto* config = static_cast<MainConfig*>(ngx_pcalloc(cf->pool, sizeof(MainConfig)));
+    if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK) {
+        return nullptr;
+    }
+    config->drain = NGX_CONF_UNSET_MSEC;
+    return config;
+}
+
+char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept {
+    auto& config = *static_cast<MainConfig*>(conf);
+    ngx_conf_init_msec_value(config.drain, 5000);
+    if (config.zones.nelts != 0) {
+        config.workers = Registry::addZone(cf);
+        if (config.workers == nullptr) {
+            return static_cast<char*>(NGX_CONF_ERROR);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+void* createLocationConfig(ngx_conf_t* cf) noexcept {
+    // Zero is "not set" for all that is not mentioned.
+    auto* config = static_cast<LocationConfig*>(ngx_pcalloc(cf->pool, sizeof(LocationConfig)));
+    if (config == nullptr) {
+        return nullptr;
+    }
+    config->start = NGX_CONF_UNSET_UINT;
+    config->cursors = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    config->historyCount = NGX_CONF_UNSET_UINT;
+    config->retry = NGX_CONF_UNSET_MSEC;
+    config->heartbeat = NGX_CONF_UNSET_MSEC;
+    config->prime = NGX_CONF_UNSET_UINT;
+    config->gap = NGX_CONF_UNSET_UINT;
+    config->sendTimeout = NGX_CONF_UNSET_MSEC;
+    config->maxEventSize = NGX_CONF_UNSET_SIZE;
+    config->framing = NGX_CONF_UNSET_UINT;
+    config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->eventId = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->eventRetry = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->publishTimeout = NGX_CONF_UNSET_MSEC;
+    config->origins = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    config->corsCredentials = NGX_CONF_UNSET;
+    return config;
+}
+
+char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept {
+    auto& parent = *static_cast<LocationConfig*>(parentConf);
+    auto& config = *static_cast<LocationConfig*>(conf);
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+
+    inheritEndpoint(*core, parent, config);
+    mergeSubscribing(parent, config, core->send_timeout);
+    mergePublishing(parent, config);
+    if (config.origins == NGX_CONF_UNSET_PTR) {
+        config.origins = parent.origins == NGX_CONF_UNSET_PTR ? nullptr : parent.origins;
+        config.corsCredentials = parent.corsCredentials;
+    }
+    if (config.corsCredentials == NGX_CONF_UNSET) {
+        config.corsCredentials = 0;
+    }
+    return isEndpoint(config) ? const_cast<char*>(checkEndpoint(cf, config)) : NGX_CONF_OK;
+}
+
+} // namespace sse

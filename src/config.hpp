@@ -1,0 +1,82 @@
+// What the directives set.
+#pragma once
+
+#include "ngx.hpp"
+#include "zone.hpp"
+
+namespace sse {
+
+// http level.
+struct MainConfig {
+    ngx_array_t zones; // of Zone*
+    ngx_shm_zone_t* workers;
+    ngx_msec_t drain;
+    bool cors; // some location has sse_cors
+};
+
+enum class Start : ngx_uint_t { New, Earliest, Last, Expression };
+enum class Prime : ngx_uint_t { Off, Id, Message, Event };
+enum class Framing : ngx_uint_t { Auto, Event, Lines, Ndjson, Sse };
+enum class GapMode : ngx_uint_t { Event, Close, Off };
+
+// Location level. A POD, since directives are set through offsetof.
+struct LocationConfig {
+    // Which of the three a location is; not inherited.
+    ngx_array_t* channels; // of ngx_http_complex_value_t: this location subscribes
+    ngx_http_complex_value_t* publish;
+    ngx_array_t* status; // of ngx_str_t, names of zones; empty: all
+    ngx_str_t zoneName;  // of sse_channel or sse_publish; empty: the only one
+    Zone* zone;          // the same, found when everything has been read
+    u_char separator;    // 0: none
+
+    // Subscribing.
+    ngx_uint_t start; // Start
+    ngx_uint_t startCount;
+    ngx_http_complex_value_t* startExpression;
+    ngx_array_t* cursors; // of ngx_http_complex_value_t; NULL: the header, then the query
+    ngx_uint_t historyCount;
+    time_t historyAge; // seconds; 0: any
+    ngx_msec_t retry;
+    ngx_uint_t retryJitter; // percent
+    ngx_msec_t heartbeat;   // 0: off
+    ngx_str_t heartbeatEvent;
+    ngx_uint_t prime; // Prime
+    ngx_str_t primeEvent;
+    ngx_uint_t gap; // GapMode
+    ngx_msec_t sendTimeout;
+
+    // Publishing.
+    size_t maxEventSize;
+    ngx_uint_t framing; // Framing
+    ngx_http_complex_value_t* eventType;
+    ngx_http_complex_value_t* eventId;
+    ngx_http_complex_value_t* eventRetry;
+    ngx_msec_t publishTimeout;
+
+    // Both.
+    ngx_array_t* origins; // of ngx_str_t, sse_cors; "*" stands alone
+    ngx_flag_t corsCredentials;
+};
+
+// The zone of that name, NULL if there is none.
+Zone* findZone(const MainConfig& config, std::string_view name) noexcept;
+
+inline MainConfig* mainConfig(ngx_http_request_t* r) noexcept {
+    return static_cast<MainConfig*>(ngx_http_get_module_main_conf(r, ngx_http_sse_module));
+}
+
+inline LocationConfig* locationConfig(ngx_http_request_t* r) noexcept {
+    return static_cast<LocationConfig*>(ngx_http_get_module_loc_conf(r, ngx_http_sse_module));
+}
+
+void* createMainConfig(ngx_conf_t* cf) noexcept;
+char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept;
+void* createLocationConfig(ngx_conf_t* cf) noexcept;
+char* mergeLocationConfig(ngx_conf_t* cf, void* parent, void* child) noexcept;
+
+// The content handlers, by which a merge recognises what a location is.
+ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept;
+ngx_int_t handlePublish(ngx_http_request_t* r) noexcept;
+ngx_int_t handleStatus(ngx_http_request_t* r) noexcept;
+
+} // namespace sse

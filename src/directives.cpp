@@ -1,0 +1,401 @@
+#include "directives.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include "config.hpp"
+#include "log/index.hpp"
+#include "sse/encode.hpp"
+#include "sse/validate.hpp"
+
+namespace sse {
+
+namespace {
+
+char* const kError = static_cast<char*>(NGX_CONF_ERROR);
+char kDuplicate[] = "is duplicate";
+
+// The words of the directive behind its name.
+std::span<ngx_str_t> arguments(ngx_conf_t* cf) noexcept {
+    return std::span(static_cast<ngx_str_t*>(cf->args->elts), cf->args->nelts).subspan(1);
+}
+
+char* invalid(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word) noexcept {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\" in \"%V\"", &word, &command->name);
+    return kError;
+}
+
+// The value of a word "key=value"; nullopt-like: data is NULL if the word has another key.
+ngx_str_t parameter(const ngx_str_t& word, std::string_view key) noexcept {
+    std::string_view text = view(word);
+    if (!text.starts_with(key) || text.size() == key.size() || text[key.size()] != '=') {
+        return {0, nullptr};
+    }
+    return ngxString(without(text, key.size() + 1));
+}
+
+bool compile(ngx_conf_t* cf, ngx_str_t& text, ngx_http_complex_value_t* value) noexcept {
+    ngx_http_compile_complex_value_t request{};
+    request.cf = cf;
+    request.value = &text;
+    request.complex_value = value;
+    return ngx_http_compile_complex_value(&request) == NGX_OK;
+}
+
+ngx_http_complex_value_t* compileNew(ngx_conf_t* cf, ngx_str_t& text) noexcept {
+    auto* value =
+        static_cast<ngx_http_complex_value_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t)));
+    return value != nullptr && compile(cf, text, value) ? value : nullptr;
+}
+
+bool compileInto(ngx_conf_t* cf, ngx_str_t& text, ngx_array_t* values) noexcept {
+    auto* value = static_cast<ngx_http_complex_value_t*>(ngx_array_push(values));
+    if (value == nullptr) {
+        return false;
+    }
+    *value = {};
+    return compile(cf, text, value);
+}
+
+ngx_array_t* makeArray(ngx_conf_t* cf, size_t itemSize) noexcept {
+    return ngx_array_create(cf->pool, 4, itemSize);
+}
+
+void answerWith(ngx_conf_t* cf, ngx_http_handler_pt handler) noexcept {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    core->handler = handler;
+}
+
+// "33%" as a number from 0 to 100; NGX_ERROR otherwise.
+ngx_int_t parsePercent(const ngx_str_t& word) noexcept {
+    if (word.len < 2 || word.data[word.len - 1] != '%') {
+        return NGX_ERROR;
+    }
+    ngx_int_t percent = ngx_atoi(word.data, word.len - 1);
+    return percent > 100 ? NGX_ERROR : percent;
+}
+
+} // namespace
+
+// sse_zone name size [channels=n]
+char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<MainConfig*>(conf);
+    auto words = arguments(cf);
+
+    ssize_t size = ngx_parse_size(&words[1]);
+    if (size == NGX_ERROR) {
+        return invalid(cf, command, words[1]);
+    }
+    if (static_cast<size_t>(size) < kMinZoneSize) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" in \"sse_zone\" is too small, at least %uz bytes", &words[0],
+                           kMinZoneSize);
+        return kError;
+    }
+    if (findZone(config, view(words[0])) != nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is duplicate", &words[0]);
+        return kError;
+    }
+
+    ngx_uint_t channels = defaultChannels(static_cast<size_t>(size));
+    if (words.size() > 2) {
+        ngx_str_t count = parameter(words[2], "channels");
+        ngx_int_t number = count.data == nullptr ? NGX_ERROR : ngx_atoi(count.data, count.len);
+        if (number <= 0 || number > INT32_MAX) {
+            return invalid(cf, command, words[2]);
+        }
+        channels = static_cast<ngx_uint_t>(number);
+    }
+    if (expectedCapacity(static_cast<size_t>(size), channels) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is too small for %ui channels",
+                           &words[0], channels);
+        return kError;
+    }
+
+    auto* zone = static_cast<Zone*>(ngx_pcalloc(cf->pool, sizeof(Zone)));
+    auto** place = static_cast<Zone**>(ngx_array_push(&config.zones));
+    if (zone == nullptr || place == nullptr) {
+        return kError;
+    }
+    zone->name = words[0];
+    zone->size = static_cast<size_t>(size);
+    zone->channels = channels;
+    zone->shared = ngx_shared_memory_add(cf, &zone->name, zone->size, &ngx_http_sse_module);
+    if (zone->shared == nullptr) {
+        return kError;
+    }
+    if (zone->shared->data != nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is already bound", &zone->name);
+        return kError;
+    }
+    zone->shared->init = initZone;
+    zone->shared->data = zone;
+    *place = zone;
+    return NGX_CONF_OK;
+}
+
+// sse_channel expr … [zone=name] [separator=c]
+char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.channels != nullptr) {
+        return kDuplicate;
+    }
+    config.channels = makeArray(cf, sizeof(ngx_http_complex_value_t));
+    if (config.channels == nullptr) {
+        return kError;
+    }
+    for (ngx_str_t& word : arguments(cf)) {
+        if (ngx_str_t zone = parameter(word, "zone"); zone.data != nullptr) {
+            config.zoneName = zone;
+        } else if (ngx_str_t separator = parameter(word, "separator"); separator.data != nullptr) {
+            u_char mark = separator.len == 1 ? separator.data[0] : 'x';
+            if (mark <= ' ' || mark > '~' || isalnum(mark)) {
+                return invalid(cf, command, word);
+            }
+            config.separator = mark;
+        } else if (!compileInto(cf, word, config.channels)) {
+            return kError;
+        }
+    }
+    if (config.channels->nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no channel in \"sse_channel\"");
+        return kError;
+    }
+    answerWith(cf, handleSubscribe);
+    return NGX_CONF_OK;
+}
+
+// sse_publish expr [zone=name]
+char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.publish != nullptr) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    if (words.size() > 1) {
+        config.zoneName = parameter(words[1], "zone");
+        if (config.zoneName.data == nullptr) {
+            return invalid(cf, command, words[1]);
+        }
+    }
+    config.publish = compileNew(cf, words[0]);
+    answerWith(cf, handlePublish);
+    return config.publish == nullptr ? kError : NGX_CONF_OK;
+}
+
+// sse_status [zone …]
+char* setStatus(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.status != nullptr) {
+        return kDuplicate;
+    }
+    config.status = makeArray(cf, sizeof(ngx_str_t));
+    if (config.status == nullptr) {
+        return kError;
+    }
+    for (const ngx_str_t& word : arguments(cf)) {
+        auto* name = static_cast<ngx_str_t*>(ngx_array_push(config.status));
+        if (name == nullptr) {
+            return kError;
+        }
+        *name = word;
+    }
+    answerWith(cf, handleStatus);
+    return NGX_CONF_OK;
+}
+
+// sse_start new|earliest|last=N|$var
+char* setStart(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.start != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    ngx_str_t& word = arguments(cf)[0];
+    std::string_view text = view(word);
+    Start start;
+    if (text.find('$') != std::string_view::npos) {
+        start = Start::Expression;
+        config.startExpression = compileNew(cf, word);
+        if (config.startExpression == nullptr) {
+            return kError;
+        }
+    } else if (text == "new") {
+        start = Start::New;
+    } else if (text == "earliest") {
+        start = Start::Earliest;
+    } else {
+        ngx_str_t count = parameter(word, "last");
+        ngx_int_t number = count.data == nullptr ? NGX_ERROR : ngx_atoi(count.data, count.len);
+        if (number == NGX_ERROR) {
+            return invalid(cf, command, word);
+        }
+        start = Start::Last;
+        config.startCount = static_cast<ngx_uint_t>(number);
+    }
+    config.start = static_cast<ngx_uint_t>(start);
+    return NGX_CONF_OK;
+}
+
+// sse_cursor expr …
+char* setCursor(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.cursors != NGX_CONF_UNSET_PTR) {
+        return kDuplicate;
+    }
+    config.cursors = makeArray(cf, sizeof(ngx_http_complex_value_t));
+    if (config.cursors == nullptr) {
+        return kError;
+    }
+    for (ngx_str_t& word : arguments(cf)) {
+        if (!compileInto(cf, word, config.cursors)) {
+            return kError;
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_history count [age]
+char* setHistory(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.historyCount != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    ngx_int_t count = ngx_atoi(words[0].data, words[0].len);
+    if (count == NGX_ERROR) {
+        return invalid(cf, command, words[0]);
+    }
+    config.historyCount = static_cast<ngx_uint_t>(count);
+    if (words.size() > 1) {
+        config.historyAge = ngx_parse_time(&words[1], 1);
+        if (config.historyAge <= 0) {
+            return invalid(cf, command, words[1]);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_retry time [jitter%]
+char* setRetry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.retry != NGX_CONF_UNSET_MSEC) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    ngx_int_t retry = ngx_parse_time(&words[0], 0);
+    if (retry == NGX_ERROR) {
+        return invalid(cf, command, words[0]);
+    }
+    if (retry < static_cast<ngx_int_t>(kMinRetry) || retry > static_cast<ngx_int_t>(kMaxRetry)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_retry\" must be between %uDms and %uDms", kMinRetry,
+                           kMaxRetry);
+        return kError;
+    }
+    config.retry = static_cast<ngx_msec_t>(retry);
+    if (words.size() > 1) {
+        ngx_int_t jitter = parsePercent(words[1]);
+        if (jitter == NGX_ERROR) {
+            return invalid(cf, command, words[1]);
+        }
+        config.retryJitter = static_cast<ngx_uint_t>(jitter);
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_heartbeat time|off [event=name]
+char* setHeartbeat(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.heartbeat != NGX_CONF_UNSET_MSEC) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    if (view(words[0]) == "off") {
+        config.heartbeat = 0;
+        return words.size() > 1 ? invalid(cf, command, words[1]) : NGX_CONF_OK;
+    }
+    ngx_int_t interval = ngx_parse_time(&words[0], 0);
+    if (interval <= 0) {
+        return invalid(cf, command, words[0]);
+    }
+    config.heartbeat = static_cast<ngx_msec_t>(interval);
+    if (words.size() > 1) {
+        config.heartbeatEvent = parameter(words[1], "event");
+        if (!isEventType(view(config.heartbeatEvent))) {
+            return invalid(cf, command, words[1]);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_prime event=name|message|id|off
+char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.prime != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    const ngx_str_t& word = arguments(cf)[0];
+    std::string_view text = view(word);
+    Prime prime;
+    if (text == "off") {
+        prime = Prime::Off;
+    } else if (text == "id") {
+        prime = Prime::Id;
+    } else if (text == "message") {
+        prime = Prime::Message;
+    } else {
+        prime = Prime::Event;
+        config.primeEvent = parameter(word, "event");
+        if (!isEventType(view(config.primeEvent))) {
+            return invalid(cf, command, word);
+        }
+    }
+    config.prime = static_cast<ngx_uint_t>(prime);
+    return NGX_CONF_OK;
+}
+
+// sse_cors origin … [credentials]
+char* setCors(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.origins != NGX_CONF_UNSET_PTR) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    if (words.size() == 1 && view(words[0]) == "off") {
+        config.origins = nullptr;
+        return NGX_CONF_OK;
+    }
+    config.origins = makeArray(cf, sizeof(ngx_str_t));
+    if (config.origins == nullptr) {
+        return kError;
+    }
+    bool any = false;
+    for (const ngx_str_t& word : words) {
+        std::string_view text = view(word);
+        if (text == "credentials") {
+            config.corsCredentials = 1;
+            continue;
+        }
+        any = any || text == "*";
+        bool isOrigin = text == "*" || text == "null" || text.find("://") != std::string_view::npos;
+        if (!isOrigin || text.ends_with('/')) {
+            return invalid(cf, command, word);
+        }
+        auto* origin = static_cast<ngx_str_t*>(ngx_array_push(config.origins));
+        if (origin == nullptr) {
+            return kError;
+        }
+        *origin = word;
+    }
+    if (config.origins->nelts == 0 || (any && (config.origins->nelts > 1 || config.corsCredentials == 1))) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"sse_cors\" takes a list of origins, or \"*\" alone and without \"credentials\"");
+        return kError;
+    }
+    auto* main = static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+    main->cors = true;
+    return NGX_CONF_OK;
+}
+
+} // namespace sse

@@ -1,0 +1,43 @@
+// What the module remembers of a request for the log and the variables; lives as long as the request's pool.
+#pragma once
+
+#include "log/event_id.hpp"
+#include "ngx.hpp"
+
+namespace sse {
+
+enum class CloseReason : uint8_t {
+    None,
+    Client, // it went away
+    Drain,  // the worker is leaving
+    Slow,   // no progress within sse_send_timeout
+    Gap,    // it has missed events, and sse_gap is "close"
+    Ended,  // the channel has ended
+    Error,  // out of memory, or a filter failed
+};
+
+class Subscriber;
+class Publisher;
+
+struct RequestContext {
+    ngx_str_t channel{}; // the names, joined by commas
+    uint64_t events = 0; // delivered to this subscriber, or published by this request
+    EventId lastId;      // of the last of them
+    CloseReason reason = CloseReason::None;
+    uint32_t subscribers = 0; // of the channel, when an event was last published
+    // What serves the request; lives as long as this.
+    Subscriber* subscriber = nullptr;
+    Publisher* publisher = nullptr;
+};
+
+inline RequestContext* contextOf(ngx_http_request_t* r) noexcept {
+    return static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_http_sse_module));
+}
+
+// Makes the context and attaches it; NULL without memory.
+RequestContext* makeContext(ngx_http_request_t* r) noexcept;
+
+// Adds the $sse_… variables while the configuration is read.
+ngx_int_t addVariables(ngx_conf_t* cf) noexcept;
+
+} // namespace sse

@@ -1,0 +1,132 @@
+// sse_publish: the content handler of a publishing location.
+#include "config.hpp"
+#include "http/context.hpp"
+#include "http/publisher.hpp"
+#include "http/respond.hpp"
+#include "sse/json.hpp"
+#include "sse/validate.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+constexpr std::string_view kMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+
+// X-Accel-Redirect and error_page turn every method into GET, but the body is still the client's.
+bool publishes(ngx_http_request_t* r) noexcept {
+    if (r->method & (NGX_HTTP_POST | NGX_HTTP_PUT)) {
+        return true;
+    }
+    if (r->method != NGX_HTTP_GET || !r->internal) {
+        return false;
+    }
+    return r->request_body != nullptr ? r->request_body->bufs != nullptr
+                                      : r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+}
+
+struct ChannelFacts {
+    std::string_view idName; // what the id is called in the answer
+    EventId id;
+    bool hasId;
+    uint32_t subscribers;
+};
+
+// {"channel":"…","subscribers":n,"<idName>":"…"}
+ngx_int_t answerWith(ngx_http_request_t* r, std::string_view channel, const ChannelFacts& facts) noexcept {
+    size_t room = sizeof("{\"channel\":,\"subscribers\":,\"\":\"\"}\n") + jsonSize(channel) + NGX_INT64_LEN +
+                  facts.idName.size() + kMaxEventIdText;
+    auto* text = static_cast<char*>(ngx_pnalloc(r->pool, room));
+    if (text == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    char idText[kMaxEventIdText];
+    ngx_str_t id =
+        ngxString(facts.hasId ? std::string_view(idText, formatEventId(facts.id, idText)) : "null");
+    ngx_str_t name = ngxString(facts.idName);
+    const char* quote = facts.hasId ? "\"" : "";
+
+    auto* p = reinterpret_cast<char*>(ngx_sprintf(reinterpret_cast<u_char*>(text), "{\"channel\":"));
+    p = writeJson(channel, p);
+    p = reinterpret_cast<char*>(ngx_sprintf(reinterpret_cast<u_char*>(p),
+                                            ",\"subscribers\":%uD,\"%V\":%s%V%s}\n", facts.subscribers, &name,
+                                            quote, &id, quote));
+    return respond(r, NGX_HTTP_OK, {text, static_cast<size_t>(p - text)});
+}
+
+ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
+    Zone& zone = *locationConfig(r)->zone;
+    std::string_view channel = view(context.channel);
+    ChannelState state;
+    {
+        ZoneLock lock(zone);
+        state = zone.log.find(zone.log.hash(channel));
+    }
+    context.subscribers = state.subscribers;
+    bool hasId = state.newest != kNoOffset;
+    return answerWith(r, channel, {"last_id", state.newestId, hasId, state.subscribers});
+}
+
+// Subscribers get what is left, then their streams end; when they come back they are told by a 204 to stay
+// away.
+ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
+    Zone& zone = *locationConfig(r)->zone;
+    std::string_view channel = view(context.channel);
+    uint64_t hash = zone.log.hash(channel);
+    Appended appended;
+    bool known;
+    {
+        ZoneLock lock(zone);
+        ChannelState state = zone.log.find(hash);
+        known = state.newest != kNoOffset || state.subscribers != 0;
+        if (known) {
+            appended =
+                zone.log.append({.channel = channel, .hash = hash, .ownId = {}, .end = true, .fields = {}},
+                                unixMilliseconds());
+        }
+    }
+    if (!known) {
+        return refuse(r, NGX_HTTP_NOT_FOUND, "no such channel");
+    }
+    Worker::self().wake(appended.listeners);
+    context.subscribers = appended.subscribers;
+    return answerWith(r, channel, {"ended_id", appended.id, true, appended.subscribers});
+}
+
+ngx_int_t publish(ngx_http_request_t* r, RequestContext& context) noexcept {
+    Publisher* publisher = Publisher::make(r, context);
+    if (publisher == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return publisher->readFields() ? publisher->run() : publisher->sendRefusal();
+}
+
+} // namespace
+
+ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
+    bool isPublishing = publishes(r);
+    if (!isPublishing && !(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD | NGX_HTTP_DELETE))) {
+        return refuseMethod(r, kMethods);
+    }
+    RequestContext* context = makeContext(r);
+    if (context == nullptr ||
+        ngx_http_complex_value(r, locationConfig(r)->publish, &context->channel) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (context->channel.len == 0) {
+        return refuse(r, NGX_HTTP_BAD_REQUEST, "no channel");
+    }
+    if (!isChannelName(view(context->channel))) {
+        return refuse(r, NGX_HTTP_BAD_REQUEST, "invalid channel name");
+    }
+    if (isPublishing) {
+        return publish(r, *context);
+    }
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+    return r->method == NGX_HTTP_DELETE ? endChannel(r, *context) : tellChannel(r, *context);
+}
+
+} // namespace sse

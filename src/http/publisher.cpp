@@ -1,0 +1,250 @@
+#include "http/publisher.hpp"
+
+#include <new>
+
+#include "http/respond.hpp"
+#include "sse/json.hpp"
+#include "sse/validate.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// "text/event-stream; charset=utf-8" is a text/event-stream.
+bool isType(ngx_http_request_t* r, std::string_view wanted) noexcept {
+    if (r->headers_in.content_type == nullptr) {
+        return false;
+    }
+    std::string_view type = view(r->headers_in.content_type->value);
+    type = type.substr(0, type.find(';'));
+    while (type.ends_with(' ')) {
+        type.remove_suffix(1);
+    }
+    return type.size() == wanted.size() &&
+           ngx_strncasecmp(ngxString(type).data, ngxString(wanted).data, wanted.size()) == 0;
+}
+
+Framing framingOf(ngx_http_request_t* r, const LocationConfig& config) noexcept {
+    auto framing = static_cast<Framing>(config.framing);
+    if (framing != Framing::Auto) {
+        return framing;
+    }
+    return isType(r, "text/event-stream")      ? Framing::Sse
+           : isType(r, "application/x-ndjson") ? Framing::Ndjson
+                                               : Framing::Event;
+}
+
+// What an expression says of an event, or without one an argument of the query.
+bool readField(ngx_http_request_t* r, ngx_http_complex_value_t* expression, std::string_view argument,
+               std::string_view& value) noexcept {
+    if (expression != nullptr) {
+        return evaluateDecoded(r, expression, value);
+    }
+    value = argument.empty() ? std::string_view() : lastArgument(r, argument);
+    return true;
+}
+
+} // namespace
+
+Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
+    : request_(r), config_(*locationConfig(r)), context_(context), channel_(view(context.channel)),
+      hash_(config_.zone->log.hash(channel_)), framing_(framingOf(r, config_)), lines_(config_.maxEventSize),
+      parser_(config_.maxEventSize) {
+    leaver_.owner = this;
+    leaver_.leave = onLeave;
+}
+
+Publisher* Publisher::make(ngx_http_request_t* r, RequestContext& context) noexcept {
+    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(r, 0);
+    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(r->pool, 0);
+    void* memory =
+        requestEnd == nullptr || poolEnd == nullptr ? nullptr : ngx_palloc(r->pool, sizeof(Publisher));
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    auto* publisher = new (memory) Publisher(r, context);
+    context.publisher = publisher;
+    requestEnd->handler = onRequestEnd;
+    requestEnd->data = publisher;
+    poolEnd->handler = onPoolEnd;
+    poolEnd->data = publisher;
+    return publisher;
+}
+
+void Publisher::onRequestEnd(void* data) noexcept {
+    auto& self = *static_cast<Publisher*>(data);
+    if (self.linked_) {
+        ngx_queue_remove(&self.leaver_.link);
+        self.linked_ = false;
+    }
+}
+
+void Publisher::onPoolEnd(void* data) noexcept {
+    static_cast<Publisher*>(data)->~Publisher();
+}
+
+bool Publisher::readFields() noexcept {
+    std::string_view retry;
+    if (!readField(request_, config_.eventType, "event", defaults_.type) ||
+        !readField(request_, config_.eventId, {}, defaults_.ownId) ||
+        !readField(request_, config_.eventRetry, "retry", retry)) {
+        return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+    }
+    if (!defaults_.type.empty() && !isEventType(defaults_.type)) {
+        return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event type");
+    }
+    if (!defaults_.ownId.empty() && !isOwnId(defaults_.ownId)) {
+        return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event id");
+    }
+    if (!defaults_.ownId.empty() && isStream()) {
+        return refuseWith(NGX_HTTP_BAD_REQUEST, "one event id for a body of many events");
+    }
+    if (!retry.empty()) {
+        std::optional<uint32_t> milliseconds = parseRetry(retry);
+        if (!milliseconds) {
+            return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid retry");
+        }
+        defaults_.retryMilliseconds = *milliseconds;
+    }
+    if (!isStream() && request_->headers_in.content_length_n > static_cast<off_t>(config_.maxEventSize)) {
+        return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
+    }
+    return true;
+}
+
+// --- Reading ---
+
+ngx_int_t Publisher::run() noexcept {
+    Worker::self().add(leaver_);
+    linked_ = true;
+    if (request_ == request_->main) {
+        request_->request_body_no_buffering = 1;
+    }
+    ngx_int_t rc = ngx_http_read_client_request_body(request_, onBody);
+    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+// The first part of the body is there, and later every time that more can be read.
+void Publisher::onBody(ngx_http_request_t* r) noexcept {
+    contextOf(r)->publisher->readOn();
+}
+
+void Publisher::readOn() noexcept {
+    ngx_http_request_t* r = request_;
+    for (;;) {
+        if (!consume()) {
+            ngx_http_finalize_request(r, sendRefusal());
+            return;
+        }
+        if (!r->reading_body || (leaving_ && isStream() && betweenEvents())) {
+            finish();
+            return;
+        }
+        ngx_int_t rc = ngx_http_read_unbuffered_request_body(r);
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            ngx_http_finalize_request(r, rc);
+            return;
+        }
+        if (rc == NGX_AGAIN && r->request_body->bufs == nullptr) {
+            waitForMore();
+            return;
+        }
+    }
+}
+
+// A stream of events may be silent for longer than client_body_timeout, which nginx has just set.
+void Publisher::waitForMore() noexcept {
+    request_->read_event_handler = onBody;
+    ngx_event_t* read = request_->connection->read;
+    if (isStream() && read->timer_set) {
+        ngx_add_timer(read, config_.publishTimeout);
+    }
+}
+
+// The body is complete, or its publisher has to go elsewhere with the rest.
+void Publisher::finish() noexcept {
+    bool complete = leaving_ && request_->reading_body ? commit() : consumeEnd();
+    ngx_http_finalize_request(request_, complete ? answer() : sendRefusal());
+}
+
+void Publisher::onLeave(Leaver& leaver, bool force) noexcept {
+    Publisher& self = *static_cast<Publisher*>(leaver.owner);
+    ngx_http_request_t* r = self.request_;
+    ngx_connection_t* c = r->connection;
+    self.leaving_ = true;
+    if (!force && (!self.isStream() || !self.betweenEvents())) {
+        return;
+    }
+    if (!r->reading_body) {
+        // All read; what is left is to send the answer.
+        onRequestEnd(&self);
+        return;
+    }
+    if (self.isStream()) {
+        self.finish();
+    } else {
+        ngx_http_finalize_request(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+    }
+    ngx_http_run_posted_requests(c);
+}
+
+// --- Answering ---
+
+// Always false: do not go on.
+bool Publisher::refuseWith(ngx_uint_t status, std::string_view reason) noexcept {
+    refusedStatus_ = status;
+    refusedReason_ = reason;
+    return false;
+}
+
+ngx_int_t Publisher::sendRefusal() noexcept {
+    if (!isStream()) {
+        return refuse(request_, refusedStatus_, refusedReason_);
+    }
+    ngx_str_t reason = ngxString(refusedReason_);
+    ngx_log_error(NGX_LOG_INFO, request_->connection->log, 0, "sse: refused with %ui after %uL events: %V",
+                  refusedStatus_, context_.events, &reason);
+    size_t room = reason.len + sizeof("{\"error\":\"\",\"events\":}\n") + NGX_INT64_LEN;
+    auto* text = static_cast<u_char*>(ngx_pnalloc(request_->pool, room));
+    if (text == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    u_char* end =
+        ngx_slprintf(text, text + room, "{\"error\":\"%V\",\"events\":%uL}\n", &reason, context_.events);
+    return respond(request_, refusedStatus_,
+                   {reinterpret_cast<char*>(text), static_cast<size_t>(end - text)});
+}
+
+// {"id":"…","channel":"…","subscribers":n,"events":n}
+ngx_int_t Publisher::answer() noexcept {
+    constexpr size_t kFixed = sizeof("{\"id\":\"~\",\"channel\":,\"subscribers\":,\"events\":}\n");
+    size_t room = kFixed + kMaxEventIdText + lastOwnId_.size() + jsonSize(channel_) + 2 * NGX_INT64_LEN;
+    auto* text = static_cast<char*>(ngx_pnalloc(request_->pool, room));
+    if (text == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    Buffer id;
+    char idText[kMaxEventIdText];
+    bool written = id.append("null");
+    if (context_.events != 0) {
+        id.clear();
+        written = id.append("\"") && id.append({idText, formatEventId(context_.lastId, idText)}) &&
+                  (lastOwnId_.empty() || (id.append("~") && id.append(lastOwnId_.view()))) && id.append("\"");
+    }
+    if (!written) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ngx_str_t idPart = ngxString(id.view());
+    auto* p = reinterpret_cast<char*>(
+        ngx_sprintf(reinterpret_cast<u_char*>(text), "{\"id\":%V,\"channel\":", &idPart));
+    p = writeJson(channel_, p);
+    p = reinterpret_cast<char*>(ngx_sprintf(reinterpret_cast<u_char*>(p),
+                                            ",\"subscribers\":%uD,\"events\":%uL}\n", context_.subscribers,
+                                            context_.events));
+    ngx_uint_t status = context_.events != 0 ? NGX_HTTP_CREATED : NGX_HTTP_OK;
+    return respond(request_, status, {text, static_cast<size_t>(p - text)});
+}
+
+} // namespace sse

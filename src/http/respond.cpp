@@ -1,0 +1,102 @@
+#include "http/respond.hpp"
+
+#include "sse/percent.hpp"
+
+namespace sse {
+
+namespace {
+
+// Decodes into the request's pool; data is NULL without memory.
+std::string_view decoded(ngx_http_request_t* r, std::string_view text) noexcept {
+    if (text.find('%') == std::string_view::npos) {
+        return text;
+    }
+    auto* copy = static_cast<char*>(ngx_pnalloc(r->pool, text.size()));
+    return copy == nullptr ? std::string_view() : std::string_view(copy, percentDecode(text, copy));
+}
+
+} // namespace
+
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
+    ngx_str_t type = ngx_string("application/json");
+    ngx_http_complex_value_t body{};
+    body.value = ngxString(json);
+    return ngx_http_send_response(r, status, &type, &body);
+}
+
+ngx_int_t refuse(ngx_http_request_t* r, ngx_uint_t status, std::string_view reason) noexcept {
+    ngx_str_t text = ngxString(reason);
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V", status, &text);
+
+    constexpr std::string_view kBefore = "{\"error\":\"";
+    constexpr std::string_view kAfter = "\"}\n";
+    size_t length = kBefore.size() + reason.size() + kAfter.size();
+    auto* body = static_cast<u_char*>(ngx_pnalloc(r->pool, length));
+    if (body == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    u_char* p = ngx_cpymem(body, kBefore.data(), kBefore.size());
+    p = ngx_cpymem(p, reason.data(), reason.size());
+    ngx_memcpy(p, kAfter.data(), kAfter.size());
+    return respond(r, status, {reinterpret_cast<char*>(body), length});
+}
+
+ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept {
+    if (!addHeader(r, "Allow", allowed)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return r->method == NGX_HTTP_OPTIONS ? NGX_HTTP_NO_CONTENT
+                                         : refuse(r, NGX_HTTP_NOT_ALLOWED, "the method is not allowed here");
+}
+
+bool addHeader(ngx_http_request_t* r, std::string_view name, std::string_view value) noexcept {
+    auto* header = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+    if (header == nullptr) {
+        return false;
+    }
+    *header = {};
+    header->hash = 1;
+    header->key = ngxString(name);
+    header->value = ngxString(value);
+    return true;
+}
+
+ngx_str_t requestHeader(ngx_http_request_t* r, std::string_view lowerName) noexcept {
+    for (ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
+        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+            const ngx_table_elt_t& header = headers[i];
+            if (header.hash != 0 && header.key.len == lowerName.size() &&
+                ngx_strncmp(header.lowcase_key, lowerName.data(), lowerName.size()) == 0) {
+                return header.value;
+            }
+        }
+    }
+    return {0, nullptr};
+}
+
+std::string_view lastArgument(ngx_http_request_t* r, std::string_view name) noexcept {
+    std::string_view args = view(r->args);
+    std::string_view found;
+    while (!args.empty()) {
+        size_t end = args.find('&');
+        std::string_view argument = args.substr(0, end);
+        if (argument.size() > name.size() && argument[name.size()] == '=' && argument.starts_with(name)) {
+            found = without(argument, name.size() + 1);
+        }
+        args = end == std::string_view::npos ? std::string_view() : without(args, end + 1);
+    }
+    return decoded(r, found);
+}
+
+bool evaluateDecoded(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
+                     std::string_view& value) noexcept {
+    ngx_str_t text;
+    if (ngx_http_complex_value(r, expression, &text) != NGX_OK) {
+        return false;
+    }
+    value = decoded(r, view(text));
+    return value.data() != nullptr || text.len == 0;
+}
+
+} // namespace sse

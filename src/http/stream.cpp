@@ -1,0 +1,80 @@
+#include "http/stream.hpp"
+
+namespace sse {
+
+void Stream::open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept {
+    request_ = request;
+    sendTimeout_ = sendTimeout;
+    sentBefore_ = 0;
+    buffer_ = {};
+    link_ = {};
+}
+
+Stream::Status Stream::send(BatchRef batch) noexcept {
+    batch_ = std::move(batch);
+
+    buffer_ = {};
+    buffer_.start = buffer_.pos = reinterpret_cast<u_char*>(batch_->bytes());
+    buffer_.end = buffer_.last = buffer_.pos + batch_->size;
+    buffer_.tag = &ngx_http_sse_module;
+    buffer_.memory = 1;
+    buffer_.flush = 1;
+    link_.buf = &buffer_;
+    link_.next = nullptr;
+
+    return settle(ngx_http_output_filter(request_, &link_));
+}
+
+Stream::Status Stream::flush() noexcept {
+    // With nothing buffered nginx takes an empty chain for a mistake and says so with an alert.
+    return settle(blocked() ? ngx_http_output_filter(request_, nullptr) : NGX_OK);
+}
+
+bool Stream::blocked() const noexcept {
+    return request_->buffered || connection()->buffered;
+}
+
+// The return code of the filters does not tell whether the bytes are through; the buffered bits do.
+Stream::Status Stream::settle(ngx_int_t rc) noexcept {
+    ngx_connection_t* c = connection();
+    if (rc == NGX_ERROR || c->error) {
+        return Status::Failed;
+    }
+
+    if (blocked()) {
+        watchProgress();
+        auto* location = static_cast<ngx_http_core_loc_conf_t*>(
+            ngx_http_get_module_loc_conf(request_, ngx_http_core_module));
+        return ngx_handle_write_event(c->write, location->send_lowat) == NGX_OK ? Status::Blocked
+                                                                                : Status::Failed;
+    }
+
+    if (c->write->timer_set && !c->write->delayed) {
+        ngx_del_timer(c->write);
+    }
+    if (ngx_buf_size(&buffer_) == 0) {
+        batch_.reset();
+    }
+    return Status::Sent;
+}
+
+// A write event that is delayed has a timer of limit_rate, which is not ours to touch.
+void Stream::watchProgress() noexcept {
+    ngx_connection_t* c = connection();
+    if (c->write->delayed) {
+        return;
+    }
+    if (!c->write->timer_set || c->sent != sentBefore_) {
+        sentBefore_ = c->sent;
+        ngx_add_timer(c->write, sendTimeout_);
+    }
+}
+
+ngx_int_t Stream::finish() noexcept {
+    if (connection()->write->timer_set && !connection()->write->delayed) {
+        ngx_del_timer(connection()->write);
+    }
+    return ngx_http_send_special(request_, NGX_HTTP_LAST);
+}
+
+} // namespace sse

@@ -1,0 +1,52 @@
+// What carries a subscriber's bytes: nginx's filter chain.
+//
+// A stream has at most one batch in flight and keeps no queue; what comes while it is blocked is read from
+// the log later. All that the rest of the module knows of nginx's output lies behind these few calls.
+#pragma once
+
+#include "ngx.hpp"
+#include "worker/batch.hpp"
+
+namespace sse {
+
+class Stream {
+public:
+    enum class Status {
+        Sent,    // all bytes are with the kernel
+        Blocked, // some are not: the write handler will be called, then call flush()
+        Failed,  // the connection is gone
+    };
+
+    void open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept;
+
+    // Sends a batch and keeps it until it is through. Only while not blocked.
+    Status send(BatchRef batch) noexcept;
+
+    // Goes on with what is in flight, if there is anything.
+    Status flush() noexcept;
+
+    bool blocked() const noexcept;
+
+    // Ends the response: the last chunk, END_STREAM or the end of the connection. Returns what to finalize
+    // with.
+    ngx_int_t finish() noexcept;
+
+    // Gives the batch back; only when nginx can no longer read it, that is when the request's pool goes.
+    void release() noexcept { batch_.reset(); }
+
+    ngx_http_request_t* request() const noexcept { return request_; }
+    ngx_connection_t* connection() const noexcept { return request_->connection; }
+
+private:
+    Status settle(ngx_int_t rc) noexcept;
+    void watchProgress() noexcept;
+
+    ngx_http_request_t* request_;
+    ngx_msec_t sendTimeout_;
+    off_t sentBefore_; // c->sent when the timer was set: the timer counts from the last progress
+    ngx_buf_t buffer_;
+    ngx_chain_t link_;
+    BatchRef batch_;
+};
+
+} // namespace sse

@@ -1,0 +1,136 @@
+// sse_channel: the content handler of a subscribing location.
+#include "config.hpp"
+#include "http/arrival.hpp"
+#include "http/context.hpp"
+#include "http/respond.hpp"
+#include "worker/subscriber.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission) noexcept {
+    switch (admission) {
+    case Subscriber::Admission::IndexFull:
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
+                      &locationConfig(r)->zone->name);
+        return addHeader(r, "Retry-After", "10")
+                   ? refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE, "no room for another channel")
+                   : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    case Subscriber::Admission::Gap:
+        return refuse(r, 410, "events after this id are gone");
+    case Subscriber::Admission::Ended:
+        return NGX_HTTP_NO_CONTENT;
+    case Subscriber::Admission::NoMemory:
+    case Subscriber::Admission::Ok:
+        break;
+    }
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+// The type is the module's business, whatever "charset", "types" and "default_type" say. A gzip context would
+// cost more than a quarter of a megabyte per subscriber.
+bool setHeaders(ngx_http_request_t* r, const Subscriber* subscriber) noexcept {
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_type = ngxString("text/event-stream; charset=utf-8");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = nullptr;
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+#if (NGX_HTTP_GZIP)
+    r->gzip_tested = 1;
+    r->gzip_ok = 0;
+#endif
+    if (!addHeader(r, "Cache-Control", "no-store, no-cache, no-transform") ||
+        !addHeader(r, "X-Accel-Buffering", "no")) {
+        return false;
+    }
+    EventId start;
+    if (subscriber == nullptr || !subscriber->startPosition(start)) {
+        return true;
+    }
+    auto* text = static_cast<char*>(ngx_pnalloc(r->pool, kMaxEventIdText));
+    return text != nullptr && addHeader(r, "Last-Event-ID", {text, formatEventId(start, text)});
+}
+
+// From here on a client that goes away is noticed. With edge-triggered events its FIN may have been seen
+// already, hence the posted event.
+bool watchClient(ngx_http_request_t* r) noexcept {
+    ngx_connection_t* c = r->connection;
+    r->read_event_handler = ngx_http_test_reading;
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+        return true;
+    }
+    return ngx_handle_read_event(c->read, 0) == NGX_OK;
+}
+
+// nginx does so for connections that are kept alive and upgraded, but not for a plain response. A stream of
+// HTTP/2 or 3 has no socket of its own.
+void sendAtOnce(ngx_http_request_t* r) noexcept {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    if (r->http_version <= NGX_HTTP_VERSION_11 && core->tcp_nodelay) {
+        (void)ngx_tcp_nodelay(r->connection);
+    }
+}
+
+ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
+    if (!setHeaders(r, &subscriber)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ngx_int_t rc = ngx_http_send_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+    sendAtOnce(r);
+    if (!watchClient(r)) {
+        return NGX_ERROR;
+    }
+    if (!subscriber.begin()) {
+        return subscriber.conclude();
+    }
+    r->main->count++;
+    return NGX_DONE;
+}
+
+} // namespace
+
+ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
+    if (r != r->main) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse: a subrequest cannot be a stream");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
+        return refuseMethod(r, "GET, HEAD, OPTIONS");
+    }
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ArrivalReader reader;
+    rc = reader.read(r);
+    if (rc != NGX_OK || r->header_sent) {
+        return rc; // refused
+    }
+    RequestContext* context = makeContext(r);
+    if (context == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    context->channel = reader.joinedNames(r->pool);
+    if (r->method == NGX_HTTP_HEAD) {
+        return setHeaders(r, nullptr) ? ngx_http_send_header(r) : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    Tail* tail = Worker::self().tail(*locationConfig(r)->zone);
+    Subscriber* subscriber = tail == nullptr ? nullptr : Subscriber::make(r, *context);
+    if (subscriber == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    Subscriber::Admission admission = subscriber->arrive(*tail, reader.arrival());
+    return admission == Subscriber::Admission::Ok ? stream(r, *subscriber) : refuseAdmission(r, admission);
+}
+
+} // namespace sse

@@ -1,0 +1,55 @@
+// Everything from nginx comes in through here.
+#pragma once
+
+extern "C" {
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+}
+
+#include <string_view>
+
+extern ngx_module_t ngx_http_sse_module;
+
+namespace sse {
+
+inline std::string_view view(const ngx_str_t& text) noexcept {
+    return {reinterpret_cast<const char*>(text.data), text.len};
+}
+
+// nginx never writes to a string that it is given; its types just lack the const.
+inline ngx_str_t ngxString(std::string_view text) noexcept {
+    return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
+}
+
+// The text without its first bytes. Unlike substr() it has no way to throw, for which the C++ library would be needed.
+inline std::string_view without(std::string_view text, size_t first) noexcept {
+    text.remove_prefix(first);
+    return text;
+}
+
+// A copy in `pool`; data is NULL without memory.
+inline ngx_str_t poolString(ngx_pool_t* pool, std::string_view text) noexcept {
+    auto* copy = static_cast<u_char*>(ngx_pnalloc(pool, text.size() + 1));
+    if (copy == nullptr) {
+        return {0, nullptr};
+    }
+    ngx_memcpy(copy, text.data(), text.size());
+    copy[text.size()] = '\0';
+    return {text.size(), copy};
+}
+
+// The wall clock as nginx has it cached, in milliseconds since 1970.
+inline uint64_t unixMilliseconds() noexcept {
+    const ngx_time_t* now = ngx_timeofday();
+    return static_cast<uint64_t>(now->sec) * 1000 + now->msec;
+}
+
+// The object that has `link` as its member at `offset` (ngx_queue_data, typed).
+template <typename T>
+T* queueItem(ngx_queue_t* link, size_t offset) noexcept {
+    return reinterpret_cast<T*>(reinterpret_cast<u_char*>(link) - offset);
+}
+
+} // namespace sse

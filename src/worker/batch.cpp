@@ -1,0 +1,30 @@
+#include "worker/batch.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace sse {
+
+char* BatchRef::room(size_t length) noexcept {
+    size_t used = size();
+    if (batch_ != nullptr && batch_->capacity - used >= length) {
+        return batch_->bytes() + used;
+    }
+
+    // The first event gets just what it needs: most batches hold one.
+    size_t capacity = batch_ == nullptr ? length : std::max(used + length, 2 * batch_->capacity);
+    void* memory = ngx_alloc(sizeof(Batch) + capacity, ngx_cycle->log);
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    Batch* larger = new (memory) Batch(batch_ == nullptr ? Batch{} : *batch_);
+    larger->capacity = capacity;
+    if (batch_ != nullptr) {
+        std::memcpy(larger->bytes(), batch_->bytes(), used);
+        ngx_free(batch_);
+    }
+    batch_ = larger;
+    return larger->bytes() + used;
+}
+
+} // namespace sse

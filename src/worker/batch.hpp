@@ -1,0 +1,82 @@
+// A batch: a reference-counted private run of rendered bytes, all events of a feed since the last batch.
+//
+// Subscribers send from it directly, so it lives until the last of them is through. It never points into
+// shared memory: a slow reader would pin the ring, and a killed worker would leak the pin.
+#pragma once
+
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "log/event_id.hpp"
+#include "ngx.hpp"
+
+namespace sse {
+
+struct Batch {
+    uint32_t references = 1;
+    size_t size = 0;
+    size_t capacity = 0;
+    uint64_t events = 0;
+    EventId first; // of the events in it; meaningless without any
+    EventId last;
+
+    char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
+};
+
+class BatchRef {
+public:
+    BatchRef() = default;
+    BatchRef(const BatchRef& other) noexcept : batch_(other.batch_) {
+        if (batch_ != nullptr) {
+            ++batch_->references;
+        }
+    }
+    BatchRef(BatchRef&& other) noexcept : batch_(std::exchange(other.batch_, nullptr)) {}
+    BatchRef& operator=(BatchRef other) noexcept {
+        std::swap(batch_, other.batch_);
+        return *this;
+    }
+    ~BatchRef() { reset(); }
+
+    explicit operator bool() const noexcept { return batch_ != nullptr; }
+    Batch* operator->() const noexcept { return batch_; }
+    Batch& operator*() const noexcept { return *batch_; }
+
+    void reset() noexcept {
+        if (batch_ != nullptr && --batch_->references == 0) {
+            ngx_free(batch_);
+        }
+        batch_ = nullptr;
+    }
+
+    // Room for `length` more bytes at the end of a batch that nobody else refers to, which is made if there
+    // is none; nullptr without memory. The bytes count once `grow` is called.
+    char* room(size_t length) noexcept;
+    void grow(size_t length) noexcept { batch_->size += length; }
+
+    bool append(std::string_view text) noexcept {
+        char* place = room(text.size());
+        if (place == nullptr) {
+            return false;
+        }
+        std::memcpy(place, text.data(), text.size());
+        grow(text.size());
+        return true;
+    }
+
+    // Notes that what was appended last is an event.
+    void addEvent(EventId id) noexcept {
+        if (batch_->events++ == 0) {
+            batch_->first = id;
+        }
+        batch_->last = id;
+    }
+
+    size_t size() const noexcept { return batch_ == nullptr ? 0 : batch_->size; }
+
+private:
+    Batch* batch_ = nullptr;
+};
+
+} // namespace sse

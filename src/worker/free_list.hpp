@@ -1,0 +1,36 @@
+// A free list of objects of one type: memory that is used again rather than given back.
+#pragma once
+
+#include "ngx.hpp"
+
+namespace sse {
+
+template <typename T>
+class FreeList {
+public:
+    // Raw memory for a T; NULL without memory.
+    void* take() noexcept {
+        if (first_ == nullptr) {
+            return ngx_memalign(alignof(T), sizeof(T), ngx_cycle->log);
+        }
+        Link* link = first_;
+        first_ = link->next;
+        return link;
+    }
+
+    void give(void* memory) noexcept {
+        auto* link = static_cast<Link*>(memory);
+        link->next = first_;
+        first_ = link;
+    }
+
+private:
+    struct Link {
+        Link* next;
+    };
+    static_assert(sizeof(T) >= sizeof(Link));
+
+    Link* first_ = nullptr;
+};
+
+} // namespace sse

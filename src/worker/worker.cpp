@@ -1,0 +1,196 @@
+#include "worker/worker.hpp"
+
+#include <unistd.h>
+
+namespace sse {
+
+namespace {
+
+// How often the head of the log is looked at, woken or not: a lost wake-up costs that much time, never an
+// event.
+constexpr ngx_msec_t kPollTime = 1000;
+// The same for a worker that nobody can wake.
+constexpr ngx_msec_t kPollTimeWithoutWakeUps = 50;
+
+// While leaving, streams are ended in steps of this.
+constexpr ngx_msec_t kDrainStep = 50;
+
+// Index entries that are looked through in one go with the zone's lock held.
+constexpr uint32_t kSweep = 4096;
+
+constinit Worker worker;
+
+// Takes back what a dead worker has left in the zones' indexes.
+void forget(const MainConfig& config, const WorkerSet& dead) noexcept {
+    auto* zones = static_cast<Zone**>(config.zones.elts);
+    for (uint32_t mark = 0; mark < Registry::kSharedMark; ++mark) {
+        if ((dead[mark / 64] >> mark % 64 & 1) == 0) {
+            continue;
+        }
+        for (ngx_uint_t i = 0; i < config.zones.nelts; ++i) {
+            bool more = true;
+            for (uint32_t from = 0; more; from += kSweep) {
+                ZoneLock lock(*zones[i]);
+                more = zones[i]->log.forgetWorker(mark, from, kSweep);
+                if (!more) {
+                    zones[i]->log.beginCensus();
+                }
+            }
+        }
+    }
+}
+
+ngx_uint_t length(const ngx_queue_t* queue) noexcept {
+    ngx_uint_t count = 0;
+    for (const ngx_queue_t* q = queue->next; q != queue; q = q->next) {
+        ++count;
+    }
+    return count;
+}
+
+} // namespace
+
+Worker& Worker::self() noexcept {
+    return worker;
+}
+
+ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
+    ngx_queue_init(&leavers_);
+    ngx_queue_init(&asked_);
+    drainTime_ = config.drain;
+    turn_.init(this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).turn(); });
+    poll_.init(this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).poll(); });
+    drain_.init(
+        this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).drain(); }, LoopEvent::Kind::Blocking);
+
+    WorkerSet dead = registry_.claim(config.workers, cycle->log);
+    forget(config, dead);
+    if (dead != WorkerSet{}) {
+        registry_.wakeAll(); // to take part in the census
+    }
+    if (!listenForWakeUps(cycle)) {
+        return NGX_ERROR;
+    }
+    poll();
+    return NGX_OK;
+}
+
+void Worker::stop() noexcept {
+    registry_.release();
+}
+
+// The eventfd's connection counts as idle, so that nginx tells it when the worker is to leave, and as a
+// channel, so that it is not missed at exit. Level-triggered and for reading only, like nginx's own channel.
+bool Worker::listenForWakeUps(ngx_cycle_t* cycle) noexcept {
+    int fd = registry_.eventfd();
+    if (fd == -1) {
+        fd = Registry::makeEventfd(cycle->log);
+    }
+    if (fd == -1) {
+        return false;
+    }
+    ngx_connection_t* c = ngx_get_connection(fd, cycle->log);
+    if (c == nullptr) {
+        return false;
+    }
+    c->pool = cycle->pool;
+    c->data = this;
+    c->read->log = c->write->log = cycle->log;
+    c->read->channel = c->write->channel = 1;
+    c->read->handler = [](ngx_event_t* e) {
+        static_cast<Worker*>(static_cast<ngx_connection_t*>(e->data)->data)->onWakeUp();
+    };
+    if (ngx_add_event(c->read, NGX_READ_EVENT, 0) != NGX_OK) {
+        ngx_free_connection(c);
+        return false;
+    }
+    c->idle = 1;
+    wakeUp_ = c;
+    return true;
+}
+
+void Worker::onWakeUp() noexcept {
+    if (wakeUp_->close && !draining_) {
+        beginDrain();
+    }
+    uint64_t count;
+    [[maybe_unused]] ssize_t bytes = read(wakeUp_->fd, &count, sizeof(count));
+    counters().pending.store(0); // before the log is looked at: what comes now wakes again
+    turn_.post();
+}
+
+void Worker::wake(const WorkerSet& listeners) noexcept {
+    if (registry_.wake(listeners)) {
+        runSoon();
+    }
+}
+
+Tail* Worker::tail(Zone& zone) noexcept {
+    for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
+        if (tail->zone().log.isSame(zone.log)) {
+            return tail;
+        }
+    }
+    Tail* tail = Tail::make(zone);
+    if (tail != nullptr) {
+        tail->following = tails_;
+        tails_ = tail;
+    }
+    return tail;
+}
+
+void Worker::turn() noexcept {
+    bool more = false;
+    for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
+        tail->answerCensus();
+        more = tail->turn() || more;
+    }
+    if (more) {
+        runSoon();
+    }
+}
+
+void Worker::poll() noexcept {
+    turn();
+    poll_.wait(registry_.eventfd() == -1 ? kPollTimeWithoutWakeUps : kPollTime);
+}
+
+// --- Leaving ---
+
+// Streams end one after the other over sse_drain, so that their clients do not all come back at once. The
+// timer is set here and now: nginx exits as soon as it finds none that is not cancelable.
+void Worker::beginDrain() noexcept {
+    draining_ = true;
+    drainStart_ = ngx_current_msec;
+    drainTotal_ = length(&leavers_);
+    drained_ = 0;
+    if (drainTotal_ != 0) {
+        drain_.wait(1);
+    }
+}
+
+void Worker::drain() noexcept {
+    ngx_msec_t elapsed = ngx_current_msec - drainStart_;
+    bool over = elapsed >= drainTime_;
+    // The first one goes at once, the last one when the time is up.
+    ngx_uint_t due = over ? drainTotal_ : drainTotal_ * elapsed / drainTime_ + 1;
+
+    // Asking may end others as well; only the heads of the queues are held on to.
+    while ((drained_ < due || over) && !ngx_queue_empty(&leavers_)) {
+        ngx_queue_t* q = ngx_queue_head(&leavers_);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&asked_, q);
+        ++drained_;
+        auto* leaver = queueItem<Leaver>(q, offsetof(Leaver, link));
+        leaver->leave(*leaver, false);
+    }
+    while (over && !ngx_queue_empty(&asked_)) {
+        auto* leaver = queueItem<Leaver>(ngx_queue_head(&asked_), offsetof(Leaver, link));
+        leaver->leave(*leaver, true);
+    }
+    if (!ngx_queue_empty(&leavers_) || !ngx_queue_empty(&asked_)) {
+        drain_.wait(kDrainStep);
+    }
+}
+
+} // namespace sse

@@ -1,0 +1,65 @@
+// The worker: what one nginx worker process has of the module.
+#pragma once
+
+#include "config.hpp"
+#include "worker/heartbeat.hpp"
+#include "worker/leaver.hpp"
+#include "worker/loop_event.hpp"
+#include "worker/registry.hpp"
+#include "worker/tail.hpp"
+
+namespace sse {
+
+class Worker {
+public:
+    static Worker& self() noexcept;
+
+    // In a process that has just been forked (or is the only one).
+    ngx_int_t start(ngx_cycle_t* cycle, const MainConfig& config) noexcept;
+    void stop() noexcept;
+
+    Registry& registry() noexcept { return registry_; }
+    WorkerEntry& counters() noexcept { return registry_.own(); }
+    Heartbeats& heartbeats() noexcept { return heartbeats_; }
+
+    // The tail of a zone, made when it is first asked for; NULL without memory.
+    Tail* tail(Zone& zone) noexcept;
+
+    // Wakes the workers that listen, this one included. After an append, without the zone's lock.
+    void wake(const WorkerSet& listeners) noexcept;
+
+    // Has the tails read on in the next turn of the event loop, together with what comes in until then.
+    void runSoon() noexcept { turn_.postNext(); }
+
+    // Registers what has to end when the worker leaves.
+    void add(Leaver& leaver) noexcept { ngx_queue_insert_tail(&leavers_, &leaver.link); }
+    // Whether it is leaving: what begins now should end at once.
+    bool leaving() const noexcept { return ngx_exiting || draining_; }
+
+private:
+    bool listenForWakeUps(ngx_cycle_t* cycle) noexcept;
+    void onWakeUp() noexcept;
+    void turn() noexcept;
+    void poll() noexcept;
+    void beginDrain() noexcept;
+    void drain() noexcept;
+
+    Registry registry_;
+    Heartbeats heartbeats_;
+    Tail* tails_ = nullptr;
+
+    ngx_connection_t* wakeUp_ = nullptr; // the eventfd
+    LoopEvent turn_;
+    LoopEvent poll_;
+
+    LoopEvent drain_;
+    bool draining_ = false;
+    ngx_msec_t drainTime_ = 0;
+    ngx_msec_t drainStart_ = 0;
+    ngx_uint_t drainTotal_ = 0;
+    ngx_uint_t drained_ = 0;
+    ngx_queue_t leavers_{}; // not yet asked to end
+    ngx_queue_t asked_{};   // asked, and still sending
+};
+
+} // namespace sse

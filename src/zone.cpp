@@ -1,0 +1,91 @@
+#include "zone.hpp"
+
+#include <algorithm>
+
+#include <sys/random.h>
+
+namespace sse {
+
+namespace {
+
+// The slab pool's own header and page table take less than this share of a zone.
+size_t slabOverhead(size_t zoneSize) noexcept {
+    return sizeof(ngx_slab_pool_t) + 16 * ngx_pagesize + zoneSize / ngx_pagesize * sizeof(ngx_slab_page_t);
+}
+
+// All free pages of the slab pool in one allocation: this header, then the log.
+struct Arena {
+    uint64_t length;
+    uint64_t reserved[7];
+};
+
+ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
+    ngx_slab_pool_t* pool = zone.pool();
+    pool->log_nomem = 0;
+
+    size_t length = pool->pfree * ngx_pagesize;
+    void* memory = ngx_slab_alloc(pool, length);
+    if (memory == nullptr) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "sse_zone \"%V\" has no %uz bytes in one piece", &zone.name,
+                      length);
+        return NGX_ERROR;
+    }
+
+    SipKey key{};
+    if (getrandom(key.data(), sizeof(key), 0) != sizeof(key)) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "getrandom() for sse_zone \"%V\" failed", &zone.name);
+        return NGX_ERROR;
+    }
+
+    auto* head = static_cast<Arena*>(memory);
+    head->length = length - sizeof(Arena);
+    std::optional<Log> made = Log::create({reinterpret_cast<std::byte*>(head + 1), head->length},
+                                          static_cast<uint32_t>(zone.channels), key, unixMilliseconds());
+    if (!made) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "sse_zone \"%V\" is too small for %ui channels", &zone.name,
+                      zone.channels);
+        return NGX_ERROR;
+    }
+    pool->data = memory;
+    zone.log = *made;
+    return NGX_OK;
+}
+
+ngx_int_t attachLog(Zone& zone, ngx_log_t* log) noexcept {
+    auto* head = static_cast<Arena*>(zone.pool()->data);
+    std::optional<Log> found =
+        head == nullptr ? std::nullopt : Log::attach({reinterpret_cast<std::byte*>(head + 1), head->length});
+    if (!found) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "sse_zone \"%V\" was laid out by another version of the module",
+                      &zone.name);
+        return NGX_ERROR;
+    }
+    zone.log = *found;
+
+    uint32_t channels = zone.log.figures().channelCapacity;
+    if (channels != zone.channels) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "sse_zone \"%V\" keeps its %uD channels until its size changes or nginx restarts",
+                      &zone.name, channels);
+    }
+    return NGX_OK;
+}
+
+} // namespace
+
+ngx_uint_t defaultChannels(size_t zoneSize) noexcept {
+    return std::clamp<ngx_uint_t>(zoneSize / 2048, 64, 1024 * 1024);
+}
+
+size_t expectedCapacity(size_t zoneSize, ngx_uint_t channels) noexcept {
+    size_t taken = slabOverhead(zoneSize) + Log::overhead(static_cast<uint32_t>(channels));
+    return zoneSize > taken + Log::kMinCapacity ? zoneSize - taken : 0;
+}
+
+ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept {
+    auto& zone = *static_cast<Zone*>(shared->data);
+    bool laidOut = old != nullptr || shared->shm.exists;
+    return laidOut ? attachLog(zone, shared->shm.log) : createLog(zone, shared->shm.log);
+}
+
+} // namespace sse

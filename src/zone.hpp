@@ -1,0 +1,43 @@
+// A zone: one nginx shared-memory zone that holds one log.
+#pragma once
+
+#include "log/log.hpp"
+#include "ngx.hpp"
+
+namespace sse {
+
+// Lives in the configuration pool; every cycle has its own, the log behind it is shared.
+struct Zone {
+    ngx_str_t name;
+    size_t size;
+    ngx_uint_t channels; // capacity of the index
+    ngx_shm_zone_t* shared;
+    Log log; // valid once nginx has initialised the zone
+
+    ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
+};
+
+// Holds the zone's lock: the slab pool's mutex, the only one that nginx releases when a worker dies with it.
+class ZoneLock {
+public:
+    explicit ZoneLock(const Zone& zone) noexcept : mutex_(&zone.pool()->mutex) { ngx_shmtx_lock(mutex_); }
+    ~ZoneLock() { ngx_shmtx_unlock(mutex_); }
+    ZoneLock(const ZoneLock&) = delete;
+    ZoneLock& operator=(const ZoneLock&) = delete;
+
+private:
+    ngx_shmtx_t* mutex_;
+};
+
+inline constexpr size_t kMinZoneSize = 256 * 1024;
+
+// Channels of a zone whose directive names no number: an index of about 4% of the zone.
+ngx_uint_t defaultChannels(size_t zoneSize) noexcept;
+
+// Bytes of the ring that a zone of this size will have, 0 if the index leaves none.
+size_t expectedCapacity(size_t zoneSize, ngx_uint_t channels) noexcept;
+
+// ngx_shm_zone_t::init. On reload the memory is still in use by the old workers: then nothing is written.
+ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept;
+
+} // namespace sse
