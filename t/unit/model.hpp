@@ -94,8 +94,7 @@ inline Replayed run(Zone& zone, const Model& model, const std::set<std::string>&
     std::vector<ReplayChannel> channels;
     for (const std::string& name : names) {
         const uint64_t hash = model.hash(name);
-        channels.push_back(
-            {.name = name, .hash = hash, .state = zone.log.find(hash), .behind = {}, .start = {}});
+        channels.push_back({.name = name, .hash = hash, .state = zone.log.find(hash)});
     }
     Replay replay{zone.log, channels, cursor, zone.log.lastId(), history};
     ReplayEvent event;

@@ -10,7 +10,7 @@ using namespace sse;
 namespace {
 
 ReplayChannel channel(Log& log, std::string_view name, uint64_t hash) {
-    return {.name = name, .hash = hash, .state = log.find(hash), .behind = {}, .start = {}};
+    return {.name = name, .hash = hash, .state = log.find(hash)};
 }
 ReplayChannel channel(Log& log, std::string_view name) {
     return channel(log, name, log.hash(name));
