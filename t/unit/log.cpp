@@ -1,6 +1,5 @@
 // The log: layout, appending, reading, eviction, limits.
 #include <deque>
-#include <thread>
 
 #include "check.hpp"
 #include "cmocka.hpp"
@@ -160,60 +159,6 @@ void readersFallBehind(void**) {
     assert_false(zone.log.copy(zone.log.tail(), 0, SIZE_MAX, bytes));
 }
 
-// Readers tail the log while a writer laps them again and again. The data of each event is drawn from its
-// number.
-std::string drawn(uint64_t number) {
-    Random random{number};
-    std::string data(8 + random.below(2000), '\0');
-    for (char& c : data) {
-        c = static_cast<char>('a' + random.below(26));
-    }
-    return data;
-}
-
-void readersAgainstAWriter(void**) {
-    Zone zone{8};
-    const uint64_t events = 60000;
-    std::atomic<uint64_t> bad{0};
-    std::atomic<uint64_t> good{0};
-    const auto tail = [&zone, &bad, &good] {
-        const Log log = *Log::attach(zone.memory());
-        uint64_t offset = 0;
-        EventId last{};
-        for (uint64_t seen = 0; seen + 1 < events;) {
-            RecordHeader record;
-            const ReadStatus status = log.read(offset, record);
-            if (status == ReadStatus::Lapped) {
-                offset = log.tail();
-            } else if (status == ReadStatus::Ok) {
-                if (record.kind == RecordKind::Event) {
-                    const std::string payload = payloadOf(log, offset, record);
-                    if (payload.empty()) {
-                        offset = log.tail();
-                        continue;
-                    }
-                    const bool right = record.id > last && log.head() >= offset + record.length &&
-                                       payload == rendered(record.id, drawn(record.number));
-                    (right ? good : bad).fetch_add(1);
-                    last = record.id;
-                    seen = record.number;
-                }
-                offset += record.length;
-            }
-        }
-    };
-    std::thread readers[] = {std::thread(tail), std::thread(tail)};
-    for (uint64_t i = 0; i < events; ++i) {
-        append(zone.log, i % 3 == 0 ? "a" : "b", drawn(i), kBirth + i / 7);
-    }
-    for (std::thread& reader : readers) {
-        reader.join();
-    }
-    assert_int_equal(bad.load(), 0);
-    assert_true(good.load() > 100);
-    checkZone(zone);
-}
-
 } // namespace
 
 int main() {
@@ -224,7 +169,6 @@ int main() {
         cmocka_unit_test(refusesTheTooLarge),
         cmocka_unit_test(fillsTheEndOfTheRing),
         cmocka_unit_test(readersFallBehind),
-        cmocka_unit_test(readersAgainstAWriter),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -1,7 +1,4 @@
 // Replay: order, cursors, gaps, history, being lapped.
-#include <mutex>
-#include <thread>
-
 #include "check.hpp"
 #include "cmocka.hpp"
 
@@ -9,23 +6,11 @@ using namespace sse;
 
 namespace {
 
-ReplayChannel channel(Log& log, std::string_view name, uint64_t hash) {
-    return {.name = name, .hash = hash, .state = log.find(hash)};
-}
-ReplayChannel channel(Log& log, std::string_view name) {
-    return channel(log, name, log.hash(name));
-}
-
 struct Result {
     std::string text; // the data of the events that were given
     Gap gap;
     EventId start;
 };
-
-std::string dataOf(const Log& log, const ReplayEvent& event) {
-    const size_t start = event.header.nameLength + event.header.idLineLength + 6;
-    return text(log, event.offset, start, event.header.payloadLength - event.header.idLineLength - 8);
-}
 
 Result replay(Log& log, std::span<ReplayChannel> channels, EventId cursor, const History& history = {}) {
     Replay replay{log, channels, cursor, log.lastId(), history};
@@ -34,7 +19,7 @@ Result replay(Log& log, std::span<ReplayChannel> channels, EventId cursor, const
     ReplayEvent event;
     ReadStatus status;
     while ((status = replay.next(UINT64_MAX, event)) == ReadStatus::Ok) {
-        result.text += dataOf(log, event);
+        result.text += dataOf(log, event.offset, event.header);
     }
     assert_true(status == ReadStatus::End);
     return result;
@@ -240,89 +225,6 @@ void findsOwnIds(void**) {
     assert_false(find("one").has_value());
 }
 
-// A reader replays without the lock while a writer laps it. Each event carries its number within its channel,
-// so the reader can tell that it has got all of them in order, and that a gap is told exactly when there is
-// one.
-void exactAgainstAWriter(void**) {
-    Zone zone{8};
-    std::mutex lock;
-    std::atomic<bool> done{false};
-    std::thread writer([&] {
-        uint64_t numbers[3] = {};
-        Random random{1};
-        for (int i = 0; i < 40000; ++i) {
-            const uint64_t c = random.below(20) == 0 ? 0 : 1 + random.below(2);
-            const std::string data = std::to_string(++numbers[c]) + std::string(random.below(400), ' ');
-            const char name[] = {static_cast<char>('a' + c), '\0'};
-            const std::lock_guard guard(lock);
-            append(zone.log, name, data);
-        }
-        done = true;
-    });
-
-    EventId cursor = kBorn;
-    uint64_t seen[3] = {};
-    uint64_t gaps = 0;
-    uint64_t lapped = 0;
-    uint64_t wrong = 0;
-    bool last = false;
-    Random patience{2};
-    while (!last) {
-        // Lets the writer get ahead, sometimes further than the ring reaches.
-        const uint64_t until = zone.log.head() + patience.below(zone.log.capacity() * 5 / 4);
-        while (zone.log.head() < until && !done) {
-            std::this_thread::yield();
-        }
-        last = done;
-        ReplayChannel channels[3];
-        EventId lastId;
-        {
-            const std::lock_guard guard(lock);
-            for (size_t c = 0; c < 3; ++c) {
-                channels[c] = channel(zone.log, std::string_view("abc").substr(c, 1));
-            }
-            lastId = zone.log.lastId();
-        }
-        Replay replay{zone.log, channels, cursor, lastId, {}};
-        ReadStatus status;
-        while ((status = replay.seek(50)) == ReadStatus::End) {
-        }
-        bool gap = status == ReadStatus::Ok && replay.gap() != Gap::None;
-        bool jumped = false;
-        bool complete = true;
-        ReplayEvent event;
-        while (status == ReadStatus::Ok &&
-               (status = replay.next(replay.horizon(), event)) == ReadStatus::Ok) {
-            const std::string name = nameOf(zone.log, event.offset, event.header);
-            const std::string data = dataOf(zone.log, event);
-            if (name.empty() || data.empty()) {
-                status = ReadStatus::Lapped;
-                break;
-            }
-            const size_t c = name[0] - 'a';
-            const uint64_t number = std::strtoull(data.c_str(), nullptr, 10);
-            wrong += number <= seen[c];
-            jumped = jumped || number > seen[c] + 1;
-            seen[c] = number;
-            cursor = event.header.id;
-        }
-        if (status == ReadStatus::Lapped) {
-            complete = false;
-            last = false;
-            ++lapped;
-        }
-        gaps += gap;
-        wrong += jumped && !gap;
-        wrong += complete && gap && !jumped;
-    }
-    writer.join();
-    assert_int_equal(wrong, 0);
-    assert_true(seen[0] + seen[1] + seen[2] == 40000);
-    assert_true(gaps > 0);
-    print_message("# %lu gaps, lapped %lu times\n", static_cast<unsigned long>(gaps),
-                  static_cast<unsigned long>(lapped));
-}
-
 } // namespace
 
 int main() {
@@ -331,7 +233,7 @@ int main() {
         cmocka_unit_test(evictionIsAGap),        cmocka_unit_test(historyIsLimited),
         cmocka_unit_test(collidingNamesAreTold), cmocka_unit_test(seeksInSlices),
         cmocka_unit_test(endsAtTheHorizon),      cmocka_unit_test(fallsBehind),
-        cmocka_unit_test(findsOwnIds),           cmocka_unit_test(exactAgainstAWriter),
+        cmocka_unit_test(findsOwnIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -95,6 +95,12 @@ inline std::string rendered(EventId id, std::string_view data) {
     return "id: " + idText(id) + "\n" + fields(data);
 }
 
+// What is left of such a payload between "data: " and the blank line.
+inline std::string dataOf(const Log& log, uint64_t offset, const RecordHeader& record) {
+    const size_t start = record.nameLength + record.idLineLength + 6;
+    return text(log, offset, start, record.payloadLength - record.idLineLength - 8);
+}
+
 struct LoggedEvent {
     uint64_t offset;
     RecordHeader header;
@@ -118,6 +124,13 @@ inline std::vector<LoggedEvent> walk(const Log& log) {
     assert_int_equal(static_cast<int>(status), static_cast<int>(ReadStatus::End));
     assert_true(offset == log.head());
     return events;
+}
+
+inline ReplayChannel channel(Log& log, std::string_view name, uint64_t hash) {
+    return {.name = name, .hash = hash, .state = log.find(hash)};
+}
+inline ReplayChannel channel(Log& log, std::string_view name) {
+    return channel(log, name, log.hash(name));
 }
 
 } // namespace sse
