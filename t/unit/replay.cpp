@@ -113,6 +113,25 @@ void historyIsLimited(void**) {
     assertResult(replay(zone.log, {"a"}, Replay::kBeginning, {.since = kBirth + 99}), "", Gap::None, ids[4]);
 }
 
+void theEndIsNoEvent(void**) {
+    Zone zone{8};
+    const EventId first = append(zone.log, "a", "1").id;
+    append(zone.log, "a", "2");
+    zone.log.append({.channel = "a", .hash = zone.log.hash("a"), .ownId = {}, .end = true, .fields = {}},
+                    kBirth);
+    checkZone(zone);
+
+    // Of the history one event is asked for, and the end comes along.
+    ReplayChannel channels[] = {channel(zone.log, "a")};
+    Replay replay{zone.log, channels, first, zone.log.lastId(), {.count = 1}};
+    assert_true(replay.seek(9) == ReadStatus::Ok && replay.gap() == Gap::None);
+    ReplayEvent event;
+    assert_true(replay.next(UINT64_MAX, event) == ReadStatus::Ok && event.header.kind == RecordKind::Event);
+    assert_true(replay.next(UINT64_MAX, event) == ReadStatus::Ok && event.header.kind == RecordKind::End);
+    assert_true(event.header.payloadLength == event.header.idLineLength);
+    assert_true(replay.next(UINT64_MAX, event) == ReadStatus::End);
+}
+
 void collidingNamesAreTold(void**) {
     Zone zone{8};
     std::vector<EventId> ids;
@@ -229,11 +248,11 @@ void findsOwnIds(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(mergesChannels),        cmocka_unit_test(otherLives),
-        cmocka_unit_test(evictionIsAGap),        cmocka_unit_test(historyIsLimited),
-        cmocka_unit_test(collidingNamesAreTold), cmocka_unit_test(seeksInSlices),
-        cmocka_unit_test(endsAtTheHorizon),      cmocka_unit_test(fallsBehind),
-        cmocka_unit_test(findsOwnIds),
+        cmocka_unit_test(mergesChannels),  cmocka_unit_test(otherLives),
+        cmocka_unit_test(evictionIsAGap),  cmocka_unit_test(historyIsLimited),
+        cmocka_unit_test(theEndIsNoEvent), cmocka_unit_test(collidingNamesAreTold),
+        cmocka_unit_test(seeksInSlices),   cmocka_unit_test(endsAtTheHorizon),
+        cmocka_unit_test(fallsBehind),     cmocka_unit_test(findsOwnIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
