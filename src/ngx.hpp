@@ -23,7 +23,8 @@ inline ngx_str_t ngxString(std::string_view text) noexcept {
     return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
 }
 
-// The text without its first bytes. Unlike substr() it has no way to throw, for which the C++ library would be needed.
+// The text without its first bytes. Unlike substr() it has no way to throw, for which the C++ library would
+// be needed.
 inline std::string_view without(std::string_view text, size_t first) noexcept {
     text.remove_prefix(first);
     return text;

@@ -9,23 +9,31 @@ namespace sse {
 // Reads it all. NGX_OK, or what the content handler returns (the refusal has been sent then).
 class ArrivalReader {
 public:
-    ngx_int_t read(ngx_http_request_t* r) noexcept;
+    // Reads it all; false if the request is to be refused.
+    bool read(ngx_http_request_t* r) noexcept;
 
     const Arrival& arrival() const noexcept { return arrival_; }
     // The names, joined by commas, in the request's pool; data is NULL without memory.
     ngx_str_t joinedNames(ngx_pool_t* pool) const noexcept;
 
+    // After a false: sends the refusal, and returns what the content handler returns.
+    ngx_int_t sendRefusal(ngx_http_request_t* r) const noexcept;
+
 private:
-    ngx_int_t readChannels(ngx_http_request_t* r) noexcept;
-    ngx_int_t addChannels(ngx_http_request_t* r, std::string_view list, u_char separator) noexcept;
-    ngx_int_t addChannel(ngx_http_request_t* r, std::string_view name) noexcept;
-    ngx_int_t readCursor(ngx_http_request_t* r) noexcept;
-    ngx_int_t readStart(ngx_http_request_t* r) noexcept;
+    bool readChannels(ngx_http_request_t* r) noexcept;
+    bool addChannels(std::string_view list, u_char separator) noexcept;
+    bool addChannel(std::string_view name) noexcept;
+    bool readCursor(ngx_http_request_t* r) noexcept;
+    bool readStart(ngx_http_request_t* r) noexcept;
+    bool setStart(std::string_view text) noexcept;
     bool setCursor(std::string_view text) noexcept;
+    bool refuseWith(std::string_view reason) noexcept;
+    bool fail() noexcept;
 
     std::string_view names_[Subscriber::kMaxChannels];
     size_t count_ = 0;
     Arrival arrival_;
+    std::string_view refusal_; // empty: out of memory
 };
 
 } // namespace sse

@@ -73,10 +73,14 @@ Publisher* Publisher::make(ngx_http_request_t* r, RequestContext& context) noexc
 }
 
 void Publisher::onRequestEnd(void* data) noexcept {
-    auto& self = *static_cast<Publisher*>(data);
-    if (self.linked_) {
-        ngx_queue_remove(&self.leaver_.link);
-        self.linked_ = false;
+    static_cast<Publisher*>(data)->unlink();
+}
+
+// From here on a worker that leaves has nothing to ask of it.
+void Publisher::unlink() noexcept {
+    if (linked_) {
+        ngx_queue_remove(&leaver_.link);
+        linked_ = false;
     }
 }
 
@@ -134,6 +138,7 @@ void Publisher::readOn() noexcept {
     ngx_http_request_t* r = request_;
     for (;;) {
         if (!consume()) {
+            unlink();
             ngx_http_finalize_request(r, sendRefusal());
             return;
         }
@@ -164,6 +169,7 @@ void Publisher::waitForMore() noexcept {
 
 // The body is complete, or its publisher has to go elsewhere with the rest.
 void Publisher::finish() noexcept {
+    unlink();
     bool complete = leaving_ && request_->reading_body ? commit() : consumeEnd();
     ngx_http_finalize_request(request_, complete ? answer() : sendRefusal());
 }
@@ -176,14 +182,10 @@ void Publisher::onLeave(Leaver& leaver, bool force) noexcept {
     if (!force && (!self.isStream() || !self.betweenEvents())) {
         return;
     }
-    if (!r->reading_body) {
-        // All read; what is left is to send the answer.
-        onRequestEnd(&self);
-        return;
-    }
     if (self.isStream()) {
         self.finish();
     } else {
+        self.unlink();
         ngx_http_finalize_request(r, NGX_HTTP_SERVICE_UNAVAILABLE);
     }
     ngx_http_run_posted_requests(c);

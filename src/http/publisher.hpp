@@ -37,6 +37,7 @@ private:
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
+    void unlink() noexcept;
     void readOn() noexcept;
     void waitForMore() noexcept;
     void finish() noexcept;

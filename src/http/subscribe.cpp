@@ -29,19 +29,24 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-// The type is the module's business, whatever "charset", "types" and "default_type" say. A gzip context would
-// cost more than a quarter of a megabyte per subscriber.
+// A header that is looked at by nginx's filters and never sent: what has an encoding already is neither
+// recoded by "charset" nor compressed (for which each subscriber would pay a quarter of a megabyte).
+ngx_table_elt_t* identityEncoding() noexcept {
+    static ngx_table_elt_t header{};
+    header.value = ngxString("identity");
+    return &header;
+}
+
+// The type is the module's business, whatever "charset", "types" and "default_type" say.
 bool setHeaders(ngx_http_request_t* r, const Subscriber* subscriber) noexcept {
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_type = ngxString("text/event-stream; charset=utf-8");
+    r->headers_out.content_type = ngxString("text/event-stream");
+    r->headers_out.charset = ngxString("utf-8");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = nullptr;
+    r->headers_out.content_encoding = identityEncoding();
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
-#if (NGX_HTTP_GZIP)
-    r->gzip_tested = 1;
-    r->gzip_ok = 0;
-#endif
     if (!addHeader(r, "Cache-Control", "no-store, no-cache, no-transform") ||
         !addHeader(r, "X-Accel-Buffering", "no")) {
         return false;
@@ -111,9 +116,8 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     }
 
     ArrivalReader reader;
-    rc = reader.read(r);
-    if (rc != NGX_OK || r->header_sent) {
-        return rc; // refused
+    if (!reader.read(r)) {
+        return reader.sendRefusal(r);
     }
     RequestContext* context = makeContext(r);
     if (context == nullptr) {
