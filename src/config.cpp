@@ -1,7 +1,5 @@
 #include "config.hpp"
 
-#include <algorithm>
-
 #include "worker/registry.hpp"
 
 namespace sse {
@@ -78,13 +76,14 @@ const char* checkStatusZones(ngx_conf_t* cf, const MainConfig& main, const Locat
     return NGX_CONF_OK;
 }
 
-// The default is what fits; a size that was asked for and does not fit is a mistake.
+// Whatever is configured, an event larger than a quarter of the ring is refused when it comes. To ask for
+// larger ones is a mistake.
 const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
-    size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
     if (config.maxEventSize == NGX_CONF_UNSET_SIZE) {
-        config.maxEventSize = std::min(kDefaultMaxEvent, quarter);
+        config.maxEventSize = kDefaultMaxEvent;
         return NGX_CONF_OK;
     }
+    size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
     if (config.maxEventSize > quarter) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"sse_max_event_size\" is more than a quarter of zone \"%V\", which is %uz bytes",

@@ -5,7 +5,7 @@ namespace sse {
 void Stream::open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept {
     request_ = request;
     sendTimeout_ = sendTimeout;
-    sentBefore_ = 0;
+    sentBefore_ = transportSentBefore_ = 0;
     buffer_ = {};
     link_ = {};
 }
@@ -66,7 +66,28 @@ void Stream::watchProgress() noexcept {
     }
     if (!c->write->timer_set || c->sent != sentBefore_) {
         sentBefore_ = c->sent;
+        transportSentBefore_ = transport()->sent;
         ngx_add_timer(c->write, sendTimeout_);
+    }
+}
+
+// The connection with a socket: that of all streams with HTTP/2.
+ngx_connection_t* Stream::transport() const noexcept {
+#if (NGX_HTTP_V2)
+    if (request_->stream != nullptr) {
+        return request_->stream->connection->connection;
+    }
+#endif
+    return connection();
+}
+
+// A stream with a frame in the queue of its connection cannot be closed before that frame is out. If the
+// connection has stood still for as long as the stream, waiting is in vain, and nginx's own timer for it,
+// which may be much longer, is due now.
+void Stream::giveUp() noexcept {
+    ngx_connection_t* c = transport();
+    if (c != connection() && c->write->timer_set && c->sent == transportSentBefore_) {
+        ngx_add_timer(c->write, 1);
     }
 }
 

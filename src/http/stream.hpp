@@ -31,6 +31,10 @@ public:
     // with.
     ngx_int_t finish() noexcept;
 
+    // After a timeout, before the request is finalized: ends an HTTP/2 connection that has stood still as
+    // well.
+    void giveUp() noexcept;
+
     // Gives the batch back; only when nginx can no longer read it, that is when the request's pool goes.
     void release() noexcept { batch_.reset(); }
 
@@ -38,12 +42,15 @@ public:
     ngx_connection_t* connection() const noexcept { return request_->connection; }
 
 private:
+    ngx_connection_t* transport() const noexcept;
     Status settle(ngx_int_t rc) noexcept;
     void watchProgress() noexcept;
 
     ngx_http_request_t* request_;
     ngx_msec_t sendTimeout_;
-    off_t sentBefore_; // c->sent when the timer was set: the timer counts from the last progress
+    // What stream and connection had sent when the timer was set: it counts from the last progress.
+    off_t sentBefore_;
+    off_t transportSentBefore_;
     ngx_buf_t buffer_;
     ngx_chain_t link_;
     BatchRef batch_;

@@ -207,6 +207,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
     if (c->write->timedout) {
         c->timedout = 1;
         Worker::self().counters().slowCloses.fetch_add(1, std::memory_order_relaxed);
+        self.stream_.giveUp();
         open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
     } else if (c->error || c->write->error) {
         // HTTP/3 tells of a STOP_SENDING here and nowhere else.
