@@ -212,8 +212,9 @@ build_module() ( # NGINX-SOURCE DIRECTORY COMPILER OUTPUT OPTION...
         say "$wanted" >"$directory/fingerprint"
     fi
     make -s -j"$(nproc)" -C "$directory/nginx" -f "$directory/objs/Makefile" modules
-    if nm -Du "$directory/objs/$module" | grep -E ' U (_Z|__cxa|__gxx)' >&2; then
-        die "the module takes this from the C++ library, and nginx has none"
+    # The linker lets a shared object miss anything; nginx could not load one that misses something of C++.
+    if nm -Du "$directory/objs/$module" | grep -E ' U (_Z|__cxa|__gxx)' | c++filt >&2; then
+        die "that is used and nowhere defined; nginx has no C++ library"
     fi
     if ! cmp -s "$directory/objs/$module" "$output"; then
         # A new file, for a nginx may have the old one mapped.

@@ -1,6 +1,6 @@
 // The demo as a user meets it: `./build.sh run`, the page in Chromium, curl beside it, a reload of nginx, Ctrl-C.
 //
-// SSE_SCREENSHOT=1 writes docker/screenshot.png; otherwise the pictures go below build/.
+// SSE_SCREENSHOT=1 writes docker/screenshot.png, with the port that the demo has; otherwise the pictures go below build/.
 
 import { existsSync, mkdirSync, mkdtempSync, chmodSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -117,6 +117,7 @@ async function pictures(page, demo, lines) {
   await ingest(demo.url("ingest"), lines);
   await lastLine(page, lines.at(-1));
   await page.waitForFunction(() => document.getElementById("rate").textContent !== "0", null, { timeout: TIMEOUT });
+  await page.evaluate(() => document.activeElement.blur());
   const file = process.env.SSE_SCREENSHOT ? "docker/screenshot.png" : "build/browser/light.png";
   mkdirSync("build/browser", { recursive: true });
   await page.screenshot({ path: file, fullPage: true });
@@ -157,7 +158,7 @@ chmodSync(directory, 0o755); // root's nginx has workers of another user
 try {
   const temporary = join(directory, "demo");
   mkdirSync(temporary);
-  const port = await freePort();
+  const port = process.env.SSE_SCREENSHOT ? 8080 : await freePort();
   const demo = await Demo.start(port, temporary);
   try {
     is(demo.output, [`http://127.0.0.1:${port}/`], "run prints one address and nothing else");
