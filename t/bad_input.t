@@ -16,8 +16,8 @@ location = /sse     { sse_publish $arg_channel; sse_framing sse; }
         location = /header  { sse_publish $arg_channel; sse_event_type $http_x_type; sse_event_id $http_x_id; }
         location = /ten     { sse_publish $arg_channel; sse_max_event_size 10; }
         location = /tenl    { sse_publish $arg_channel; sse_max_event_size 10; sse_framing lines; }
-        location ~ ^/named/pub/(?<name>.*)$ { sse_publish $name; }
-        location ~ ^/named/sub/(?<name>.*)$ { sse_channel $name; }
+        location ~ "(?s)^/named/pub/(?<name>.*)$" { sse_publish $name; }
+        location ~ "(?s)^/named/sub/(?<name>.*)$" { sse_channel $name; }
 END
 );
 my $witness = $server->subscribe('/sub?channel=c')->ready;
@@ -104,7 +104,7 @@ subtest 'sizes' => sub {
     answers(413, '/ten?channel=c', 'x' x 11, 'one byte more');
     answers(413, '/tenl?channel=c', 'x' x 11 . "\n", 'a line');
     answers(413, '/pub?channel=c', 'x' x 1_048_577, 'more than the default');
-    is $server->publish('/tenl?channel=c', ('x' x 10 . "\n") x 5)->json->{events}, 5, 'lines count one by one';
+    is $server->publish('/tenl?channel=c', join '', map { 'x' x 10 . "\n" } 1 .. 5)->json->{events}, 5, 'lines count one by one';
     $witness->events(5);
 };
 

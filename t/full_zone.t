@@ -33,7 +33,8 @@ subtest 'twenty times around' => sub {
     for my $number (1 .. 3000) {
         push @size, int rand 4000;
         push @id, publish('c', "$number " . 'x' x $size[-1]);
-        $listener->poll if $number % 20 == 0;
+        # So small a zone is overwritten faster than a worker may get its turn: let it keep up.
+        $listener->pump_until(sub { @{ $listener->{events} } >= $number }) if $number % 20 == 0;
     }
     is scalar(grep { !/-/ } @id), 0, 'no publish has failed';
     is_ascending \@id, 'ids grow';
@@ -53,7 +54,7 @@ subtest 'twenty times around' => sub {
 subtest 'events of all sizes' => sub {
     my $capacity = zone()->{capacity};
     my @status;
-    for my $size (0, 1, 10, 100, 1000, 10_000, 30_000, int($capacity / 4) - 500, int($capacity / 4) + 100,
+    for my $size (0, 1, 10, 100, 1000, 10_000, 30_000, int($capacity / 6), int($capacity / 4) + 100,
         $capacity, 2 * $capacity, 7, 30_001) {
         push @status, publish('sizes', 'y' x $size) =~ s/.*-.*/201/r;
         $publisher = $server->connect if $status[-1] != 201;

@@ -15,7 +15,7 @@ my @piece = ("\r", "\n", "\r\n", "\n\n", "\r\r", ' ', '  ', "\t", ':', 'data: ',
 sub random_body {
     return 'x' x (1000 + int rand 30_000) if rand() < 0.003;
     my $body = join '', map { $piece[rand @piece] } 1 .. (rand() < 0.9 ? rand 8 : rand 100);
-    return $body =~ s/\A\xef\xbb\xbf//r;    # one at the start is no part of the text
+    return $body =~ s/\A(?:\xef\xbb\xbf)+//r;    # one at the start is no part of the text
 }
 
 sub random_type {

@@ -92,7 +92,7 @@ subtest 'Expect: 100-continue' => sub {
     $client->send_raw("POST /lines?channel=expect HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
     $client->pump_until(sub { $client->raw =~ m{\AHTTP/1.1 100 } });
     like $client->raw, qr{\AHTTP/1.1 100 }, 'is encouraged';
-    $client->put("a\nb\n");
+    $client->write("a\nb\n");
     is $client->finish->status, 201, 'and answered';
     is $client->json->{events}, 2, 'for both';
 };

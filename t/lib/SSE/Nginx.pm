@@ -86,6 +86,7 @@ sub new ($class, %option) {
     return $self;
 }
 
+# The locations that most tests need.
 sub usual (%option) {
     my ($subscribe, $publish, $locations) = map { $_ // '' } @option{qw(subscribe publish locations)};
     return (
