@@ -33,7 +33,7 @@ struct NewEvent {
     std::string_view channel; // 1 to 255 bytes
     uint64_t hash;            // Log::hash(channel)
     std::string_view ownId;   // the publisher's id, may be empty; goes behind the log's id: "id: 5-0~own"
-    bool end = false; // no event but the end of the channel; `ownId` and `fields` are empty then
+    bool end = false;         // no event but the end of the channel; `ownId` and `fields` are empty then
     std::string_view
         fields; // everything of the rendered event behind its id line, with the closing blank line
 };

@@ -140,9 +140,9 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
         if (log_.read(offset, record) != ReadStatus::Ok) {
             return ReadStatus::Lapped;
         }
-        // Links to records before the horizon were there before the horizon was. What a link says beyond may
-        // still change, and is the end.
-        const bool linked = record.next > offset && record.next < horizon_;
+        // Links to records before the horizon were there before the horizon was. A link that leads beyond may
+        // still change, but is not followed.
+        const uint64_t next = record.next > offset ? record.next : kNoOffset;
         bool wanted = false;
         for (ReplayChannel& channel : channels_) {
             if (channel.offset != offset) {
@@ -153,7 +153,7 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
                 return ReadStatus::Lapped;
             }
             wanted = wanted || named == Match::Yes;
-            channel.offset = linked ? record.next : kNoOffset;
+            channel.offset = next;
         }
         if (wanted) {
             event = {offset, record};

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "log/event_id.hpp"
+#include "log/fault.hpp"
 #include "log/siphash.hpp"
 
 namespace sse {
@@ -36,6 +37,7 @@ public:
         Slot& slot = slots_[version % 2];
         std::atomic_thread_fence(std::memory_order_release);
         slot.milliseconds.store(id.milliseconds, std::memory_order_relaxed);
+        faultPoint("id: half written");
         slot.sequence.store(id.sequence, std::memory_order_relaxed);
         version_.store(version, std::memory_order_release);
     }

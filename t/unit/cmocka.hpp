@@ -1,5 +1,5 @@
-// cmocka for C++: what its header wants to see first, and C linkage. To be included behind the standard library, which
-// has functions named like its macros (fail).
+// cmocka for C++: what its header wants to see first, and C linkage. To be included behind the standard
+// library, which has functions named like its macros (fail).
 #pragma once
 
 #include <cstdarg>
