@@ -150,7 +150,10 @@ void Worker::turn() noexcept {
     }
 }
 
+// A worker that was killed between raising our flag and writing to our eventfd must not keep others from
+// waking us.
 void Worker::poll() noexcept {
+    counters().pending.store(0);
     turn();
     poll_.wait(registry_.eventfd() == -1 ? kPollTimeWithoutWakeUps : kPollTime);
 }
