@@ -61,10 +61,19 @@ ngx_array_t* makeArray(ngx_conf_t* cf, size_t itemSize) noexcept {
     return ngx_array_create(cf->pool, 4, itemSize);
 }
 
-void answerWith(ngx_conf_t* cf, ngx_http_handler_pt handler) noexcept {
+// Has the location answer by that handler; false if another directive has said before how it answers.
+bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, ngx_http_handler_pt handler) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    if (core->handler != nullptr) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"%V\" and another directive that answers requests are in the same location \"%V\"",
+            &command->name, &core->name);
+        return false;
+    }
     core->handler = handler;
+    return true;
 }
 
 // "33%" as a number from 0 to 100; NGX_ERROR otherwise.
@@ -162,8 +171,7 @@ char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no channel in \"sse_channel\"");
         return kError;
     }
-    answerWith(cf, handleSubscribe);
-    return NGX_CONF_OK;
+    return answerWith(cf, command, handleSubscribe) ? NGX_CONF_OK : kError;
 }
 
 // sse_publish expr [zone=name]
@@ -180,12 +188,11 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         }
     }
     config.publish = compileNew(cf, words[0]);
-    answerWith(cf, handlePublish);
-    return config.publish == nullptr ? kError : NGX_CONF_OK;
+    return config.publish != nullptr && answerWith(cf, command, handlePublish) ? NGX_CONF_OK : kError;
 }
 
 // sse_status [zone …]
-char* setStatus(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
     if (config.status != nullptr) {
         return kDuplicate;
@@ -201,8 +208,7 @@ char* setStatus(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         }
         *name = word;
     }
-    answerWith(cf, handleStatus);
-    return NGX_CONF_OK;
+    return answerWith(cf, command, handleStatus) ? NGX_CONF_OK : kError;
 }
 
 // sse_start new|earliest|last=N|$var
