@@ -69,7 +69,7 @@ subtest 'a cursor that this zone has never given' => sub {
         my $subscriber = $server->subscribe('/sub?channel=busy', cursor => $cursor);
         my $shown = length $cursor > 40 ? length($cursor) . ' bytes' : $cursor;
         my $status = $subscriber->status;
-        is($status, 200, $shown) or next;
+        is($status, 200, "cursor $shown") or next;
         my $gap = $subscriber->next_event;
         is $gap->{type}, 'gap', 'is a gap';
         my $told = eval { decode_json $gap->{data} };

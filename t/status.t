@@ -78,6 +78,8 @@ subtest 'a reload' => sub {
     $server->wait_gone($server->reload);
     wait_until(sub { status()->{subscribers} == 0 }, 'nobody to be left');
     my $after = status();
+    # A channel without events lives as long as its subscribers.
+    delete $_->{zones}{events}{channels} for $before, $after;
     is_deeply $after->{zones}, $before->{zones}, 'the zones are the same';
     is $after->{delivered}, $before->{delivered}, 'as is what was delivered';
     is_deeply [sort { $a <=> $b } map { $_->{pid} } @{ $after->{workers} }], [$server->workers], 'by other workers';
