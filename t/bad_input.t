@@ -104,7 +104,8 @@ subtest 'sizes' => sub {
     answers(413, '/ten?channel=c', 'x' x 11, 'one byte more');
     answers(413, '/tenl?channel=c', 'x' x 11 . "\n", 'a line');
     answers(413, '/pub?channel=c', 'x' x 1_048_577, 'more than the default');
-    is $server->publish('/tenl?channel=c', join '', map { 'x' x 10 . "\n" } 1 .. 5)->json->{events}, 5, 'lines count one by one';
+    my $lines = join '', map { 'x' x 10 . "\n" } 1 .. 5;
+    is $server->publish('/tenl?channel=c', $lines)->json->{events}, 5, 'lines count one by one';
     $witness->events(5);
 };
 
@@ -133,7 +134,8 @@ subtest 'strange requests of subscribers' => sub {
 
 subtest 'noise' => sub {
     seed();
-    my @piece = ("\n", "\r", "\r\n", "data: ", "id: ", "event: ", "retry: 1", ':', "\0", "\xff", 'x' x 50, "\xe2\x82\xac", ' ', '{}');
+    my @piece = ("\n", "\r", "\r\n", 'data: ', 'id: ', 'event: ', 'retry: 1', ':', "\0", "\xff", 'x' x 50,
+        "\xe2\x82\xac", ' ', '{}');
     my %status;
     for (1 .. 500) {
         my $body = join '', map { $piece[rand @piece] } 1 .. rand 40;

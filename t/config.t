@@ -9,6 +9,9 @@ my ($sub, $pub) = ('sse_channel c;', 'sse_publish c;');
 
 sub location ($text) { return "location /x { $text }" }
 
+# One case for each of these values of a directive of a location.
+sub each_of ($name, $handler, @values) { return map { [$name, $zone, location("$handler $name $_;")] } @values }
+
 # name of the directive, http level, server level, and what else the message must say
 my @bad = (
     ['sse_zone', 'sse_zone;'],
@@ -41,21 +44,24 @@ my @bad = (
     [qr/sse_publish|sse_status/,  $zone,                    location("sse_status; $pub")],
     [qr/sse_channel|proxy_pass/,  $zone,                    location("proxy_pass http://127.0.0.1:1; $sub")],
     ['sse_channel', $zone,                                  "$sub"],
-    (map { ['sse_channel', $zone, location("sse_channel \$arg_c separator=$_"), qr/separator/] } ';', 'ab;', 'a;', '7;', "\x{1};", "\xc3\xa9;"),
+    (map { ['sse_channel', $zone, location("sse_channel \$arg_c separator=$_;"), qr/separator/] }
+        '', 'ab', 'a', '7', "\x{1}", "\xc3\xa9"),
     ['sse_status', $zone,                                   location('sse_status nowhere;'), qr/nowhere/],
-    (map { ['sse_retry', $zone, location("$sub sse_retry $_;")] } '249ms', '0', '', 'x', '3s 10', '3s -5%', '3s x%', '3s 101%', '3s 10% 5'),
-    (map { ['sse_heartbeat', $zone, location("$sub sse_heartbeat $_;")] } '0', 'x', '', '15s event=', '15s name=x', 'off event=x', '15s event=a event=b'),
-    (map { ['sse_prime', $zone, location("$sub sse_prime $_;")] } 'x', '', 'event=', 'event=a b'),
-    (map { ['sse_start', $zone, location("$sub sse_start $_;")] } 'newest', '', 'last=', 'last=x', 'last=-1', 'new earliest'),
-    (map { ['sse_gap', $zone, location("$sub sse_gap $_;")] } 'on', '', 'x'),
-    (map { ['sse_history', $zone, location("$sub sse_history $_;")] } 'x', '', '-1', '5 x', '5 1s 1s'),
-    (map { ['sse_framing', $zone, location("$pub sse_framing $_;")] } 'xml', '', 'lines sse'),
-    (map { ['sse_max_event_size', $zone, location("$pub sse_max_event_size $_;")] } 'x', '', '1m', '263k'),
-    (map { ['sse_publish_timeout', $zone, location("$pub sse_publish_timeout $_;")] } 'x', ''),
-    (map { ['sse_send_timeout', $zone, location("$sub sse_send_timeout $_;")] } 'x', ''),
+    each_of(sse_retry => $sub, '249ms', '0', '', 'x', '3s 10', '3s -5%', '3s x%', '3s 101%', '3s 10% 5'),
+    each_of(sse_heartbeat => $sub,
+        '0', 'x', '', '15s event=', '15s name=x', 'off event=x', '15s event=a event=b'),
+    each_of(sse_prime => $sub, 'x', '', 'event=', 'event=a b'),
+    each_of(sse_start => $sub, 'newest', '', 'last=', 'last=x', 'last=-1', 'new earliest'),
+    each_of(sse_gap => $sub, 'on', '', 'x'),
+    each_of(sse_history => $sub, 'x', '', '-1', '5 x', '5 1s 1s'),
+    each_of(sse_framing => $pub, 'xml', '', 'lines sse'),
+    each_of(sse_max_event_size => $pub, 'x', '', '1m', '263k'),
+    each_of(sse_publish_timeout => $pub, 'x', ''),
+    each_of(sse_send_timeout => $sub, 'x', ''),
     (map { ['sse_drain', "$zone sse_drain $_;"] } 'x', ''),
     ['sse_drain', $zone, location("$sub sse_drain 1s;")],
-    (map { ['sse_cors', $zone, location("$sub sse_cors $_;")] } '', '* credentials', '* https://a.example', 'https://a.example *', 'credentials'),
+    each_of(sse_cors => $sub,
+        '', '* credentials', '* https://a.example', 'https://a.example *', 'credentials'),
     ['sse_cursor', $zone, location("$sub sse_cursor;")],
     (map { ["sse_$_", $zone, location("$pub sse_$_;")] } qw(event_type event_id event_retry)),
 );
@@ -80,9 +86,13 @@ my @good = (
     ['sse_zone events 256k;', location($sub)],
     ['sse_zone events 1m channels=100;', location($pub)],
     ["$zone sse_zone more 1m;", location('sse_channel c zone=more;')],
-    ["$zone sse_heartbeat 5s; sse_retry 1s 0%; sse_gap off; sse_max_event_size 100k;", "sse_start earliest; " . location($sub)],
+    [
+        "$zone sse_heartbeat 5s; sse_retry 1s 0%; sse_gap off; sse_max_event_size 100k;",
+        "sse_start earliest; " . location($sub)
+    ],
     ["$zone sse_retry 250ms;", location("$sub if (\$arg_x) { set \$y 1; }")],
-    [$zone, location('sse_channel a $arg_b separator=,; sse_history 10 1h; sse_cursor $arg_since; sse_cors https://a.example credentials;')],
+    [$zone, location('sse_channel a $arg_b separator=,; sse_history 10 1h; sse_cursor $arg_since;')],
+    [$zone, location("$sub sse_cors https://a.example https://b.example:8443 credentials;")],
     [$zone, location("$pub sse_event_type \$http_x; sse_event_id \$arg_id; sse_framing lines; sse_publish_timeout 1d;")],
     [$zone, location('sse_status events;') . location("$sub sse_cors *;") =~ s/x/y/r],
     [location('sse_channel c;') =~ s/.*//r . 'sse_zone late 1m;', location('sse_publish c zone=late;')],
@@ -103,7 +113,8 @@ subtest 'nothing of the module is used' => sub {
     is $server->get('/')->body, 'ok', 'and nginx works';
     is_deeply [$server->stop], [], 'without trouble';
     my $bare = SSE::Nginx->new;
-    $bare->write_file('bare.conf', 'load_module ' . SSE::Nginx::module() . "; pid nginx.pid; error_log error.log; events {}\n");
+    my $load = 'load_module ' . SSE::Nginx::module();
+    $bare->write_file('bare.conf', "$load; pid nginx.pid; error_log error.log; events {}\n");
     my $output = qx{@{[SSE::Nginx::binary()]} -t -p $bare->{prefix}/ -e error.log -c bare.conf 2>&1};
     is $?, 0, 'no http block at all' or diag $output;
 };

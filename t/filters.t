@@ -29,7 +29,8 @@ for my $name (sort keys %needed) {
 }
 my $server = SSE::Nginx->start(
     listen    => [qw(h1 tls h2c)],
-    http      => 'sse_zone events 8m; limit_conn_zone $binary_remote_addr zone=places:1m; limit_req_zone $uri zone=pace:1m rate=100r/s;',
+    http      => 'sse_zone events 8m; limit_conn_zone $binary_remote_addr zone=places:1m;'
+        . ' limit_req_zone $uri zone=pace:1m rate=100r/s;',
     server    => join("\n        ",
         'location /ok { return 200 ok; } location /pub { sse_publish $arg_channel; } location /status { sse_status; }',
         'location /rate { sse_channel $arg_channel; limit_rate 30k; }',

@@ -33,7 +33,8 @@ starts('/five?channel=c',  '0-0',   16 .. 20);
 starts('/early?channel=c', undef,   16 .. 20);
 starts('/last?channel=c',  undef,   16 .. 20);
 
-$server->publish("/pub?channel=$_->[0]", $_->[1]) for [a => 'a1'], [a => 'a2'], [a => 'a3'], [b => 'b1'], [b => 'b2'], [b => 'b3'];
+$server->publish("/pub?channel=$_->[0]", $_->[1])
+    for [a => 'a1'], [a => 'a2'], [a => 'a3'], [b => 'b1'], [b => 'b2'], [b => 'b3'];
 starts('/two', '0-0', qw(a2 a3 b2 b3));
 
 subtest 'age' => sub {

@@ -92,7 +92,10 @@ cmp_ok $cuts, '>', 0, "and that over $cuts cuts";
 subtest 'survivors' => sub {
     my @pid = $server->workers;
     my @channel = map {"s$_"} 1 .. 20;
-    my @survivor = map { my $channel = $_; map { [$channel, $server->subscribe_on($_, "/sub?channel=$channel")->ready] } @pid[1 .. 3] } @channel;
+    my @survivor;
+    for my $channel (@channel) {
+        push @survivor, map { [$channel, $server->subscribe_on($_, "/sub?channel=$channel")->ready] } @pid[1 .. 3];
+    }
     $server->kill9($pid[0]);
     my @new = map { [$_, $server->subscribe("/sub?channel=$_")->ready] } @channel;
     $server->publish("/pub?channel=$_", "to $_") for @channel;

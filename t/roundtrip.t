@@ -54,7 +54,10 @@ for my $subscriber (@subscriber) {
 subtest 'the same out of the history' => sub {
     my $subscriber = $server->subscribe('/sub?channel=c', cursor => '0-0');
     my @got = $subscriber->events(scalar @published);
-    my @wrong = grep { my $number = $_; grep { $got[$number]{$_} ne $published[$number]{$_} } qw(id type data) } 0 .. $#published;
+    my @wrong = grep {
+        my $number = $_;
+        grep { $got[$number]{$_} ne $published[$number]{$_} } qw(id type data);
+    } 0 .. $#published;
     is_deeply \@wrong, [], 'event for event';
 };
 

@@ -26,7 +26,8 @@ my %common = (
 for my $via (qw(h1 h1.0 unchunked tls h2c h2)) {
     subtest $via => sub {
         my $subscriber = $server->subscribe("/sub?channel=$via", via => $via,
-            headers => ['Accept-Encoding' => 'gzip, br', Range => 'bytes=0-3', 'If-Modified-Since' => 'Sat, 01 Jan 2022 00:00:00 GMT']);
+            headers => ['Accept-Encoding' => 'gzip, br', Range => 'bytes=0-3',
+                'If-Modified-Since' => 'Sat, 01 Jan 2022 00:00:00 GMT']);
         is $subscriber->status, 200, 'status';
         is $subscriber->header($_), $common{$_}, $_ for sort keys %common;
         is $subscriber->header($_), undef, "no $_"

@@ -29,7 +29,10 @@ for my $workers (1, 2, 4) {
         my $server = SSE::Nginx->start(workers => $workers, listen => ['h1', 'h2c'], zone => '8m');
         my @pid    = $server->workers;
         is scalar @pid, $workers, 'are there';
-        my @subscriber = map { my $pid = $_; map { $server->subscribe_on($pid, '/sub?channel=c', via => $_)->ready } 'h1', 'h2c' } @pid;
+        my @subscriber;
+        for my $pid (@pid) {
+            push @subscriber, map { $server->subscribe_on($pid, '/sub?channel=c', via => $_)->ready } 'h1', 'h2c';
+        }
         my @line = publish_at_once($server, 4, 250);
         is scalar(grep {/\A\S+ \d+-\d+\z/} @line), 1000, 'every publish has succeeded' or diag @line[0 .. 3];
         my %told = map { split / / } @line;
