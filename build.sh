@@ -350,27 +350,38 @@ verb_install() {
 }
 
 verb_lint() {
-    local sources
+    local failed=() check
     need lint
     build_for_distribution gcc "$root/build/$module" # its configure makes headers that nginx's need
-    mapfile -t sources < <(find src t -name node_modules -prune -o -name '*.[ch]pp' -print | LC_ALL=C sort)
-    clang-format --dry-run -Werror "${sources[@]}"
-    lint_cpp
-    shellcheck build.sh .ci/run
+    for check in lint_format lint_tidy lint_cppcheck lint_shell; do
+        "$check" || failed+=("${check#lint_}")
+    done
+    ((${#failed[@]} == 0)) || die "complaints of: ${failed[*]}"
     say "nothing to complain about"
 }
 
-lint_cpp() {
-    local nginx=$root/build/gcc sources
-    mapfile -t sources < <(find src -name '*.cpp' | LC_ALL=C sort)
-    printf '%s\0' "${sources[@]}" | xargs -0 -n 4 -P "$(nproc)" sh -c 'clang-tidy --quiet "$@" -- '"-std=c++20 \
-        -fno-exceptions -fno-rtti -Isrc -isystem $nginx/nginx/src/core -isystem $nginx/nginx/src/event \
-        -isystem $nginx/nginx/src/event/modules -isystem $nginx/nginx/src/event/quic \
-        -isystem $nginx/nginx/src/os/unix -isystem $nginx/nginx/src/http -isystem $nginx/nginx/src/http/modules \
-        -isystem $nginx/nginx/src/http/v2 -isystem $nginx/nginx/src/http/v3 -isystem $nginx/objs" -
-    cppcheck --quiet --std=c++20 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-        --suppress=missingIncludeSystem -j "$(nproc)" -Isrc "${sources[@]}"
+sources_in() { find "$@" -name node_modules -prune -o -name '*.[ch]pp' -print | LC_ALL=C sort; }
+
+lint_format() { sources_in src t | xargs clang-format --dry-run -Werror; }
+
+lint_tidy() {
+    local tree=$root/build/gcc part
+    {
+        printf '%s\n' -std=c++20 -fno-exceptions -fno-rtti "-I$root/src" "-isystem$tree/objs"
+        for part in core event event/modules event/quic os/unix http http/modules http/v2 http/v3; do
+            say "-isystem$tree/nginx/src/$part"
+        done
+    } >"$tree/compile_flags.txt"
+    sources_in src | grep 'cpp$' | xargs -n 4 -P "$(nproc)" clang-tidy --quiet -p "$tree"
 }
+
+lint_cppcheck() {
+    cppcheck --quiet --std=c++20 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+        --suppress=missingIncludeSystem --suppress=legacyUninitvar \
+        --suppress=uninitMemberVar -j "$(nproc)" -Isrc src
+}
+
+lint_shell() { shellcheck build.sh .ci/run; }
 
 verb_clean() {
     rm -rf build t/browser/node_modules
