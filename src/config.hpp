@@ -72,7 +72,7 @@ inline LocationConfig* locationConfig(ngx_http_request_t* r) noexcept {
 void* createMainConfig(ngx_conf_t* cf) noexcept;
 char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept;
 void* createLocationConfig(ngx_conf_t* cf) noexcept;
-char* mergeLocationConfig(ngx_conf_t* cf, void* parent, void* child) noexcept;
+char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept;
 
 // The content handlers, by which a merge recognises what a location is.
 ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept;

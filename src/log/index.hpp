@@ -59,8 +59,8 @@ public:
     // The record at `offset` is about to be overwritten.
     void evicted(uint64_t offset, const RecordHeader& record) noexcept;
 
-    void addListener(uint32_t entry, uint32_t worker) noexcept;
-    void removeListener(uint32_t entry, uint32_t worker) noexcept;
+    void addListener(uint32_t number, uint32_t worker) noexcept;
+    void removeListener(uint32_t number, uint32_t worker) noexcept;
 
     // Subscribers of an entry by the current census.
     uint32_t subscribers(uint32_t entry) const noexcept;
@@ -77,8 +77,8 @@ private:
     uint32_t pop() noexcept;
     uint32_t takeReusable() noexcept;
     uint32_t takeStalest() noexcept;
-    void forget(uint32_t entry) noexcept;
-    void assign(uint32_t entry, uint64_t hash) noexcept;
+    void forget(uint32_t number) noexcept;
+    void assign(uint32_t number, uint64_t hash) noexcept;
 
     ZoneHeader* zone_;
     IndexEntry* entries_;
