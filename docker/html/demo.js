@@ -3,7 +3,7 @@
 
 const MAX_LINES = 1000; // in the page; older ones are taken out
 
-const channel = new URLSearchParams(location.search).get("channel") || "demo";
+const channel = new URLSearchParams(location.search).get("channel") || "log";
 const element = (id) => document.getElementById(id);
 const log = element("log");
 

@@ -77,7 +77,7 @@ export class Demo {
   }
 
   url(location) {
-    return `${this.base}${location}?channel=demo`;
+    return `${this.base}${location}?channel=log`;
   }
 
   reload() {
