@@ -121,10 +121,12 @@ sub start ($class, %option) {
     return $self;
 }
 
-# Outside of the range from which the kernel takes the ports of clients.
+# Outside of the range from which the kernel takes the ports of clients; none is given twice.
 sub free_port {
+    state %given;
     while (1) {
         my $port = 10_000 + int rand 22_000;
+        next if $given{$port}++;
         return $port if IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => $port);
     }
 }
