@@ -109,7 +109,8 @@ sub data ($self, $count, $seconds = $Patience) {
 # Waits for the event that tells a new subscriber its position, so that it is known to be attached.
 sub ready ($self) {
     my $event = $self->next_event;
-    die 'no ready event, but ' . ($event ? "$event->{type}: $event->{data}" : 'nothing') . "\n"
+    die sprintf "no ready event, but %s after status %s: %s\n", $event ? $event->{type} : 'nothing',
+        $self->{status} // 'none', $self->{wire}
         unless $event && $event->{type} eq 'ready';
     return $self;
 }
