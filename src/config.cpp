@@ -1,5 +1,6 @@
 #include "config.hpp"
 
+#include "exposure.hpp"
 #include "worker/registry.hpp"
 
 namespace sse {
@@ -111,7 +112,16 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
         return checkStatusZones(cf, main, config);
     }
     const char* status = resolveZone(cf, main, config);
-    return status == NGX_CONF_OK && config.publish != nullptr ? limitEventSize(cf, config) : status;
+    if (status != NGX_CONF_OK || config.publish == nullptr) {
+        return status;
+    }
+    if (!isGuarded(cf)) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "anybody can publish to location \"%V\": \"sse_publish\" without \"internal\", "
+                           "\"allow\" and \"deny\", \"auth_basic\" or \"auth_request\"",
+                           &core->name);
+    }
+    return limitEventSize(cf, config);
 }
 
 void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t sendTimeout) noexcept {
@@ -208,6 +218,7 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->eventId = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->eventRetry = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->publishTimeout = NGX_CONF_UNSET_MSEC;
+    config->crashAt = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->origins = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
     config->corsCredentials = NGX_CONF_UNSET;
     return config;
@@ -222,6 +233,7 @@ char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept
     inheritEndpoint(*core, parent, config);
     mergeSubscribing(parent, config, core->send_timeout);
     mergePublishing(parent, config);
+    ngx_conf_merge_ptr_value(config.crashAt, parent.crashAt, nullptr);
     if (config.origins == NGX_CONF_UNSET_PTR) {
         config.origins = parent.origins == NGX_CONF_UNSET_PTR ? nullptr : parent.origins;
         config.corsCredentials = parent.corsCredentials;

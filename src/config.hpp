@@ -56,6 +56,8 @@ struct LocationConfig {
     // Both.
     ngx_array_t* origins; // of ngx_str_t, sse_cors; "*" stands alone
     ngx_flag_t corsCredentials;
+
+    ngx_http_complex_value_t* crashAt; // see http/crash.hpp
 };
 
 // The zone of that name, NULL if there is none.

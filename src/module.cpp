@@ -75,6 +75,9 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout)),
 
     setting(ngx_string("sse_cors"), NGX_CONF_1MORE, setCors),
+#ifdef SSE_FAULTS
+    setting(ngx_string("sse_test_crash_at"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(crashAt)),
+#endif
     {ngx_null_string, 0, nullptr, 0, 0, nullptr},
 };
 
@@ -104,8 +107,10 @@ MainConfig* activeConfig(ngx_cycle_t* cycle) noexcept {
 
 // In the master, also under "nginx -t". An error here would end a master that is being reloaded.
 ngx_int_t initModule(ngx_cycle_t* cycle) noexcept {
-    if (activeConfig(cycle) != nullptr && !ngx_test_config) {
+    const MainConfig* config = activeConfig(cycle);
+    if (config != nullptr && !ngx_test_config) {
         Registry::makeEventfds(cycle);
+        takeOverZones(cycle, {static_cast<Zone* const*>(config->zones.elts), config->zones.nelts});
     }
     return NGX_OK;
 }

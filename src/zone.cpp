@@ -48,6 +48,7 @@ ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
     }
     pool->data = memory;
     zone.log = *made;
+    zone.isNew = true;
     return NGX_OK;
 }
 
@@ -71,6 +72,22 @@ ngx_int_t attachLog(Zone& zone, ngx_log_t* log) noexcept {
     return NGX_OK;
 }
 
+// The zone of the same name in the cycle that is being replaced; NULL if there is none.
+Zone* findOldZone(ngx_cycle_t* cycle, const Zone& zone) noexcept {
+    if (cycle->old_cycle == nullptr) {
+        return nullptr;
+    }
+    for (ngx_list_part_t* part = &cycle->old_cycle->shared_memory.part; part != nullptr; part = part->next) {
+        std::span<ngx_shm_zone_t> found(static_cast<ngx_shm_zone_t*>(part->elts), part->nelts);
+        for (ngx_shm_zone_t& old : found) {
+            if (old.tag == &ngx_http_sse_module && view(old.shm.name) == view(zone.name)) {
+                return static_cast<Zone*>(old.data);
+            }
+        }
+    }
+    return nullptr;
+}
+
 } // namespace
 
 ngx_uint_t defaultChannels(size_t zoneSize) noexcept {
@@ -86,6 +103,19 @@ ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept {
     auto& zone = *static_cast<Zone*>(shared->data);
     bool laidOut = old != nullptr || shared->shm.exists;
     return laidOut ? attachLog(zone, shared->shm.log) : createLog(zone, shared->shm.log);
+}
+
+void takeOverZones(ngx_cycle_t* cycle, std::span<Zone* const> zones) noexcept {
+    for (Zone* zone : zones) {
+        Zone* old = zone->isNew ? findOldZone(cycle, *zone) : nullptr;
+        if (old != nullptr) {
+            ZoneLock oldLock(*old);
+            ZoneLock lock(*zone);
+            zone->log.takeOver(old->log);
+            ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                          "sse_zone \"%V\" has taken over the events of its old size", &zone->name);
+        }
+    }
 }
 
 } // namespace sse

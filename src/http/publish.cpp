@@ -88,6 +88,9 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     if (!known) {
         return refuse(r, NGX_HTTP_NOT_FOUND, "no such channel");
     }
+    if (appended.status != AppendStatus::Ok) {
+        return refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE, kRetired);
+    }
     Worker::self().wake(appended.listeners);
     context.subscribers = appended.subscribers;
     return answerWith(r, channel, {"ended_id", appended.id, true, appended.subscribers});

@@ -14,6 +14,9 @@
 
 namespace sse {
 
+// What a worker that is leaving answers when its zone has been replaced by one of another size.
+inline constexpr std::string_view kRetired = "nginx has a new zone, come again";
+
 class Publisher {
 public:
     // For a request whose channel has been checked. NULL without memory. The request's cleanups take it

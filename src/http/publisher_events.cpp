@@ -1,4 +1,5 @@
 // How a published body becomes events in the log: framing, checks, rendering, commit.
+#include "http/crash.hpp"
 #include "http/publisher.hpp"
 #include "sse/validate.hpp"
 #include "worker/worker.hpp"
@@ -222,6 +223,7 @@ bool Publisher::commit() noexcept {
     Appended appended;
     std::string_view ownId;
     {
+        CrashScope crash(request_);
         ZoneLock lock(*config_.zone);
         while (at < end) {
             Staged head;
@@ -247,8 +249,15 @@ bool Publisher::commit() noexcept {
     if (!kept) {
         return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
     }
-    return appended.status == AppendStatus::Ok ||
-           refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
+    switch (appended.status) {
+    case AppendStatus::Ok:
+        return true;
+    case AppendStatus::Retired:
+        return refuseWith(NGX_HTTP_SERVICE_UNAVAILABLE, kRetired);
+    case AppendStatus::TooLarge:
+        break;
+    }
+    return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
 }
 
 } // namespace sse

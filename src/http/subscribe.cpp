@@ -2,6 +2,7 @@
 #include "config.hpp"
 #include "http/arrival.hpp"
 #include "http/context.hpp"
+#include "http/crash.hpp"
 #include "http/respond.hpp"
 #include "worker/subscriber.hpp"
 #include "worker/worker.hpp"
@@ -133,6 +134,7 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     if (subscriber == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    CrashScope crash(r);
     Subscriber::Admission admission = subscriber->arrive(*tail, reader.arrival());
     return admission == Subscriber::Admission::Ok ? stream(r, *subscriber) : refuseAdmission(r, admission);
 }

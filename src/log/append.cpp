@@ -1,5 +1,6 @@
 // Appending to the log: the writer's half of what log.hpp promises to readers.
 #include <cstring>
+#include <initializer_list>
 
 #include "log/fault.hpp"
 #include "log/log.hpp"
@@ -25,19 +26,45 @@ uint64_t roundUp(uint64_t length) noexcept {
 
 Appended Log::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
     begin();
-    const Ring ring = this->ring();
     const EventId id = nextEventId(lastId(), nowMilliseconds);
     char idText[kMaxEventIdText];
     const size_t idTextLength = formatEventId(id, idText);
-    const size_t ownLength = event.ownId.empty() ? 0 : 1 + event.ownId.size();
-    const size_t idLineLength = kIdField.size() + idTextLength + ownLength + 1;
-    const size_t payloadLength = idLineLength + event.fields.size();
-    uint64_t length = roundUp(sizeof(RecordHeader) + event.channel.size() + payloadLength);
+    const std::string_view mark = event.ownId.empty() ? "" : "~";
+    const size_t idLineLength = kIdField.size() + idTextLength + mark.size() + event.ownId.size() + 1;
 
-    if (length > maxRecord() || event.channel.size() > kMaxName || idLineLength > UINT16_MAX) {
+    if (header_->retired || event.channel.size() > kMaxName || idLineLength > UINT16_MAX) {
+        end();
+        return {.status = header_->retired ? AppendStatus::Retired : AppendStatus::TooLarge, .id = {}};
+    }
+    RecordHeader record{};
+    record.kind = event.end ? RecordKind::End : RecordKind::Event;
+    record.nameLength = static_cast<uint16_t>(event.channel.size());
+    record.payloadLength = static_cast<uint32_t>(idLineLength + event.fields.size());
+    record.idLineLength = static_cast<uint16_t>(idLineLength);
+    record.id = id;
+    record.hash = event.hash;
+    record.time = nowMilliseconds;
+    if (roundUp(sizeof(record) + event.channel.size() + idLineLength + event.fields.size()) > maxRecord()) {
         end();
         return {.status = AppendStatus::TooLarge, .id = {}};
     }
+
+    record.entry = index().findOrMake(event.hash);
+    insert(record, {event.channel, kIdField, {idText, idTextLength}, mark, event.ownId, "\n", event.fields});
+
+    Appended result{.id = id};
+    if (record.entry != kNoEntry) {
+        result.listeners = entries_[record.entry].listeners;
+        result.subscribers = index().subscribers(record.entry);
+    }
+    end();
+    return result;
+}
+
+// Writes a record that fits, made of these pieces, behind all others and publishes it.
+void Log::insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept {
+    const Ring ring = this->ring();
+    uint64_t length = roundUp(sizeof(record) + record.nameLength + record.payloadLength);
 
     // Where it goes: at the head, or at the start of the ring behind a pad. No rest is left without room for
     // a pad.
@@ -49,53 +76,32 @@ Appended Log::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
     }
     makeRoom(offset + length);
 
-    RecordHeader record{};
     record.number = header_->published.load(std::memory_order_relaxed);
-    record.entry = kNoEntry;
-    record.previous = kNoOffset;
-    record.next = kNoOffset;
     if (padding != 0) {
-        record.length = static_cast<uint32_t>(padding);
-        record.kind = RecordKind::Pad;
-        ring.write(head, record);
+        RecordHeader pad{};
+        pad.number = record.number;
+        pad.length = static_cast<uint32_t>(padding);
+        pad.kind = RecordKind::Pad;
+        pad.entry = kNoEntry;
+        pad.previous = pad.next = kNoOffset;
+        ring.write(head, pad);
         faultPoint("append: pad written");
     }
 
-    record.length = static_cast<uint32_t>(length);
-    record.kind = event.end ? RecordKind::End : RecordKind::Event;
-    record.nameLength = static_cast<uint16_t>(event.channel.size());
-    record.payloadLength = static_cast<uint32_t>(payloadLength);
-    record.idLineLength = static_cast<uint16_t>(idLineLength);
-    record.id = id;
-    record.hash = event.hash;
-    record.time = nowMilliseconds;
-
-    record.entry = index().findOrMake(event.hash);
     const ChannelState before = look(record.entry);
+    record.length = static_cast<uint32_t>(length);
     record.previous = before.newest;
     record.previousId = before.newestId;
-
+    record.next = kNoOffset;
     ring.write(offset, record);
     faultPoint("append: header written");
-    char* p = put(ring.at(offset) + sizeof(RecordHeader), event.channel);
-    p = put(put(p, kIdField), {idText, idTextLength});
-    if (ownLength != 0) {
-        *p++ = '~';
-        p = put(p, event.ownId);
+    char* p = ring.at(offset) + sizeof(RecordHeader);
+    for (std::string_view piece : pieces) {
+        p = put(p, piece);
     }
-    *p++ = '\n';
-    put(p, event.fields);
     faultPoint("append: record written");
 
     publish(offset, record);
-
-    Appended result{.id = id};
-    if (record.entry != kNoEntry) {
-        result.listeners = entries_[record.entry].listeners;
-        result.subscribers = index().subscribers(record.entry);
-    }
-    end();
-    return result;
 }
 
 // Gives up the oldest records until the ring can hold all from the tail to `newHead`.

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -41,6 +42,7 @@ struct NewEvent {
 enum class AppendStatus {
     Ok,
     TooLarge, // the record would be larger than a quarter of the ring
+    Retired,  // another log has taken over
 };
 
 struct Appended {
@@ -112,6 +114,12 @@ public:
     // Appends one event and makes it visible; evicts the oldest as far as needed.
     Appended append(const NewEvent& event, uint64_t nowMilliseconds) noexcept;
 
+    // Takes over, into this log that is still empty, all that the other one holds and that fits: events, ids,
+    // the names' key, and what is needed to decide about gaps. The newest events stay. The other one is
+    // retired: it can be read to its end, and nothing can be appended, so that no event gets lost in it. Both
+    // locks are held.
+    void takeOver(Log& old) noexcept;
+
     // Puts right what a killed writer has left; every writer's call does so first, by itself.
     void recover() noexcept;
 
@@ -161,6 +169,8 @@ private:
     void begin() noexcept;
     void end() noexcept;
     void makeRoom(uint64_t newHead) noexcept;
+    void insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept;
+    void take(const Log& old, uint64_t offset, const RecordHeader& record) noexcept;
     void publish(uint64_t offset, const RecordHeader& record) noexcept;
     void redo(uint64_t offset, const RecordHeader& record) noexcept;
 

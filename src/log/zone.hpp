@@ -75,6 +75,8 @@ struct ZoneHeader {
     std::byte gap3[64];
 
     // The writers' own.
+    uint32_t retired; // another log has taken over
+    uint32_t reserved;
     std::atomic<uint32_t> dirty; // a writer is at work, or died at it
     uint32_t used;               // entries [0, used) have been used at some time
     uint32_t queueHead;          // entries that may be reused
