@@ -24,6 +24,8 @@ for my $via (qw(h1 h1.0 unchunked tls h2c h2)) {
         my $channel    = "c$via";
         my $id         = $server->publish("/pub?channel=$channel", 'first')->json->{id};
         my @subscriber = map { $server->subscribe_on($_, "/sub?channel=$channel", via => $via)->ready } $server->workers;
+        # Those that came to the wrong worker first have to be counted off.
+        wait_until(sub { $server->get("/pub?channel=$channel")->json->{subscribers} == 2 }, 'two subscribers');
         $server->publish("/pub?channel=$channel", 'last');
         my $answer = finish_channel($channel, via => $via);
         is $answer->status, 200, 'done';
