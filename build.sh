@@ -83,7 +83,7 @@ packages_of() {
     clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
     test) say nginx nginx-dev g++ make clang perl libcmocka-dev libio-socket-ssl-perl curl openssl \
-        ca-certificates chromium nodejs npm ;;
+        nghttp2-client ca-certificates chromium nodejs npm ;;
     lint) say nginx nginx-dev g++ make clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
     esac
@@ -101,6 +101,7 @@ has() {
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
     nodejs) command -v node >/dev/null ;;
+    nghttp2-client) command -v nghttp >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }

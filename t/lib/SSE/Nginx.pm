@@ -36,7 +36,11 @@ my %running;
 my @trouble;
 
 sub binary { return $ENV{TEST_NGINX_BINARY} // 'nginx' }
-sub module { return Cwd::abs_path($ENV{TEST_NGINX_MODULE} // 'build/ngx_http_sse_module.so') }
+
+sub module {
+    my $file = $ENV{TEST_NGINX_MODULE} // 'build/ngx_http_sse_module.so';
+    return -e $file ? Cwd::abs_path($file) : die "no $file; `./build.sh build` makes it\n";
+}
 
 # The version as a number that can be compared: 1022001.
 sub version {
