@@ -8,9 +8,9 @@ namespace sse {
 
 namespace {
 
-// The slab pool's own header and page table take less than this share of a zone.
+// What the slab pool takes for itself: a descriptor for each page, and less than three pages for the rest.
 size_t slabOverhead(size_t zoneSize) noexcept {
-    return sizeof(ngx_slab_pool_t) + 16 * ngx_pagesize + zoneSize / ngx_pagesize * sizeof(ngx_slab_page_t);
+    return 3 * ngx_pagesize + zoneSize / ngx_pagesize * sizeof(ngx_slab_page_t);
 }
 
 // All free pages of the slab pool in one allocation: this header, then the log.

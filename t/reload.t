@@ -12,6 +12,7 @@ my $server = SSE::Nginx->start(
     listen  => [qw(h1 unchunked tls h2c h2)],
     zone    => '16m',
     drain   => '2s',
+    locations => 'location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }',
 );
 
 # Publishes 1, 2, 3... from a process of its own until it is told to stop. Each line it writes: number, status, id.
@@ -113,15 +114,63 @@ subtest 'a reload that fails changes nothing' => sub {
     is $subscriber->next_event->{data}, 'as before', 'the stream goes on';
 };
 
-subtest 'a zone of another size starts anew' => sub {
-    my $old = $server->subscribe('/sub?channel=c')->ready;
+# The numbers from 1 on as events of a channel of this test; returns their ids.
+sub publish_many ($channel, $count) {
+    my $answer = $server->publish("/pub?channel=$channel", stream_of(1 .. $count), type => 'text/event-stream');
+    is $answer->json->{events}, $count, "$count events";
+    return $answer->json->{id};
+}
+
+subtest 'a zone that grows takes all over' => sub {
+    my $old = $server->subscribe('/sub?channel=grows')->ready;
     my $id  = $old->last_event_id;
-    $server->reload(http => 'sse_zone events 8m;');
+    publish_many('grows', 1000);
+    is_deeply [$old->data(1000)], [1 .. 1000], 'seen by who was there';
+    my $published = $server->get('/status')->json->{zones}{events}{published};
+    $server->reload(http => 'sse_zone events 32m;');
     is $old->wait_closed, 'clean', 'the old stream ends';
-    my $new = $server->subscribe('/sub?channel=c', cursor => $id);
-    is $new->next_event->{type}, 'gap', 'the cursor is of another life';
-    my $told = $server->publish('/pub?channel=c', 'x')->json->{id};
-    cmp_ok compare_ids($told, $id), '>', 0, 'ids grow nevertheless';
+    my $new = $server->subscribe('/sub?channel=grows', cursor => $id);
+    is_deeply [$new->data(1000)], [1 .. 1000], 'who comes back gets all, and is told of no gap';
+    is $server->get('/status')->json->{zones}{events}{published}, $published, 'the count goes on';
+    my $told = $server->publish('/pub?channel=grows', '1001')->json->{id};
+    cmp_ok compare_ids($told, $old->last_event_id), '>', 0, 'ids grow';
+    is $new->next_event->{data}, 1001, 'and it goes on';
+};
+
+subtest 'a zone that shrinks keeps the newest' => sub {
+    my $first = $server->subscribe('/sub?channel=shrinks')->ready->last_event_id;
+    publish_many('shrinks', 10_000);
+    $server->reload(http => 'sse_zone events 512k;');
+    my $new = $server->subscribe('/sub?channel=shrinks', cursor => $first);
+    is $new->next_event->{type}, 'gap', 'what did not fit is told as a gap';
+    my $number = $new->next_event->{data};
+    cmp_ok $number, '>', 1, 'the oldest are gone';
+    is_deeply [$new->data(10_000 - $number)], [$number + 1 .. 10_000], 'the rest is there';
+    my $inside = $server->subscribe('/sub?channel=shrinks', cursor => $new->last_event_id);
+    $server->publish('/pub?channel=shrinks', 'x');
+    is $inside->next_event->{data}, 'x', 'who has had it all misses nothing';
+};
+
+subtest 'an old worker loses nothing in the old zone' => sub {
+    my $publisher = $server->stream('/lines?channel=late');
+    $publisher->feed("before\n");
+    wait_until(sub { $server->get('/pub?channel=late')->json->{last_id} }, 'the first line');
+    my $mark = $server->log_mark;
+    my @old  = $server->workers;
+    $server->{http} = 'sse_zone events 2m;';
+    $server->write_configuration;
+    $server->signal('HUP');
+    $server->wait_for_log(qr/has taken over/, $mark);
+    eval { $publisher->feed("after\n") };
+    my $answer = $publisher->end->finish;
+    if ($answer->status == 503) {
+        is $answer->json->{events}, 1, 'it is told how many lines have been taken';
+    } else {
+        is $answer->status, 201, 'or had ended before';
+    }
+    my @lines = $server->subscribe('/sub?channel=late', cursor => '0-0')->data($answer->json->{events});
+    is $lines[0], 'before', 'and these are there';
+    $server->wait_gone(@old);
 };
 
 is_deeply [$server->stop], [], 'no trouble';

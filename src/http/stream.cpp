@@ -22,12 +22,24 @@ Stream::Status Stream::send(BatchRef batch) noexcept {
     link_.buf = &buffer_;
     link_.next = nullptr;
 
-    return settle(ngx_http_output_filter(request_, &link_));
+    return push(&link_);
 }
 
 Stream::Status Stream::flush() noexcept {
     // With nothing buffered nginx takes an empty chain for a mistake and says so with an alert.
-    return settle(blocked() ? ngx_http_output_filter(request_, nullptr) : NGX_OK);
+    return blocked() ? push(nullptr) : settle(NGX_OK);
+}
+
+// The end of a chunk comes behind our buffer and has no flush flag: when it is all that is left for TLS's own
+// buffer, it stays there although the socket takes more, and no event would come for it. Hence the second
+// call.
+Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
+    ngx_int_t rc = ngx_http_output_filter(request_, chain);
+    const ngx_connection_t* c = connection();
+    if (rc != NGX_ERROR && c->buffered && c->write->ready && !c->write->delayed) {
+        rc = ngx_http_output_filter(request_, nullptr);
+    }
+    return settle(rc);
 }
 
 bool Stream::blocked() const noexcept {

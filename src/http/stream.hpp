@@ -43,6 +43,7 @@ public:
 
 private:
     ngx_connection_t* transport() const noexcept;
+    Status push(ngx_chain_t* chain) noexcept;
     Status settle(ngx_int_t rc) noexcept;
     void watchProgress() noexcept;
 
