@@ -35,6 +35,8 @@ my $owner = $$;
 my %running;
 my @trouble;
 
+$ENV{PATH} .= ':/usr/sbin:/sbin'; # where Debian keeps nginx, and not in the path of a normal user
+
 sub binary { return $ENV{TEST_NGINX_BINARY} // 'nginx' }
 
 sub module {
