@@ -14,11 +14,22 @@ struct Guard {
     size_t words;
 };
 
+#if (NGX_HAVE_INET6)
+constexpr size_t kIpv6 = 1;
+#else
+constexpr size_t kIpv6 = 0;
+#endif
+#if (NGX_HAVE_UNIX_DOMAIN)
+constexpr size_t kUnix = 1;
+#else
+constexpr size_t kUnix = 0;
+#endif
+
 constexpr Guard kGuards[] = {
-    {"ngx_http_access_module", 3},       // rules for IPv4, IPv6 and unix sockets
-    {"ngx_http_auth_basic_module", 1},   // the realm
-    {"ngx_http_auth_request_module", 1}, // the length of the URI
-    {"ngx_http_auth_jwt_module", 1},     // the realm
+    {"ngx_http_access_module", 1 + kIpv6 + kUnix}, // rules for each family of addresses
+    {"ngx_http_auth_basic_module", 1},             // the realm
+    {"ngx_http_auth_request_module", 1},           // the length of the URI
+    {"ngx_http_auth_jwt_module", 1},               // the realm
 };
 
 bool isSet(ngx_conf_t* cf, const ngx_module_t& module, size_t words) noexcept {

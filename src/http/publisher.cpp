@@ -111,6 +111,9 @@ bool Publisher::readFields() noexcept {
         }
         defaults_.retryMilliseconds = *milliseconds;
     }
+    if (isBodyGone()) {
+        return refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request has not been kept");
+    }
     if (!isStream() && request_->headers_in.content_length_n > static_cast<off_t>(config_.maxEventSize)) {
         return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
     }
@@ -119,27 +122,43 @@ bool Publisher::readFields() noexcept {
 
 // --- Reading ---
 
+// A subrequest has the body of its parent, which may not have read it; after a redirect somebody else may
+// have passed it on without keeping it.
+bool Publisher::isBodyGone() const noexcept {
+    const ngx_http_request_body_t* body = request_->request_body;
+    if (!isForeign() || request_->headers_in.content_length_n <= 0) {
+        return false;
+    }
+    return body != nullptr ? body->bufs == nullptr : request_ != request_->main;
+}
+
 ngx_int_t Publisher::run() noexcept {
     Worker::self().add(leaver_);
     linked_ = true;
+    leaving_ = Worker::self().leaving();
     if (request_ == request_->main) {
         request_->request_body_no_buffering = 1;
     }
     ngx_int_t rc = ngx_http_read_client_request_body(request_, onBody);
-    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        unlink();
+        return rc;
+    }
+    return NGX_DONE;
 }
 
 // The first part of the body is there, and later every time that more can be read.
 void Publisher::onBody(ngx_http_request_t* r) noexcept {
-    contextOf(r)->publisher->readOn();
+    if (RequestContext* context = contextOf(r); context != nullptr && context->publisher != nullptr) {
+        context->publisher->readOn();
+    }
 }
 
 void Publisher::readOn() noexcept {
     ngx_http_request_t* r = request_;
     for (;;) {
         if (!consume()) {
-            unlink();
-            ngx_http_finalize_request(r, sendRefusal());
+            end(sendRefusal());
             return;
         }
         if (!r->reading_body || (leaving_ && isStream() && betweenEvents())) {
@@ -148,7 +167,7 @@ void Publisher::readOn() noexcept {
         }
         ngx_int_t rc = ngx_http_read_unbuffered_request_body(r);
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            ngx_http_finalize_request(r, rc);
+            end(bodyError(rc));
             return;
         }
         if (rc == NGX_AGAIN && r->request_body->bufs == nullptr) {
@@ -169,9 +188,31 @@ void Publisher::waitForMore() noexcept {
 
 // The body is complete, or its publisher has to go elsewhere with the rest.
 void Publisher::finish() noexcept {
-    unlink();
     bool complete = leaving_ && request_->reading_body ? commit() : consumeEnd();
-    ngx_http_finalize_request(request_, complete ? answer() : sendRefusal());
+    end(complete ? answer() : sendRefusal());
+}
+
+// Every way out. The request may live on, sending the answer or redirected to another location: then neither
+// what is left of the body nor a worker that leaves is our business any more.
+void Publisher::end(ngx_int_t rc) noexcept {
+    unlink();
+    request_->read_event_handler = ngx_http_block_reading;
+    ngx_http_finalize_request(request_, rc);
+}
+
+// nginx has found the body at fault. Unless the client has gone it is told so in our way.
+ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
+    if (request_->connection->error) {
+        return rc;
+    }
+    if (rc == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the body is larger than client_max_body_size");
+    } else if (rc == NGX_HTTP_BAD_REQUEST) {
+        refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request is malformed");
+    } else {
+        return rc;
+    }
+    return sendRefusal();
 }
 
 void Publisher::onLeave(Leaver& leaver, bool force) noexcept {
@@ -185,8 +226,7 @@ void Publisher::onLeave(Leaver& leaver, bool force) noexcept {
     if (self.isStream()) {
         self.finish();
     } else {
-        self.unlink();
-        ngx_http_finalize_request(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+        self.end(NGX_HTTP_SERVICE_UNAVAILABLE);
     }
     ngx_http_run_posted_requests(c);
 }

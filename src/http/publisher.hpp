@@ -40,12 +40,16 @@ private:
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
+    void end(ngx_int_t rc) noexcept;
+    ngx_int_t bodyError(ngx_int_t rc) noexcept;
     void unlink() noexcept;
     void readOn() noexcept;
     void waitForMore() noexcept;
     void finish() noexcept;
     ngx_int_t answer() noexcept;
     bool refuseWith(ngx_uint_t status, std::string_view reason) noexcept;
+    bool isForeign() const noexcept { return request_ != request_->main || request_->internal; }
+    bool isBodyGone() const noexcept;
     bool isStream() const noexcept { return framing_ != Framing::Event; }
 
     // Framing; false after a refusal.

@@ -30,13 +30,11 @@ std::string_view bytes(const ngx_buf_t& buffer) noexcept {
 // Takes all that has been read. The buffers are views of one that nginx fills again once they are used up.
 bool Publisher::consume() noexcept {
     ngx_http_request_body_t* body = request_->request_body;
-    bool isMain = request_ == request_->main && !request_->internal;
-    if (body == nullptr || (body->bufs == nullptr && !isMain && request_->headers_in.content_length_n > 0)) {
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request has not been kept");
+    if (body == nullptr) {
+        return true;
     }
-
-    // In a subrequest or after a redirect the body is others' too, and stays as it is.
-    bool mayConsume = request_->reading_body || isMain;
+    // In a subrequest, after a redirect and where it is mirrored the body is others' too, and stays as it is.
+    bool mayConsume = request_->reading_body || !(isForeign() || request_->preserve_body);
     for (ngx_chain_t* link = body->bufs; link != nullptr;) {
         bool taken = link->buf->in_file ? consumeFile(*link->buf) : consumePiece(bytes(*link->buf));
         if (!taken) {
@@ -220,7 +218,8 @@ bool Publisher::commit() noexcept {
     const char* at = staged_.data();
     const char* end = at + staged_.size();
     uint64_t now = unixMilliseconds();
-    Appended appended;
+    Appended appended; // the last of them
+    AppendStatus status = AppendStatus::Ok;
     std::string_view ownId;
     {
         CrashScope crash(request_);
@@ -231,12 +230,14 @@ bool Publisher::commit() noexcept {
             at += sizeof(head);
             ownId = {at, head.ownIdLength};
             at += head.ownIdLength;
-            appended = config_.zone->log.append(
+            Appended next = config_.zone->log.append(
                 {.channel = channel_, .hash = hash_, .ownId = ownId, .fields = {at, head.fieldsLength}}, now);
             at += head.fieldsLength;
-            if (appended.status != AppendStatus::Ok) {
+            status = next.status;
+            if (status != AppendStatus::Ok) {
                 break;
             }
+            appended = next;
             ++context_.events;
             context_.lastId = appended.id;
         }
@@ -249,7 +250,7 @@ bool Publisher::commit() noexcept {
     if (!kept) {
         return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
     }
-    switch (appended.status) {
+    switch (status) {
     case AppendStatus::Ok:
         return true;
     case AppendStatus::Retired:

@@ -42,8 +42,11 @@ Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
     return settle(rc);
 }
 
+// While a subrequest has its turn (add_before_body, SSI) our bytes wait in nginx's postpone filter, of which
+// no bit tells.
 bool Stream::blocked() const noexcept {
-    return request_->buffered || connection()->buffered;
+    return request_->buffered || connection()->buffered || request_->postponed != nullptr ||
+           connection()->data != request_;
 }
 
 // The return code of the filters does not tell whether the bytes are through; the buffered bits do.
@@ -83,7 +86,8 @@ void Stream::watchProgress() noexcept {
     }
 }
 
-// The connection with a socket: that of all streams with HTTP/2.
+// The connection with a socket: that of all streams with HTTP/2. (A module that is built without HTTP/2
+// cannot know it, and leaves a connection that stands still to nginx's own timeout.)
 ngx_connection_t* Stream::transport() const noexcept {
 #if (NGX_HTTP_V2)
     if (request_->stream != nullptr) {

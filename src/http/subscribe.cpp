@@ -46,6 +46,7 @@ bool setHeaders(ngx_http_request_t* r, const Subscriber* subscriber) noexcept {
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = nullptr;
     r->headers_out.content_encoding = identityEncoding();
+    r->disable_not_modified = 1; // a stream has no version that a condition could ask for
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
     if (!addHeader(r, "Cache-Control", "no-store, no-cache, no-transform") ||
@@ -82,18 +83,25 @@ void sendAtOnce(ngx_http_request_t* r) noexcept {
     }
 }
 
-ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
+// NGX_OK: the header is sent, and the stream may begin.
+ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     if (!setHeaders(r, &subscriber)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ngx_int_t rc = ngx_http_send_header(r);
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return rc;
+    }
+    return !r->header_only && watchClient(r) ? NGX_OK : NGX_ERROR;
+}
+
+ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
+    ngx_int_t rc = sendHeaders(r, subscriber);
+    if (rc != NGX_OK) {
+        subscriber.abandon();
         return rc;
     }
     sendAtOnce(r);
-    if (!watchClient(r)) {
-        return NGX_ERROR;
-    }
     if (!subscriber.begin()) {
         return subscriber.conclude();
     }

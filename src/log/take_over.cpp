@@ -30,6 +30,7 @@ void Log::takeOver(Log& old) noexcept {
         }
         offset = old.ring().after(offset, record);
     }
+    index().rebuild(); // records that were too large have left entries behind
     end();
     old.header_->retired = 1;
 }

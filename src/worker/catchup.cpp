@@ -26,7 +26,8 @@ std::span<ReplayChannel> Catchup::channels() const noexcept {
 }
 
 Catchup::Catchup(Feed& feed, EventId cursor, EventId lastId, const History& history) noexcept
-    : feed_(feed), lastId_(lastId), replay_(feed.tail->zone().log, channels(), cursor, lastId, history) {}
+    : feed_(feed), cursor_(cursor), lastId_(lastId),
+      replay_(feed.tail->zone().log, channels(), cursor, lastId, history) {}
 
 Catchup* Catchup::allocate(Feed& feed) noexcept {
     static_assert(alignof(ReplayChannel) <= alignof(Catchup));

@@ -35,6 +35,9 @@ public:
     // Adds events to the batch.
     Progress read(BatchRef& out) noexcept;
 
+    // What the cursor means; newer than any event if it is unknown.
+    EventId cursor() const noexcept { return cursor_; }
+
     // The newest event of the zone when stock was taken.
     EventId lastId() const noexcept { return lastId_; }
 
@@ -51,6 +54,7 @@ private:
     std::span<ReplayChannel> channels() const noexcept;
 
     Feed& feed_;
+    EventId cursor_;
     EventId lastId_;
     bool sought_ = false;
     bool begun_ = false;

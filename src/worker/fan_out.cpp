@@ -22,7 +22,7 @@ void Tail::beginRound(Feed& feed) noexcept {
     feed.inRound = true;
     feed.fresh = false;
     feed.lost = std::exchange(feed.freshLost, false);
-    feed.current = std::exchange(feed.pending, BatchRef());
+    feed.current = takePending(feed);
     if (feed.lost) {
         feed.current.reset();
     }

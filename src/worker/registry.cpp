@@ -74,7 +74,8 @@ bool Registry::isAlive(const WorkerEntry& entry) noexcept {
 }
 
 // An entry whose process slot is now ours belongs to a worker that is certainly dead, whatever its pid is
-// now.
+// now. Those of the dead become ours until what they have left behind is cleared away: nobody else may take
+// them before.
 WorkerSet Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
     WorkerSet dead{};
     entries_ = static_cast<WorkerEntry*>(zone->data);
@@ -88,15 +89,15 @@ WorkerSet Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
             continue;
         }
         if (taken) {
-            entry.subscribers.store(0);
-            entry.pid.store(0);
             dead[i / 64] |= uint64_t{1} << i % 64;
+        } else if (index_ != kNoEntry) {
+            continue;
         }
+        entry.slot.store(ngx_process_slot);
+        entry.pending.store(0);
+        entry.subscribers.store(0);
+        entry.pid.store(ngx_pid);
         if (index_ == kNoEntry) {
-            entry.slot.store(ngx_process_slot);
-            entry.pending.store(0);
-            entry.subscribers.store(0);
-            entry.pid.store(ngx_pid);
             index_ = i;
         }
     }
@@ -109,10 +110,17 @@ WorkerSet Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
     return dead;
 }
 
+void Registry::cleared(uint32_t worker) noexcept {
+    if (worker != index_) {
+        entries_[worker].pid.store(0);
+    }
+}
+
 void Registry::release() noexcept {
     if (hasEntry()) {
-        own().subscribers.store(0);
-        own().pid.store(0);
+        if (own().subscribers.load() == 0) {
+            own().pid.store(0);
+        }
         index_ = kNoEntry;
     }
 }

@@ -38,9 +38,14 @@ public:
     // One more, for a worker that found none of these; -1 after an error, which is logged.
     static int makeEventfd(ngx_log_t* log) noexcept;
 
-    // In a worker: takes an entry for this process, and frees those of workers that died. Returns the marks
-    // of these.
+    // In a worker: takes an entry for this process, and those of workers that died. Returns the marks of
+    // these: what they have left in the index of the zones is to be cleared away, and each to be given back
+    // by cleared().
     WorkerSet claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept;
+    void cleared(uint32_t worker) noexcept;
+
+    // At the end. A worker that is made to end with subscribers leaves its entry to be found like that of a
+    // dead one.
     void release() noexcept;
 
     bool hasEntry() const noexcept { return index_ != kNoEntry; }

@@ -1,5 +1,6 @@
 #include "worker/subscriber.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "worker/free_list.hpp"
@@ -89,7 +90,7 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
         live_ = true;
         return feed_->ended() ? Admission::Ended : Admission::Ok;
     }
-    cursor_ = arrival.cursor;
+    cursor_ = catchup_->cursor();
     return seekStart();
 }
 
@@ -145,6 +146,11 @@ bool Subscriber::fail(CloseReason reason, ngx_int_t code) noexcept {
     noteReason(reason);
     closeCode_ = code;
     return false;
+}
+
+void Subscriber::abandon() noexcept {
+    noteReason(CloseReason::Error);
+    detach();
 }
 
 ngx_int_t Subscriber::conclude() noexcept {
@@ -264,7 +270,7 @@ bool Subscriber::advance() noexcept {
 
 // At the tip of channels that have ended, or told to end: the stream does so as soon as it is not blocked.
 bool Subscriber::endIfOver() noexcept {
-    if (live_ && feed_->ended()) {
+    if (live_ && !feed_->pending && feed_->ended()) {
         noteReason(CloseReason::Ended);
         ending_ = true;
     }
@@ -273,10 +279,10 @@ bool Subscriber::endIfOver() noexcept {
 
 bool Subscriber::give(BatchRef batch) noexcept {
     if (batch->events != 0) {
-        cursor_ = batch->last;
+        cursor_ = std::max(cursor_, batch->last); // a gap behind its events may have told a later place
         primed_ = true;
         context_->events += batch->events;
-        context_->lastId = cursor_;
+        context_->lastId = batch->last;
         WorkerEntry& counters = Worker::self().counters();
         counters.delivered.fetch_add(batch->events, std::memory_order_relaxed);
     }

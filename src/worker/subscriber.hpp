@@ -52,6 +52,9 @@ public:
     // Sends the first bytes and what is there. false: the stream has ended already, see conclude().
     [[nodiscard]] bool begin() noexcept;
 
+    // Leaves the feed without a word: something else will be answered.
+    void abandon() noexcept;
+
     // Leaves the feed; returns what the request is to be finalized with.
     ngx_int_t conclude() noexcept;
 

@@ -1,5 +1,7 @@
 // What a subscriber sends besides the batches of its feed: the first bytes, and what it reads from the log
 // for itself.
+#include <algorithm>
+
 #include "sse/json.hpp"
 #include "worker/subscriber.hpp"
 #include "worker/worker.hpp"
@@ -90,7 +92,7 @@ Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
         case Catchup::Progress::Outdated:
             closeCatchup();
             if (out && out->events != 0) {
-                cursor_ = out->last;
+                cursor_ = std::max(cursor_, out->last);
                 history_ = {};
             }
             break;

@@ -13,6 +13,10 @@ constexpr int kScanRecords = 1024;
 // A batch that has grown to this size is handed out before more is collected.
 constexpr size_t kMaxBatch = 256 * 1024;
 
+// And when all feeds together have collected so much. Where a channel for everybody goes together with a
+// private one each subscriber is a feed of his own, and each event is copied as often.
+constexpr size_t kMaxPending = 8 * 1024 * 1024;
+
 } // namespace
 
 Tail::Tail(Zone& zone) noexcept : zone_(&zone), position_(zone.log.head()), live_(nullptr) {
@@ -96,16 +100,18 @@ bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
         feed.next = position_ + header.length;
         return true;
     }
-    if (feed.pending && feed.pending->size + header.payloadLength > kMaxBatch) {
+    if ((feed.pending && feed.pending->size + header.payloadLength > kMaxBatch) ||
+        (pendingBytes_ != 0 && pendingBytes_ + header.payloadLength > kMaxPending)) {
         return false;
     }
     bool first = !feed.pending;
     char* place = feed.pending.room(header.payloadLength);
     if (place == nullptr || !zone_->log.copy(position_, header.nameLength, header.payloadLength, place)) {
         feed.freshLost = true; // no memory, or overwritten while it was copied
-        feed.pending.reset();
+        takePending(feed);
     } else {
         feed.pending.grow(header.payloadLength);
+        pendingBytes_ += header.payloadLength;
         feed.pending.addEvent(header.id);
         if (first) {
             feed.pendingFrom = position_;
@@ -119,12 +125,24 @@ bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
 // The ring has passed us. Each subscriber finds out by the index what it has really missed.
 void Tail::lose() noexcept {
     position_ = zone_->log.head();
+    uint32_t entries = zone_->log.figures().channelCapacity;
+    for (uint32_t entry = 0; entry < entries; ++entry) {
+        for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
+            ZoneLock lock(*zone_);
+            channel->ended = hasEnded(zone_->log.state(entry), channel->nameView());
+        }
+    }
     for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_); q = ngx_queue_next(q)) {
         Feed& feed = *queueItem<Feed>(q, offsetof(Feed, all));
-        feed.pending.reset();
+        takePending(feed);
         feed.freshLost = true;
         queue(feed);
     }
+}
+
+BatchRef Tail::takePending(Feed& feed) noexcept {
+    pendingBytes_ -= feed.pending.size();
+    return std::exchange(feed.pending, BatchRef());
 }
 
 void Tail::queue(Feed& feed) noexcept {

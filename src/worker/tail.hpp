@@ -4,6 +4,7 @@
 //   log --scan--> LiveChannel --> Feed (pending batch) --fan-out--> subscribers at the tip
 #pragma once
 
+#include <algorithm>
 #include <span>
 
 #include "ngx.hpp"
@@ -26,7 +27,10 @@ public:
     void leave(Subscriber& subscriber) noexcept;
 
     // Events of the feed before this offset have been handed to everybody at the tip.
-    uint64_t tip(const Feed& feed) const noexcept { return feed.pending ? feed.pendingFrom : position_; }
+    // A feed is ahead of the scan when it has taken an event that another feed has no room for yet.
+    uint64_t tip(const Feed& feed) const noexcept {
+        return feed.pending ? feed.pendingFrom : std::max(position_, feed.next);
+    }
 
     // One turn: reads on, and hands out a slice. Returns whether there is more to do at once.
     bool turn() noexcept;
@@ -50,10 +54,13 @@ private:
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;
     void dropFeed(Feed* feed) noexcept;
 
+    bool hasEnded(const ChannelState& state, std::string_view name) noexcept;
+
     bool scan() noexcept;
     bool take(const RecordHeader& header) noexcept;
     bool collect(Feed& feed, const RecordHeader& header) noexcept;
     void lose() noexcept;
+    BatchRef takePending(Feed& feed) noexcept;
     void queue(Feed& feed) noexcept;
 
     bool fanOut() noexcept;
@@ -61,8 +68,9 @@ private:
     void endRound(Feed& feed) noexcept;
 
     Zone* zone_;
-    uint64_t position_;  // everything before it has been looked at
-    LiveChannel** live_; // by index entry
+    uint64_t position_;       // everything before it has been looked at
+    LiveChannel** live_;      // by index entry
+    size_t pendingBytes_ = 0; // of all feeds
     uint32_t liveCount_ = 0;
     uint32_t answered_ = 0; // the last census that was answered
     ngx_queue_t feeds_;

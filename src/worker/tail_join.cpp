@@ -152,14 +152,18 @@ LiveChannel* Tail::makeChannel(const ChannelState& state, uint64_t hash, std::st
     std::memcpy(channel->name, name.data(), name.size());
     ngx_queue_init(&channel->feeds);
 
-    RecordHeader newest;
-    channel->ended = state.newest != kNoOffset && zone_->log.read(state.newest, newest) == ReadStatus::Ok &&
-                     newest.kind == RecordKind::End && zone_->log.isNamed(state.newest, newest, name);
+    channel->ended = hasEnded(state, name);
 
     channel->sameEntry = live_[state.entry];
     live_[state.entry] = channel;
     ++liveCount_;
     return channel;
+}
+
+bool Tail::hasEnded(const ChannelState& state, std::string_view name) noexcept {
+    RecordHeader newest;
+    return state.newest != kNoOffset && zone_->log.read(state.newest, newest) == ReadStatus::Ok &&
+           newest.kind == RecordKind::End && zone_->log.isNamed(state.newest, newest, name);
 }
 
 // Frees a channel that no feed has any more.
@@ -236,6 +240,7 @@ void Tail::dropFeed(Feed* feed) noexcept {
     if (feed->queued) {
         ngx_queue_remove(&feed->runnable);
     }
+    takePending(*feed);
     feed->~Feed();
     ngx_free(feed);
 }

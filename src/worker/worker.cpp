@@ -21,20 +21,15 @@ constexpr uint32_t kSweep = 4096;
 constinit Worker worker;
 
 // Takes back what a dead worker has left in the zones' indexes.
-void forget(const MainConfig& config, const WorkerSet& dead) noexcept {
+void forget(const MainConfig& config, uint32_t mark) noexcept {
     auto* zones = static_cast<Zone**>(config.zones.elts);
-    for (uint32_t mark = 0; mark < Registry::kSharedMark; ++mark) {
-        if ((dead[mark / 64] >> mark % 64 & 1) == 0) {
-            continue;
-        }
-        for (ngx_uint_t i = 0; i < config.zones.nelts; ++i) {
-            bool more = true;
-            for (uint32_t from = 0; more; from += kSweep) {
-                ZoneLock lock(*zones[i]);
-                more = zones[i]->log.forgetWorker(mark, from, kSweep);
-                if (!more) {
-                    zones[i]->log.beginCensus();
-                }
+    for (ngx_uint_t i = 0; i < config.zones.nelts; ++i) {
+        bool more = true;
+        for (uint32_t from = 0; more; from += kSweep) {
+            ZoneLock lock(*zones[i]);
+            more = zones[i]->log.forgetWorker(mark, from, kSweep);
+            if (!more) {
+                zones[i]->log.beginCensus();
             }
         }
     }
@@ -64,7 +59,12 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
         this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).drain(); }, LoopEvent::Kind::Blocking);
 
     WorkerSet dead = registry_.claim(config.workers, cycle->log);
-    forget(config, dead);
+    for (uint32_t mark = 0; mark < Registry::kSharedMark; ++mark) {
+        if ((dead[mark / 64] >> mark % 64 & 1) != 0) {
+            forget(config, mark);
+            registry_.cleared(mark);
+        }
+    }
     if (dead != WorkerSet{}) {
         registry_.wakeAll(); // to take part in the census
     }
@@ -159,6 +159,14 @@ void Worker::poll() noexcept {
 }
 
 // --- Leaving ---
+
+// What comes when all others have gone already has its turn too.
+void Worker::add(Leaver& leaver) noexcept {
+    ngx_queue_insert_tail(&leavers_, &leaver.link);
+    if (draining_ && !drain_.waiting()) {
+        drain_.wait(kDrainStep);
+    }
+}
 
 // Streams end one after the other over sse_drain, so that their clients do not all come back at once. The
 // timer is set here and now: nginx exits as soon as it finds none that is not cancelable.

@@ -32,7 +32,7 @@ public:
     void runSoon() noexcept { turn_.postNext(); }
 
     // Registers what has to end when the worker leaves.
-    void add(Leaver& leaver) noexcept { ngx_queue_insert_tail(&leavers_, &leaver.link); }
+    void add(Leaver& leaver) noexcept;
     // Whether it is leaving: what begins now should end at once.
     bool leaving() const noexcept { return ngx_exiting || draining_; }
 
