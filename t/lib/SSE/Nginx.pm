@@ -73,7 +73,7 @@ sub wait_until ($condition, $what, $seconds = $SSE::Client::Patience) {
 
 # Options: subscribe, publish (more directives in /sub and in /pub), locations (more locations), zone (its size);
 # or instead of what they make: http, server. Further texts: main, events, servers (at the http level).
-# listen (listeners), workers, module (0: do without), master (0: master_process off),
+# listen (listeners), workers, module (0: do without), master (0: master_process off), daemon (1: so that it can be upgraded),
 # drain (sse_drain, default 1s; undef: leave it out), reuseport (default: with several workers), env (of nginx),
 # allow (regular expressions for lines that the error log may hold although they look like trouble).
 sub new ($class, %option) {
@@ -146,12 +146,13 @@ sub configuration ($self) {
     $main = 'load_module ' . module() . ";\n$main" if $self->{module};
     my $level = $ENV{TEST_NGINX_DEBUG} ? 'debug' : 'info';
     my $mode  = $self->{master} ? 'on' : 'off';
+    my $daemon = $self->{daemon} ? 'on' : 'off';
     my $drain = $self->{module} && defined $self->{drain} ? "sse_drain $self->{drain};" : '';
     my $temporary = join "\n    ", map {"${_}_temp_path $_;"} qw(client_body proxy fastcgi uwsgi scgi);
     my $servers = join '', map { $self->server_block($_) } @{ $self->{listen} };
     return <<"END";
 $main
-daemon off;
+daemon $daemon;
 master_process $mode;
 worker_processes $self->{workers};
 pid nginx.pid;
@@ -208,10 +209,12 @@ sub write_configuration ($self) {
     $self->write_file('nginx.conf', $self->configuration);
 }
 
+# At once, for a nginx may be about to read it.
 sub write_file ($self, $name, $content) {
-    open my $file, '>:raw', "$self->{prefix}/$name" or die "$name: $!";
+    open my $file, '>:raw', "$self->{prefix}/$name.new" or die "$name: $!";
     print $file $content;
     CORE::close $file or die "$name: $!";
+    rename "$self->{prefix}/$name.new", "$self->{prefix}/$name" or die "$name: $!";
 }
 
 sub read_file ($self, $name) {
@@ -220,8 +223,10 @@ sub read_file ($self, $name) {
     return readline($file) // '';
 }
 
+# With the whole path of the binary, for that is what a nginx starts when it is upgraded.
 sub command ($self, @more) {
-    return (binary(), '-p', "$self->{prefix}/", '-c', 'nginx.conf', '-e', 'error.log', @more);
+    state $binary = binary() =~ m{/} ? Cwd::abs_path(binary()) : (grep {-x} map {"$_/@{[binary()]}"} split /:/, $ENV{PATH})[0];
+    return ($binary, '-p', "$self->{prefix}/", '-c', 'nginx.conf', '-e', 'error.log', @more);
 }
 
 # nginx -t: (true if it is content, what it says).
@@ -239,6 +244,7 @@ sub launch ($self) {
         %ENV = (%ENV, %{ $self->{env} // {} });
         exec $self->command or POSIX::_exit(127);
     }
+    $self->{pid} = $self->daemon_of($self->{pid}) if $self->{daemon};
     $running{ $self->{pid} } = $self;
     my @left = values %{ $self->{ports} };
     wait_until(
@@ -252,9 +258,26 @@ sub launch ($self) {
     return $self->alive;
 }
 
+# The master, when the process that was started has left it to itself; that process, when there is none.
+sub daemon_of ($self, $starter) {
+    local $?;
+    waitpid $starter, 0;
+    return $starter unless $? == 0;
+    wait_until(sub { $self->read_file('nginx.pid') =~ /\A(\d+)\n/ && $1 }, 'the pid of nginx');
+    return $self->read_file('nginx.pid') =~ s/\n//r;
+}
+
+# One that is not our child is gone when it is at most a zombie.
+sub is_running ($pid) {
+    my $found = waitpid $pid, POSIX::WNOHANG();
+    return $found == 0 if $found >= 0;
+    open my $stat, '<', "/proc/$pid/stat" or return 0;
+    return (readline($stat) // '') =~ /\A\d+ \(.*\) [^ZX] /;
+}
+
 sub alive ($self) {
     return 0 unless $self->{pid};
-    return 1 if waitpid($self->{pid}, POSIX::WNOHANG()) == 0;
+    return 1 if is_running($self->{pid});
     $self->{exit} = $?;
     delete $running{ delete $self->{pid} };
     return 0;
@@ -313,12 +336,12 @@ sub subscribe_on ($self, $pid, $path, %option) {
 
 # Processes ----------------------------------------------------------------------------------------------------
 
-sub children ($self) {
+sub children ($self, $master = $self->{pid}) {
     my %title;
     for my $file (glob '/proc/[0-9]*/stat') {
         open my $stat, '<', $file or next;
         my ($pid, $state, $parent) = (readline($stat) // '') =~ /\A(\d+) \(.*\) (\S) (\d+)/ or next;
-        next if $parent != $self->{pid} || $state eq 'Z';
+        next if $parent != $master || $state eq 'Z';
         open my $line, '<', "/proc/$pid/cmdline" or next;
         $title{$pid} = readline($line) // '';
     }
@@ -374,6 +397,25 @@ sub kill9 ($self, $pid) {
         },
         'a new worker'
     );
+}
+
+# Starts a second nginx beside this one, as for another binary, waits for its workers, and from now on is about that
+# one. The old master, which is returned, has still to be sent QUIT. Needs the option daemon.
+sub upgrade ($self) {
+    my $old = $self->{pid};
+    $self->write_configuration;
+    $self->signal('USR2');
+    wait_until(sub { ($self->read_file('nginx.pid') =~ /\A(\d+)\n/ ? $1 : $old) != $old }, 'the new master');
+    $self->become($self->read_file('nginx.pid') =~ s/\n//r);
+    wait_until(sub { @{ [$self->workers] } == $self->{workers} }, 'the new workers');
+    return $old;
+}
+
+# From now on this is about that master.
+sub become ($self, $master) {
+    delete $running{ $self->{pid} };
+    $self->{pid} = $master;
+    $running{$master} = $self;
 }
 
 # Ends nginx (gracefully unless told otherwise) and returns what was wrong in its log.
