@@ -41,8 +41,13 @@ TEXT
 TEXT
     test) cat <<'TEXT' ;;
 ./build.sh test [ARGUMENT OF prove]...
-    Builds the module with gcc and with clang, builds the unit tests and runs all tests, or those that are named:
-    ./build.sh test -v t/publish.t
+    Builds the module with gcc, with clang and with fault points (build/faults/), builds the unit tests and runs all
+    tests, or those that are named: ./build.sh test -v t/publish.t
+TEXT
+    chaos) cat <<'TEXT' ;;
+./build.sh chaos [ARGUMENT]...
+    Builds the module, with and without fault points, and runs t/chaos/chaos.pl, which kills workers, reloads and
+    upgrades nginx under load, and counts what got lost. What it can be told is at its top; for example --seconds N.
 TEXT
     install) cat <<'TEXT' ;;
 ./build.sh install
@@ -64,6 +69,7 @@ TEXT
     build      builds build/ngx_http_sse_module.so
     run        builds, then runs the demo on http://127.0.0.1:8080/ until Ctrl-C
     test       builds, then runs all tests
+    chaos      builds, then injects faults under load
     install    builds, then installs the module for this Debian's nginx
     lint       checks the style of the sources
     clean      removes what was built
@@ -82,6 +88,7 @@ packages_of() {
     build | run | install) say nginx nginx-dev g++ make ;;
     clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
+    chaos) say nginx nginx-dev g++ make perl libio-socket-ssl-perl curl openssl ;;
     test) say nginx nginx-dev g++ make clang perl libcmocka-dev libio-socket-ssl-perl curl openssl \
         nghttp2-client ca-certificates chromium nodejs npm ;;
     lint) say nginx nginx-dev g++ make clang clang-format clang-tidy cppcheck shellcheck ;;
@@ -224,10 +231,16 @@ build_module() ( # NGINX-SOURCE DIRECTORY COMPILER OUTPUT OPTION...
     fi
 )
 
-build_for_distribution() { # COMPILER OUTPUT
+build_for_distribution() { # COMPILER OUTPUT [DIRECTORY]
     local options
     mapfile -t options < <(options_of nginx)
-    build_module /usr/share/nginx/src "$root/build/$1" "$1" "$2" "${options[@]}"
+    build_module /usr/share/nginx/src "${3:-$root/build/$1}" "$1" "$2" "${options[@]}"
+}
+
+# A module that can be made to kill its worker at any step of a change, for tests.
+build_with_faults() {
+    SSE_CXXFLAGS="-DSSE_FAULTS ${SSE_CXXFLAGS:-}" \
+        build_for_distribution gcc "$root/build/faults/$module" "$root/build/faults"
 }
 
 build_for_source() { # DIRECTORY COMPILER
@@ -322,12 +335,21 @@ verb_test() {
     need test
     build_for_distribution gcc "$root/build/$module"
     build_for_distribution clang "$root/build/clang/$module"
+    build_with_faults
     make -s -j"$(nproc)" -f t/unit/Makefile
     install_browser_client
     for argument in "$@"; do
         [[ ! -e $argument ]] || where=""
     done
     prove -r "$@" ${where:+"$where"}
+}
+
+verb_chaos() {
+    need chaos
+    build_for_distribution gcc "$root/build/$module"
+    build_with_faults
+    export TEST_NGINX_MODULE=$root/build/$module TEST_NGINX_FAULTS_MODULE=$root/build/faults/$module
+    exec perl t/chaos/chaos.pl "$@"
 }
 
 # What t/browser.t drives the browser with.
@@ -394,7 +416,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | install | lint | clean)
+deps | build | run | test | chaos | install | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;
