@@ -6,7 +6,6 @@
 
 namespace sse {
 
-// Reads it all. NGX_OK, or what the content handler returns (the refusal has been sent then).
 class ArrivalReader {
 public:
     // Reads it all; false if the request is to be refused.

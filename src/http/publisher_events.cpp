@@ -99,7 +99,7 @@ bool Publisher::consumeEnd() noexcept {
         }
         break;
     case Framing::Sse:
-        if (!check(parser_.finish([this](const Event& event) noexcept { return stage(event); }))) {
+        if (!check(parser_.finish())) {
             return false;
         }
         break;

@@ -103,4 +103,17 @@ void EventParser::endBlock() noexcept {
     inBlock_ = false;
 }
 
+ParseStatus EventParser::finish() noexcept {
+    ParseStatus status = ParseStatus::Ok;
+    lines_.finish([&](std::string_view line) noexcept {
+        line = withoutBom(line);
+        status = line.empty() ? ParseStatus::Ok : addLine(line);
+        return true;
+    });
+    if (status == ParseStatus::Ok && inBlock_) {
+        status = ParseStatus::Incomplete;
+    }
+    return status;
+}
+
 } // namespace sse

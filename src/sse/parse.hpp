@@ -34,8 +34,8 @@ public:
     template <typename Sink>
     ParseStatus feed(std::string_view piece, Sink&& sink) noexcept;
 
-    template <typename Sink>
-    ParseStatus finish(Sink&& sink) noexcept;
+    // The body has ended. Only a blank line makes an event, so there is none to hand out.
+    ParseStatus finish() noexcept;
 
     // Whether something has begun that a blank line has not ended: an unfinished line, or a field.
     bool inEvent() const noexcept { return inBlock_ || lines_.inLine(); }
@@ -75,21 +75,6 @@ ParseStatus EventParser::feed(std::string_view piece, Sink&& sink) noexcept {
         return status == ParseStatus::Ok;
     });
     return status != ParseStatus::Ok ? status : parseStatus(split);
-}
-
-// The sink is never called: only a blank line makes an event, and that has been handed out by feed.
-template <typename Sink>
-ParseStatus EventParser::finish(Sink&&) noexcept {
-    ParseStatus status = ParseStatus::Ok;
-    lines_.finish([&](std::string_view line) noexcept {
-        line = withoutBom(line);
-        status = line.empty() ? ParseStatus::Ok : addLine(line);
-        return true;
-    });
-    if (status == ParseStatus::Ok && inBlock_) {
-        status = ParseStatus::Incomplete;
-    }
-    return status;
 }
 
 } // namespace sse

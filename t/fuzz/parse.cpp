@@ -51,7 +51,7 @@ Result parse(std::string_view text, size_t length) {
         return result.status == sse::ParseStatus::Ok;
     });
     if (result.status == sse::ParseStatus::Ok) {
-        result.status = parser.finish(sink);
+        result.status = parser.finish();
     }
     return result;
 }

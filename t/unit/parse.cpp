@@ -31,7 +31,7 @@ Result parse(const Pieces& pieces, size_t maxEvent = 1000) {
             return result;
         }
     }
-    result.status = parser.finish(sink);
+    result.status = parser.finish();
     return result;
 }
 
@@ -210,7 +210,7 @@ void testEventIsHandedOutAtOnce(void**) {
         assert_int_equal(events, step.events);
         assert_int_equal(parser.inEvent(), step.inEvent);
     }
-    assert_int_equal(parser.finish(sink), ParseStatus::Ok);
+    assert_int_equal(parser.finish(), ParseStatus::Ok);
 }
 
 std::string encode(const RandomEvent& event) {
