@@ -15,16 +15,16 @@ my $server = SSE::Nginx->start(
     locations => 'location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }',
 );
 
-# Publishes 1, 2, 3... from a process of its own until it is told to stop. Each line it writes: number, status, id.
+# Publishes 1, 2, 3... from a process of its own until there is a file that tells it to stop, for a signal would cut off
+# the last one. Each line it writes: number, status, id.
 sub start_publisher {
     my $parent = $$;
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
-    my $stop = 0;
-    local $SIG{TERM} = sub { $stop = 1 };
+    my $stop = $server->prefix . '/stop';
     open my $file, '>', $server->prefix . '/published' or POSIX::_exit(1);
     $file->autoflush(1);
-    for (my $number = 1; !$stop && getppid == $parent; $number++) {
+    for (my $number = 1; !-e $stop && getppid == $parent; $number++) {
         my $answer = eval { $server->publish('/pub?channel=c', $number) };
         my $status = $answer ? $answer->status : 0;
         print $file "$number $status ", $status == 201 ? $answer->json->{id} : '-', "\n";
@@ -77,7 +77,7 @@ for my $round (1 .. 5) {
     note sprintf 'reload %d: the old workers were gone after %.1f s', $round, time - $start;
     cmp_ok time - $start, '<', 12, 'the old workers leave in time';
 }
-kill TERM => $publisher;
+$server->write_file('stop', '');
 waitpid $publisher, 0;
 
 my @line = map { [split / /] } split /\n/, $server->read_file('published');
