@@ -15,7 +15,11 @@ sub new ($class, %option) {
     my $socket = IO::Socket::INET->new(Proto => 'tcp') or die "socket: $!";
     setsockopt $socket, SOL_SOCKET, SO_RCVBUF, pack 'l', $option{rcvbuf} if $option{rcvbuf};
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, pack 'l', 1;
-    $socket->connect($option{port}, Socket::inet_aton('127.0.0.1')) or die "connect to $option{port}: $!";
+    my $address = Socket::inet_aton('127.0.0.1');
+    # A signal interrupts connect, but not the connecting, which is waited for by another connect.
+    until ($socket->connect($option{port}, $address)) {
+        die "connect to $option{port}: $!" unless $!{EINTR};
+    }
     if ($option{tls}) {
         require IO::Socket::SSL;
         # Making a context takes longer than all the rest.
