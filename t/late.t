@@ -1,0 +1,55 @@
+# Requests of which a leaving worker has half the head: what comes when its streams have ended ends within sse_drain, too.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(time);
+use SSE::Nginx;
+
+my $server = SSE::Nginx->start(
+    drain     => '2s',
+    locations => 'location = /lines { sse_publish $arg_channel; sse_framing lines; }',
+);
+my $chunked = "Transfer-Encoding: chunked\r\n\r\n";
+
+# What is to be sent to the leaving worker, and what is expected in the end.
+my %late = (
+    'a publisher of lines' => {
+        line   => 'POST /lines?channel=c',
+        rest   => $chunked . "5\r\nwhole\r\n1\r\n\n\r\n",
+        status => 201,
+    },
+    'a publisher of half a line' => { line => 'POST /lines?channel=c', rest => $chunked . "4\r\nhalf\r\n", status => 200 },
+    'a publisher of nothing'     => { line => 'POST /lines?channel=c', rest => $chunked, status => 200 },
+    'a publisher of half an event' => {
+        line   => 'POST /pub?channel=c',
+        rest   => "Content-Length: 10\r\n\r\nhalf",
+        status => 503,
+    },
+    'a subscriber' => { line => 'GET /sub?channel=c', rest => "\r\n", status => 200 },
+);
+
+for my $name (sort keys %late) {
+    subtest $name => sub {
+        my $late       = $late{$name};
+        my $subscriber = $server->subscribe('/sub?channel=c')->ready;
+        my $client     = $server->connect;
+        $client->send_raw("$late->{line} HTTP/1.1\r\nHost: localhost\r\n");
+        # The only worker has read that when it has answered a request on a later connection.
+        $server->get('/status') for 1 .. 3;
+        my @old = $server->reload;
+        is $subscriber->wait_closed, 'clean', 'the drain is over';
+        is_deeply [$server->leaving_workers], \@old, 'but the worker still there';
+
+        my $start = time;
+        $client->write($late->{rest});
+        is $client->wait_closed(10), 'clean', 'the late one ends';
+        is $client->status, $late->{status}, "with status $late->{status}";
+        cmp_ok time - $start, '<', 8, 'in time';
+        $client->close;
+        $server->wait_gone(@old);
+        is_deeply [$server->problems], [], 'without a word of trouble';
+    };
+}
+
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
