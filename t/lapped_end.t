@@ -1,0 +1,89 @@
+# A worker stands while the log is overwritten and a channel ends: when it goes on it knows.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use SSE::Nginx;
+use SSE::Process;
+
+my $server = SSE::Nginx->start(workers => 2, zone => '512k');
+my ($slow, $quick) = $server->workers;
+
+# A connection to the worker that goes on all the time.
+sub connection_to ($pid) {
+    for (1 .. 1000) {
+        my $connection = $server->connect;
+        return $connection if $server->request(GET => '/status', on => $connection)->finish->header('X-Worker') eq $pid;
+        $connection->close;
+    }
+    die "worker $pid never answers";
+}
+my $publisher = connection_to($quick);
+
+sub publish ($channel, $data) {
+    is $server->publish("/pub?channel=$channel", $data, on => $publisher)->status, 201, "$channel: $data";
+}
+sub overwrite { $server->publish('/pub?channel=other', 'x' x 10_000, on => $publisher) for 1 .. 120 }
+
+sub end_channel ($channel) {
+    is $server->request(DELETE => "/pub?channel=$channel", on => $publisher)->finish->status, 200, 'the channel ends';
+}
+
+# The subscribers of a channel, after something has happened while their worker stood.
+sub while_standing ($channel, $what) {
+    my @subscriber = map { $server->subscribe_on($slow, "/sub?channel=$channel")->ready } 1 .. 3;
+    publish($channel, 'before');
+    $_->next_event for @subscriber;
+    freeze($slow);
+    $what->();
+    thaw($slow);
+    return @subscriber;
+}
+
+# Whether there is such an event among the next ones.
+sub hears ($subscriber, $data) {
+    while (my $event = $subscriber->next_event(10)) {
+        return 1 if $event->{data} eq $data;
+    }
+    return 0;
+}
+
+subtest 'overwritten, then ended' => sub {
+    my @subscriber = while_standing('a', sub { overwrite(); end_channel('a') });
+    is $_->wait_closed(10), 'clean', 'the stream ends' for @subscriber;
+    my $back = $server->subscribe('/sub?channel=a', cursor => $subscriber[0]->last_event_id);
+    is $back->status, 204, 'who comes back is told to stay away';
+};
+
+subtest 'the last event is still there' => sub {
+    my @subscriber = while_standing('b', sub { overwrite(); publish('b', 'last'); end_channel('b') });
+    is $_->wait_closed(10), 'clean', 'the stream ends' for @subscriber;
+    is_deeply [grep { $_ eq 'last' } $_->data(9, 0)], ['last'], 'after what was left' for @subscriber;
+};
+
+subtest 'ended, then alive again' => sub {
+    my @subscriber = while_standing('c', sub { overwrite(); end_channel('c'); publish('c', 'again') });
+    ok hears($_, 'again'), 'the event of the new life arrives' for @subscriber;
+    publish('c', 'and on');
+    ok hears($_, 'and on'), 'and the stream goes on' for @subscriber;
+    end_channel('c');
+    is $_->wait_closed(10), 'clean', 'until the channel ends again' for @subscriber;
+};
+
+subtest 'ended, and alive again only later' => sub {
+    my @subscriber = while_standing('d', sub { overwrite(); end_channel('d') });
+    is $_->wait_closed(10), 'clean', 'the stream ends' for @subscriber;
+    publish('d', 'again');
+    my $new = $server->subscribe_on($slow, '/sub?channel=d')->ready;
+    publish('d', 'newer');
+    ok hears($new, 'newer'), 'a new one does not';
+    ok !$new->closed, 'end';
+};
+
+subtest 'only overwritten' => sub {
+    my @subscriber = while_standing('e', \&overwrite);
+    publish('e', 'after');
+    ok hears($_, 'after'), 'the stream goes on' for @subscriber;
+};
+
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
