@@ -12,6 +12,7 @@ namespace {
 struct Guard {
     std::string_view module;
     size_t words;
+    bool isRealm = false; // the word is an expression, which may be "off"
 };
 
 #if (NGX_HAVE_INET6)
@@ -27,17 +28,19 @@ constexpr size_t kUnix = 0;
 
 constexpr Guard kGuards[] = {
     {"ngx_http_access_module", 1 + kIpv6 + kUnix}, // rules for each family of addresses
-    {"ngx_http_auth_basic_module", 1},             // the realm
+    {"ngx_http_auth_basic_module", 1, true},       // the realm
     {"ngx_http_auth_request_module", 1},           // the length of the URI
-    {"ngx_http_auth_jwt_module", 1},               // the realm
+    {"ngx_http_auth_jwt_module", 1, true},         // the realm
 };
 
-bool isSet(ngx_conf_t* cf, const ngx_module_t& module, size_t words) noexcept {
+bool isSet(ngx_conf_t* cf, const ngx_module_t& module, const Guard& guard) noexcept {
     auto* context = static_cast<ngx_http_conf_ctx_t*>(cf->ctx);
     auto* conf = static_cast<uintptr_t*>(context->loc_conf[module.ctx_index]);
-    return conf != nullptr && std::any_of(conf, conf + words, [](uintptr_t word) {
-               return word != 0 && word != static_cast<uintptr_t>(NGX_CONF_UNSET);
-           });
+    bool set = conf != nullptr && std::any_of(conf, conf + guard.words, [](uintptr_t word) {
+                   return word != 0 && word != static_cast<uintptr_t>(NGX_CONF_UNSET);
+               });
+    return set &&
+           !(guard.isRealm && view(reinterpret_cast<ngx_http_complex_value_t*>(*conf)->value) == "off");
 }
 
 } // namespace
@@ -51,8 +54,7 @@ bool isGuarded(ngx_conf_t* cf) noexcept {
     for (ngx_uint_t i = 0; cf->cycle->modules[i] != nullptr; ++i) {
         const ngx_module_t& module = *cf->cycle->modules[i];
         for (const Guard& guard : kGuards) {
-            if (module.type == NGX_HTTP_MODULE && guard.module == module.name &&
-                isSet(cf, module, guard.words)) {
+            if (module.type == NGX_HTTP_MODULE && guard.module == module.name && isSet(cf, module, guard)) {
                 return true;
             }
         }

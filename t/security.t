@@ -203,6 +203,7 @@ subtest 'nginx -t' => sub {
     };
     like $check->('location /pub { sse_publish c; }'), $warning, 'warns about an open location';
     like $check->('location /pub { sse_publish c; sse_cors *; }'), $warning, 'CORS is no protection';
+    like $check->('location /pub { sse_publish c; auth_basic off; }', 'auth_basic x;'), $warning, 'nor is auth_basic off';
     for my $guard ('internal;', 'allow 127.0.0.1; deny all;', 'deny all;', 'auth_basic x; auth_basic_user_file users;', 'auth_request /auth;',
         'satisfy any; allow 127.0.0.1; deny all;', 'allow unix:; deny all;', 'allow ::1; deny all;')
     {
