@@ -36,9 +36,12 @@ constexpr Guard kGuards[] = {
 bool isSet(ngx_conf_t* cf, const ngx_module_t& module, const Guard& guard) noexcept {
     auto* context = static_cast<ngx_http_conf_ctx_t*>(cf->ctx);
     auto* conf = static_cast<uintptr_t*>(context->loc_conf[module.ctx_index]);
-    bool set = conf != nullptr && std::any_of(conf, conf + guard.words, [](uintptr_t word) {
-                   return word != 0 && word != static_cast<uintptr_t>(NGX_CONF_UNSET);
-               });
+    if (conf == nullptr) {
+        return false;
+    }
+    bool set = std::any_of(conf, conf + guard.words, [](uintptr_t word) {
+        return word != 0 && word != static_cast<uintptr_t>(NGX_CONF_UNSET);
+    });
     return set &&
            !(guard.isRealm && view(reinterpret_cast<ngx_http_complex_value_t*>(*conf)->value) == "off");
 }
