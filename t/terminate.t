@@ -32,7 +32,8 @@ for my $round (1 .. 3) {
         is subscribers('c2'), 0, 'nobody is on the others';
         my $status = $server->get('/status')->json;
         is $status->{subscribers}, 1, 'one in the status';
-        is_deeply [sort { $a <=> $b } map { $_->{pid} } @{ $status->{workers} }], [$server->workers], 'the workers as they are';
+        my @pid = sort { $a <=> $b } map { $_->{pid} } @{ $status->{workers} };
+        is_deeply \@pid, [$server->workers], 'the workers as they are';
         is zone()->{channels}, 1, 'all channels but one are given back';
         $kept->close;
         wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody');
