@@ -142,7 +142,7 @@ ngx_int_t Publisher::run() noexcept {
     ngx_int_t rc = ngx_http_read_client_request_body(request_, onBody);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         unlink();
-        return rc;
+        return bodyError(rc);
     }
     return NGX_DONE;
 }

@@ -198,6 +198,7 @@ void Subscriber::onLeave(Leaver& leaver, bool force) noexcept {
         return;
     }
     if (self.stream_.blocked()) {
+        self.stream_.giveUp();
         self.closeCode_ = NGX_ERROR;
     }
     self.close();
