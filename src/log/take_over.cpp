@@ -9,7 +9,6 @@ void Log::takeOver(Log& old) noexcept {
     old.recover();
     begin();
     header_->key = old.header_->key; // the hashes in the records stay true
-    header_->lastId.raise(old.lastId());
     header_->published.store(old.header_->published.load());
 
     // Channels without a record lose their entries, and with them their newest ids.
@@ -30,6 +29,7 @@ void Log::takeOver(Log& old) noexcept {
         }
         offset = old.ring().after(offset, record);
     }
+    header_->lastId.raise(old.lastId()); // the newest may have been too large
     index().rebuild(); // records that were too large have left entries behind
     end();
     old.header_->retired = 1;

@@ -1,0 +1,339 @@
+// Taking over from a log of another size: events, ids, counts and gaps go on, and the old log is left behind.
+#include "check.hpp"
+#include "cmocka.hpp"
+#include "model.hpp"
+
+using namespace sse;
+
+namespace {
+
+constexpr uint64_t kSeeds = 60;
+
+struct Setting {
+    uint64_t channels = 12;
+    uint32_t entries = 16;
+    size_t capacity = Log::kMinCapacity;
+    uint64_t longest = 900;   // bytes of data
+    uint64_t longestRare = 0; // of one event in twenty
+    uint64_t hashes = UINT64_MAX;
+};
+
+class Life {
+public:
+    Life(uint64_t seed, const Setting& setting)
+        : setting_(setting), random_(seed), now_(kBirth), old_(setting.entries, setting.capacity) {
+        model_.hashes = setting.hashes;
+    }
+
+    // As many events as go round the ring a few times, or that leave it half empty. Some channels fall
+    // silent.
+    void fill(uint64_t percent) {
+        const uint64_t bytes = setting_.capacity * percent / 100;
+        while (old_.log.head() < bytes) {
+            publish(old_, old_.log.head() < bytes / 2 ? setting_.channels : setting_.channels * 2 / 3);
+            if (random_.chance(2)) {
+                old_.log.listen(model_.hash(drawName()), random_.below(kMaxWorkers));
+            }
+            if (random_.chance(2)) {
+                old_.log.unlisten(random_.below(setting_.entries), random_.below(kMaxWorkers));
+            }
+        }
+        checkZone(old_);
+    }
+
+    // Moves into another log, which is in order afterwards; the ids and the count go on.
+    void moveTo(Zone& zone) {
+        for (const LoggedEvent& event : walk(old_.log)) {
+            recorded_.insert(model_.events[event.header.number].channel);
+            const uint64_t length =
+                sizeof(RecordHeader) + event.header.nameLength + event.header.payloadLength;
+            if ((length + 7) / 8 * 8 > zone.log.maxRecord()) {
+                dropped_.insert(event.header.number);
+            }
+        }
+        zone.log.takeOver(old_.log);
+        if (dropped_.empty()) {
+            checkZone(zone);
+        }
+        assert_true(zone.log.lastId() >= old_.log.lastId());
+        assert_int_equal(zone.log.figures().published, model_.events.size());
+        checkRetired();
+    }
+
+    // For every set of channels that had events: exactly what is there, and a gap exactly for what is not.
+    void checkExactly(Zone& zone) {
+        for (int i = 0; i < 40; ++i) {
+            const std::set<std::string> names = drawNames(recorded_);
+            const EventId cursor = drawCursor(zone, model_, random_);
+            const bool unknown = cursor > zone.log.lastId();
+            const EventId from = unknown ? EventId{} : cursor;
+            const Replayed given = run(zone, model_, names, cursor, {}, random_);
+            bool missed = false;
+            for (const std::string& name : names) {
+                const std::vector<uint64_t> right = kept(zone, name, from);
+                const auto got = given.numbers.find(name);
+                assert_true(right == (got == given.numbers.end() ? std::vector<uint64_t>() : got->second));
+                missed = missed || countBehind(name, from) > right.size();
+            }
+            missed = missed || (from < EventId{kBirth, 0}); // of before the old log's birth
+            const Gap gap = unknown                        ? Gap::Unknown
+                            : cursor == Replay::kBeginning ? Gap::None
+                            : missed                       ? Gap::Evicted
+                                                           : Gap::None;
+            assert_int_equal(static_cast<int>(given.gap), static_cast<int>(gap));
+        }
+    }
+
+    // For any set of channels: nothing wrong, nothing out of order, and no silence about what is missing.
+    void checkSafely(Zone& zone) {
+        for (int i = 0; i < 40; ++i) {
+            const std::set<std::string> names{drawName(), drawName(), drawName()};
+            checkReplay(zone, model_, names, drawCursor(zone, model_, random_), {}, false, random_);
+        }
+    }
+
+    // The old log answers like the new one, where both hold the same.
+    void checkSame(Zone& zone) {
+        for (int i = 0; i < 40; ++i) {
+            const std::set<std::string> names = drawNames(recorded_);
+            const EventId cursor = drawCursor(old_, model_, random_);
+            if (cursor > old_.log.lastId()) {
+                continue; // the new one was born later
+            }
+            const Replayed before = run(old_, model_, names, cursor, {}, random_);
+            const Replayed after = run(zone, model_, names, cursor, {}, random_);
+            assert_true(before.numbers == after.numbers);
+            assert_int_equal(static_cast<int>(before.gap), static_cast<int>(after.gap));
+            assert_true(before.start == after.start);
+        }
+    }
+
+    // Life goes on, even if the clock was set back.
+    void goOn(Zone& zone, uint64_t events) {
+        now_ -= 50;
+        for (uint64_t i = 0; i < events; ++i) {
+            publish(zone, setting_.channels);
+        }
+        if (dropped_.empty()) {
+            checkZone(zone);
+        }
+        assert_int_equal(zone.log.figures().published, model_.events.size());
+    }
+
+    Zone& old() { return old_; }
+    const Model& model() const { return model_; }
+    bool anyDropped() const { return !dropped_.empty(); }
+    uint64_t now() const { return now_; }
+
+private:
+    std::string drawName() { return Model::name(random_.below(setting_.channels)); }
+
+    std::set<std::string> drawNames(const std::set<std::string>& from) {
+        std::set<std::string> names;
+        for (uint64_t i = random_.below(3); i < 3 && !from.empty(); ++i) {
+            names.insert(*std::next(from.begin(), random_.below(from.size())));
+        }
+        return names;
+    }
+
+    void publish(Zone& zone, uint64_t channels) {
+        now_ += random_.below(4);
+        const std::string name = Model::name(random_.below(channels));
+        const bool end = random_.chance(3);
+        const std::string own = !end && random_.chance(30) ? "own-" + std::to_string(random_.below(9)) : "";
+        const uint64_t longest =
+            setting_.longestRare != 0 && random_.chance(5) ? setting_.longestRare : setting_.longest;
+        const uint64_t most = std::min(longest, zone.log.maxRecord() - 256);
+        const std::string rendered =
+            end ? "" : fields(std::string(random_.below(most), 'a' + random_.below(26)));
+        const EventId before = zone.log.lastId();
+        const Appended appended = zone.log.append(
+            {.channel = name, .hash = model_.hash(name), .ownId = own, .end = end, .fields = rendered}, now_);
+        assert_true(appended.status == AppendStatus::Ok && appended.id > before);
+        const std::string id = idText(appended.id) + (own.empty() ? "" : "~" + own);
+        model_.events.push_back({appended.id, name, "id: " + id + "\n" + rendered, now_});
+    }
+
+    // Nothing can be added to the old log, and all that it held can still be read.
+    void checkRetired() {
+        const uint64_t head = old_.log.head();
+        assert_true(append(old_.log, "channel-0", "late", now_ + 1).status == AppendStatus::Retired);
+        assert_true(old_.log.head() == head);
+        checkZone(old_);
+    }
+
+    // The numbers of a channel's events behind the id that a log should have, oldest first: those in the
+    // ring, and of these the ones newer than the last that was too large.
+    std::vector<uint64_t> kept(const Zone& zone, const std::string& name, EventId from) const {
+        std::vector<uint64_t> numbers;
+        for (uint64_t number = zone.log.figures().evicted; number < model_.events.size(); ++number) {
+            const ModelEvent& event = model_.events[number];
+            if (event.channel != name) {
+                continue;
+            }
+            if (dropped_.count(number) != 0) {
+                numbers.clear();
+            } else if (event.id > from) {
+                numbers.push_back(number);
+            }
+        }
+        return numbers;
+    }
+
+    size_t countBehind(const std::string& name, EventId from) const {
+        return std::count_if(model_.events.begin(), model_.events.end(), [&](const ModelEvent& event) {
+            return event.channel == name && event.id > from;
+        });
+    }
+
+    Setting setting_;
+    Random random_;
+    uint64_t now_;
+    Zone old_;
+    Model model_;
+    std::set<std::string> recorded_; // channels with a record in the old log
+    std::set<uint64_t> dropped_;     // events too large for the new one
+};
+
+void takesAll(void**) {
+    for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+        Life life(seed, {});
+        life.fill(seed % 4 == 0 ? 50 : 100 * (seed % 4));
+        Zone zone{static_cast<uint32_t>(16 + seed % 20), Log::kMinCapacity * 2 + seed % 5 * 8, life.now()};
+        life.moveTo(zone);
+        assert_int_equal(zone.log.figures().evicted, life.old().log.figures().evicted);
+        life.checkSame(zone);
+        life.checkExactly(zone);
+        life.checkSafely(zone);
+        life.goOn(zone, 400);
+        life.checkExactly(zone);
+        life.checkSafely(zone);
+    }
+}
+
+void keepsTheNewest(void**) {
+    for (uint64_t seed = 100; seed < 100 + kSeeds; ++seed) {
+        Life life(seed, {.capacity = 4 * Log::kMinCapacity, .longest = 1500});
+        life.fill(130);
+        Zone zone{16, Log::kMinCapacity + seed % 7 * 8, life.now()};
+        life.moveTo(zone);
+        assert_true(zone.log.figures().evicted > life.old().log.figures().evicted);
+        assert_true(zone.log.figures().used > zone.log.capacity() - 2 * (1500 + 256));
+        life.checkExactly(zone);
+        life.checkSafely(zone);
+        life.goOn(zone, 200);
+        life.checkExactly(zone);
+    }
+}
+
+// An event larger than the new log takes is missing, and so is what lay behind it in its channel.
+void leavesOutWhatIsTooLarge(void**) {
+    uint64_t with = 0;
+    for (uint64_t seed = 200; seed < 200 + kSeeds; ++seed) {
+        Life life(seed, {.capacity = 4 * Log::kMinCapacity, .longest = 400, .longestRare = 40000});
+        life.fill(60 + seed % 90);
+        Zone zone{16, Log::kMinCapacity, life.now()};
+        life.moveTo(zone);
+        with += life.anyDropped() ? 1 : 0;
+        life.checkExactly(zone);
+        checkEntries(zone, walk(zone.log));
+        checkQueue(zone);
+        life.goOn(zone, 300);
+        life.checkExactly(zone);
+        checkQueue(zone);
+    }
+    assert_true(with > kSeeds / 2);
+}
+
+// Channels that the old index or the new one had no room for.
+void fewerEntries(void**) {
+    for (uint64_t seed = 300; seed < 300 + kSeeds; ++seed) {
+        const uint32_t before = 1 + seed % 40;
+        const uint32_t after = 1 + seed % 13 * 3;
+        Life life(seed, {.channels = 30, .entries = before});
+        life.fill(40 * (1 + seed % 5));
+        Zone zone{after, Log::kMinCapacity + seed % 2 * 3000, life.now()};
+        life.moveTo(zone);
+        life.checkSafely(zone);
+        life.goOn(zone, 150);
+        life.checkSafely(zone);
+    }
+}
+
+void collisions(void**) {
+    for (uint64_t seed = 400; seed < 400 + kSeeds; ++seed) {
+        Life life(seed, {.hashes = 1 + seed % 6});
+        life.fill(150);
+        Zone zone{8, Log::kMinCapacity * (1 + seed % 2), life.now()};
+        life.moveTo(zone);
+        life.checkSafely(zone);
+        life.goOn(zone, 150);
+        life.checkSafely(zone);
+    }
+}
+
+void severalTimes(void**) {
+    Life life(500, {});
+    life.fill(80);
+    Zone second{20, 2 * Log::kMinCapacity, life.now()};
+    life.moveTo(second);
+    Zone third{16, Log::kMinCapacity, life.now()};
+    third.log.takeOver(second.log);
+    checkZone(third);
+    life.checkSame(third);
+    life.checkExactly(third);
+    assert_true(append(second.log, "a", "late").status == AppendStatus::Retired);
+    life.goOn(third, 100);
+}
+
+void nothingToTake(void**) {
+    for (const uint64_t born : {kBirth - 1000, kBirth, kBirth + 1000}) {
+        Zone old{4, Log::kMinCapacity, kBirth};
+        Zone zone{4, 2 * Log::kMinCapacity, born};
+        zone.log.takeOver(old.log);
+        checkZone(zone);
+        assert_true(zone.log.lastId() == (EventId{std::max(born, kBirth), 0}));
+        assert_int_equal(zone.log.figures().published, 0);
+        assert_int_equal(zone.log.figures().used, 0);
+        assert_true(append(old.log, "a", "late").status == AppendStatus::Retired);
+
+        // A reader of the old log, who had seen nothing of it, goes on without a gap.
+        const Appended first = append(zone.log, "a", "first", kBirth);
+        assert_true(first.id > (EventId{kBirth, 0}));
+        checkZone(zone);
+        ReplayChannel channels[] = {channel(zone.log, "a")};
+        Replay replay{zone.log, channels, {kBirth, 0}, zone.log.lastId(), {}};
+        assert_true(replay.seek(UINT32_MAX) == ReadStatus::Ok && replay.gap() == Gap::None);
+        ReplayEvent event;
+        assert_true(replay.next(UINT64_MAX, event) == ReadStatus::Ok && event.header.id == first.id);
+    }
+}
+
+// Names have the same hashes as before, by the old log's key, and publishers' own ids are found.
+void namesAndOwnIds(void**) {
+    Zone old{4};
+    append(old.log, "a", "1", kBirth, "mine");
+    const EventId newest = append(old.log, "a", "2", kBirth, "mine").id;
+    Zone zone{4, 2 * Log::kMinCapacity};
+    zone.header().key = {3, 4};
+    zone.log.takeOver(old.log);
+    assert_true(zone.log.hash("a") == old.log.hash("a"));
+    const ReplayChannel channels[] = {channel(zone.log, "a")};
+    assert_true(findOwnId(zone.log, channels, "mine", UINT32_MAX) == newest);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(takesAll),
+        cmocka_unit_test(keepsTheNewest),
+        cmocka_unit_test(leavesOutWhatIsTooLarge),
+        cmocka_unit_test(fewerEntries),
+        cmocka_unit_test(collisions),
+        cmocka_unit_test(severalTimes),
+        cmocka_unit_test(nothingToTake),
+        cmocka_unit_test(namesAndOwnIds),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
