@@ -40,9 +40,11 @@ TEXT
     Ctrl-C ends it; nothing is left behind. SSE_PORT in the environment sets another port.
 TEXT
     test) cat <<'TEXT' ;;
-./build.sh test [ARGUMENT OF prove]...
+./build.sh test [--sanitize] [ARGUMENT OF prove]...
     Builds the module with gcc, with clang and with fault points (build/faults/), builds the unit tests and runs all
     tests, or those that are named: ./build.sh test -v t/publish.t
+      --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
+                          distribution's source package, in build/sanitize/; the unit tests also under valgrind
 TEXT
     chaos) cat <<'TEXT' ;;
 ./build.sh chaos [ARGUMENT]...
@@ -91,6 +93,7 @@ packages_of() {
     chaos) say nginx nginx-dev g++ make perl libio-socket-ssl-perl curl openssl ;;
     test) say nginx nginx-dev g++ make clang perl libcmocka-dev libio-socket-ssl-perl curl openssl \
         nghttp2-client ca-certificates chromium nodejs npm ;;
+    sanitize) say dpkg-dev libpcre2-dev libssl-dev zlib1g-dev valgrind ;;
     lint) say nginx nginx-dev g++ make clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
     esac
@@ -106,6 +109,7 @@ has() {
     libcmocka-dev) [[ -e /usr/include/cmocka.h ]] ;;
     libio-socket-ssl-perl) perl -MIO::Socket::SSL -e 1 2>/dev/null ;;
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
+    dpkg-dev) command -v dpkg-source >/dev/null ;;
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
@@ -332,6 +336,13 @@ verb_run() {
 
 verb_test() {
     local argument where=t
+    case ${1:-} in
+    --sanitize)
+        source t/sanitize.sh
+        test_sanitized "${@:2}"
+        return
+        ;;
+    esac
     need test
     build_for_distribution gcc "$root/build/$module"
     build_for_distribution clang "$root/build/clang/$module"
@@ -404,7 +415,7 @@ lint_cppcheck() {
         --suppress=uninitMemberVar -j "$(nproc)" -Isrc src
 }
 
-lint_shell() { shellcheck build.sh .ci/run; }
+lint_shell() { shellcheck -x build.sh .ci/run t/*.sh; }
 
 verb_clean() {
     rm -rf build t/browser/node_modules

@@ -75,7 +75,10 @@ note sprintf 'private memory: %s KB', join ' ', map { $_->[1] / 1024 } @sample;
 note sprintf 'slope: %.0f bytes a second; a leak of 8 bytes each would be %.0f', $slope, $leak;
 cmp_ok $heartbeats, '>', $count * 10, 'there were heartbeats';
 cmp_ok $events,     '>', $count * 10, 'and events';
-cmp_ok $slope, '<', $leak / 2, 'and memory stays as it is';
+SKIP: {
+    skip 'freed memory is kept back to be watched', 1 if $ENV{TEST_NGINX_SANITIZE};
+    cmp_ok $slope, '<', $leak / 2, 'and memory stays as it is';
+}
 $_->close for @subscribers;
 wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody to be counted');
 is_deeply [$server->stop], [], 'no trouble';

@@ -109,7 +109,10 @@ subtest 'come and go' => sub {
     $round->($_) for 3 .. $total / $batch;
     my ($later, $open_later) = ($memory->(), $descriptors->());
     note "$total connections: private memory $kilobytes KB, then $later KB; descriptors $open, then $open_later";
-    cmp_ok $later - $kilobytes, '<', 300, 'memory is as it was';
+    SKIP: {
+        skip 'freed memory is kept back to be watched', 1 if $ENV{TEST_NGINX_SANITIZE};
+        cmp_ok $later - $kilobytes, '<', 300, 'memory is as it was';
+    }
     cmp_ok $open_later, '<=', $open + 2, 'as are the descriptors';
     my $status = $server->get('/status')->json;
     is $status->{subscribers}, 0, 'nobody is counted';

@@ -149,8 +149,11 @@ subtest 'memory' => sub {
     # What the allocator keeps from the first time is there to be used again: only growth after that would be lost.
     my @round = map { [memory_of_stalled(30)] } 1 .. 3;
     note sprintf '%.0f bytes for each stalled subscriber', $round[0][0];
-    cmp_ok $_->[0], '<', 150_000, 'a stalled subscriber holds no queue' for @round;
-    cmp_ok $round[2][1] - $round[0][1], '<', 1000, 'and leaves nothing behind';
+    SKIP: {
+        skip 'freed memory is kept back to be watched', 4 if $ENV{TEST_NGINX_SANITIZE};
+        cmp_ok $_->[0], '<', 150_000, 'a stalled subscriber holds no queue' for @round;
+        cmp_ok $round[2][1] - $round[0][1], '<', 1000, 'and leaves nothing behind';
+    }
 };
 
 for my $seconds (2, 4) {

@@ -5,6 +5,10 @@ use warnings;
 
 use Test::More;
 
+# Where the programs are, and what runs them, if not they themselves (valgrind).
+my $directory = $ENV{TEST_UNIT_DIRECTORY} // 'build/unit';
+my $runner    = $ENV{TEST_UNIT_RUNNER}    // '';
+
 my @names = map { m{([^/]+)\.cpp$} } sort glob 't/unit/*.cpp';
 plan skip_all => 'there are no unit tests' unless @names;
 
@@ -12,7 +16,7 @@ plan skip_all => 'there are no unit tests' unless @names;
 sub run_program {
     my ($name) = @_;
     local $ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
-    open my $output, '-|', "./build/unit/$name 2>&1" or return fail "$name starts: $!";
+    open my $output, '-|', "$runner ./$directory/$name 2>&1" or return fail "$name starts: $!";
     my ($planned, $seen) = (0, 0);
     while (my $line = <$output>) {
         chomp $line;

@@ -1,0 +1,135 @@
+# shellcheck shell=bash disable=SC2154
+# ./build.sh test --sanitize: sourced by build.sh, whose functions and variables it uses.
+#
+# Only nginx as a whole can be checked for what its pools hide, so it is built anew: every allocation of a pool becomes
+# one of malloc (NGX_DEBUG_PALLOC), all of it under AddressSanitizer. UBSan looks at the module alone, because nginx
+# itself does what is undefined and harmless.
+
+sanitized=$root/build/sanitize
+
+# Fetches the source package of the installed nginx; prints the directory of the unpacked tree. The system's list of
+# sources stays as it is: a copy has the same places, but for source packages.
+nginx_source() {
+    local tree apt=$sanitized/apt
+    tree=$sanitized/source/nginx-$(version_of_binary nginx)
+    if [[ ! -e $tree ]]; then
+        rm -rf "$apt" "$sanitized/source"
+        mkdir -p "$apt"/{parts,lists/partial,cache/archives/partial} "$sanitized/source"
+        copy_sources "$apt/parts"
+        local options=(-q -o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$apt/parts"
+            -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+        ((EUID != 0)) || options+=(-o APT::Sandbox::User=root) # apt's own user may not read everywhere
+        unpack_source "$tree" "${options[@]}" >"$sanitized/source.log" 2>&1 || {
+            tail -n 20 "$sanitized/source.log" >&2
+            die "there is no source package of this nginx to be had"
+        }
+    fi
+    say "$tree"
+}
+
+unpack_source() { # TREE OPTION-OF-APT...
+    local tree=$1 version
+    shift
+    cd "${tree%/*}" && apt-get "$@" update || return
+    for version in $(source_versions "$@"); do
+        if apt-get "$@" --download-only source "nginx=$version"; then
+            dpkg-source -x "nginx_$version.dsc" unfinished && mv unfinished "$tree"
+            return
+        fi
+    done
+    return 1
+}
+
+# The versions of the same release of nginx, the installed one first and then from new to old: an archive drops the
+# version that a newer one has replaced, and may not have the newer one yet.
+source_versions() { # OPTION-OF-APT...
+    local installed
+    installed=$(dpkg-query -W -f '${source:Version}' nginx)
+    apt-cache "$@" showsrc nginx | sed -n 's/^Version: //p' | sort -Vr |
+        awk -v installed="$installed" -v release="${installed%%-*}-" '
+            $0 == installed { first = $0 "\n" }
+            $0 != installed && index($0, release) == 1 { rest = rest $0 "\n" }
+            END { printf "%s%s", first, rest }'
+}
+
+copy_sources() { # DIRECTORY
+    local file
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [[ ! -s $file ]] || sed 's/^deb /deb-src /' "$file" >"$1/${file##*/}.list"
+    done
+    for file in /etc/apt/sources.list.d/*.sources; do
+        [[ ! -s $file ]] || sed 's/^Types: *deb *$/Types: deb-src/' "$file" >"$1/${file##*/}"
+    done
+}
+
+# The options of the distribution, with other flags.
+sanitized_options() {
+    options_of nginx | grep -v -- '^--with-\(cc\|ld\)-opt='
+    local debug="-DNGX_DEBUG_PALLOC=1 -DNGX_DEBUG_MALLOC=1 -DNGX_SUPPRESS_WARN=1"
+    say "--with-cc-opt=-O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=address $debug"
+    # The object has the settings of the sanitizers, for a nginx that upgrades itself starts without an environment.
+    say "--with-ld-opt=-fPIC -fsanitize=address,undefined $sanitized/settings.o"
+    say "--with-debug"
+}
+
+build_sanitized_nginx() { # SOURCE OPTION...
+    local source=$1 directory=$sanitized/nginx
+    shift
+    local wanted
+    wanted=$(printf '%s\n' "$source" "$@"; cat t/sanitize.c)
+    if [[ -x $directory/objs/nginx && $wanted == "$(cat "$directory/fingerprint" 2>/dev/null)" ]]; then
+        return
+    fi
+    say "building nginx $(version_of_source "$source") with AddressSanitizer"
+    rm -rf "$directory"
+    link_tree "$source" "$directory/nginx"
+    (
+        cd "$directory/nginx"
+        ./configure "$@" --builddir="$directory/objs"
+        make -s -j"$(nproc)" -f "$directory/objs/Makefile" binary
+    ) >"$directory/build.log" 2>&1 || {
+        tail -n 20 "$directory/build.log" >&2
+        die "nginx does not build, see $directory/build.log"
+    }
+    say "$wanted" >"$directory/fingerprint"
+}
+
+# UBSan for the objects of the module alone, AddressSanitizer for all by the options of nginx.
+build_sanitized_module() { # SOURCE DIRECTORY FLAGS OPTION...
+    local source=$1 directory=$2 flags=$3
+    shift 3
+    SSE_CXXFLAGS="-fsanitize=undefined $flags" \
+        build_module "$source" "$directory" gcc "$directory/$module" "$@"
+}
+
+# The unit tests under valgrind, without the sanitizers, which it does not go with.
+valgrind_unit_tests() {
+    make -s -j"$(nproc)" -f t/unit/Makefile
+    TEST_UNIT_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes" prove t/unit.t
+}
+
+test_sanitized() {
+    local source options argument where=t
+    need test
+    need sanitize
+    mkdir -p "$sanitized"
+    gcc -c -fPIC -o "$sanitized/settings.o" t/sanitize.c
+    source=$(nginx_source)
+    mapfile -t options < <(sanitized_options)
+    build_sanitized_nginx "$source" "${options[@]}"
+    build_sanitized_module "$source" "$sanitized/module" "" "${options[@]}"
+    build_sanitized_module "$source" "$sanitized/faults" -DSSE_FAULTS "${options[@]}"
+    make -s -j"$(nproc)" -f t/unit/Makefile out=build/sanitize/unit FLAGS=-fsanitize=address,undefined
+    build_for_distribution gcc "$root/build/$module" # some tests look at that one
+    build_for_distribution clang "$root/build/clang/$module"
+    install_browser_client
+    for argument in "$@"; do
+        [[ ! -e $argument ]] || where=""
+    done
+    [[ ! $where ]] || valgrind_unit_tests
+    export TEST_NGINX_BINARY=$sanitized/nginx/objs/nginx
+    export TEST_NGINX_MODULE=$sanitized/module/$module TEST_NGINX_FAULTS_MODULE=$sanitized/faults/$module
+    export TEST_UNIT_DIRECTORY=build/sanitize/unit UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    export TEST_NGINX_SANITIZE=1 # for tests that cannot find what they look for then
+    prove -r "$@" ${where:+"$where"}
+}
