@@ -1,7 +1,9 @@
 #include "zone.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
+#include <signal.h>
 #include <sys/random.h>
 
 namespace sse {
@@ -88,7 +90,27 @@ Zone* findOldZone(ngx_cycle_t* cycle, const Zone& zone) noexcept {
     return nullptr;
 }
 
+// For a leaving worker: waits for the lock without sleeping on it, and takes it from a process that is gone.
+void lockOrSeize(const Zone& zone, ngx_shmtx_t* mutex) noexcept {
+    while (!ngx_shmtx_trylock(mutex)) {
+        auto holder = static_cast<ngx_pid_t>(*mutex->lock);
+        if (holder != 0 && kill(holder, 0) == -1 && errno == ESRCH && ngx_shmtx_force_unlock(mutex, holder)) {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse_zone \"%V\" was locked by %P", &zone.name,
+                          holder);
+        }
+        ngx_sched_yield();
+    }
+}
+
 } // namespace
+
+ZoneLock::ZoneLock(const Zone& zone) noexcept : mutex_(&zone.pool()->mutex) {
+    if (ngx_exiting) {
+        lockOrSeize(zone, mutex_);
+    } else {
+        ngx_shmtx_lock(mutex_);
+    }
+}
 
 ngx_uint_t defaultChannels(size_t zoneSize) noexcept {
     return std::clamp<ngx_uint_t>(zoneSize / 2048, 64, 1024 * 1024);

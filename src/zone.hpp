@@ -19,9 +19,11 @@ struct Zone {
 };
 
 // Holds the zone's lock: the slab pool's mutex, the only one that nginx releases when a worker dies with it.
+// Of zones that the newest configuration does not have, or has in another size, it does not; those have only
+// leaving workers, which see to it themselves.
 class ZoneLock {
 public:
-    explicit ZoneLock(const Zone& zone) noexcept : mutex_(&zone.pool()->mutex) { ngx_shmtx_lock(mutex_); }
+    explicit ZoneLock(const Zone& zone) noexcept;
     ~ZoneLock() { ngx_shmtx_unlock(mutex_); }
     ZoneLock(const ZoneLock&) = delete;
     ZoneLock& operator=(const ZoneLock&) = delete;
