@@ -1,29 +1,34 @@
 #!/usr/bin/perl
 # Everything that can go wrong at once: workers are killed, reloaded, upgraded and run out of room while publishers and
 # subscribers go on. In the end every subscriber must have every event of its channel once and in order, or have been
-# told of the gap.
+# told of the gap; and what nginx counts must be true whenever there is a calm.
 #
-#   t/chaos/chaos.pl [--seed N] [--seconds N] [--fault KIND]... [--publishers N] [--subscribers N]
+#   t/chaos/chaos.pl [--seed N] [--seconds N] [--profile NAME] [--fault KIND]... [--publishers N] [--subscribers N]
+#                    [--channels N] [--pause SECONDS] [--calm SECONDS]
 #
-# Ends with a table, and with a status other than 0 if anything in it is wrong. The faults are those of Chaos::Faults;
-# `crash` needs a module built with -DSSE_FAULTS, see SSE::Faulty.
+# Profiles: all (every fault), kills (a random worker is killed every second), storm (a reload every 500 ms). The faults
+# are those of Chaos::Faults; `crash` needs a module built with -DSSE_FAULTS, see SSE::Faulty. --calm: the time between
+# two calms. Ends with a table, and with a status other than 0 if anything in it is wrong.
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/../lib", $FindBin::Bin;
 use Getopt::Long;
-use IO::Select;
 use List::Util qw(sum0);
 use Time::HiRes qw(time);
 use Chaos::Faults;
-use Chaos::Publisher;
-use Chaos::Subscriber;
-use Chaos::Verdict;
+use Chaos::Gauges;
+use Chaos::Leaving;
+use Chaos::Load;
 use SSE::Faulty;
 use SSE::Nginx;
 
-my %option = (seed => int rand 2**31, seconds => 60, publishers => 4, subscribers => 200, channels => 50, pause => 0.005);
-GetOptions(\%option, qw(seed=i seconds=f publishers=i subscribers=i channels=i pause=f fault=s@))
+my @known   = (sort(keys %Chaos::Faults::period), @Chaos::Faults::lives);
+my %profile = (all => \@known, kills => ['kill'], storm => ['hup']);
+my %option = (seed => int rand 2**31, profile => 'all', publishers => 4, subscribers => 200, channels => 50, pause => 0.005);
+GetOptions(\%option, qw(seed=i seconds=f profile=s publishers=i subscribers=i channels=i pause=f calm=f fault=s@))
     or die "chaos: see the head of $0\n";
+$option{seconds} //= $option{profile} eq 'all' ? 60 : 20;
+$option{calm}    //= $option{profile} eq 'all' ? 5 : $option{seconds};
 chdir "$FindBin::Bin/../..";
 $| = 1;
 say "seed $option{seed}";
@@ -31,8 +36,7 @@ srand $option{seed};
 
 # What is injected: steady faults for most of the time, then those that end the life of a zone.
 my $faulty = SSE::Faulty::module();
-my @known  = (sort(keys %Chaos::Faults::period), @Chaos::Faults::lives);
-my @kinds  = @{ $option{fault} // \@known };
+my @kinds  = @{ $option{fault} // $profile{ $option{profile} } // die "chaos: there is no profile \"$option{profile}\"\n" };
 for my $kind (@kinds) {
     die "chaos: there is no fault \"$kind\" but @known\n" unless grep { $_ eq $kind } @known;
 }
@@ -43,179 +47,110 @@ if (!$faulty && grep { $_ eq 'crash' } @kinds) {
 my @lives = grep { my $life = $_; grep { $_ eq $life } @kinds } @Chaos::Faults::lives;
 
 $ENV{TEST_NGINX_MODULE} = $faulty if $faulty;
-my $megabytes = 32;
+my ($megabytes, $drain) = (32, 1);
 my $server = SSE::Nginx->start(
     daemon  => 1,
     workers => 4,
     listen  => [qw(h1 tls h2c)],
     zone    => "${megabytes}m",
+    drain   => "${drain}s",
     publish => $faulty ? 'sse_test_crash_at $arg_crash;' : '',
 );
-$server->allow(qr/exited on signal 9/, qr/shared memory zone "\w+" was locked by/, qr/unknown directive "rubbish"/);
+$server->allow(qr/exited on signal 9/, qr/shared memory zone "\w+" was locked by/);
+$server->allow(qr/unknown directive "rubbish"/) if grep { $_ eq 'badconf' } @kinds;
 
-# The load ----------------------------------------------------------------------------------------------------------
-
-my @publishers = map {
-    Chaos::Publisher->start(
-        server   => $server,
-        name     => "p$_",
-        channels => $option{channels},
-        pause    => $option{pause},
-        seed     => $option{seed} + $_
-    )
-} 1 .. $option{publishers};
-$_->order('pause') for @publishers;
-my @subscribers = map {
-    Chaos::Subscriber->new(
-        server  => $server,
-        channel => 'c' . $_ % $option{channels},
-        via     => $_ % 40 == 13 ? 'h2c' : $_ % 4 == 3 ? 'tls' : 'h1'
-    )
-} 0 .. $option{subscribers} - 1;
-my $verdict = Chaos::Verdict->new;
-my $paused  = 0;
-
-sub take_reports (@reports) {
-    for my $report (@reports) {
-        $report->[0] eq 'paused' ? $paused++ : $verdict->take(@$report);
-    }
-}
-
-# One turn: reads what has come for anybody, and lets the others reconnect.
-sub turn {
-    $_->tend for @subscribers;
-    my %whose = map { my $handle = $_->handle; $handle ? (fileno $handle => $_) : () } @subscribers;
-    my $select = IO::Select->new(map { $_->handle } @publishers);
-    $select->add(grep {defined} map { $_->handle } @subscribers);
-    for my $handle ($select->can_read(0.02)) {
-        my $subscriber = $whose{ fileno($handle) // -1 };
-        $subscriber->read if $subscriber;
-    }
-    take_reports($_->reports) for @publishers;
-}
-
-# Lets the load go on until the condition holds; the seconds that it took.
-sub go_on_until ($condition, $what, $seconds = 60) {
-    my $start = time;
-    until ($condition->()) {
-        die "waited $seconds s in vain for $what\n" if time - $start > $seconds;
-        turn();
-    }
-    return time - $start;
-}
-
-sub everybody_has_everything { return $paused >= @publishers && !grep { !$verdict->has_newest($_) } @subscribers }
-
-my $faults = Chaos::Faults->new(
-    server      => $server,
-    subscribers => \@subscribers,
-    publishers  => \@publishers,
-    kinds       => \@kinds,
-    size        => $megabytes,
-    settled     => sub { everybody_has_everything() },
-    wait        => sub ($condition, $what) { go_on_until($condition, $what) },
-);
+my $load    = Chaos::Load->start(%option, server => $server);
+my $verdict = $load->verdict;
+my $faults  = Chaos::Faults->new(server => $server, load => $load, kinds => \@kinds, size => $megabytes);
+my $gauges  = Chaos::Gauges->new(server => $server, load => $load, zone => 1);
+my $leaving = Chaos::Leaving->new(server => $server, limit => $drain + 2);
+$load->watch($_) for $gauges, $leaving;
 
 # What is off besides what the verdict counts.
 my @wrong;
-my %time;
 
-# The truth about who is there, as the server sees it.
-sub subscribers_counted {
-    my $status = eval { $server->get('/status')->json } or return -1;
-    return $status->{subscribers};
+sub steady_faults {
+    my $until = time + $option{seconds};
+    while (time < $until) {
+        $load->order('go');
+        my $calm = time + $option{calm};
+        while (time < $calm && time < $until) {
+            $faults->tick;
+            $load->turn;
+        }
+        $faults->mend;
+        $gauges->calm;
+    }
+    my $gaps = grep { $_->{gap} } map { @{ $_->{history} } } $load->subscribers;
+    push @wrong, "$gaps gaps were told although no zone has lost anything" if $gaps;
 }
 
-sub pause_publishers {
-    $paused = 0;
-    $_->order('pause') for @publishers;
+sub one_life ($life) {
+    $load->order('go');
+    $load->go_on_for(1);
+    $faults->inject($life);
+    $load->go_on_for(0.5);
+    $load->settle(" after $life");
+}
+
+my $time_to_nobody = 0;
+
+sub end_of_all {
+    $gauges->calm;
+    $_->leave('close') for $load->subscribers;
+    my $start = time;
+    wait_until(sub { $gauges->status->{subscribers} == 0 }, 'nobody to be counted');
+    $time_to_nobody = time - $start;
 }
 
 eval {
-    go_on_until(sub { $paused == @publishers && !grep { !defined $_->{first} } @subscribers }, 'everybody to be there');
-    $_->order('go') for @publishers;
-
-    my $until = time + $option{seconds};
-    while (time < $until) {
-        $faults->tick;
-        turn();
-    }
-    pause_publishers();
-    $time{'everybody had everything after'} = go_on_until(\&everybody_has_everything, 'everybody to have everything');
-    my $gaps = grep { $_->{gap} } map { @{ $_->{history} } } @subscribers;
-    push @wrong, "$gaps gaps were told although no zone has lost anything" if $gaps;
-
-    for my $life (@lives) {
-        $_->order('go') for @publishers;
-        $paused = 0;
-        my $start = time;
-        go_on_until(sub { time - $start > 1 }, 'some load');
-        $faults->inject($life);
-        $start = time;
-        go_on_until(sub { time - $start > 0.5 }, 'some load');
-        pause_publishers();
-        go_on_until(\&everybody_has_everything, "everybody to have everything after $life");
-    }
-
-    # All are still there: the counters have to say the same.
-    $time{'the old workers were gone after'} = go_on_until(sub { !$server->leaving_workers }, 'the old workers to leave');
-    $time{'subscriber counts were true after'} = go_on_until(
-        sub { !grep({ !$_->connected } @subscribers) && subscribers_counted() == @subscribers }, 'true subscriber counts');
+    steady_faults();
+    $gauges->{zone} = 0 if @lives; # the count of a zone is of its life
+    one_life($_) for @lives;
+    end_of_all();
     1;
 } or push @wrong, $@ =~ s/\n//r;
-
-take_reports($_->stop) for @publishers;
-$verdict->judge(@subscribers);
-
-# Counters ----------------------------------------------------------------------------------------------------------
-
-my $counters_off = 0;
-
-sub counter ($name, $got, $expected) {
-    return if $got == $expected;
-    $counters_off++;
-    push @wrong, "$name is $got and should be $expected";
-}
-
-if (!@wrong) {
-    my $status = $server->get('/status')->json;
-    counter('sum of subscribers', sum0(map { $_->{subscribers} } @{ $status->{workers} }), scalar @subscribers);
-    counter('workers',            scalar @{ $status->{workers} },                          $server->{workers});
-    counter('published', $status->{zones}{events}{published}, $verdict->distinct) if !@lives && !$faults->{injected}{grow};
-    my %listening;
-    $listening{ $_->{channel} }++ for @subscribers;
-    for my $channel (sort keys %listening) {
-        counter("subscribers of $channel", $server->get("/pub?channel=$channel")->json->{subscribers}, $listening{$channel});
-    }
-    $_->leave('close') for @subscribers;
-    my $start = time;
-    $counters_off++, push @wrong, $@ unless eval { wait_until(sub { subscribers_counted() == 0 }, 'nobody to be counted') };
-    $time{'nobody was counted after'} = time - $start;
-}
+$load->stop;
+$verdict->judge($load->subscribers);
 push @wrong, $server->stop;
 
 # The table ---------------------------------------------------------------------------------------------------------
 
+sub row     ($name, $value) { printf "%-36s %10d\n",     $name, $value }
+sub seconds($name, $value) { printf "%-36s %10.3f s\n", $name, $value }
+sub total ($field) { return sum0(map { $_->{$field} // 0 } $load->subscribers) }
+
 say '';
-printf "%-28s %10d\n", "fault $_", $faults->{injected}{$_} for @kinds;
-printf "%-28s %10d\n", $_->[0], $_->[1] for ['connections of subscribers', sum0(map { $_->{connects} } @subscribers)],
-    ['turned away', sum0(map { $_->{turned_away} } @subscribers)], map { [$_, $verdict->{$_}] } qw(published unanswered refused);
-printf "%-28s %10d\n", 'received', scalar map { @{ $_->{history} } } @subscribers;
-printf "%-28s %10d\n", $_, $verdict->{$_} for qw(gaps excused lost doubled reordered foreign);
-printf "%-28s %10d\n", 'torn events', sum0(map { $_->{torn} // 0 } @subscribers);
-printf "%-28s %10d\n", 'broken responses', sum0(map { $_->{broken} // 0 } @subscribers);
-printf "%-28s %10d\n", 'counters off', $counters_off;
-printf "%-28s %10.3f s\n", 'slowest publish', $verdict->{slowest};
-printf "%-34s %4.1f s\n", $_, $time{$_} for sort keys %time;
+row("fault $_", $faults->{injected}{$_}) for @kinds;
+row('connections of subscribers', total('connects'));
+row('turned away',                total('turned_away'));
+row($_, $verdict->{$_}) for qw(published unanswered refused);
+row('received', total('received'));
+row($_, $verdict->{$_}) for qw(gaps excused lost doubled reordered foreign);
+row('torn events',      total('torn'));
+row('broken responses', total('broken'));
+row('calms',            $gauges->{calms});
+row('counters off',     scalar @{ $gauges->{off} });
+seconds('longest time of a false count', $gauges->{worst});
+seconds('nobody was counted after',      $time_to_nobody);
+row('old workers that have left', $leaving->{gone});
+row("later than sse_drain + 2 s", $leaving->{late});
+seconds('the slowest of them took', $leaving->{slowest});
+row('publishes slower than 1 s', $verdict->{slow});
+seconds('slowest publish', $verdict->{slowest});
 
 push @wrong, "$verdict->{$_} $_" for grep { $verdict->{$_} } qw(lost doubled reordered foreign);
-push @wrong, 'torn events or broken responses' if grep { $_->{torn} || $_->{broken} } @subscribers;
-push @wrong, 'a publish took more than 10 s' if $verdict->{slowest} > 10;
+push @wrong, 'torn events or broken responses' if total('torn') || total('broken');
+# What a busy machine does not do either.
+push @wrong, 'a publish took more than 10 s'                         if $verdict->{slowest} > 10;
+push @wrong, 'an old worker took more than 10 s to leave'            if $leaving->{slowest} > 10;
+push @wrong, 'the count of subscribers was false for more than 10 s' if $gauges->{worst} > 10;
 push @wrong, 'nothing was published' unless $verdict->{published};
 # While a zone moves, and only then, a publisher may be told to try again.
 push @wrong, "$verdict->{refused} events were refused: @{[%{ $verdict->{statuses} }]}"
     if $verdict->{refused} && (!grep { /grow|shrink|upgrade|rollback/ && $faults->{injected}{$_} } @kinds
         or grep { $_ != 503 } keys %{ $verdict->{statuses} });
+push @wrong, @{ $gauges->{off} };
 say "wrong: $_" for @wrong, @{ $verdict->{examples} };
 say @wrong ? "seed $option{seed}: failed" : "seed $option{seed}: nothing is wrong";
 exit(@wrong ? 1 : 0);

@@ -19,8 +19,7 @@ our %period = (
 );
 our @lives = qw(shrink upgrade rollback);
 
-# Options: server, subscribers, publishers, kinds, wait (sub: calls a condition while the load goes on), settled (sub:
-# whether everybody has everything), size (of the zone, in megabytes).
+# Options: server, load, kinds, size (of the zone, in megabytes).
 sub new ($class, %option) {
     return bless { %option, next => {}, injected => { map { $_ => 0 } @{ $option{kinds} } } }, $class;
 }
@@ -50,7 +49,7 @@ sub kill ($self) {
 
 # A publisher has a worker die in the middle of taking an event.
 sub crash ($self) {
-    my @publishers = @{ $self->{publishers} };
+    my @publishers = $self->{load}->publishers;
     $publishers[rand @publishers]->order('crash');
     return 1;
 }
@@ -79,24 +78,38 @@ sub grow ($self) {
     return $self->resize("$self->{size}m");
 }
 
+# Makes sure that nginx is as it should be: two signals that come at once are one, and a good configuration may have been
+# overtaken by a bad one.
+sub mend ($self) {
+    return unless grep { $self->{injected}{$_} } qw(badconf workers grow);
+    my %old = map { $_ => 1 } $self->{server}->workers;
+    $self->hup;
+    my $mended = sub {
+        my @now = $self->{server}->workers;
+        return @now == $self->{server}{workers} && !grep { $old{$_} } @now;
+    };
+    $self->wait($mended, 'new workers');
+}
+
+sub wait ($self, $condition, $what) { return $self->{load}->go_on_until($condition, $what) }
+
 sub shrink ($self) {
     my $mark = $self->{server}->log_mark;
     $self->resize('256k');
-    $self->{wait}->(sub { $self->{server}->log_since($mark) =~ /taken over/ }, 'the smaller zone');
-    $self->{wait}->(sub { !$self->{server}->leaving_workers }, 'the old workers to leave');
+    $self->wait(sub { $self->{server}->log_since($mark) =~ /taken over/ }, 'the smaller zone');
+    $self->wait(sub { !$self->{server}->leaving_workers }, 'the old workers to leave');
 }
 
 # Nobody publishes while there are two masters: each has a zone of its own.
 sub in_silence ($self, $what) {
-    $_->order('pause') for @{ $self->{publishers} };
-    $self->{wait}->($self->{settled}, 'everybody to have everything');
+    $self->{load}->settle;
     $what->();
-    $_->order('go') for @{ $self->{publishers} };
+    $self->{load}->order('go');
 }
 
 sub end_master ($self, $master) {
     CORE::kill QUIT => $master or die "kill $master: $!";
-    $self->{wait}->(sub { !SSE::Nginx::is_running($master) }, 'the other master to end');
+    $self->wait(sub { !SSE::Nginx::is_running($master) }, 'the other master to end');
 }
 
 sub upgrade ($self) {
@@ -111,17 +124,16 @@ sub rollback ($self) {
         sub {
             $old = $server->upgrade;
             CORE::kill WINCH => $old;
-            $self->{wait}->(sub { keys %{ $server->children($old) } == 1 }, 'the old workers to leave');
+            $self->wait(sub { keys %{ $server->children($old) } == 1 }, 'the old workers to leave');
         }
     );
-    my $until = time + 1;
-    $self->{wait}->(sub { time > $until }, 'a second in the new life');
+    $self->{load}->go_on_for(1);
     $self->in_silence(
         sub {
             my $new = $server->{pid};
             CORE::kill HUP => $old;
             $server->become($old);
-            $self->{wait}->(sub { @{ [$server->workers] } == $server->{workers} }, 'workers of the old master');
+            $self->wait(sub { @{ [$server->workers] } == $server->{workers} }, 'workers of the old master');
             $self->end_master($new);
         }
     );
@@ -131,7 +143,7 @@ sub stall ($self) { return $self->somebody(sub ($subscriber) { $subscriber->stal
 sub reset ($self) { return $self->somebody(sub ($subscriber) { $subscriber->reset }) }
 
 sub somebody ($self, $what) {
-    my @connected = grep { $_->connected && !$_->{asleep_until} } @{ $self->{subscribers} };
+    my @connected = grep { $_->connected && !$_->{asleep_until} } $self->{load}->subscribers;
     return 0 unless @connected;
     $what->($connected[rand @connected]);
     return 1;

@@ -3,6 +3,8 @@ package Chaos::Publisher;
 # A process that publishes to random channels, one event after the other, and reports what became of each attempt. An
 # attempt that gets no answer may or may not have been taken: it is made again under another number.
 #
+# The data of an event is NAME/LENGTH/xxx, with so many x; in the reports, and wherever events are compared, the x are left out.
+#
 # Reports, one a line:  ok CHANNEL DATA ID SECONDS | cut CHANNEL DATA | refused CHANNEL DATA STATUS | paused
 # Orders, one a line:   pause | go | stop | crash (kill the worker within the next event)
 
@@ -71,9 +73,11 @@ sub follow_orders ($self) {
         for my $order (split /\n/, $text) {
             return 0 if $order eq 'stop';
             $self->{crash}   = 1 if $order eq 'crash';
-            $self->{waiting} = 1 if $order eq 'pause';
             $self->{waiting} = 0 if $order eq 'go';
-            $self->report('paused') if $order eq 'pause';
+            next unless $order eq 'pause';
+            $self->{waiting} = 1;
+            delete $self->{crash};
+            $self->report('paused');
         }
         $time = 0;
     }
@@ -83,11 +87,11 @@ sub follow_orders ($self) {
 sub publish_next ($self) {
     my $channel = 'c' . int rand $self->{channels};
     my $number  = ++$self->{number};
-    my $padding = 'x' x rand 300;
+    my $length  = int rand 300;
     my $start   = time;
     for (my $attempt = 1; ; $attempt++) {
-        my $data   = "$channel/$self->{name}/$number/$attempt/$padding";
-        my $answer = $self->attempt($channel, $data);
+        my $data   = "$channel/$self->{name}/$number/$attempt";
+        my $answer = $self->attempt($channel, "$data/$length/" . 'x' x $length);
         my $status = $answer ? $answer->{status} // 0 : 0;
         if ($status == 201 && $answer->{ended} eq 'clean') {
             return $self->report('ok', $channel, $data, $answer->json->{id}, sprintf '%.4f', time - $start);

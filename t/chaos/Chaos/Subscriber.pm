@@ -4,11 +4,12 @@ package Chaos::Subscriber;
 
 use v5.36;
 use JSON::PP qw(decode_json);
+use SSE::Util qw(compare_ids);
 use Time::HiRes qw(time);
 
 # Options: server, channel, via.
 sub new ($class, %option) {
-    return bless { %option, history => [], connects => 0, turned_away => 0, not_before => 0, opened => 0 }, $class;
+    return bless { %option, history => [], received => 0, connects => 0, turned_away => 0, not_before => 0, opened => 0 }, $class;
 }
 
 # What to wait on; undef while it is stalled or not connected.
@@ -66,8 +67,12 @@ sub keep ($self) {
             push @{ $self->{history} }, { gap => decode_json($event->{data}), at => time };
         }
         else {
-            push @{ $self->{history} }, { id => $event->{id}, data => $event->{data} };
-            $self->{newest} = $event->{id};
+            # Padding that is not whole stays, and makes it an event that nobody has published.
+            my $data = $event->{data} =~ s{/(\d+)/(x*)\z}{ $1 == length $2 ? '' : $& }er;
+            push @{ $self->{history} }, { id => $event->{id}, data => $data };
+            $self->{received}++;
+            # After the end of its zone an older one may come behind.
+            $self->{newest} = $event->{id} unless $self->{newest} && compare_ids($self->{newest}, $event->{id}) > 0;
         }
     }
     $self->{cursor} = $client->last_event_id if $client->last_event_id ne '';

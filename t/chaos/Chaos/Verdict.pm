@@ -10,8 +10,8 @@ use v5.36;
 use SSE::Util qw(compare_ids);
 
 sub new ($class) {
-    return bless { acked => {}, cut => {}, slowest => 0, examples => [],
-        map { $_ => 0 } qw(published unanswered refused lost doubled reordered foreign excused gaps) }, $class;
+    return bless { acked => {}, cut => {}, slowest => 0, examples => [], looked_at => {},
+        map { $_ => 0 } qw(slow published unanswered refused lost doubled reordered foreign excused gaps) }, $class;
 }
 
 # A report of a publisher.
@@ -20,6 +20,7 @@ sub take ($self, $kind, $channel, $data, $value = undef, $seconds = 0) {
         $self->{published}++;
         $self->{acked}{$channel}{$data} = { id => $value, at => Time::HiRes::time() };
         $self->{slowest} = $seconds if $seconds > $self->{slowest};
+        $self->{slow}++ if $seconds > 1;
         my ($name) = $data =~ m{\A[^/]+/([^/]+)/};
         my $before = $self->{newest_of}{$name};
         $self->{newest_of}{$name} = $value;
@@ -49,15 +50,22 @@ sub has_newest ($self, $subscriber) {
         || $subscriber->{newest} && compare_ids($subscriber->{newest}, $newest) >= 0;
 }
 
-sub judge ($self, @subscribers) {
-    # What was cut off counts as published once anybody has it.
+# What was cut off counts as published once anybody has it.
+sub adopt ($self, @subscribers) {
     for my $subscriber (@subscribers) {
-        for my $event (grep { !$_->{gap} } @{ $subscriber->{history} }) {
+        my $history = $subscriber->{history};
+        my $from    = $self->{looked_at}{$subscriber} // 0;
+        $self->{looked_at}{$subscriber} = @$history;
+        for my $event (grep { !$_->{gap} } @$history[$from .. $#$history]) {
             my $channel = $event->{data} =~ s{/.*}{}sr;
             next unless $self->{cut}{$channel}{ $event->{data} };
             $self->{acked}{$channel}{ $event->{data} } //= { id => $event->{id}, at => 0, cut => 1 };
         }
     }
+}
+
+sub judge ($self, @subscribers) {
+    $self->adopt(@subscribers);
     $self->judge_one($_) for @subscribers;
 }
 

@@ -1,0 +1,88 @@
+package Chaos::Gauges;
+
+# Holds what nginx says of itself against the truth: at every moment how many subscribers it counts, and in a calm all
+# the rest.
+
+use v5.36;
+use List::Util qw(sum0);
+use Time::HiRes qw(time);
+
+# Options: server, load, zone (whether `published` is to be looked at as well).
+sub new ($class, %option) {
+    return bless { %option, worst => 0, calms => 0, off => [], next => 0, picture => '' }, $class;
+}
+
+# In a watch: how long the number of subscribers has been wrong while nothing has changed for the clients.
+sub look ($self) {
+    my $now = time;
+    return if $now < $self->{next};
+    $self->{next} = $now + 0.1;
+    my @subscribers = $self->{load}->subscribers;
+    my $truth   = grep { $_->connected } @subscribers;
+    my $picture = join ' ', $truth, map { $_->{connects} } @subscribers;
+    my $still   = $picture eq $self->{picture} && !grep { $_->{asleep_until} } @subscribers;
+    $self->{picture} = $picture;
+    my $told = $self->status->{subscribers};
+    if ($told == $truth || !$still) {
+        delete $self->{wrong_since};
+        return;
+    }
+    my $wrong = $now - ($self->{wrong_since} //= $now);
+    $self->{worst} = $wrong if $wrong > $self->{worst};
+}
+
+sub status ($self) {
+    return eval { $self->{server}->get('/status')->json } // { subscribers => -1, delivered => -1, workers => [], zones => {} };
+}
+
+sub compare ($self, $name, $told, $truth) {
+    push @{ $self->{off} }, "$name is $told and should be $truth" if $told != $truth;
+}
+
+# All subscribers are connected, and only the present workers are there; the load is at rest.
+sub calm ($self) {
+    my ($server, $load) = @$self{qw(server load)};
+    my $right = sub {
+        my $status = $self->status;
+        return $load->all_connected && !$server->leaving_workers
+            && $status->{subscribers} == $load->subscribers && @{ $status->{workers} } == $server->{workers};
+    };
+    $load->settle;
+    $load->go_on_until($right, "calm with true counts of $server->{workers} workers and " . $load->subscribers . ' subscribers');
+    $self->{calms}++;
+    my $before = $self->status;
+    $self->compare('the sum of subscribers', sum0(map { $_->{subscribers} } @{ $before->{workers} }), scalar $load->subscribers);
+    $self->compare_channels;
+    $self->compare_traffic($before);
+}
+
+# Of each channel, too; after the death of a worker these are put right by a census.
+sub compare_channels ($self) {
+    my ($server, $load) = @$self{qw(server load)};
+    my %listening;
+    $listening{ $_->{channel} }++ for $load->subscribers;
+    my $ask = sub ($channel) { return $server->get("/pub?channel=$channel")->json->{subscribers} };
+    my $true = sub { return !grep { $ask->($_) != $listening{$_} } keys %listening };
+    my $time = eval { $load->go_on_until($true, 'true counts of channels', 10) };
+    $self->{worst} = $time if defined $time && $time > $self->{worst};
+    return if defined $time;
+    $self->compare("subscribers of $_", $ask->($_), $listening{$_}) for sort keys %listening;
+}
+
+# Some load without any fault: what is counted then is exactly what has come.
+sub compare_traffic ($self, $before) {
+    my ($load, $verdict) = ($self->{load}, $self->{load}->verdict);
+    $verdict->adopt($load->subscribers);
+    my ($received, $distinct) = ($load->received, $verdict->distinct);
+    $self->compare('published', $before->{zones}{events}{published}, $distinct) if $self->{zone};
+    $load->order('go');
+    $load->go_on_for(0.3);
+    $load->settle;
+    my $after = $self->status;
+    $verdict->adopt($load->subscribers);
+    my %gain = map { $_ => $after->{zones}{events}{$_} - $before->{zones}{events}{$_} } qw(published);
+    $self->compare('what was published in the calm', $gain{published}, $verdict->distinct - $distinct);
+    $self->compare('what was delivered in the calm', $after->{delivered} - $before->{delivered}, $load->received - $received);
+}
+
+1;
