@@ -7,6 +7,7 @@ use IO::Select;
 use Test::More;
 use Time::HiRes qw(time);
 use SSE::Nginx;
+use SSE::Process;
 
 my $count   = $ENV{TEST_NGINX_FLAT_SUBSCRIBERS} // 300;
 my $seconds = $ENV{TEST_NGINX_FLAT_SECONDS}     // 8;
@@ -17,17 +18,9 @@ my $server  = SSE::Nginx->start(
     subscribe => 'sse_heartbeat 50ms;',
 );
 
-# Bytes of private memory of all workers: what is shared, the zone above all, does not count.
-sub private_memory {
-    my $sum = 0;
-    for my $pid ($server->workers) {
-        open my $file, '<', "/proc/$pid/smaps_rollup" or return;
-        /^Private_\w+:\s+(\d+) kB/ and $sum += 1024 * $1 while readline $file;
-    }
-    return $sum;
-}
+sub memory { return private_memory($server->workers) }
 
-defined private_memory() or plan skip_all => 'this kernel has no smaps_rollup';
+defined memory() or plan skip_all => 'this kernel has no smaps_rollup';
 
 # One half gets nothing but heartbeats, the other half an event every now and then.
 my @subscribers = map { $server->subscribe('/sub?channel=' . ($_ % 2 ? 'busy' : 'silent'))->ready } 1 .. $count;
@@ -56,10 +49,10 @@ sub go_on ($time) {
 go_on($seconds / 3);
 $heartbeats = $events = 0;
 my $start  = time;
-my @sample = ([0, private_memory()]);
+my @sample = ([0, memory()]);
 for (1 .. 10) {
     go_on($seconds / 10);
-    push @sample, [time - $start, private_memory()];
+    push @sample, [time - $start, memory()];
 }
 
 # Slope of the line through the samples, in bytes for each second.

@@ -4,6 +4,7 @@ use v5.36;
 use lib 't/lib';
 use Test::More;
 use SSE::Nginx;
+use SSE::Process;
 
 # Subscribes until there is no room left, or so many are there; those that were let in.
 sub crowd ($server, $most) {
@@ -89,12 +90,7 @@ subtest 'come and go' => sub {
     my $batch  = 500;
     my $server = SSE::Nginx->start(events => 'worker_connections 1024;');
     my ($pid)  = $server->workers;
-    my $memory = sub {
-        open my $file, '<', "/proc/$pid/smaps_rollup" or return 0;
-        my $sum = 0;
-        /^Private_\w+:\s+(\d+) kB/ and $sum += $1 while readline $file;
-        return $sum;
-    };
+    my $memory = sub { return (private_memory($pid) // 0) / 1024 };
     my $descriptors = sub { return scalar(() = glob "/proc/$pid/fd/*") };
     my $gone = sub { wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody to be counted') };
     my $round = sub ($number) {

@@ -5,6 +5,7 @@ use lib 't/lib';
 use Test::More;
 use Time::HiRes qw(sleep time);
 use SSE::Nginx;
+use SSE::Process;
 use SSE::Util;
 
 my $server = SSE::Nginx->start(
@@ -30,13 +31,8 @@ sub publish ($channel, $data) {
     return time - $start;
 }
 
-# Kilobytes of the worker's private memory: the zone does not count.
-sub memory {
-    open my $file, '<', "/proc/$pid/smaps_rollup" or return 0;
-    my $sum = 0;
-    /^Private_\w+:\s+(\d+) kB/ and $sum += $1 while readline $file;
-    return $sum;
-}
+# Kilobytes of the worker alone: the zone does not count.
+sub memory { return (private_memory($pid) // 0) / 1024 }
 
 sub slow_closes { return $server->get('/status')->json->{slow_closes} }
 sub subscribers { return $server->get('/status')->json->{subscribers} }
@@ -127,13 +123,17 @@ for my $via (qw(h1 tls h2c h2)) {
     };
 }
 
-# So many clients that have read everything, then stop while 4 MB come: bytes of memory for each of them, and kilobytes of
-# the worker when they have caught up and gone.
+# So many clients stop with 4 MB to come, half of them as soon as they have asked for it, the others when it is published:
+# bytes of memory for each of them, and kilobytes of the worker when they have caught up and gone.
 sub memory_of_stalled ($count) {
-    my @client = map { $server->subscribe('/sub?channel=memory', rcvbuf => 8192)->ready } 1 .. $count;
+    state $round = 0;
+    my $path   = '/sub?channel=memory' . ++$round;
+    my @client = map { $server->subscribe($path, rcvbuf => 8192)->ready } 1 .. $count / 2;
     my $before = memory();
     $_->stall for @client;
-    publish('memory', 'x' x 8000) for 1 .. 500;
+    publish("memory$round", 'x' x 8000) for 1 .. 500;
+    push @client, map { $server->subscribe($path, rcvbuf => 8192, cursor => '0-0')->stall } 1 .. $count / 2;
+    wait_until(sub { subscribers() == 1 + $count }, 'all of them to be there');
     my $during = memory();
     $_->resume for @client;
     is scalar(grep { scalar @{ [$_->events(500)] } != 500 } @client), 0, 'all of them catch up';
@@ -147,7 +147,7 @@ sub memory_of_stalled ($count) {
 
 subtest 'memory' => sub {
     # What the allocator keeps from the first time is there to be used again: only growth after that would be lost.
-    my @round = map { [memory_of_stalled(30)] } 1 .. 3;
+    my @round = map { [memory_of_stalled(60)] } 1 .. 3;
     note sprintf '%.0f bytes for each stalled subscriber', $round[0][0];
     SKIP: {
         skip 'freed memory is kept back to be watched', 4 if $ENV{TEST_NGINX_SANITIZE};

@@ -5,7 +5,7 @@ package SSE::Process;
 use v5.36;
 use Exporter 'import';
 use SSE::Nginx;
-our @EXPORT = qw(freeze thaw peak_memory);
+our @EXPORT = qw(freeze thaw peak_memory private_memory);
 
 # Stops a process, and waits until it stands. What is sent to it is there at once when it goes on.
 sub freeze ($pid) {
@@ -26,6 +26,17 @@ sub peak_memory ($pid) {
     open my $status, '<', "/proc/$pid/status" or die "process $pid: $!";
     my ($kilobytes) = join('', readline $status) =~ /^VmHWM:\s+(\d+) kB$/m or die 'no VmHWM';
     return $kilobytes * 1024;
+}
+
+# Bytes of memory that some processes have of their own. A page of a zone that only one of them has touched counts as
+# private for the kernel, but not as anonymous. undef if the kernel does not tell.
+sub private_memory (@pids) {
+    my $sum = 0;
+    for my $pid (@pids) {
+        open my $file, '<', "/proc/$pid/smaps_rollup" or return;
+        /^Anonymous:\s+(\d+) kB/ and $sum += 1024 * $1 while readline $file;
+    }
+    return $sum;
 }
 
 1;
