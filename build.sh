@@ -51,6 +51,18 @@ TEXT
     Builds the module, with and without fault points, and runs t/chaos/chaos.pl, which kills workers, reloads and
     upgrades nginx under load, and counts what got lost. What it can be told is at its top; for example --seconds N.
 TEXT
+    bench) cat <<'TEXT' ;;
+./build.sh bench [--only NAME[,NAME]...] [--rounds N] [--quick] [--save] [--list] [--subscribers N]
+    Measures the module, the modules of Debian that do something like it (nchan; push-stream from Debian 13 on), and a
+    program that does nothing but write, in turn, and checks that every event arrives once and in order.
+      --only NAME         only these works
+      --rounds N          how often each is repeated (default: 5)
+      --quick             a tenth of the work, one round: to see that everything runs, not to believe the figures
+      --save              writes the tables to t/bench/RESULTS.md, too
+      --list              tells the works
+      --subscribers N     of the work "many" (default: 100000)
+    Nothing else should run on the machine meanwhile.
+TEXT
     install) cat <<'TEXT' ;;
 ./build.sh install
     Builds the module, copies it to nginx's modules, has nginx load it and checks the configuration with `nginx -t`.
@@ -72,6 +84,7 @@ TEXT
     run        builds, then runs the demo on http://127.0.0.1:8080/ until Ctrl-C
     test       builds, then runs all tests
     chaos      builds, then injects faults under load
+    bench      builds, then measures the module and its peers
     install    builds, then installs the module for this Debian's nginx
     lint       checks the style of the sources
     clean      removes what was built
@@ -93,6 +106,10 @@ packages_of() {
     chaos) say nginx nginx-dev g++ make perl libio-socket-ssl-perl curl openssl ;;
     test) say nginx nginx-dev g++ make clang perl libcmocka-dev libio-socket-ssl-perl curl openssl \
         nghttp2-client ca-certificates chromium nodejs npm ;;
+    bench)
+        say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libnginx-mod-nchan
+        grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
+        ;;
     sanitize) say dpkg-dev libpcre2-dev libssl-dev zlib1g-dev valgrind ;;
     lint) say nginx nginx-dev g++ make clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
@@ -107,6 +124,8 @@ has() {
     libssl-dev) [[ -e /usr/include/openssl/ssl.h ]] ;;
     zlib1g-dev) [[ -e /usr/include/zlib.h ]] ;;
     libcmocka-dev) [[ -e /usr/include/cmocka.h ]] ;;
+    libnginx-mod-nchan) [[ -e /usr/lib/nginx/modules/ngx_nchan_module.so ]] ;;
+    libnginx-mod-http-push-stream) [[ -e /usr/lib/nginx/modules/ngx_http_push_stream_module.so ]] ;;
     libio-socket-ssl-perl) perl -MIO::Socket::SSL -e 1 2>/dev/null ;;
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
     dpkg-dev) command -v dpkg-source >/dev/null ;;
@@ -363,6 +382,13 @@ verb_chaos() {
     exec perl t/chaos/chaos.pl "$@"
 }
 
+verb_bench() {
+    need bench
+    build_for_distribution gcc "$root/build/$module"
+    make -s -j"$(nproc)" -f t/bench/Makefile
+    exec perl t/bench/bench "$@"
+}
+
 # What t/browser.t drives the browser with.
 install_browser_client() {
     local marker=t/browser/node_modules/.package-lock.json
@@ -427,7 +453,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | chaos | install | lint | clean)
+deps | build | run | test | chaos | bench | install | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;
