@@ -123,6 +123,13 @@ subtest 'a channel of the URL is that channel and no other' => sub {
     }
     is $server->publish('/path/pub/' . 'x' x 255, '')->status, 201, '255 bytes';
     is $server->publish('/path/pub/' . 'x' x 256, '')->status, 400, 'not 256';
+    # An argument is taken as it stands, and a path is decoded once.
+    for my $name ('/sub?channel=%73ecret', '/sub?channel=secre%74', '/path/sub/secre%2574', '/path/sub/%2573ecret') {
+        my $subscriber = $server->subscribe($name)->ready;
+        is $server->publish('/path/pub/secret', 'confidential')->json->{subscribers}, 1, "$name is another channel";
+        is $witness->next_event->{data}, 'confidential', 'than the one that is heard';
+        $subscriber->close;
+    }
     # As a list where no separator is configured.
     for my $name ('x,secret', 'secret,x', 'x%2Csecret') {
         my $subscriber = $server->subscribe("/path/sub/$name")->ready;

@@ -56,7 +56,7 @@ my $server = SSE::Nginx->start(
     drain   => "${drain}s",
     publish => $faulty ? 'sse_test_crash_at $arg_crash;' : '',
 );
-$server->allow(qr/exited on signal 9/, qr/shared memory zone "\w+" was locked by/);
+$server->allow(qr/exited on signal 9/, qr/(?:shared memory zone|sse_zone) "\w+" was locked by/);
 $server->allow(qr/unknown directive "rubbish"/) if grep { $_ eq 'badconf' } @kinds;
 
 my $load    = Chaos::Load->start(%option, server => $server);

@@ -10,7 +10,7 @@ use IO::Socket::INET;
 use Socket qw(IPPROTO_TCP SOL_SOCKET SO_LINGER SO_RCVBUF TCP_NODELAY);
 use Time::HiRes ();
 
-# new(port => n, tls => 0|1, rcvbuf => bytes): connects.
+# new(port => n, tls => 0|1, alpn => protocol, rcvbuf => bytes): connects.
 sub new ($class, %option) {
     my $socket = IO::Socket::INET->new(Proto => 'tcp') or die "socket: $!";
     setsockopt $socket, SOL_SOCKET, SO_RCVBUF, pack 'l', $option{rcvbuf} if $option{rcvbuf};
@@ -24,7 +24,8 @@ sub new ($class, %option) {
         require IO::Socket::SSL;
         # Making a context takes longer than all the rest.
         state $context = IO::Socket::SSL::SSL_Context->new(SSL_verify_mode => 0);
-        $socket = IO::Socket::SSL->start_SSL($socket, SSL_reuse_ctx => $context, SSL_hostname => 'localhost')
+        my @how = $option{alpn} ? (SSL_verify_mode => 0, SSL_alpn_protocols => [$option{alpn}]) : (SSL_reuse_ctx => $context);
+        $socket = IO::Socket::SSL->start_SSL($socket, @how, SSL_hostname => 'localhost')
             or die "TLS: $IO::Socket::SSL::SSL_ERROR";
     }
     $socket->blocking(0);

@@ -1,0 +1,28 @@
+# A stream that is blocked when its worker leaves: once its client reads again it ends properly, behind a whole event.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use SSE::Nginx;
+
+my $server = SSE::Nginx->start(listen => [qw(h1 tls h2c h2)], listen_flags => 'sndbuf=16k', zone => '32m', drain => '10s');
+
+# Streams end in the order in which they came: when the first of the others has ended, these have been told to.
+my %blocked = map { $_ => $server->subscribe('/sub?channel=c', via => $_, rcvbuf => 8192)->ready->stall } qw(h1 tls h2c h2);
+my @others  = map { $server->subscribe('/sub?channel=other')->ready } 1 .. 20;
+my $count   = 80;
+$server->publish('/pub?channel=c', "$_ " . 'x' x 60_000)->status == 201 or die for 1 .. $count;
+$server->reload;
+is $others[0]->wait_closed, 'clean', 'the worker leaves';
+
+for my $via (sort keys %blocked) {
+    my $client = $blocked{$via}->resume;
+    is $client->wait_closed, 'clean', "$via: a blocked stream ends properly";
+    ok !$client->pending, 'behind a whole event';
+    my @first = splice @{ $client->{events} };
+    cmp_ok scalar @first, '<', $count, 'before all was sent';
+    my @rest = $server->subscribe('/sub?channel=c', cursor => $client->last_event_id)->events($count - @first);
+    is_deeply [map { $_->{data} =~ /\A(\d+) / ? $1 : $_->{type} } @first, @rest], [1 .. $count], 'and the rest is there for who comes back';
+}
+$_->close for @others;
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;

@@ -1,0 +1,71 @@
+package SSE::Client::Window;
+
+# HTTP/2 by hand, for a subscriber whose window is as small as it likes: the server may send only what it is granted.
+# One request each; the answer has no head here, but body, events and end are as in every SSE::Client.
+#
+#   my $client = SSE::Client::Window->new(port => n, tls => 0|1, window => 1)->subscribe('/sub?channel=a');
+#   $client->grant(1);
+
+use v5.36;
+use parent 'SSE::Client';
+use SSE::Client::Socket;
+
+my %type = (DATA => 0, HEADERS => 1, RST_STREAM => 3, SETTINGS => 4, PING => 6, GOAWAY => 7, WINDOW_UPDATE => 8);
+
+sub new ($class, %option) {
+    my $carrier = SSE::Client::Socket->new(%option, alpn => 'h2');
+    return bless { carrier => $carrier, tls => $option{tls}, window => $option{window} // 65535 }, $class;
+}
+
+sub frame ($self, $type, $flags, $stream, $payload) {
+    my $length = length $payload;
+    $self->{carrier}->write(pack 'CnCCN a*', $length >> 16, $length & 0xffff, $type{$type}, $flags, $stream, $payload);
+}
+
+# The header fields are literals, or in the static table of HPACK.
+sub subscribe ($self, $path) {
+    $self->begin(method => 'GET');
+    $self->{status} = 200;
+    $self->{headers} = { 'content-type' => 'text/event-stream' };
+    $self->{carrier}->write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    $self->frame('SETTINGS', 0, 0, pack 'nN', 4, $self->{window});
+    my $fields = pack 'CC CC/a* CC/a*', 0x82, $self->{tls} ? 0x87 : 0x86, 0x04, $path, 0x01, 'localhost';
+    $self->frame('HEADERS', 5, 1, $fields); # END_STREAM, END_HEADERS
+    return $self;
+}
+
+# Lets the server send so many bytes more.
+sub grant ($self, $bytes) {
+    $self->frame('WINDOW_UPDATE', 0, $_, pack 'N', $bytes) for 0, 1;
+    return $self;
+}
+
+sub receive ($self, $seconds) {
+    my $carrier = $self->{carrier};
+    $carrier->{in} //= '';
+    $carrier->receive($seconds);
+    while (length $carrier->{in} >= 9) {
+        my ($high, $low, $type, $flags, $stream) = unpack 'CnCCN', $carrier->{in};
+        my $length = $high << 16 | $low;
+        last if length $carrier->{in} < 9 + $length;
+        my $payload = substr $carrier->{in}, 9, $length;
+        substr($carrier->{in}, 0, 9 + $length) = '';
+        $self->take($type, $flags, $payload);
+    }
+    $self->{ended} ||= 'abort' if $carrier->{ended};
+}
+
+sub take ($self, $type, $flags, $payload) {
+    if    ($type == $type{DATA})                     { $self->{in} .= $payload }
+    elsif ($type == $type{SETTINGS} && !($flags & 1)) { $self->frame('SETTINGS', 1, 0, '') }
+    elsif ($type == $type{PING} && !($flags & 1))     { $self->frame('PING', 1, 0, $payload) }
+    $self->{ended} ||= 'abort' if $type == $type{RST_STREAM} || $type == $type{GOAWAY};
+    $self->{ended} ||= 'clean' if ($type == $type{DATA} || $type == $type{HEADERS}) && $flags & 1;
+}
+
+sub decode ($self) { return substr $self->{in}, 0, length $self->{in}, '' }
+
+sub close ($self) { $self->{carrier}->close }
+sub reset ($self) { $self->{carrier}->reset }
+
+1;
