@@ -94,7 +94,7 @@ sub is_there ($name) {
     return !grep { !-e } @{ $known{$name}{modules} // [] };
 }
 
-# Options: workers, heartbeat (seconds; 0: as it comes), tls (1), connections (of a worker), header (1: answers tell the worker).
+# Options: workers, heartbeat (seconds; 0: as it comes), tls (1: there, too), connections (of a worker), header (1: answers tell the worker).
 sub start ($class, $name, %option) {
     my $known = $known{$name} or die "no server $name\n";
     my $self = bless { name => $name, subscribe => '/sub?channel=%c', publish => '/pub?channel=%c', headers => '', %$known },
@@ -115,13 +115,12 @@ sub start_binary ($self) {
 sub start_nginx ($self, %option) {
     my ($http, $server) = map { ref $_ ? $_->(%option) : $_ // '' } @$self{qw(http server)};
     $server = "add_header X-Worker \$pid always;\n$server" if $option{header};
-    my $listener = $option{tls} ? 'tls' : 'h1';
     my $nginx = $self->{nginx} = Bench::Nginx->new(
         module      => 0,
         modules     => $self->{modules},
         workers     => $option{workers},
         connections => $option{connections},
-        listen      => [$listener],
+        listen      => ['h1', $option{tls} ? 'tls' : ()],
         http        => $http,
         server      => $server,
     );
@@ -129,7 +128,8 @@ sub start_nginx ($self, %option) {
     $nginx->write_file('file.txt', 'x' x 1000);
     $nginx->write_configuration;
     $nginx->launch or die "$self->{name} does not start:\n" . $nginx->log . $nginx->read_file('stderr.log');
-    $self->{port} = $nginx->port($listener);
+    $self->{port} = $nginx->port('h1');
+    $self->{tls_port} = $nginx->port('tls') if $option{tls};
 }
 
 # The processes that do the work.

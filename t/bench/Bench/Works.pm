@@ -5,8 +5,11 @@ package Bench::Works;
 use v5.36;
 use utf8;
 use Bench::Load;
+use Bench::Report qw(median);
 use Bench::Server;
+use Bench::TlsCrowd;
 use Exporter 'import';
+use List::Util qw(max);
 use POSIX qw(ceil);
 use Time::HiRes qw(sleep time);
 our @EXPORT_OK = qw(works);
@@ -55,8 +58,8 @@ sub channels ($server, $scale) {
     );
 }
 
-sub idle_crowd ($server, $count, %option) {
-    my $load = Bench::Load->start($server);
+# Many who only wait: (the load, memory of the server for each, in bytes, and its CPU for each, in microseconds).
+sub idle_crowd ($server, $count, $load = Bench::Load->start($server)) {
     $load->order('subscribe', count => 100);
     my $before = $server->memory;
     my $cpu    = $server->cpu;
@@ -64,6 +67,53 @@ sub idle_crowd ($server, $count, %option) {
     return ($load, ($server->memory - $before) / $count, ($server->cpu - $cpu) / $count / 1e3);
 }
 
+# What an idle subscriber costs, and whether it goes on growing. The server sends a heartbeat every second.
+sub memory ($server, $count, $crowd, $publisher) {
+    my (undef, $idle) = idle_crowd($server, $count, $crowd);
+    my $before = $server->memory;
+    $publisher->order('publish', count => 50, wait => 1);
+    $crowd->order('await', count => 50) if $crowd != $publisher;
+    my $events = $server->memory;
+    sleep 5.5;
+    return {
+        idle       => $idle,
+        events     => ($events - $before) / $count,
+        heartbeats => ($server->memory - $events) / $count,
+    };
+}
+
+# Several load generators, for a process may not have that many connections.
+sub many ($server, $count) {
+    my $each = 15_000;
+    my $free = available_memory();
+    my $before = $server->memory;
+    my @loads = map { Bench::Load->start($server) } 1 .. ceil($count / $each);
+    for my $i (0 .. $#loads) {
+        my $from = $i * $each;
+        $loads[$i]->order('subscribe', count => $count - $from < $each ? $count - $from : $each, from => $from);
+    }
+    my $memory = $server->memory - $before;
+    my $used   = $free - available_memory();
+    my ($publisher, @others) = @loads;
+    my ($cpu, @times) = $server->cpu;
+    for my $round (1 .. 6) {
+        $_->give('receive', count => 1) for @others;
+        my $answer = $publisher->order('publish', count => 1);
+        my $last   = max($answer->{start} + $answer->{nanoseconds}, map { $_->answer->{last} } @others);
+        push @times, ($last - $answer->{start}) / 1e6;
+    }
+    return {
+        memory => $memory / $count,
+        all    => $used / $count,
+        time   => median(@times[1 .. $#times]),
+        cpu    => ($server->cpu - $cpu) / $count / @times / 1e3,
+    };
+}
+
+sub available_memory () {
+    open my $file, '<', '/proc/meminfo' or die "/proc/meminfo: $!";
+    return 1024 * (join('', readline $file) =~ /^MemAvailable:\s+(\d+) kB$/m)[0];
+}
 
 # Each: name, title, contestants (name of a server, @ how many workers), options of the servers, run (the server and a scale
 # for how much is done in; a hash of figures out), shows (figure, label, unit), goals. A goal: figure, of (the contestant that
@@ -85,7 +135,7 @@ my @works = (
             return broadcast($server,
                 subscribers => 1000,
                 size    => 100,
-                publish => { count => count(150, $scale), rate => 50, connections => 4 },
+                publish => { count => count(150, $scale), rate => 50, wait => 1 },
                 warm    => { count => 20 },
             );
         },
@@ -169,21 +219,27 @@ my @works = (
         contestants => [qw(nchan push-stream sse)],
         options     => { heartbeat => 1 },
         run         => sub ($server, $scale) {
-            my $count = count(10_000, $scale);
-            my ($load, $idle) = idle_crowd($server, $count);
-            my $before = $server->memory;
-            $load->order('publish', count => 50, wait => 1);
-            my $events = $server->memory;
-            sleep 5.5;
-            return {
-                idle       => $idle,
-                events     => ($events - $before) / $count,
-                heartbeats => ($server->memory - $events) / $count,
-            };
+            my $load = Bench::Load->start($server);
+            return memory($server, count(10_000, $scale), $load, $load);
         },
         shows => [['idle', 'memory each', 'B'], ['events', 'more after 50 events', 'B'], ['heartbeats', 'more after 5 heartbeats', 'B']],
         goals => [
             { figure => 'idle',       at_most => 6.5 * 1024 },
+            { figure => 'events',     at_most => 20 },
+            { figure => 'heartbeats', at_most => 20 },
+        ],
+    },
+    {
+        name        => 'memory-tls',
+        title       => 'the same over TLS',
+        contestants => [qw(nchan push-stream sse)],
+        options     => { heartbeat => 1, tls => 1 },
+        run         => sub ($server, $scale) {
+            return memory($server, count(2000, $scale), Bench::TlsCrowd->new($server), Bench::Load->start($server));
+        },
+        shows => [['idle', 'memory each', 'B'], ['events', 'more after 50 events', 'B'], ['heartbeats', 'more after 5 heartbeats', 'B']],
+        goals => [
+            { figure => 'idle',       at_most => 12 * 1024 },
             { figure => 'events',     at_most => 20 },
             { figure => 'heartbeats', at_most => 20 },
         ],
@@ -280,6 +336,23 @@ my @works = (
     },
 );
 
-sub works (%option) { return @works }
+# Option: subscribers (of the work "many").
+sub works (%option) {
+    my $count   = $option{subscribers} // 100_000;
+    my $workers = ceil($count / 16_000);
+    return @works, {
+        name        => 'many',
+        title       => "$count subscribers over $workers workers, 1 channel",
+        contestants => ["nchan\@$workers", "sse\@$workers"],
+        run         => sub ($server, $scale) { return many($server, count($count, $scale)) },
+        shows       => [
+            ['memory', 'memory of the server each',                        'B'],
+            ['all',    'memory of the machine each, clients included',     'B'],
+            ['time',   'time until a broadcast has reached all',           'ms'],
+            ['cpu',    'CPU per event',                                    'µs'],
+        ],
+        goals => [],
+    };
+}
 
 1;

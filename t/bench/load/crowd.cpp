@@ -4,12 +4,12 @@
 
 namespace bench {
 
-void Crowd::open(uint32_t count, uint32_t channels, uint32_t window) {
+void Crowd::open(uint32_t count, uint32_t channels, uint32_t window, uint32_t from) {
     const uint32_t first = size();
     ledger_.useChannels(channels);
     listening_.resize(std::max<size_t>(listening_.size(), channels));
     for (uint32_t i = first; i < first + count; i++) {
-        subscribers_.push_back(std::make_unique<Subscriber>(*this, i, i % channels));
+        subscribers_.push_back(std::make_unique<Subscriber>(*this, from + i, i % channels));
         listening_[i % channels]++;
     }
     connectFrom(first, window);

@@ -19,7 +19,9 @@ public:
     // Adds subscribers, the nth of them to channel n modulo `channels`, and waits until all have been
     // answered. So many at most (`window`) are on their way at once: the queue of a listening socket is
     // short.
-    void open(uint32_t count, uint32_t channels, uint32_t window);
+    // Those of other processes must not have the same numbers (they begin `from` there): it is by them that
+    // the addresses of clients are dealt out.
+    void open(uint32_t count, uint32_t channels, uint32_t window, uint32_t from);
     void disconnect();
     void reconnect(uint32_t window);
 

@@ -71,10 +71,11 @@ public:
     }
 
 private:
-    // subscribe count= channels= window=
+    // subscribe count= channels= window= from=
     void subscribe(const Options& options) {
         const uint64_t start = now();
-        crowd_.open(options.number("count", 1), options.number("channels", 1), options.number("window", 256));
+        crowd_.open(options.number("count", 1), options.number("channels", 1), options.number("window", 256),
+                    options.number("from", 0));
         std::printf("ok nanoseconds=%" PRIu64 "\n", now() - start);
     }
 
