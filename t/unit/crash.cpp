@@ -2,80 +2,11 @@
 // build: -DSSE_FAULTS
 #include "check.hpp"
 #include "cmocka.hpp"
-#include "log/fault.hpp"
-#include "model.hpp"
+#include "mortal.hpp"
 
 using namespace sse;
 
 namespace {
-
-jmp_buf death;
-uint64_t stepsToLive; // 0: immortal
-uint64_t stepsDone;
-const char* diedAt;
-
-void dieInTime(const char* place) {
-    ++stepsDone;
-    if (stepsToLive != 0 && --stepsToLive == 0) {
-        diedAt = place;
-        longjmp(death, 1);
-    }
-}
-
-enum class Kind { Append, Listen, Unlisten, Forget, Count, Census, Find, Recover };
-
-// Made ready beforehand: nothing that a death would leak is made while it runs.
-struct Operation {
-    Kind kind;
-    std::string name;
-    uint64_t hash = 0;
-    std::string fields;
-    uint64_t now = 0;
-    uint32_t entry = kNoEntry;
-    uint32_t worker = 0;
-};
-
-Appended perform(Log& log, const Operation& operation) {
-    switch (operation.kind) {
-    case Kind::Append:
-        return log.append(
-            {.channel = operation.name, .hash = operation.hash, .ownId = {}, .fields = operation.fields},
-            operation.now);
-    case Kind::Listen:
-        log.listen(operation.hash, operation.worker);
-        break;
-    case Kind::Unlisten:
-        log.unlisten(operation.entry, operation.worker);
-        break;
-    case Kind::Forget:
-        log.forgetWorker(operation.worker, 0, UINT32_MAX);
-        break;
-    case Kind::Count:
-        log.count(operation.entry, 3);
-        break;
-    case Kind::Census:
-        log.beginCensus();
-        break;
-    case Kind::Find:
-        log.find(operation.hash);
-        break;
-    case Kind::Recover:
-        log.recover();
-        break;
-    }
-    return {};
-}
-
-// Performs it, and dies at that step; false if there are not so many.
-[[gnu::noinline]] bool performAndDie(Log& log, const Operation& operation, uint64_t step) {
-    stepsToLive = step;
-    if (setjmp(death) == 0) {
-        perform(log, operation);
-        stepsToLive = 0;
-        return false;
-    }
-    return true;
-}
 
 class State {
 public:
@@ -94,11 +25,10 @@ public:
         const Operation operation = draw();
         uint64_t step = 1;
         restore();
-        while (performAndDie(zone_.log, operation, step)) {
+        while (!performUntil(zone_.log, operation, step)) {
             checkReaders();
             if (random_.chance(70)) { // the next writer dies as well, while it puts things right
-                const Operation recover{.kind = Kind::Recover, .name = {}, .fields = {}};
-                performAndDie(zone_.log, recover, 1 + random_.below(2 * entries_ + 12));
+                performUntil(zone_.log, {.kind = Kind::Recover}, 1 + random_.below(2 * entries_ + 12));
                 checkReaders();
             }
             checkAfter(operation);
@@ -111,10 +41,8 @@ public:
     // Dies at each step of the recovery from one death.
     uint64_t dieTwice() {
         const Operation operation = draw();
-        const Operation recover{.kind = Kind::Recover, .name = {}, .fields = {}};
         restore();
-        stepsDone = 0;
-        perform(zone_.log, operation);
+        performUntil(zone_.log, operation, 0);
         if (stepsDone == 0) { // nothing that a death could break
             return 0;
         }
@@ -123,8 +51,8 @@ public:
         bool died;
         do {
             restore();
-            performAndDie(zone_.log, operation, first);
-            died = performAndDie(zone_.log, recover, ++step);
+            performUntil(zone_.log, operation, first);
+            died = !performUntil(zone_.log, {.kind = Kind::Recover}, ++step);
             checkReaders();
             checkAfter(operation);
         } while (died);
@@ -155,18 +83,7 @@ private:
         const Operation operation = draw();
         const uint64_t head = zone_.log.head();
         perform(zone_.log, operation);
-        note(operation, head);
-    }
-
-    // Adds what was appended since the head was there, if anything, to the model.
-    void note(const Operation& operation, uint64_t head) {
-        if (zone_.log.head() != head) {
-            const LoggedEvent event = walk(zone_.log).back();
-            assert_int_equal(event.header.number, model_.events.size());
-            model_.events.push_back({event.header.id, operation.name,
-                                     "id: " + idText(event.header.id) + "\n" + operation.fields,
-                                     operation.now});
-        }
+        note(zone_, model_, operation, head);
     }
 
     void restore() {
@@ -194,7 +111,7 @@ private:
         assert_true(attached.has_value());
         zone_.log = *attached;
         zone_.log.find(operation.hash);
-        note(operation, head_);
+        note(zone_, model_, operation, head_);
         checkZone(zone_);
         checkListeners(operation);
         checkReplays();
@@ -206,7 +123,7 @@ private:
             next.hash = model_.hash(next.name);
             const Appended appended = perform(zone_.log, next);
             assert_true(i == 1 || (appended.status == AppendStatus::Ok && zone_.log.head() > head));
-            note(next, head);
+            note(zone_, model_, next, head);
             checkZone(zone_);
         }
         checkReplays();

@@ -48,13 +48,11 @@ public:
             const uint64_t length =
                 sizeof(RecordHeader) + event.header.nameLength + event.header.payloadLength;
             if ((length + 7) / 8 * 8 > zone.log.maxRecord()) {
-                dropped_.insert(event.header.number);
+                model_.dropped.insert(event.header.number);
             }
         }
         zone.log.takeOver(old_.log);
-        if (dropped_.empty()) {
-            checkZone(zone);
-        }
+        checkZone(zone, anyDropped());
         assert_true(zone.log.lastId() >= old_.log.lastId());
         assert_int_equal(zone.log.figures().published, model_.events.size());
         checkRetired();
@@ -63,24 +61,8 @@ public:
     // For every set of channels that had events: exactly what is there, and a gap exactly for what is not.
     void checkExactly(Zone& zone) {
         for (int i = 0; i < 40; ++i) {
-            const std::set<std::string> names = drawNames(recorded_);
-            const EventId cursor = drawCursor(zone, model_, random_);
-            const bool unknown = cursor > zone.log.lastId();
-            const EventId from = unknown ? EventId{} : cursor;
-            const Replayed given = run(zone, model_, names, cursor, {}, random_);
-            bool missed = false;
-            for (const std::string& name : names) {
-                const std::vector<uint64_t> right = kept(zone, name, from);
-                const auto got = given.numbers.find(name);
-                assert_true(right == (got == given.numbers.end() ? std::vector<uint64_t>() : got->second));
-                missed = missed || countBehind(name, from) > right.size();
-            }
-            missed = missed || (from < EventId{kBirth, 0}); // of before the old log's birth
-            const Gap gap = unknown                        ? Gap::Unknown
-                            : cursor == Replay::kBeginning ? Gap::None
-                            : missed                       ? Gap::Evicted
-                                                           : Gap::None;
-            assert_int_equal(static_cast<int>(given.gap), static_cast<int>(gap));
+            checkReplay(zone, model_, drawNames(recorded_), drawCursor(zone, model_, random_), {}, true,
+                        random_);
         }
     }
 
@@ -114,15 +96,13 @@ public:
         for (uint64_t i = 0; i < events; ++i) {
             publish(zone, setting_.channels);
         }
-        if (dropped_.empty()) {
-            checkZone(zone);
-        }
+        checkZone(zone, anyDropped());
         assert_int_equal(zone.log.figures().published, model_.events.size());
     }
 
     Zone& old() { return old_; }
     const Model& model() const { return model_; }
-    bool anyDropped() const { return !dropped_.empty(); }
+    bool anyDropped() const { return !model_.dropped.empty(); }
     uint64_t now() const { return now_; }
 
 private:
@@ -151,7 +131,7 @@ private:
             {.channel = name, .hash = model_.hash(name), .ownId = own, .end = end, .fields = rendered}, now_);
         assert_true(appended.status == AppendStatus::Ok && appended.id > before);
         const std::string id = idText(appended.id) + (own.empty() ? "" : "~" + own);
-        model_.events.push_back({appended.id, name, "id: " + id + "\n" + rendered, now_});
+        model_.events.push_back({appended.id, name, "id: " + id + "\n" + rendered, now_, end});
     }
 
     // Nothing can be added to the old log, and all that it held can still be read.
@@ -162,37 +142,12 @@ private:
         checkZone(old_);
     }
 
-    // The numbers of a channel's events behind the id that a log should have, oldest first: those in the
-    // ring, and of these the ones newer than the last that was too large.
-    std::vector<uint64_t> kept(const Zone& zone, const std::string& name, EventId from) const {
-        std::vector<uint64_t> numbers;
-        for (uint64_t number = zone.log.figures().evicted; number < model_.events.size(); ++number) {
-            const ModelEvent& event = model_.events[number];
-            if (event.channel != name) {
-                continue;
-            }
-            if (dropped_.count(number) != 0) {
-                numbers.clear();
-            } else if (event.id > from) {
-                numbers.push_back(number);
-            }
-        }
-        return numbers;
-    }
-
-    size_t countBehind(const std::string& name, EventId from) const {
-        return std::count_if(model_.events.begin(), model_.events.end(), [&](const ModelEvent& event) {
-            return event.channel == name && event.id > from;
-        });
-    }
-
     Setting setting_;
     Random random_;
     uint64_t now_;
     Zone old_;
     Model model_;
     std::set<std::string> recorded_; // channels with a record in the old log
-    std::set<uint64_t> dropped_;     // events too large for the new one
 };
 
 void takesAll(void**) {
@@ -236,11 +191,8 @@ void leavesOutWhatIsTooLarge(void**) {
         life.moveTo(zone);
         with += life.anyDropped() ? 1 : 0;
         life.checkExactly(zone);
-        checkEntries(zone, walk(zone.log));
-        checkQueue(zone);
         life.goOn(zone, 300);
         life.checkExactly(zone);
-        checkQueue(zone);
     }
     assert_true(with > kSeeds / 2);
 }
@@ -284,6 +236,41 @@ void severalTimes(void**) {
     life.checkExactly(third);
     assert_true(append(second.log, "a", "late").status == AppendStatus::Retired);
     life.goOn(third, 100);
+}
+
+// Events that were too large for a log before are still missed, and counted, after the next one has taken
+// over.
+void tooLargeForALogBefore(void**) {
+    const std::string large(40000, 'x');
+    Zone first{4, 4 * Log::kMinCapacity};
+    Model model;
+    const auto publish = [&model](Zone& zone, const std::string& name, const std::string& data) {
+        const Appended appended = append(zone.log, name, model.hash(name), data);
+        assert_true(appended.status == AppendStatus::Ok);
+        model.events.push_back({appended.id, name, rendered(appended.id, data), kBirth});
+    };
+    for (const std::string& name : {Model::name(0), Model::name(1)}) {
+        publish(first, name, "before");
+        model.dropped.insert(model.events.size());
+        publish(first, name, large);
+    }
+    publish(first, Model::name(0), "behind");
+    publish(first, Model::name(2), large);
+    model.dropped.insert(5);
+
+    Zone second{4};
+    second.log.takeOver(first.log);
+    Zone third{4};
+    third.log.takeOver(second.log);
+    checkZone(third, true);
+    assert_int_equal(third.log.figures().published, model.events.size());
+    publish(third, Model::name(1), "behind");
+
+    Random random(1);
+    for (const ModelEvent& event : model.events) {
+        checkReplay(third, model, {Model::name(0)}, event.id, {}, true, random);
+        checkReplay(third, model, {Model::name(1)}, event.id, {}, false, random); // its newest event was lost
+    }
 }
 
 void nothingToTake(void**) {
@@ -332,6 +319,7 @@ int main() {
         cmocka_unit_test(fewerEntries),
         cmocka_unit_test(collisions),
         cmocka_unit_test(severalTimes),
+        cmocka_unit_test(tooLargeForALogBefore),
         cmocka_unit_test(nothingToTake),
         cmocka_unit_test(namesAndOwnIds),
     };

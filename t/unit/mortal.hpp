@@ -1,0 +1,107 @@
+// Calls on a log that can be cut off by death at any of their steps. For a program that is built with
+// -DSSE_FAULTS and sets faultHook to dieInTime, or to something that calls it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "log/fault.hpp"
+#include "model.hpp"
+
+namespace sse {
+
+inline jmp_buf death;
+inline uint64_t stepsToLive; // 0: immortal
+inline uint64_t stepsDone;   // of the call that runs, or was the last to run
+
+inline void dieInTime(const char*) {
+    ++stepsDone;
+    if (stepsToLive != 0 && --stepsToLive == 0) {
+        longjmp(death, 1);
+    }
+}
+
+enum class Kind { Append, Listen, Unlisten, Forget, Count, Census, Find, Recover, TakeOver };
+
+// Made ready beforehand: nothing that a death would leak is made while it runs.
+struct Operation {
+    Kind kind;
+    std::string name{};
+    uint64_t hash = 0;
+    std::string ownId{};
+    std::string fields{};
+    bool end = false;
+    uint64_t now = 0;
+    uint32_t entry = kNoEntry;
+    uint32_t worker = 0;
+    int32_t change = 3; // of the subscribers
+    Log* old = nullptr; // which it takes over
+};
+
+// The result is that of an append.
+inline Appended perform(Log& log, const Operation& operation) {
+    switch (operation.kind) {
+    case Kind::Append:
+        return log.append({.channel = operation.name,
+                           .hash = operation.hash,
+                           .ownId = operation.ownId,
+                           .end = operation.end,
+                           .fields = operation.fields},
+                          operation.now);
+    case Kind::Listen:
+        log.listen(operation.hash, operation.worker);
+        break;
+    case Kind::Unlisten:
+        log.unlisten(operation.entry, operation.worker);
+        break;
+    case Kind::Forget:
+        log.forgetWorker(operation.worker, 0, UINT32_MAX);
+        break;
+    case Kind::Count:
+        log.count(operation.entry, operation.change);
+        break;
+    case Kind::Census:
+        log.beginCensus();
+        break;
+    case Kind::Find:
+        log.find(operation.hash);
+        break;
+    case Kind::Recover:
+        log.recover();
+        break;
+    case Kind::TakeOver:
+        log.takeOver(*operation.old);
+        break;
+    }
+    return {};
+}
+
+// Performs it and dies at that step, which gives nullopt; or to the end, if there are not so many.
+[[gnu::noinline]] inline std::optional<Appended> performUntil(Log& log, const Operation& operation,
+                                                              uint64_t step) {
+    stepsDone = 0;
+    stepsToLive = step;
+    if (setjmp(death) == 0) {
+        const Appended appended = perform(log, operation);
+        stepsToLive = 0;
+        return appended;
+    }
+    return std::nullopt;
+}
+
+// Adds what the operation has appended since the head was there, if anything, to the model.
+inline void note(const Zone& zone, Model& model, const Operation& operation, uint64_t head) {
+    if (zone.log.head() == head) {
+        return;
+    }
+    const LoggedEvent event = walk(zone.log).back();
+    assert_int_equal(event.header.number, model.events.size());
+    assert_true(model.events.empty() || event.header.id > model.events.back().id);
+    const std::string mark = operation.ownId.empty() ? "" : "~";
+    model.events.push_back(
+        {event.header.id, operation.name,
+         "id: " + idText(event.header.id) + mark + operation.ownId + "\n" + operation.fields, operation.now,
+         operation.end});
+}
+
+} // namespace sse
