@@ -3,7 +3,9 @@
 use v5.36;
 use lib 't/lib';
 use Test::More;
+use Time::HiRes qw(time);
 use SSE::Nginx;
+use SSE::Pipeline;
 use SSE::Process;
 
 # Subscribes until there is no room left, or so many are there; those that were let in.
@@ -57,6 +59,37 @@ subtest 'names' => sub {
     }
     is $server->publish('/pub?channel=' . 'z' x 254, 'y')->json->{subscribers}, 0, 'one byte less is another channel';
     is $server->publish('/pub?channel=' . 'z' x 256, 'y')->status, 400, 'one byte more is none';
+};
+
+subtest 'ten times the zone' => sub {
+    my $server   = SSE::Nginx->start(workers => 2, zone => '2m channels=4096', subscribe => 'sse_start earliest;');
+    my $pipeline = SSE::Pipeline->new($server);
+    my $size     = 1000;
+    my $count    = 10 * 2 * 1024 * 1024 / $size;
+    my (@time, %status);
+    # In parts of 20, so that there is a latency to look at.
+    for (my $number = 1; $number <= $count; $number += 20) {
+        my $start = time;
+        $status{$_}++ for $pipeline->publish(map { ["/pub?channel=c$_", "$_ " . 'x' x $size] } $number .. $number + 19);
+        push @time, 1e6 * (time - $start) / 20;
+    }
+    is_deeply [keys %status], [201], 'all are taken';
+    my $figures = $server->get('/status')->json->{zones}{events};
+    is $figures->{published}, $status{201}, 'and counted';
+    cmp_ok $figures->{used}, '>', 0.9 * $figures->{capacity}, 'the zone is full';
+    # Each event has a channel of its own: what is there is what was not evicted, and it is the newest.
+    my $first = $figures->{evicted} + 1;
+    cmp_ok $figures->{evicted}, '>', 0.85 * $status{201}, 'most had to go';
+    my $has = sub ($number) { return $server->subscribe("/sub?channel=c$number")->next_event->{data} =~ /\A$number x/ };
+    ok $has->($_), "$_ is there" for $first, $status{201};
+    ok !$has->($_), "$_ is not" for 1, $first - 1;
+
+    my $tenth = int @time / 10;
+    my ($early, $late) = map { (sort { $a <=> $b } @$_)[$tenth / 2] } [@time[0 .. $tenth - 1]], [@time[-$tenth .. -1]];
+    note sprintf '%d publishes; the median of the first tenth is %.1f us, of the last tenth %.1f us, ratio %.2f', $status{201},
+        $early, $late, $late / $early;
+    cmp_ok $late, '<', 5 * $early, 'it takes as long as at first';
+    is_deeply [$server->stop], [], 'no trouble';
 };
 
 subtest 'the index' => sub {

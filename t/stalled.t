@@ -4,6 +4,7 @@ use v5.36;
 use lib 't/lib';
 use Test::More;
 use Time::HiRes qw(sleep time);
+use SSE::Client::Window;
 use SSE::Nginx;
 use SSE::Process;
 use SSE::Util;
@@ -98,6 +99,37 @@ for my $via (qw(h1 tls)) {
         note sprintf 'let go after %.1f s', $seconds;
         cmp_ok $seconds, '<', 20, 'a byte a second is no progress that a kernel would tell';
         unlike $dripping->raw, qr/SECRET|SSSS/, 'not a byte of another channel';
+        $dripping->reset;
+    };
+}
+
+for my $via (qw(h2c h2)) {
+    subtest "a window of one byte now and then, over $via" => sub {
+        my $channel  = "window$via";
+        my $dripping = SSE::Client::Window->new(port => $server->port($via), tls => $via eq 'h2', window => 0);
+        my $before   = memory();
+        $dripping->subscribe("/brief?channel=$channel")->grant(500)->ready;
+        publish($channel, 'x' x 60_000) for 1 .. 80;
+        my ($start, $last) = (time, time);
+        my $memory = 0;
+        my (undef, undef, $count) = publish_until(
+            $channel, 1000,
+            sub { time - $start > 5 },
+            sub {
+                return if time - $last < 1;
+                $last = time;
+                $memory = memory() if memory() > $memory;
+                $dripping->poll->grant(1);
+            }
+        );
+        # A byte that the client has asked for is progress, so it may stay; but it holds no more than one batch.
+        note sprintf '%d KB before, at most %d KB meanwhile', $before, $memory;
+        cmp_ok $memory - $before, '<', 1500, 'it costs one batch' unless $ENV{TEST_NGINX_SANITIZE};
+        is $dripping->closed, '', 'it may stay';
+        $dripping->grant(1 << 30);
+        my @number = map { ($_->{data} =~ /\A(\d+) x/)[0] // () } $dripping->events(80 + $count);
+        is_deeply \@number, [1 .. $count], 'and when it takes more, it catches up';
+        unlike $dripping->body, qr/SECRET|SSSS/, 'with not a byte of another channel';
         $dripping->reset;
     };
 }
