@@ -21,7 +21,8 @@ for my $via (sort keys %blocked) {
     my @first = splice @{ $client->{events} };
     cmp_ok scalar @first, '<', $count, 'before all was sent';
     my @rest = $server->subscribe('/sub?channel=c', cursor => $client->last_event_id)->events($count - @first);
-    is_deeply [map { $_->{data} =~ /\A(\d+) / ? $1 : $_->{type} } @first, @rest], [1 .. $count], 'and the rest is there for who comes back';
+    my @number = map { $_->{data} =~ /\A(\d+) / ? $1 : $_->{type} } @first, @rest;
+    is_deeply \@number, [1 .. $count], 'and the rest is there for who comes back';
 }
 $_->close for @others;
 is_deeply [$server->stop], [], 'no trouble';

@@ -27,7 +27,8 @@ sub figures ($zone) { return $server->get('/status')->json->{zones}{$zone} }
 # Publishes to all of them, or to some; how many were taken.
 sub publish_to_all ($zone, $text, @channels) {
     my $start = time;
-    my @status = SSE::Pipeline->new($server)->publish(map { ["/pub/$zone?channel=$_", "$text $_"] } @channels ? @channels : @names);
+    @channels = @names unless @channels;
+    my @status = SSE::Pipeline->new($server)->publish(map { ["/pub/$zone?channel=$_", "$text $_"] } @channels);
     note sprintf '%d publishes to zone %s in %.1f s', scalar @status, $zone, time - $start;
     return scalar grep { $_ == 201 } @status;
 }

@@ -42,12 +42,13 @@ my (@stopped, @dripping);
 
 sub stall_some {
     for my $via (qw(h1 tls)) {
-        push @stopped,  map { $server->subscribe('/sub?channel=c', via => $via, rcvbuf => 4096, cursor => '0-0')->stall } 1 .. $stalled;
-        push @dripping, map { $server->subscribe('/sub?channel=c', via => $via, rcvbuf => 4096, cursor => '0-0') } 1 .. $stalled / 4;
+        my @client = map { $server->subscribe('/sub?channel=c', via => $via, rcvbuf => 4096, cursor => '0-0') } 1 .. 1.25 * $stalled;
+        push @stopped, map { $_->stall } splice @client, 0, $stalled;
+        push @dripping, @client;
     }
     for my $via (qw(h2c h2)) {
-        my @client = map { SSE::Client::Window->new(port => $server->port($via), tls => $via eq 'h2', window => 1)->subscribe('/sub?channel=c') }
-            1 .. $stalled + $stalled / 4;
+        my @how    = (port => $server->port($via), tls => $via eq 'h2', window => 1);
+        my @client = map { SSE::Client::Window->new(@how)->subscribe('/sub?channel=c') } 1 .. 1.25 * $stalled;
         push @stopped, splice @client, 0, $stalled;
         push @dripping, @client;
     }

@@ -25,7 +25,8 @@ sub start ($class, %option) {
         close $_ for $order_writer, $report_reader;
         $report_writer->autoflush(1);
         my $self = bless { %option, orders => $order_reader, reports => $report_writer, number => 0 }, $class;
-        eval { $self->publish_next while $self->follow_orders && getppid == $parent; 1 } or print STDERR "publisher $option{name}: $@";
+        eval { $self->publish_next while $self->follow_orders && getppid == $parent; 1 }
+            or print STDERR "publisher $option{name}: $@";
         POSIX::_exit(0);
     }
     close $_ for $order_reader, $report_writer;

@@ -22,11 +22,14 @@ sub new ($class, $server) {
 sub publish ($self, @requests) {
     my @status;
     while (my @some = splice @requests, 0, $Window) {
-        my $text = join '', map {"POST $_->[0] HTTP/1.1\r\nHost: localhost\r\nContent-Length: @{[length $_->[1]]}\r\n\r\n$_->[1]"} @some;
-        $self->write($text);
+        $self->write(join '', map { request(@$_) } @some);
         push @status, $self->answers(scalar @some);
     }
     return @status;
+}
+
+sub request ($path, $body) {
+    return "POST $path HTTP/1.1\r\nHost: localhost\r\nContent-Length: @{[length $body]}\r\n\r\n$body";
 }
 
 sub write ($self, $text) {
