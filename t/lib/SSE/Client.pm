@@ -1,7 +1,7 @@
 package SSE::Client;
 
 # One HTTP exchange, read as it arrives. What carries it is the business of the subclasses:
-# SSE::Client::Socket (HTTP/1 over a plain or a TLS socket) and SSE::Client::Curl (HTTP/2).
+# SSE::Client::Socket (HTTP/1 over a plain or a TLS socket) and SSE::Client::Curl (HTTP/2, HTTP/3).
 # A client reads only when it is asked for something, so one that is asked for nothing is a stalled one.
 #
 # A subclass has

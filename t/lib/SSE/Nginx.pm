@@ -8,7 +8,7 @@ package SSE::Nginx;
 #   is $subscriber->next_event->{data}, 'hello';
 #
 # Unless told otherwise it has a zone of 4 megabytes and the locations /sub, /pub and /status.
-# Ways to reach it ("via"): h1, h1.0, unchunked (chunked_transfer_encoding off), tls, h2c, h2.
+# Ways to reach it ("via"): h1, h1.0, unchunked (chunked_transfer_encoding off), tls, h2c, h2, h3.
 
 use v5.36;
 use Cwd        ();
@@ -24,8 +24,9 @@ my %via = (
     'h1.0'      => { listener => 'h1', version => '1.0' },
     'unchunked' => { listener => 'unchunked' },
     'tls'       => { listener => 'tls', tls => 1 },
-    'h2c'       => { listener => 'h2c', h2 => 1 },
-    'h2'        => { listener => 'h2', h2 => 1, tls => 1 },
+    'h2c'       => { listener => 'h2c', curl => 1 },
+    'h2'        => { listener => 'h2', curl => 1, tls => 1 },
+    'h3'        => { listener => 'h3', curl => 1, tls => 1, h3 => 1 },
 );
 
 use Exporter 'import';
@@ -175,7 +176,7 @@ END
 # One server for each listener, all with the same content. An extra header tells which worker has answered.
 sub server_block ($self, $listener) {
     my ($flags, @extra) = ('');
-    if ($listener =~ /tls|h2$/) {
+    if ($listener =~ /tls|h2$|h3/) {
         $flags = ' ssl';
         push @extra, 'ssl_certificate certificate.pem;', 'ssl_certificate_key key.pem;';
         $self->make_certificate;
@@ -186,9 +187,12 @@ sub server_block ($self, $listener) {
     push @extra, 'chunked_transfer_encoding off;' if $listener eq 'unchunked';
     $flags .= ' reuseport' if $self->{reuseport} // $self->{workers} > 1;
     $flags .= " $self->{listen_flags}" if $self->{listen_flags};
+    my $address = "127.0.0.1:$self->{ports}{$listener}";
+    # Over TCP, too: only so can be seen from outside that it listens.
+    push @extra, "listen $address quic" . $flags =~ s/ ssl//r . ';' if $listener eq 'h3';
     return <<"END";
     server {
-        listen 127.0.0.1:$self->{ports}{$listener}$flags;
+        listen $address$flags;
         server_name localhost;
         add_header X-Worker \$pid always;
         @extra
@@ -288,8 +292,8 @@ sub alive ($self) {
 # A connection for several requests, one after the other (HTTP/1 only).
 sub connect ($self, $via = 'h1', %option) {
     my $way   = $via{$via} // die "no such way: $via";
-    my $class = $way->{h2} ? 'SSE::Client::Curl' : 'SSE::Client::Socket';
-    return $class->new(port => $self->port($way->{listener}), tls => $way->{tls}, %option);
+    my $class = $way->{curl} ? 'SSE::Client::Curl' : 'SSE::Client::Socket';
+    return $class->new(port => $self->port($way->{listener}), tls => $way->{tls}, h3 => $way->{h3}, %option);
 }
 
 # Sends a request and returns at once. Options: via, headers (pairs), cursor (Last-Event-ID), type (Content-Type),

@@ -1,6 +1,6 @@
 package SSE::Client::Curl;
 
-# HTTP/2 by way of a curl process: the same interface as SSE::Client::Socket, one exchange each.
+# HTTP/2 and HTTP/3 by way of a curl process: the same interface as SSE::Client::Socket, one exchange each.
 
 use v5.36;
 use parent 'SSE::Client';
@@ -9,15 +9,16 @@ use IO::Handle;
 use IO::Select;
 use POSIX ();
 
-# new(port => n, tls => 0|1)
+# new(port => n, tls => 0|1, h3 => 0|1)
 sub new ($class, %option) { return bless {%option}, $class }
 
 sub send ($self, %request) {
     $self->begin(%request);
     my @command = qw(curl -q -s -S -N -i -k -g --path-as-is --noproxy *);
-    push @command, $self->{tls} ? '--http2' : '--http2-prior-knowledge';
+    push @command, $self->{h3} ? '--http3-only' : $self->{tls} ? '--http2' : '--http2-prior-knowledge';
     push @command, $request{method} eq 'HEAD' ? '-I' : ('-X', $request{method});
-    push @command, '-T', '-' if $request{stream};
+    # With "-" it would wait for more to be read before it sends what it has.
+    push @command, '-T', '.' if $request{stream};
     push @command, '--data-binary', '@-', '-H', 'Content-Type:' if defined $request{body};
     push @command, '-H', 'Accept:', '-H', 'User-Agent:', '-H', 'Expect:';
     my @headers = @{ $request{headers} // [] };
