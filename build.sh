@@ -40,11 +40,15 @@ TEXT
     Ctrl-C ends it; nothing is left behind. SSE_PORT in the environment sets another port.
 TEXT
     test) cat <<'TEXT' ;;
-./build.sh test [--sanitize] [ARGUMENT OF prove]...
+./build.sh test [--sanitize | --matrix [RELEASE]...] [ARGUMENT OF prove]...
     Builds the module with gcc, with clang and with fault points (build/faults/), builds the unit tests and runs all
     tests, or those that are named: ./build.sh test -v t/publish.t
       --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
                           distribution's source package, in build/sanitize/; the unit tests also under valgrind
+      --matrix            the same in clean root directories of the named releases of Debian, or of all: bookworm
+                          (nginx 1.22), trixie (1.26), forky (1.30, with HTTP/3). debootstrap makes them, in
+                          build/matrix/, so this needs root, some 10 minutes and 3 GB for each; one where something
+                          fails is left there to be looked at. Fails if there is a release that it could not test.
 TEXT
     chaos) cat <<'TEXT' ;;
 ./build.sh chaos [ARGUMENT]...
@@ -110,6 +114,7 @@ packages_of() {
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libnginx-mod-nchan
         grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
         ;;
+    matrix) say debootstrap ;;
     sanitize) say dpkg-dev libpcre2-dev libssl-dev zlib1g-dev valgrind ;;
     lint) say nginx nginx-dev g++ make clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
@@ -359,6 +364,11 @@ verb_test() {
     --sanitize)
         source t/sanitize.sh
         test_sanitized "${@:2}"
+        return
+        ;;
+    --matrix)
+        source t/matrix.sh
+        test_matrix "${@:2}"
         return
         ;;
     esac

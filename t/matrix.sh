@@ -1,0 +1,96 @@
+# shellcheck shell=bash disable=SC2154
+# ./build.sh test --matrix: sourced by build.sh, whose functions and variables it uses.
+#
+# Each release of Debian gets a root directory, made anew by debootstrap from where this machine gets its own packages,
+# with a copy of this tree in it that finds nothing installed. What runs there has mounts and processes of its own, and
+# when it ends nothing is left of them.
+
+matrix=$root/build/matrix
+
+# Where this machine's packages come from: of the label Debian, or Debian-Security.
+archive() {
+    # shellcheck disable=SC2016
+    apt-get indextargets "Created-By: Packages" "Label: $1" --format '$(REPO_URI)' | head -n 1
+}
+
+sources_of() { # RELEASE ARCHIVE SECURITY
+    say "deb $2 $1 main"
+    say "deb $2 $1-updates main"
+    [[ ! $3 ]] || say "deb $3 $1-security main"
+}
+
+make_root() { # RELEASE DIRECTORY
+    local release=$1 directory=$2 script=/usr/share/debootstrap/scripts/$1 packages security
+    packages=$(archive Debian)
+    security=$(archive Debian-Security)
+    [[ $packages ]] || { say "apt knows no archive of Debian, perhaps before apt-get update" >&2 && return 1; }
+    [[ -e $script ]] || script=${script%/*}/sid # does for releases that this debootstrap does not know yet
+    debootstrap --variant=minbase --include=ca-certificates "$release" "$directory" "$packages" "$script" &&
+        sources_of "$release" "$packages" "$security" >"$directory/etc/apt/sources.list" &&
+        { apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)' \
+            >"$directory/etc/apt/apt.conf.d/90outside" || true; } &&
+        cp /etc/resolv.conf /etc/hosts "$directory/etc" &&
+        { [[ ! ${NODE_EXTRA_CA_CERTS:-} ]] || install -D -m 644 "$NODE_EXTRA_CA_CERTS" "$directory/etc/ssl/outside.crt"; } &&
+        mkdir "$directory/root/tree" &&
+        tar -c --exclude=./build --exclude=./.git --exclude=node_modules . |
+        tar -x --no-same-owner -C "$directory/root/tree"
+}
+
+# Runs a command in the copy of this tree in a root directory.
+enter_root() { # DIRECTORY VARIABLE=VALUE... COMMAND...
+    # shellcheck disable=SC2016
+    unshare --mount --pid --fork --kill-child bash -c '
+        set -e
+        root=$1
+        shift
+        mount -t proc proc "$root/proc"
+        mount --rbind /dev "$root/dev"
+        mount -t tmpfs tmpfs "$root/dev/shm"
+        mount --rbind /sys "$root/sys"
+        env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+            ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/etc/ssl/outside.crt} \
+            chroot "$root" sh -c "cd /root/tree && exec env \"\$@\"" sh "$@"' bash "$@"
+}
+
+nginx_in() { chroot "$1" nginx -v 2>&1 | sed -n 's|.*nginx/|nginx |p' | grep . || say "no nginx"; }
+
+# Makes the root directory of a release and tests in it; sets verdict. The directory stays when that fails.
+test_release() { # RELEASE [ARGUMENT OF prove]...
+    local release=$1 directory=$matrix/$1 log=$matrix/$1.log settings=()
+    shift
+    rm -rf --one-file-system "$directory"
+    say "making $directory"
+    if ! make_root "$release" "$directory" >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        verdict="NOT TESTED, there is no root directory; see $log"
+        return 1
+    fi
+    # There nginx and curl have HTTP/3, so its test must not be skipped.
+    [[ $release != forky ]] || settings+=(TEST_NGINX_REQUIRE_H3=1)
+    if ! enter_root "$directory" "${settings[@]}" ./build.sh test "$@" 2>&1 | tee -a "$log"; then
+        verdict="$(nginx_in "$directory"), FAILED; see $log and $directory"
+        return 1
+    fi
+    verdict="$(nginx_in "$directory"), passed"
+    rm -rf --one-file-system "$directory"
+}
+
+# Ends with a table; fails unless every release has been tested and has passed.
+test_matrix() { # [RELEASE]... [ARGUMENT OF prove]...
+    local releases=() release verdict table=() failed=0
+    while [[ ${1:-} =~ ^(bookworm|trixie|forky)$ ]]; do
+        releases+=("$1")
+        shift
+    done
+    ((${#releases[@]})) || releases=(bookworm trixie forky)
+    ((EUID == 0)) || die "NOT TESTED: only root can make root directories"
+    unshare --mount --pid --fork true || die "NOT TESTED: not even root can make namespaces here"
+    need matrix
+    mkdir -p "$matrix"
+    for release in "${releases[@]}"; do
+        test_release "$release" "$@" || failed=1
+        table+=("$release: $verdict")
+    done
+    printf '%s\n' "" "${table[@]}"
+    return "$failed"
+}
