@@ -72,6 +72,11 @@ TEXT
     Builds the module, copies it to nginx's modules, has nginx load it and checks the configuration with `nginx -t`.
     Needs root or sudo. nginx is not reloaded.
 TEXT
+    uninstall) cat <<'TEXT' ;;
+./build.sh uninstall
+    Removes what `./build.sh install` has made, and checks the configuration with `nginx -t`, which finds the directives
+    of the module that are left in it. Needs root or sudo. nginx is not reloaded, and the packages stay.
+TEXT
     lint) cat <<'TEXT' ;;
 ./build.sh lint
     Checks the sources with clang-format, clang-tidy, cppcheck and shellcheck. Changes nothing.
@@ -90,6 +95,7 @@ TEXT
     chaos      builds, then injects faults under load
     bench      builds, then measures the module and its peers
     install    builds, then installs the module for this Debian's nginx
+    uninstall  removes the installed module
     lint       checks the style of the sources
     clean      removes what was built
     help       this text; `./build.sh VERB --help` tells more
@@ -405,11 +411,13 @@ install_browser_client() {
     [[ $marker -nt t/browser/package-lock.json ]] || npm ci --silent --no-audit --no-fund --prefix t/browser
 }
 
+modules_directory() { options_of nginx | sed -n 's/^--modules-path=//p'; }
+
 verb_install() {
     local modules
     need install
     build_for_distribution gcc "$root/build/$module"
-    modules=$(options_of nginx | sed -n 's/^--modules-path=//p')
+    modules=$(modules_directory)
     as_root install -D -m 644 "build/$module" "$modules/$module.new"
     as_root mv "$modules/$module.new" "$modules/$module"
     as_root install -D -m 644 /dev/stdin "$snippet" <<<"load_module modules/$module;"
@@ -417,6 +425,15 @@ verb_install() {
     as_root ln -sf "$snippet" "$enabled"
     as_root nginx -t || die "nginx does not take it; to have it as before: rm $enabled"
     say "installed $modules/$module, loaded by $enabled"
+}
+
+verb_uninstall() {
+    local modules
+    command -v nginx >/dev/null || die "there is no nginx to remove it from"
+    modules=$(modules_directory)
+    as_root rm -f "$enabled" "$snippet" "$modules/$module"
+    as_root nginx -t || die "removed, but nginx does not take its configuration without it"
+    say "removed $modules/$module, $snippet and $enabled"
 }
 
 verb_lint() {
@@ -463,7 +480,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | chaos | bench | install | lint | clean)
+deps | build | run | test | chaos | bench | install | uninstall | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;
