@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/wait.h>
 
 namespace sse {
 
@@ -90,11 +91,18 @@ Zone* findOldZone(ngx_cycle_t* cycle, const Zone& zone) noexcept {
     return nullptr;
 }
 
-// For a leaving worker: waits for the lock without sleeping on it, and takes it from a process that is gone.
+// Whether a process has ended. A child of ours that has not been waited for yet is still there for kill().
+bool isGone(ngx_pid_t pid) noexcept {
+    siginfo_t info{};
+    bool isChild = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    return isChild ? info.si_pid == pid : kill(pid, 0) == -1 && errno == ESRCH;
+}
+
+// Waits for the lock without sleeping on it, and takes it from a process that is gone.
 void lockOrSeize(const Zone& zone, ngx_shmtx_t* mutex) noexcept {
     while (!ngx_shmtx_trylock(mutex)) {
         auto holder = static_cast<ngx_pid_t>(*mutex->lock);
-        if (holder != 0 && kill(holder, 0) == -1 && errno == ESRCH && ngx_shmtx_force_unlock(mutex, holder)) {
+        if (holder != 0 && isGone(holder) && ngx_shmtx_force_unlock(mutex, holder)) {
             ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse_zone \"%V\" was locked by %P", &zone.name,
                           holder);
         }
@@ -105,7 +113,7 @@ void lockOrSeize(const Zone& zone, ngx_shmtx_t* mutex) noexcept {
 } // namespace
 
 ZoneLock::ZoneLock(const Zone& zone) noexcept : mutex_(&zone.pool()->mutex) {
-    if (ngx_exiting) {
+    if (ngx_exiting || ngx_process == NGX_PROCESS_MASTER) {
         lockOrSeize(zone, mutex_);
     } else {
         ngx_shmtx_lock(mutex_);

@@ -19,8 +19,9 @@ struct Zone {
 };
 
 // Holds the zone's lock: the slab pool's mutex, the only one that nginx releases when a worker dies with it.
-// Of zones that the newest configuration does not have, or has in another size, it does not; those have only
-// leaving workers, which see to it themselves.
+// But not in two cases, where whoever waits sees to it himself: the zone may be one that the newest
+// configuration does not have, or has in another size, and then only leaving workers lock it; and the master
+// that carries such a zone over cannot notice the death of a worker until it is done.
 class ZoneLock {
 public:
     explicit ZoneLock(const Zone& zone) noexcept;

@@ -1,7 +1,9 @@
-# A leaving worker that dies with the lock of a zone that the new configuration has no more, or in another size: nginx
-# frees the locks of the zones it knows, so the other leaving workers have to see to this one themselves.
+# Locks of the dead that nginx does not free. A leaving worker dies with the lock of a zone that the new configuration has
+# no more, or in another size: nginx knows only the new zones. And a worker dies with the lock of a zone while the master
+# is about to carry that over: the master does not notice before it is done.
 use v5.36;
 use lib 't/lib';
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
 use SSE::Faulty;
@@ -49,5 +51,31 @@ leave_with_lock 'another size', http => 'sse_zone events 8m;';
 leave_with_lock 'no such zone',
     http   => 'sse_zone others 4m;',
     server => $locations =~ s/zone=events/zone=others/gr;
+
+subtest 'while the master reads a configuration with another size' => sub {
+    my $server = SSE::Nginx->start(workers => 2, http => 'sse_zone events 4m;', server => $locations);
+    $server->allow(qr/exited on signal 9/, qr/was locked by/);
+    my $id = $server->publish('/pub?channel=a', 'first')->json->{id};
+
+    # A file that the master opens and waits for.
+    my $fifo = $server->prefix . '/wait.conf';
+    POSIX::mkfifo($fifo, 0600) or die "$fifo: $!";
+    my $mark = $server->log_mark;
+    $server->{http} = 'sse_zone events 8m; include wait.conf;';
+    $server->write_configuration;
+    my %old = map { $_ => 1 } $server->workers;
+    $server->signal('HUP');
+    $server->wait_for_log(qr/ reconfiguring$/m, $mark);
+    $server->get('/crash/sub?channel=b&crash=1');
+    wait_until(sub { grep { !SSE::Nginx::is_running($_) } keys %old }, 'the end of a worker');
+    open my $writer, '>', $fifo or die "$fifo: $!";
+    close $writer;
+
+    ok eval { wait_until(sub { (my @new = grep { !$old{$_} } $server->workers) == 2 }, 'new workers'); 1 },
+        'the master goes on';
+    my $subscriber = $server->subscribe('/sub?channel=a', cursor => '0-0');
+    is $subscriber->next_event->{id}, $id, 'and has carried over what there was';
+    is_deeply [$server->stop], [], 'without other trouble';
+};
 
 done_testing;
