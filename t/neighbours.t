@@ -13,7 +13,6 @@ my $server  = SSE::Nginx->start(
     listen_flags => 'sndbuf=16k',
     zone         => '16m',
     events       => 'worker_connections 2048;',
-    subscribe    => 'sse_send_timeout 5s;',
 );
 my $publisher = $server->connect;
 my %healthy   = map { $_ => $server->subscribe('/sub?channel=c', via => $_)->ready } qw(h1 tls);
