@@ -235,7 +235,7 @@ my @works = (
         contestants => [qw(nchan push-stream sse)],
         options     => { heartbeat => 1, tls => 1 },
         run         => sub ($server, $scale) {
-            return memory($server, count(2000, $scale), Bench::TlsCrowd->new($server), Bench::Load->start($server));
+            return memory($server, count(1000, $scale), Bench::TlsCrowd->new($server), Bench::Load->start($server));
         },
         shows => [['idle', 'memory each', 'B'], ['events', 'more after 50 events', 'B'], ['heartbeats', 'more after 5 heartbeats', 'B']],
         goals => [
