@@ -41,14 +41,24 @@ TEXT
 TEXT
     test) cat <<'TEXT' ;;
 ./build.sh test [--sanitize | --matrix [RELEASE]...] [ARGUMENT OF prove]...
-    Builds the module with gcc, with clang and with fault points (build/faults/), builds the unit tests and runs all
-    tests, or those that are named: ./build.sh test -v t/publish.t
+    Builds the module with gcc, with clang and with fault points (build/faults/), builds the unit tests and the fuzz
+    targets and runs all tests, or those that are named: ./build.sh test -v t/publish.t
+    The fuzz targets run for 3 seconds each, or for 60 if CI is set in the environment.
       --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
                           distribution's source package, in build/sanitize/; the unit tests also under valgrind
       --matrix            the same in clean root directories of the named releases of Debian, or of all: bookworm
                           (nginx 1.22), trixie (1.26), forky (1.30, with HTTP/3). debootstrap makes them, in
                           build/matrix/, so this needs root, some 10 minutes and 3 GB for each; one where something
                           fails is left there to be looked at. Fails if there is a release that it could not test.
+TEXT
+    fuzz) cat <<'TEXT' ;;
+./build.sh fuzz [NAME]... [--seconds N] [--no-build]
+    Builds the fuzz targets t/fuzz/NAME.cpp, all or those that are named, with clang, libFuzzer, AddressSanitizer and
+    UBSan, and runs them, two at a time. Tells of each how much was executed and what was found.
+      --seconds N         how long each runs (default: 60)
+      --no-build          runs what has been built before
+    The inputs in t/fuzz/corpus/NAME are where it begins; new ones go to build/fuzz/corpus/NAME, those that fail to
+    build/fuzz/findings/.
 TEXT
     chaos) cat <<'TEXT' ;;
 ./build.sh chaos [ARGUMENT]...
@@ -92,6 +102,7 @@ TEXT
     build      builds build/ngx_http_sse_module.so
     run        builds, then runs the demo on http://127.0.0.1:8080/ until Ctrl-C
     test       builds, then runs all tests
+    fuzz       builds, then runs the fuzz targets
     chaos      builds, then injects faults under load
     bench      builds, then measures the module and its peers
     install    builds, then installs the module for this Debian's nginx
@@ -114,8 +125,9 @@ packages_of() {
     clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
     chaos) say nginx nginx-dev g++ make perl libio-socket-ssl-perl curl openssl ;;
-    test) say nginx nginx-dev g++ make clang perl libcmocka-dev libio-socket-ssl-perl curl openssl \
-        nghttp2-client ca-certificates chromium nodejs npm ;;
+    test) say nginx nginx-dev g++ make clang libclang-rt-dev llvm perl libcmocka-dev libio-socket-ssl-perl curl \
+        openssl nghttp2-client ca-certificates chromium nodejs npm ;;
+    fuzz) say make clang libclang-rt-dev llvm libcmocka-dev ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libnginx-mod-nchan
         grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
@@ -134,6 +146,8 @@ has() {
     libpcre2-dev) [[ -e /usr/include/pcre2.h ]] ;;
     libssl-dev) [[ -e /usr/include/openssl/ssl.h ]] ;;
     zlib1g-dev) [[ -e /usr/include/zlib.h ]] ;;
+    libclang-rt-dev) compgen -G "$(clang -print-resource-dir 2>/dev/null)/lib/*/libclang_rt.fuzzer*.a" >/dev/null ;;
+    llvm) command -v llvm-symbolizer >/dev/null ;; # names the lines of a finding
     libcmocka-dev) [[ -e /usr/include/cmocka.h ]] ;;
     libnginx-mod-nchan) [[ -e /usr/lib/nginx/modules/ngx_nchan_module.so ]] ;;
     libnginx-mod-http-push-stream) [[ -e /usr/lib/nginx/modules/ngx_http_push_stream_module.so ]] ;;
@@ -383,11 +397,18 @@ verb_test() {
     build_for_distribution clang "$root/build/clang/$module"
     build_with_faults
     make -s -j"$(nproc)" -f t/unit/Makefile
+    source t/fuzz.sh
+    build_fuzz_targets
     install_browser_client
     for argument in "$@"; do
         [[ ! -e $argument ]] || where=""
     done
     prove -r "$@" ${where:+"$where"}
+}
+
+verb_fuzz() {
+    source t/fuzz.sh
+    fuzz "$@"
 }
 
 verb_chaos() {
@@ -480,7 +501,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | chaos | bench | install | uninstall | lint | clean)
+deps | build | run | test | fuzz | chaos | bench | install | uninstall | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;

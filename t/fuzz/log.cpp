@@ -1,6 +1,7 @@
 // A state machine over the log: whatever writers do and wherever they die, the log is in order, readers read
 // on, and replays give what a plain model of it holds. The input says what is done.
 // build: -DSSE_FAULTS
+// run: -len_control=0 -max_len=4096
 #include <cstdlib>
 #include <memory>
 

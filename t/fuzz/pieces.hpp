@@ -1,5 +1,4 @@
-// Cuts the input of a fuzzer into pieces: its first byte says how long they are. A fuzzer is built with
-// clang++ -std=c++20 -fsanitize=fuzzer,address,undefined -Isrc -It/fuzz t/fuzz/NAME.cpp src/sse/*.cpp
+// Cuts the input of a fuzz target into pieces: its first byte says how long they are.
 #pragma once
 
 #include <cstdint>
