@@ -448,11 +448,17 @@ verb_install() {
     say "installed $modules/$module, loaded by $enabled"
 }
 
+# Of the directories those go that install has had to make, and that nothing else is in.
 verb_uninstall() {
-    local modules
+    local modules directory
     command -v nginx >/dev/null || die "there is no nginx to remove it from"
     modules=$(modules_directory)
+    [[ -e $modules/$module || -e $snippet || -L $enabled ]] || die "it is not installed"
     as_root rm -f "$enabled" "$snippet" "$modules/$module"
+    for directory in "$modules" "${modules%/*}" "${snippet%/*}"; do
+        [[ ! -d $directory ]] || dpkg-query -S "$directory" >/dev/null 2>&1 ||
+            as_root rmdir --ignore-fail-on-non-empty "$directory"
+    done
     as_root nginx -t || die "removed, but nginx does not take its configuration without it"
     say "removed $modules/$module, $snippet and $enabled"
 }
