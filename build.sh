@@ -52,13 +52,13 @@ TEXT
                           fails is left there to be looked at. Fails if there is a release that it could not test.
 TEXT
     fuzz) cat <<'TEXT' ;;
-./build.sh fuzz [NAME]... [--seconds N] [--no-build]
+./build.sh fuzz [NAME]... [--seconds N] [--corpus DIR] [--no-build]
     Builds the fuzz targets t/fuzz/NAME.cpp, all or those that are named, with clang, libFuzzer, AddressSanitizer and
     UBSan, and runs them, two at a time. Tells of each how much was executed and what was found.
       --seconds N         how long each runs (default: 60)
+      --corpus DIR        new inputs go to DIR/NAME, and the next run begins with them (default: build/fuzz/corpus)
       --no-build          runs what has been built before
-    The inputs in t/fuzz/corpus/NAME are where it begins; new ones go to build/fuzz/corpus/NAME, those that fail to
-    build/fuzz/findings/.
+    Each run begins with the inputs in t/fuzz/corpus/NAME, too. Those that fail go to build/fuzz/findings/.
 TEXT
     chaos) cat <<'TEXT' ;;
 ./build.sh chaos [ARGUMENT]...

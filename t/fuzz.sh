@@ -17,9 +17,9 @@ build_fuzz_targets() { # [NAME]...
 exec_target() { # NAME SECONDS
     local options
     read -ra options < <(sed -n '1,10s|^// run: *||p' "t/fuzz/$1.cpp") || true
-    mkdir -p "$fuzzers/corpus/$1" "$fuzzers/findings"
+    mkdir -p "$corpus/$1" "$fuzzers/findings"
     exec "$fuzzers/$1" -max_total_time="$2" -timeout=60 -report_slow_units=60 -print_final_stats=1 \
-        -artifact_prefix="$fuzzers/findings/$1-" "${options[@]}" "$fuzzers/corpus/$1" "t/fuzz/corpus/$1"
+        -artifact_prefix="$fuzzers/findings/$1-" "${options[@]}" "$corpus/$1" "t/fuzz/corpus/$1"
 }
 
 # Tells in a line how it went, and how a finding is reproduced; false if there is one, or if nothing was executed.
@@ -41,9 +41,9 @@ tell_target() { # NAME EXIT-STATUS
 
 # Runs the targets two at a time; a signal ends those that run, and what they did so far is told.
 run_fuzz_targets() { # SECONDS NAME...
-    local seconds=$1 name pid status early="" targets=("${@:2}")
+    local seconds=$1 name pid status targets=("${@:2}")
     local -A running=() ended=()
-    trap 'early=yes targets=(); kill "${!running[@]}" 2>/dev/null' INT TERM HUP
+    trap 'targets=(); kill "${!running[@]}" 2>/dev/null' INT TERM HUP
     while ((${#targets[@]} + ${#running[@]})); do
         if ((${#targets[@]} && ${#running[@]} < 2)); then
             name=${targets[0]} targets=("${targets[@]:1}")
@@ -51,9 +51,9 @@ run_fuzz_targets() { # SECONDS NAME...
             running[$!]=$name
             continue
         fi
-        pid="" status=0
+        status=0
         wait -n -p pid "${!running[@]}" || status=$?
-        if [[ $pid ]]; then # else it was a signal
+        if [[ ${pid:-} ]]; then # else it was a signal
             ended[${running[$pid]}]=$status
             unset "running[$pid]"
         fi
@@ -69,16 +69,19 @@ run_fuzz_targets() { # SECONDS NAME...
             tell_target "$name" "${ended[$name]}" || failed+=("$name")
         fi
     done
-    ((${#failed[@]} == 0)) || die "a finding, or not run: ${failed[*]}"
-    [[ ! $early ]] || die "ended before its time"
+    ((${#failed[@]} == 0)) || die "a finding, or not run to the end: ${failed[*]}"
 }
 
 fuzz() {
-    local seconds=60 build=yes names=()
+    local seconds=60 build=yes corpus=$fuzzers/corpus names=()
     while (($#)); do
         case $1 in
         --seconds)
             seconds=${2:?how many seconds?}
+            shift
+            ;;
+        --corpus)
+            corpus=$(cd "$caller" && realpath "${2:?which directory?}")
             shift
             ;;
         --no-build) build="" ;;
