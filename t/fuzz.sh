@@ -17,14 +17,13 @@ build_fuzz_targets() { # [NAME]...
 exec_target() { # NAME SECONDS
     local options
     read -ra options < <(sed -n '1,10s|^// run: *||p' "t/fuzz/$1.cpp") || true
-    mkdir -p "$corpus/$1" "$fuzzers/findings"
     exec "$fuzzers/$1" -max_total_time="$2" -timeout=60 -report_slow_units=60 -print_final_stats=1 \
         -artifact_prefix="$fuzzers/findings/$1-" "${options[@]}" "$corpus/$1" "t/fuzz/corpus/$1"
 }
 
 # Tells in a line how it went, and how a finding is reproduced; false if there is one, or if nothing was executed.
 tell_target() { # NAME EXIT-STATUS
-    local log=$fuzzers/$1.log executions rate coverage findings finding
+    local log=$corpus/$1.log executions rate coverage findings finding
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")
     coverage=$(sed -n 's/^#.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
@@ -34,7 +33,8 @@ tell_target() { # NAME EXIT-STATUS
         say "    to reproduce it: $fuzzers/$1 $finding"
     done
     if (($2 != 0 || ${executions:-0} == 0 || ${#findings[@]})); then
-        say "    exit status $2; all it said is in $log"
+        say "    exit status $2; what it said:"
+        grep -v '^#[0-9]' "$log" | cut -c 1-200 | sed 's/^/    /' || true
         return 1
     fi
 }
@@ -47,7 +47,8 @@ run_fuzz_targets() { # SECONDS NAME...
     while ((${#targets[@]} + ${#running[@]})); do
         if ((${#targets[@]} && ${#running[@]} < 2)); then
             name=${targets[0]} targets=("${targets[@]:1}")
-            (exec_target "$name" "$seconds") >"$fuzzers/$name.log" 2>&1 &
+            mkdir -p "$corpus/$name" "$fuzzers/findings"
+            (exec_target "$name" "$seconds") >"$corpus/$name.log" 2>&1 &
             running[$!]=$name
             continue
         fi
