@@ -253,7 +253,7 @@ my @works = (
             my $seconds = 5 * $scale;
             $crowd->order('subscribe', count => 10_000);
             $crowd->order('publish', count => 3, wait => 1);
-            $visitor->give('probe', path => '/file.txt', rate => 200, seconds => $seconds);
+            $visitor->give('probe', path => '/file.txt', rate => 100, seconds => $seconds);
             my $answer = $crowd->order('publish', seconds => $seconds, wait => 1);
             my $times = $visitor->answer;
             return {

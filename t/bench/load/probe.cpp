@@ -1,5 +1,8 @@
 #include "probe.hpp"
 
+#include <algorithm>
+#include <memory>
+
 #include "exchange.hpp"
 #include "patience.hpp"
 
@@ -7,45 +10,54 @@ namespace bench {
 
 namespace {
 
-class Probe final : public Exchange {
+class Visitor final : public Exchange {
 public:
-    using Exchange::Exchange;
+    Visitor(Loop& loop, uint16_t port, std::vector<uint64_t>& times) : Exchange(loop, port), times_(times) {}
 
     void ask(const std::string& path, uint64_t due) {
         due_ = due;
         request("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
-    std::vector<uint64_t> times;
 
 private:
     void onResponse(const Head& head, std::string_view) override {
         if (head.status != 200) {
             die("the file is answered %d", head.status);
         }
-        times.push_back(now() - due_);
+        times_.push_back(now() - due_);
     }
 
+    std::vector<uint64_t>& times_;
     uint64_t due_ = 0;
 };
+
+using Visitors = std::vector<std::unique_ptr<Visitor>>;
 
 } // namespace
 
 std::vector<uint64_t> probe(Loop& loop, uint16_t port, const std::string& path, double rate,
                             double duration) {
-    Probe probe(loop, port);
+    std::vector<uint64_t> times;
+    Visitors visitors;
     Patience patience;
     const uint64_t start = now();
     const auto count = static_cast<uint64_t>(rate * duration);
-    for (uint64_t asked = 0; probe.times.size() < count;) {
+    for (uint64_t asked = 0; times.size() < count;) {
         const uint64_t due = start + static_cast<uint64_t>(static_cast<double>(asked) / rate * 1e9);
-        if (probe.isIdle() && now() >= due) {
-            probe.ask(path, due);
+        if (asked < count && now() >= due) {
+            auto free =
+                std::find_if(visitors.begin(), visitors.end(), [](const auto& one) { return one->isIdle(); });
+            if (free == visitors.end()) {
+                free = visitors.insert(free, std::make_unique<Visitor>(loop, port, times));
+            }
+            (*free)->ask(path, due);
             asked++;
+        } else {
+            loop.turn(asked < count ? due : now() + kTurn);
         }
-        loop.turn(probe.isIdle() ? due : now() + kTurn);
-        patience.check(probe.times.size(), "the file", count - probe.times.size());
+        patience.check(times.size(), "the file", count - times.size());
     }
-    return std::move(probe.times);
+    return times;
 }
 
 } // namespace bench
