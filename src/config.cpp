@@ -154,6 +154,7 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
     }
     ngx_conf_merge_uint_value(config.gap, parent.gap, static_cast<ngx_uint_t>(GapMode::Event));
     ngx_conf_merge_msec_value(config.sendTimeout, parent.sendTimeout, sendTimeout);
+    ngx_conf_merge_value(config.direct, parent.direct, 1);
 }
 
 void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
@@ -212,6 +213,7 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->prime = NGX_CONF_UNSET_UINT;
     config->gap = NGX_CONF_UNSET_UINT;
     config->sendTimeout = NGX_CONF_UNSET_MSEC;
+    config->direct = NGX_CONF_UNSET;
     config->maxEventSize = NGX_CONF_UNSET_SIZE;
     config->framing = NGX_CONF_UNSET_UINT;
     config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);

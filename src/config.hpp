@@ -44,6 +44,7 @@ struct LocationConfig {
     ngx_str_t primeEvent;
     ngx_uint_t gap; // GapMode
     ngx_msec_t sendTimeout;
+    ngx_flag_t direct;
 
     // Publishing.
     size_t maxEventSize;

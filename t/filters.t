@@ -30,10 +30,15 @@ for my $name (sort keys %needed) {
 my $server = SSE::Nginx->start(
     listen    => [qw(h1 tls h2c)],
     http      => 'sse_zone events 8m; limit_conn_zone $binary_remote_addr zone=places:1m;'
-        . ' limit_req_zone $uri zone=pace:1m rate=100r/s;',
+        . ' limit_req_zone $uri zone=pace:1m rate=100r/s;'
+        . ' log_format bytes "$bytes_sent $body_bytes_sent";',
     server    => join("\n        ",
         'location /ok { return 200 ok; } location /pub { sse_publish $arg_channel; } location /status { sse_status; }',
         'location /rate { sse_channel $arg_channel; limit_rate 30k; }',
+        (SSE::Nginx::has('http_sub_module')
+            ? 'location /changed { sse_channel $arg_channel; sub_filter_types *; sub_filter secret public; sub_filter_once off; }'
+            : ()),
+        'location /logged { sse_channel $arg_channel; access_log bytes.log bytes; }',
         'location /pace { sse_channel $arg_channel; limit_req zone=pace burst=5; }',
         map {"location /$_ { sse_channel \$arg_channel; $location{$_} }"} sort keys %location),
 );
@@ -55,6 +60,31 @@ for my $name (sort keys %location) {
         }
     };
 }
+
+subtest 'a filter that changes what comes later' => sub {
+    plan skip_all => 'this nginx has no http_sub_module' unless SSE::Nginx::has('http_sub_module');
+    for my $via (qw(h1 tls h2c)) {
+        my $subscriber = $server->subscribe("/changed?channel=changed$via", via => $via)->ready;
+        for my $word (qw(one two three)) {
+            $server->publish("/pub?channel=changed$via", "secret $word");
+            is $subscriber->next_event->{data}, "public $word", "$via: is asked about each event";
+        }
+        $subscriber->close;
+    }
+};
+
+subtest 'what is logged of a stream' => sub {
+    my $subscriber = $server->subscribe('/logged?channel=logged', via => 'h1')->ready;
+    $server->publish('/pub?channel=logged', 'x' x $_) for 1, 20_000, 300_000;
+    $subscriber->events(3);
+    my $length = length $subscriber->raw;
+    $subscriber->close;
+    wait_until(sub { $server->read_file('bytes.log') =~ /^\d+ \d+\n/ }, 'a line in the log');
+    my ($all, $body) = split / /, $server->read_file('bytes.log');
+    is $all, $length, 'all bytes are counted';
+    cmp_ok $all - $body, '<', 1000, 'and those of the body';
+    cmp_ok $all - $body, '>', 100, 'which are less by the header';
+};
 
 subtest 'limit_rate' => sub {
     for my $via (qw(h1 tls h2c)) {

@@ -1,5 +1,7 @@
 #include "http/stream.hpp"
 
+#include "http/bypass.hpp"
+
 namespace sse {
 
 void Stream::open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept {
@@ -8,11 +10,45 @@ void Stream::open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept 
     sentBefore_ = transportSentBefore_ = 0;
     buffer_ = {};
     link_ = {};
+    rest_ = {};
+    way_ = Way::Undecided;
 }
 
 Stream::Status Stream::send(BatchRef batch) noexcept {
     batch_ = std::move(batch);
+    if (way_ != Way::Direct) {
+        return sendChain();
+    }
+    rest_ = request_->chunked ? batch_->chunk() : batch_->content();
+    return sendRest();
+}
 
+Stream::Status Stream::flush() noexcept {
+    if (!rest_.empty()) {
+        return sendRest();
+    }
+    // With nothing buffered nginx takes an empty chain for a mistake and says so with an alert.
+    return blocked() ? push(nullptr) : settle(NGX_OK);
+}
+
+Stream::Status Stream::sendRest() noexcept {
+    ngx_connection_t* c = connection();
+    do {
+        auto* bytes = reinterpret_cast<u_char*>(const_cast<char*>(rest_.data()));
+        ssize_t sent = c->send(c, bytes, rest_.size());
+        if (sent == NGX_AGAIN) {
+            break;
+        }
+        if (sent < 0) {
+            c->error = 1;
+            return settle(NGX_ERROR);
+        }
+        rest_.remove_prefix(static_cast<size_t>(sent));
+    } while (!rest_.empty() && c->write->ready);
+    return settle(NGX_OK);
+}
+
+Stream::Status Stream::sendChain() noexcept {
     buffer_ = {};
     buffer_.start = buffer_.pos = reinterpret_cast<u_char*>(batch_->bytes());
     buffer_.end = buffer_.last = buffer_.pos + batch_->size;
@@ -23,11 +59,6 @@ Stream::Status Stream::send(BatchRef batch) noexcept {
     link_.next = nullptr;
 
     return push(&link_);
-}
-
-Stream::Status Stream::flush() noexcept {
-    // With nothing buffered nginx takes an empty chain for a mistake and says so with an alert.
-    return blocked() ? push(nullptr) : settle(NGX_OK);
 }
 
 // The end of a chunk comes behind our buffer and has no flush flag: when it is all that is left for TLS's own
@@ -45,7 +76,7 @@ Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
 // While a subrequest has its turn (add_before_body, SSI) our bytes wait in nginx's postpone filter, of which
 // no bit tells.
 bool Stream::blocked() const noexcept {
-    return request_->buffered || connection()->buffered || request_->postponed != nullptr ||
+    return !rest_.empty() || request_->buffered || connection()->buffered || request_->postponed != nullptr ||
            connection()->data != request_;
 }
 
@@ -69,8 +100,22 @@ Stream::Status Stream::settle(ngx_int_t rc) noexcept {
     }
     if (ngx_buf_size(&buffer_) == 0) {
         batch_.reset();
+        decideWay();
     }
     return Status::Sent;
+}
+
+// The first bytes are through, and nothing is held back by anybody.
+void Stream::decideWay() noexcept {
+    if (way_ != Way::Undecided) {
+        return;
+    }
+    way_ = mayBypassFilters(request_) ? Way::Direct : Way::Chain;
+#if (NGX_SSL)
+    if (way_ == Way::Direct && connection()->ssl != nullptr) {
+        ngx_ssl_free_buffer(connection()); // 16 KB that only the chain uses
+    }
+#endif
 }
 
 // A write event that is delayed has a timer of limit_rate, which is not ours to touch.

@@ -1,4 +1,8 @@
-// What carries a subscriber's bytes: nginx's filter chain.
+// What carries a subscriber's bytes: nginx's filter chain or, where no filter has a say, the connection
+// itself.
+//
+// The header and the first bytes always go through the chain. By then every filter has shown whether it wants
+// to do something with the response, and the way of the rest is decided. The end takes the chain again.
 //
 // A stream has at most one batch in flight and keeps no queue; what comes while it is blocked is read from
 // the log later. All that the rest of the module knows of nginx's output lies behind these few calls.
@@ -42,9 +46,14 @@ public:
     ngx_connection_t* connection() const noexcept { return request_->connection; }
 
 private:
-    ngx_connection_t* transport() const noexcept;
+    enum class Way : uint8_t { Undecided, Chain, Direct };
+
+    Status sendChain() noexcept;
+    Status sendRest() noexcept;
     Status push(ngx_chain_t* chain) noexcept;
     Status settle(ngx_int_t rc) noexcept;
+    void decideWay() noexcept;
+    ngx_connection_t* transport() const noexcept;
     void watchProgress() noexcept;
 
     ngx_http_request_t* request_;
@@ -52,9 +61,13 @@ private:
     // What stream and connection had sent when the timer was set: it counts from the last progress.
     off_t sentBefore_;
     off_t transportSentBefore_;
+    // Through the chain.
     ngx_buf_t buffer_;
     ngx_chain_t link_;
+    // Directly: what of the batch is not yet with the kernel.
+    std::string_view rest_;
     BatchRef batch_;
+    Way way_;
 };
 
 } // namespace sse

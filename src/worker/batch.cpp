@@ -5,6 +5,20 @@
 
 namespace sse {
 
+std::string_view Batch::chunk() noexcept {
+    if (chunkHead == 0) {
+        char* head = bytes();
+        *--head = '\n';
+        *--head = '\r';
+        for (size_t rest = size; rest != 0; rest >>= 4) {
+            *--head = "0123456789abcdef"[rest & 0xf];
+        }
+        std::memcpy(bytes() + size, "\r\n", kAfterBytes);
+        chunkHead = static_cast<uint32_t>(bytes() - head);
+    }
+    return {bytes() - chunkHead, chunkHead + size + kAfterBytes};
+}
+
 char* BatchRef::room(size_t length) noexcept {
     size_t used = size();
     if (batch_ != nullptr && batch_->capacity - used >= length) {
@@ -13,7 +27,8 @@ char* BatchRef::room(size_t length) noexcept {
 
     // The first event gets just what it needs: most batches hold one.
     size_t capacity = batch_ == nullptr ? length : std::max(used + length, 2 * batch_->capacity);
-    void* memory = ngx_alloc(sizeof(Batch) + capacity, ngx_cycle->log);
+    void* memory =
+        ngx_alloc(sizeof(Batch) + Batch::kBeforeBytes + capacity + Batch::kAfterBytes, ngx_cycle->log);
     if (memory == nullptr) {
         return nullptr;
     }

@@ -2,6 +2,11 @@
 //
 // Subscribers send from it directly, so it lives until the last of them is through. It never points into
 // shared memory: a slow reader would pin the ring, and a killed worker would leak the pin.
+//
+//   Batch | ... hexadecimal size CR LF | bytes | CR LF
+//
+// Around the bytes there is room for the framing of a chunk (RFC 9112, section 7.1), made once for all who
+// get the batch in one piece.
 #pragma once
 
 #include <cstring>
@@ -14,14 +19,21 @@
 namespace sse {
 
 struct Batch {
+    static constexpr size_t kBeforeBytes = 24; // 16 digits, CR LF, and what keeps the bytes aligned
+    static constexpr size_t kAfterBytes = 2;
+
     uint32_t references = 1;
+    uint32_t chunkHead = 0; // length of the line before the bytes; 0: not made yet
     size_t size = 0;
     size_t capacity = 0;
     uint64_t events = 0;
     EventId first; // of the events in it; meaningless without any
     EventId last;
 
-    char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
+    char* bytes() noexcept { return reinterpret_cast<char*>(this + 1) + kBeforeBytes; }
+    std::string_view content() noexcept { return {bytes(), size}; }
+    // The same as a chunk. Nothing may be added afterwards.
+    std::string_view chunk() noexcept;
 };
 
 class BatchRef {

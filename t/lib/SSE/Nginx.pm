@@ -149,6 +149,7 @@ sub configuration ($self) {
     my $mode  = $self->{master} ? 'on' : 'off';
     my $daemon = $self->{daemon} ? 'on' : 'off';
     my $drain = $self->{module} && defined $self->{drain} ? "sse_drain $self->{drain};" : '';
+    $drain .= ' sse_direct off;' if $self->{module} && $ENV{TEST_NGINX_CHAIN};
     my $temporary = join "\n    ", map {"${_}_temp_path $_;"} qw(client_body proxy fastcgi uwsgi scgi);
     my $servers = join '', map { $self->server_block($_) } @{ $self->{listen} };
     return <<"END";
