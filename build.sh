@@ -404,6 +404,10 @@ verb_test() {
         [[ ! -e $argument ]] || where=""
     done
     prove -r "$@" ${where:+"$where"}
+    if [[ $where ]]; then
+        say "and through nginx's filters alone:"
+        TEST_NGINX_CHAIN=1 prove t/{subscribe,multi_channel,resume,slow,stalled,heartbeat,end,drain,tls,filters}.t
+    fi
 }
 
 verb_fuzz() {
