@@ -69,7 +69,8 @@ END
         modules => [abs_path('build/ngx_http_sse_module.so')],
         http    => sub (%option) { return 'sse_zone events 64m;' },
         server  => sub (%option) { return <<"END" },
-location = /sub {
+request_pool_size 1k;
+        location = /sub {
             sse_channel \$arg_channel;
             @{[ $option{heartbeat} ? "sse_heartbeat $option{heartbeat}s;" : '' ]}
         }
