@@ -47,9 +47,9 @@ TEXT
       --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
                           distribution's source package, in build/sanitize/; the unit tests also under valgrind
       --matrix            the same in clean root directories of the named releases of Debian, or of all: bookworm
-                          (nginx 1.22), trixie (1.26), forky (1.30, with HTTP/3). debootstrap makes them, in
-                          build/matrix/, so this needs root, some 10 minutes and 3 GB for each; one where something
-                          fails is left there to be looked at. Fails if there is a release that it could not test.
+                          (nginx 1.22), trixie (1.26) and forky (1.30), the latter two with HTTP/3. debootstrap makes
+                          them, in build/matrix/, so this needs root, some 10 minutes and 3 GB for each; where
+                          something fails it stays to be looked at. Fails if there is a release that it cannot test.
 TEXT
     fuzz) cat <<'TEXT' ;;
 ./build.sh fuzz [NAME]... [--seconds N] [--corpus DIR] [--no-build]

@@ -7,9 +7,10 @@ use Time::HiRes qw(sleep time);
 use SSE::Nginx;
 use SSE::Util;
 
+my $curl = `curl --version`;
 my $lacking
     = !SSE::Nginx::has('http_v3_module')    ? 'this nginx has no HTTP/3'
-    : `curl --version` !~ /^Features:.*\bHTTP3\b/m ? 'this curl has no HTTP/3'
+    : $curl !~ /^Features:.*\bHTTP3\b/m     ? 'this curl has no HTTP/3'
     :                                         '';
 BAIL_OUT("$lacking, and TEST_NGINX_REQUIRE_H3 is set") if $lacking && $ENV{TEST_NGINX_REQUIRE_H3};
 plan skip_all => $lacking if $lacking;
@@ -44,6 +45,13 @@ sub number ($event) { return $event ? ($event->{data} =~ /\A(\d+) x*\z/)[0] // $
 sub numbers ($client, $count) { return [map { number($_) } $client->events($count)] }
 
 sub subscribers ($channel, $of = $server) { return $of->get("/pub?channel=$channel")->json->{subscribers} }
+
+# After a whole event, and with an end of its own. (When the connection ends right behind the stream, a curl that has its
+# QUIC from OpenSSL may see the end of the connection first.)
+sub has_ended_well ($client) {
+    return 0 if $client->pending;
+    return $client->closed eq 'clean' || $curl !~ /\bngtcp2\b/ && $client->complaints =~ /QUIC connection has been shut down/;
+}
 
 sub reason_is ($channel, $reason, $of = $server) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -211,7 +219,7 @@ subtest 'reload' => sub {
         'all to end'
     );
     note sprintf 'ended after %.1f s', time - $start;
-    is scalar(grep { $_->closed ne 'clean' || $_->pending } @client), 0, 'every stream ends properly, after a whole event';
+    is scalar(grep { !has_ended_well($_) } @client), 0, 'every stream ends properly, after a whole event';
     $reloaded->wait_gone(@old);
     note sprintf 'the old workers were gone after %.1f s', time - $start;
     for my $client (@client) {
@@ -228,7 +236,7 @@ subtest 'the end' => sub {
     my $start  = time;
     $ending->signal('QUIT');
     $_->wait_closed for @client;
-    is scalar(grep { $_->closed ne 'clean' || $_->pending } @client), 0, 'every stream ends properly';
+    is scalar(grep { !has_ended_well($_) } @client), 0, 'every stream ends properly';
     wait_until(sub { !$ending->alive }, 'nginx to end');
     note sprintf 'all was over after %.1f s', time - $start;
     is_deeply [$ending->problems], [], 'no trouble';

@@ -65,8 +65,8 @@ test_release() { # RELEASE [ARGUMENT OF prove]...
         verdict="NOT TESTED, there is no root directory; see $log"
         return 1
     fi
-    # There nginx and curl have HTTP/3, so its test must not be skipped.
-    [[ $release != forky ]] || settings+=(TEST_NGINX_REQUIRE_H3=1)
+    # From Debian 13 on nginx and curl have HTTP/3, so its test must not be skipped.
+    [[ $release == bookworm ]] || settings+=(TEST_NGINX_REQUIRE_H3=1)
     if ! enter_root "$directory" "${settings[@]}" ./build.sh test "$@" 2>&1 | tee -a "$log"; then
         verdict="$(nginx_in "$directory"), FAILED; see $log and $directory"
         return 1
