@@ -40,7 +40,6 @@ sub start ($class, %option) {
 sub handle ($self) { return $self->{reports} }
 
 sub order ($self, $what) {
-    local $SIG{PIPE} = 'IGNORE';
     print { $self->{orders} } "$what\n";
 }
 

@@ -19,6 +19,9 @@ use SSE::Parser;
 # How long to wait for something that is expected to come, in seconds. Only a failing test waits that long.
 our $Patience = $ENV{TEST_NGINX_PATIENCE} // 30;
 
+# A peer that is gone is told by an error. TLS writes also where it seems to read or to close.
+$SIG{PIPE} = 'IGNORE';
+
 # Forgets the last response: what follows belongs to a new one.
 sub begin ($self, %request) {
     $self->{request} = {%request};

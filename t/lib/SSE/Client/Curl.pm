@@ -46,7 +46,6 @@ sub send ($self, %request) {
 }
 
 sub write ($self, $bytes) {
-    local $SIG{PIPE} = 'IGNORE';
     print { $self->{input} } $bytes;
 }
 

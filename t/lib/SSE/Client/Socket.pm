@@ -59,7 +59,6 @@ sub send_raw ($self, $bytes, %request) {
 
 # Writes all of it; gives up silently when the server has stopped listening: the response tells why.
 sub write ($self, $bytes) {
-    local $SIG{PIPE} = 'IGNORE';
     my $deadline = Time::HiRes::time() + $SSE::Client::Patience;
     while (length $bytes) {
         # A TLS record must be offered again unchanged when it could not be written.
