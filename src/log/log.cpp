@@ -141,6 +141,13 @@ bool Log::isNamed(uint64_t offset, const RecordHeader& header, std::string_view 
            std::memcmp(name, channel.data(), channel.size()) == 0;
 }
 
+Match Log::match(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept {
+    if (isNamed(offset, header, channel)) {
+        return Match::Yes;
+    }
+    return tail() > offset ? Match::Lapped : Match::No;
+}
+
 LogFigures Log::figures() const noexcept {
     LogFigures figures{};
     uint64_t tail = this->tail();

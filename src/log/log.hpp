@@ -67,6 +67,10 @@ enum class ReadStatus {
     Lapped, // the record has been overwritten, or is about to be
 };
 
+// Whether a record is a channel's. That its name differs counts only if the record was still whole when they
+// were compared.
+enum class Match { Yes, No, Lapped };
+
 // A snapshot for the status page.
 struct LogFigures {
     uint64_t capacity;  // bytes of the ring
@@ -156,7 +160,8 @@ public:
     // Copies `length` bytes at `position` behind the header of the record at `offset`: the name, then the
     // payload. false if the record was overwritten meanwhile: the bytes are garbage then.
     bool copy(uint64_t offset, size_t position, size_t length, char* out) const noexcept;
-    // Whether the record at `offset` is that channel's: compares names; false also if lapped.
+    Match match(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
+    // The same where it does not matter why it is not.
     bool isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
 
 private:

@@ -7,17 +7,6 @@ namespace sse {
 
 namespace {
 
-enum class Match { Yes, No, Lapped };
-
-// Whether the record is that channel's. That its name differs counts only if it was still whole when
-// compared.
-Match match(const Log& log, uint64_t offset, const RecordHeader& record, std::string_view name) noexcept {
-    if (log.isNamed(offset, record, name)) {
-        return Match::Yes;
-    }
-    return log.tail() > offset ? Match::Lapped : Match::No;
-}
-
 // Whether the id line of the record is "id: <id>~<ownId>\n".
 bool hasOwnId(const Log& log, uint64_t offset, const RecordHeader& record, std::string_view ownId) noexcept {
     char piece[256];
@@ -88,7 +77,7 @@ bool Replay::seekFurther(ReplayChannel& channel) noexcept {
     }
     const ReadStatus status = log_.read(channel.offset, record);
     const Match named =
-        status == ReadStatus::Ok ? match(log_, channel.offset, record, channel.name) : Match::Lapped;
+        status == ReadStatus::Ok ? log_.match(channel.offset, record, channel.name) : Match::Lapped;
     if (named == Match::Lapped && channel.offset == channel.state.newest) {
         return false;
     }
@@ -148,7 +137,7 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
             if (channel.offset != offset) {
                 continue;
             }
-            const Match named = match(log_, offset, record, channel.name);
+            const Match named = log_.match(offset, record, channel.name);
             if (named == Match::Lapped) {
                 return ReadStatus::Lapped;
             }

@@ -68,14 +68,22 @@ bool Tail::scan() noexcept {
     return behind();
 }
 
-// Hands the record at the position to all feeds that want it; false if one of them has to get rid of its
-// batch first.
+// Hands the record at the position to all feeds that want it; false if it is to be looked at again: one of
+// them has to get rid of its batch first, or the record has just been overwritten, which the next look finds
+// out.
 bool Tail::take(const RecordHeader& header) noexcept {
     if (header.entry == kNoEntry) {
         return true; // nobody can listen to a channel without an entry
     }
     for (LiveChannel* channel = live_[header.entry]; channel != nullptr; channel = channel->sameEntry) {
-        if (channel->hash != header.hash || !zone_->log.isNamed(position_, header, channel->nameView())) {
+        if (channel->hash != header.hash) {
+            continue;
+        }
+        Match named = zone_->log.match(position_, header, channel->nameView());
+        if (named == Match::Lapped) {
+            return false;
+        }
+        if (named == Match::No) {
             continue;
         }
         channel->ended = header.kind == RecordKind::End;
