@@ -98,25 +98,29 @@ bool isGone(ngx_pid_t pid) noexcept {
     return isChild ? info.si_pid == pid : kill(pid, 0) == -1 && errno == ESRCH;
 }
 
-// Waits for the lock without sleeping on it, and takes it from a process that is gone.
-void lockOrSeize(const Zone& zone, ngx_shmtx_t* mutex) noexcept {
-    while (!ngx_shmtx_trylock(mutex)) {
-        auto holder = static_cast<ngx_pid_t>(*mutex->lock);
-        if (holder != 0 && isGone(holder) && ngx_shmtx_force_unlock(mutex, holder)) {
-            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse_zone \"%V\" was locked by %P", &zone.name,
-                          holder);
-        }
-        ngx_sched_yield();
+// Frees the lock if its holder is gone.
+void seizeFromDead(const Zone& zone, ngx_shmtx_t* mutex) noexcept {
+    auto holder = static_cast<ngx_pid_t>(*mutex->lock);
+    if (holder != 0 && isGone(holder) && ngx_shmtx_force_unlock(mutex, holder)) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse_zone \"%V\" was locked by %P", &zone.name,
+                      holder);
     }
 }
+
+// How often the lock is tried for before its waiter goes to sleep in between. It is rarely held for longer,
+// except by a master that carries over a large zone.
+constexpr int kEagerAttempts = 1000;
 
 } // namespace
 
 ZoneLock::ZoneLock(const Zone& zone) noexcept : mutex_(&zone.pool()->mutex) {
-    if (ngx_exiting || ngx_process == NGX_PROCESS_MASTER) {
-        lockOrSeize(zone, mutex_);
-    } else {
-        ngx_shmtx_lock(mutex_);
+    for (int attempt = 0; !ngx_shmtx_trylock(mutex_); ++attempt) {
+        seizeFromDead(zone, mutex_);
+        if (attempt < kEagerAttempts) {
+            ngx_sched_yield();
+        } else {
+            ngx_msleep(1);
+        }
     }
 }
 

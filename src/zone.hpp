@@ -18,10 +18,11 @@ struct Zone {
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
 };
 
-// Holds the zone's lock: the slab pool's mutex, the only one that nginx releases when a worker dies with it.
-// But not in two cases, where whoever waits sees to it himself: the zone may be one that the newest
-// configuration does not have, or has in another size, and then only leaving workers lock it; and the master
-// that carries such a zone over cannot notice the death of a worker until it is done.
+// Holds the zone's lock: the slab pool's mutex, which nginx releases when a worker dies with it. But not
+// always: the zone may be one that the newest configuration does not have, or has in another size, and then
+// nginx has forgotten it while old workers still lock it; and a master that carries such a zone over cannot
+// notice the death of a worker until it is done. So whoever waits looks for himself whether the holder is
+// still there, and never sleeps on the mutex, from which nobody might wake him.
 class ZoneLock {
 public:
     explicit ZoneLock(const Zone& zone) noexcept;

@@ -9,15 +9,7 @@ my $server = SSE::Nginx->start(workers => 2, zone => '512k');
 my ($slow, $quick) = $server->workers;
 
 # A connection to the worker that goes on all the time.
-sub connection_to ($pid) {
-    for (1 .. 1000) {
-        my $connection = $server->connect;
-        return $connection if $server->request(GET => '/status', on => $connection)->finish->header('X-Worker') eq $pid;
-        $connection->close;
-    }
-    die "worker $pid never answers";
-}
-my $publisher = connection_to($quick);
+my $publisher = $server->connect_to($quick);
 
 sub publish ($channel, $data) {
     is $server->publish("/pub?channel=$channel", $data, on => $publisher)->status, 201, "$channel: $data";

@@ -1,6 +1,7 @@
 # Locks of the dead that nginx does not free. A leaving worker dies with the lock of a zone that the new configuration has
 # no more, or in another size: nginx knows only the new zones. And a worker dies with the lock of a zone while the master
-# is about to carry that over: the master does not notice before it is done.
+# is about to carry that over: the master does not notice before it is done. Or the worker that waits for such a lock has
+# not yet been told to leave.
 use v5.36;
 use lib 't/lib';
 use POSIX ();
@@ -8,6 +9,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use SSE::Faulty;
 use SSE::Nginx;
+use SSE::Process;
 
 my $module = SSE::Faulty::module() or plan skip_all => SSE::Faulty::reason();
 $ENV{TEST_NGINX_MODULE} = $module;
@@ -75,6 +77,39 @@ subtest 'while the master reads a configuration with another size' => sub {
         'the master goes on';
     my $subscriber = $server->subscribe('/sub?channel=a', cursor => '0-0');
     is $subscriber->next_event->{id}, $id, 'and has carried over what there was';
+    is_deeply [$server->stop], [], 'without other trouble';
+};
+
+# Bytes that this client has sent and its worker has not read.
+sub unread ($client) {
+    my ($own, $port) = map { sprintf '%04X', $_ } $client->{socket}->sockport, $client->{socket}->peerport;
+    open my $table, '<', '/proc/net/tcp' or die "tcp: $!";
+    my ($queue) = map {/:$port \S+:$own \S+ \S+:(\S+)/} readline $table;
+    return hex $queue;
+}
+
+subtest 'before the others are told to leave' => sub {
+    my $server = SSE::Nginx->start(workers => 2, http => 'sse_zone events 4m;', server => $locations);
+    $server->allow(qr/exited on signal 9/, qr/was locked by/);
+    my ($dying, $waiting) = $server->workers;
+    my $half  = sub ($pid, $path) { $server->connect_to($pid, '/pub?channel=a')->send_raw("GET $path HTTP/1.1\r\nHost:") };
+    my $fatal = $half->($dying, '/crash/sub?channel=b&crash=1');
+    my $other = $half->($waiting, '/sub?channel=a');
+
+    # The master gives new workers a moment before it tells the old ones.
+    $server->{http} = 'sse_zone events 8m;';
+    $server->write_configuration;
+    $server->signal('HUP');
+    wait_until(sub { $server->workers > 2 }, 'new workers');
+    freeze($server->{pid});
+    is_deeply [$server->leaving_workers], [], 'the old ones do not know yet';
+    $fatal->write(" localhost\r\n\r\n");
+    wait_until(sub { !SSE::Nginx::is_running($dying) }, 'the end of a worker');
+    $other->write(" localhost\r\n\r\n");
+    wait_until(sub { !unread($other) }, 'the other one to take the request');
+    thaw($server->{pid});
+    ok eval { $server->wait_gone($waiting); 1 }, 'the other one does not wait for the dead';
+    is $other->wait_closed, 'clean', 'and serves what it had begun';
     is_deeply [$server->stop], [], 'without other trouble';
 };
 

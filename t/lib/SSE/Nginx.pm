@@ -339,6 +339,16 @@ sub subscribe_on ($self, $pid, $path, %option) {
     die "worker $pid never answers";
 }
 
+# A connection to that worker, which is kept open; $path is what it is asked for to find out.
+sub connect_to ($self, $pid, $path = '/status') {
+    for (1 .. 1000) {
+        my $connection = $self->connect;
+        return $connection if $self->get($path, on => $connection)->header('X-Worker') eq $pid;
+        $connection->close;
+    }
+    die "worker $pid never answers";
+}
+
 # Processes ----------------------------------------------------------------------------------------------------
 
 sub children ($self, $master = $self->{pid}) {
