@@ -1,4 +1,5 @@
-# Flat for ever: with many subscribers, heartbeats and events, the private memory of the workers does not grow.
+# Flat for ever: with many subscribers, heartbeats and events, neither the private memory nor the descriptors of the workers
+# become more.
 #
 # As large and as long as one likes: TEST_NGINX_FLAT_SUBSCRIBERS, TEST_NGINX_FLAT_SECONDS, TEST_NGINX_FLAT_HEARTBEAT and
 # TEST_NGINX_FLAT_PAUSE (seconds between two heartbeats, and between two events).
@@ -63,6 +64,7 @@ go_on($seconds / 3);
 $heartbeats = $events = 0;
 my $start  = time;
 my @sample = ([0, memory()]);
+my $open   = descriptors($server->workers);
 for (1 .. 10) {
     go_on($seconds / 10);
     push @sample, [time - $start, memory()];
@@ -78,12 +80,15 @@ my $leak  = 8 * $heartbeats / $sample[-1][0];
 note sprintf '%d subscribers, %d heartbeats and %d deliveries in %.1f s', $count, $heartbeats, $events, $sample[-1][0];
 note sprintf 'private memory: %s KB', join ' ', map { $_->[1] / 1024 } @sample;
 note sprintf 'slope: %.0f bytes a second; a leak of 8 bytes a heartbeat would be %.0f', $slope, $leak;
+my $open_later = descriptors($server->workers);
+note "descriptors: $open, then $open_later";
 cmp_ok $heartbeats, '>', $count * 3, 'there were heartbeats';
 cmp_ok $events,     '>', $count * 10, 'and events';
 SKIP: {
     skip 'freed memory is kept back to be watched', 1 if $ENV{TEST_NGINX_SANITIZE};
     cmp_ok $slope, '<', $leak / 2, 'and memory stays as it is';
 }
+cmp_ok $open_later, '<=', $open + 2, 'as do the descriptors';
 $_->close for @subscribers;
 wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody to be counted');
 is_deeply [$server->stop], [], 'no trouble';

@@ -124,7 +124,6 @@ subtest 'come and go' => sub {
     my $server = SSE::Nginx->start(events => 'worker_connections 1024;');
     my ($pid)  = $server->workers;
     my $memory = sub { return (private_memory($pid) // 0) / 1024 };
-    my $descriptors = sub { return scalar(() = glob "/proc/$pid/fd/*") };
     my $gone = sub { wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody to be counted') };
     my $round = sub ($number) {
         my @in = map { $server->subscribe("/sub?channel=c$_") } 1 .. $batch;
@@ -134,9 +133,9 @@ subtest 'come and go' => sub {
         $gone->();
     };
     $round->($_) for 1, 2;
-    my ($kilobytes, $open) = ($memory->(), $descriptors->());
+    my ($kilobytes, $open) = ($memory->(), descriptors($pid));
     $round->($_) for 3 .. $total / $batch;
-    my ($later, $open_later) = ($memory->(), $descriptors->());
+    my ($later, $open_later) = ($memory->(), descriptors($pid));
     note "$total connections: private memory $kilobytes KB, then $later KB; descriptors $open, then $open_later";
     SKIP: {
         skip 'freed memory is kept back to be watched', 1 if $ENV{TEST_NGINX_SANITIZE};

@@ -5,7 +5,7 @@ package SSE::Process;
 use v5.36;
 use Exporter 'import';
 use SSE::Nginx;
-our @EXPORT = qw(freeze thaw peak_memory private_memory);
+our @EXPORT = qw(descriptors freeze thaw peak_memory private_memory);
 
 # Stops a process, and waits until it stands. What is sent to it is there at once when it goes on.
 sub freeze ($pid) {
@@ -38,5 +38,8 @@ sub private_memory (@pids) {
     }
     return $sum;
 }
+
+# How many descriptors some processes have open.
+sub descriptors (@pids) { return scalar map { glob "/proc/$_/fd/*" } @pids }
 
 1;
