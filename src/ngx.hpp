@@ -6,6 +6,8 @@ extern "C" {
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_http.h>
+
+extern ngx_module_t ngx_http_write_filter_module; // which no header of nginx declares
 }
 
 #include <string_view>

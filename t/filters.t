@@ -21,6 +21,7 @@ my %location = (
     aio        => 'aio threads;',
     ranges     => 'max_ranges 1;',
 );
+my %way = (traced => '', traced_chain => 'sse_direct off;');
 my %needed = (sub_filter => 'http_sub_module', addition => 'http_addition_module', aio => 'threads');
 for my $name (sort keys %needed) {
     next if SSE::Nginx::has($needed{$name});
@@ -38,6 +39,7 @@ my $server = SSE::Nginx->start(
         (SSE::Nginx::has('http_sub_module')
             ? 'location /changed { sse_channel $arg_channel; sub_filter_types *; sub_filter secret public; sub_filter_once off; }'
             : ()),
+        (map {"location /$_ { sse_channel \$arg_channel; error_log traced.log debug; $way{$_} }"} sort keys %way),
         'location /logged { sse_channel $arg_channel; access_log bytes.log bytes; }',
         'location /pace { sse_channel $arg_channel; limit_req zone=pace burst=5; }',
         map {"location /$_ { sse_channel \$arg_channel; $location{$_} }"} sort keys %location),
@@ -69,6 +71,23 @@ subtest 'a filter that changes what comes later' => sub {
             $server->publish("/pub?channel=changed$via", "secret $word");
             is $subscriber->next_event->{data}, "public $word", "$via: is asked about each event";
         }
+        $subscriber->close;
+    }
+};
+
+subtest 'the way of what comes later' => sub {
+    plan skip_all => 'this nginx logs nothing of its filters' unless SSE::Nginx::has('debug');
+    my $calls = sub { scalar(() = $server->read_file('traced.log') =~ /http output filter "/g) };
+    for ([h1 => 'traced', 0], [tls => 'traced', 0], [h2c => 'traced', 1], [h1 => 'traced_chain', 1]) {
+        my ($via, $location, $chain) = @$_;
+        $chain ||= $ENV{TEST_NGINX_CHAIN};
+        my $subscriber = $server->subscribe("/$location?channel=$location$via", via => $via)->ready;
+        my $before = $calls->();
+        for my $word (qw(one two three)) {
+            $server->publish("/pub?channel=$location$via", $word);
+            is $subscriber->next_event->{data}, $word, "$via, $location: an event";
+        }
+        is $calls->() - $before > 0, !!$chain, $chain ? 'goes through the filters' : 'does not go through the filters';
         $subscriber->close;
     }
 };
