@@ -106,6 +106,21 @@ subtest 'survivors' => sub {
     wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody to be counted');
 };
 
+subtest 'workers that were leaving' => sub {
+    my $other = SSE::Nginx->start(workers => 2, drain => '60s');
+    $other->allow(qr/exited on signal 9/);
+    my @subscriber = map { $other->subscribe("/sub?channel=c$_")->ready } 1 .. 8;
+    my @old = $other->reload;
+    cmp_ok scalar(grep { !$_->closed } @subscriber), '>', 0, 'have subscribers';
+    kill KILL => @old;
+    $other->wait_gone(@old);
+    my $start = time;
+    my $count = sub ($channel) { $other->get("/pub?channel=$channel")->json->{subscribers} };
+    ok eval { wait_until(sub { $count->("c$_") == 0 }, "nobody on c$_") for 1 .. 8; 1 }, 'nobody takes their place, but somebody their count';
+    note sprintf 'after %.1f s', time - $start;
+    is_deeply [$other->stop], [], 'no trouble but that';
+};
+
 subtest 'one worker alone' => sub {
     my $single = SSE::Nginx->start;
     $single->allow(qr/exited on signal 9/);

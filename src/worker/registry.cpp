@@ -74,38 +74,65 @@ bool Registry::isAlive(const WorkerEntry& entry) noexcept {
 }
 
 // An entry whose process slot is now ours belongs to a worker that is certainly dead, whatever its pid is
-// now. Those of the dead become ours until what they have left behind is cleared away: nobody else may take
-// them before.
-WorkerSet Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
-    WorkerSet dead{};
-    entries_ = static_cast<WorkerEntry*>(zone->data);
-    auto* pool = reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr);
+// now.
+bool Registry::isLeftBehind(uint32_t worker) const noexcept {
+    const WorkerEntry& entry = entries_[worker];
+    return worker != index_ && entry.pid.load() != 0 &&
+           (entry.slot.load() == ngx_process_slot || !isAlive(entry));
+}
 
-    ngx_shmtx_lock(&pool->mutex);
+void Registry::take(uint32_t worker) noexcept {
+    WorkerEntry& entry = entries_[worker];
+    entry.slot.store(ngx_process_slot);
+    entry.pending.store(0);
+    entry.subscribers.store(0);
+    entry.pid.store(ngx_pid);
+}
+
+// The registry's lock is held.
+WorkerSet Registry::takeLeftBehind() noexcept {
+    WorkerSet dead{};
     for (uint32_t i = 0; i < kSharedMark; ++i) {
-        WorkerEntry& entry = entries_[i];
-        bool taken = entry.pid.load() != 0;
-        if (taken && entry.slot.load() != ngx_process_slot && isAlive(entry)) {
-            continue;
-        }
-        if (taken) {
+        if (isLeftBehind(i)) {
+            take(i);
             dead[i / 64] |= uint64_t{1} << i % 64;
-        } else if (index_ != kNoEntry) {
-            continue;
         }
-        entry.slot.store(ngx_process_slot);
-        entry.pending.store(0);
-        entry.subscribers.store(0);
-        entry.pid.store(ngx_pid);
-        if (index_ == kNoEntry) {
+    }
+    return dead;
+}
+
+WorkerSet Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
+    entries_ = static_cast<WorkerEntry*>(zone->data);
+    mutex_ = &reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr)->mutex;
+
+    ngx_shmtx_lock(mutex_);
+    WorkerSet dead = takeLeftBehind();
+    for (uint32_t i = 0; i < kSharedMark && !hasEntry(); ++i) {
+        bool wasDead = (dead[i / 64] >> i % 64 & 1) != 0;
+        if (wasDead || entries_[i].pid.load() == 0) {
+            take(i);
             index_ = i;
         }
     }
-    ngx_shmtx_unlock(&pool->mutex);
+    ngx_shmtx_unlock(mutex_);
 
     if (!hasEntry()) {
         ngx_log_error(NGX_LOG_WARN, log, 0, "more than %uD workers: this one looks for events by a timer",
                       kSharedMark);
+    }
+    return dead;
+}
+
+WorkerSet Registry::claimDead() noexcept {
+    WorkerSet dead{};
+    bool any = false;
+    for (uint32_t i = 0; i < kSharedMark && !any; ++i) {
+        any = isLeftBehind(i);
+    }
+    if (any) {
+        ngx_shmtx_lock(mutex_);
+        dead = takeLeftBehind();
+        ngx_shmtx_unlock(mutex_);
     }
     return dead;
 }

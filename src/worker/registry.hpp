@@ -38,10 +38,12 @@ public:
     // One more, for a worker that found none of these; -1 after an error, which is logged.
     static int makeEventfd(ngx_log_t* log) noexcept;
 
-    // In a worker: takes an entry for this process, and those of workers that died. Returns the marks of
-    // these: what they have left in the index of the zones is to be cleared away, and each to be given back
-    // by cleared().
+    // In a worker: takes an entry for this process, and those of workers that died. Those are ours, so that
+    // nobody else may take them, until what these workers have left in the index of the zones is cleared
+    // away, and each is given back by cleared(). Returns their marks.
     WorkerSet claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept;
+    // Later: the same for those that have died since.
+    WorkerSet claimDead() noexcept;
     void cleared(uint32_t worker) noexcept;
 
     // At the end. A worker that is made to end with subscribers leaves its entry to be found like that of a
@@ -68,8 +70,12 @@ public:
 
 private:
     void signal(uint32_t worker) noexcept;
+    bool isLeftBehind(uint32_t worker) const noexcept;
+    void take(uint32_t worker) noexcept;
+    WorkerSet takeLeftBehind() noexcept;
 
     WorkerEntry* entries_ = nullptr;
+    ngx_shmtx_t* mutex_ = nullptr;
     uint32_t index_ = kNoEntry;
     WorkerEntry spare_{};
 };

@@ -58,21 +58,26 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     drain_.init(
         this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).drain(); }, LoopEvent::Kind::Blocking);
 
-    WorkerSet dead = registry_.claim(config.workers, cycle->log);
+    config_ = &config;
+    clearAway(registry_.claim(config.workers, cycle->log));
+    if (!listenForWakeUps(cycle)) {
+        return NGX_ERROR;
+    }
+    poll();
+    return NGX_OK;
+}
+
+// What dead workers have left in the zones' indexes.
+void Worker::clearAway(const WorkerSet& dead) noexcept {
     for (uint32_t mark = 0; mark < Registry::kSharedMark; ++mark) {
         if ((dead[mark / 64] >> mark % 64 & 1) != 0) {
-            forget(config, mark);
+            forget(*config_, mark);
             registry_.cleared(mark);
         }
     }
     if (dead != WorkerSet{}) {
         registry_.wakeAll(); // to take part in the census
     }
-    if (!listenForWakeUps(cycle)) {
-        return NGX_ERROR;
-    }
-    poll();
-    return NGX_OK;
 }
 
 void Worker::stop() noexcept {
@@ -151,9 +156,13 @@ void Worker::turn() noexcept {
 }
 
 // A worker that was killed between raising our flag and writing to our eventfd must not keep others from
-// waking us.
+// waking us. And one that was killed while leaving has no successor to clear up after it; but who is leaving
+// himself may know other zones than those who stay.
 void Worker::poll() noexcept {
     counters().pending.store(0);
+    if (registry_.hasEntry() && !leaving()) {
+        clearAway(registry_.claimDead());
+    }
     turn();
     poll_.wait(registry_.eventfd() == -1 ? kPollTimeWithoutWakeUps : kPollTime);
 }

@@ -41,9 +41,11 @@ private:
     void onWakeUp() noexcept;
     void turn() noexcept;
     void poll() noexcept;
+    void clearAway(const WorkerSet& dead) noexcept;
     void beginDrain() noexcept;
     void drain() noexcept;
 
+    const MainConfig* config_ = nullptr;
     Registry registry_;
     Heartbeats heartbeats_;
     Tail* tails_ = nullptr;
