@@ -5,13 +5,14 @@
 namespace sse {
 
 void Stream::open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept {
+    connection_ = request->connection;
+    rest_ = {};
+    way_ = Way::Undecided;
     request_ = request;
     sendTimeout_ = sendTimeout;
     sentBefore_ = transportSentBefore_ = 0;
     buffer_ = {};
     link_ = {};
-    rest_ = {};
-    way_ = Way::Undecided;
 }
 
 Stream::Status Stream::send(BatchRef batch) noexcept {
@@ -19,33 +20,41 @@ Stream::Status Stream::send(BatchRef batch) noexcept {
     if (way_ != Way::Direct) {
         return sendChain();
     }
-    rest_ = request_->chunked ? batch_->chunk() : batch_->content();
+    rest_ = chunked_ ? batch_->chunk() : batch_->content();
     return sendRest();
 }
 
 Stream::Status Stream::flush() noexcept {
-    if (!rest_.empty()) {
-        return sendRest();
+    if (way_ != Way::Direct) {
+        // With nothing buffered nginx takes an empty chain for a mistake and says so with an alert.
+        return blocked() ? push(nullptr) : settle(NGX_OK);
     }
-    // With nothing buffered nginx takes an empty chain for a mistake and says so with an alert.
-    return blocked() ? push(nullptr) : settle(NGX_OK);
+    Status status = blocked() ? sendRest() : Status::Sent;
+    if (status == Status::Sent) {
+        stopWaiting();
+    }
+    return status;
 }
 
+// As long as everything goes through there is no timer, and nothing of nginx's request and events is touched.
 Stream::Status Stream::sendRest() noexcept {
-    ngx_connection_t* c = connection();
     do {
         auto* bytes = reinterpret_cast<u_char*>(const_cast<char*>(rest_.data()));
-        ssize_t sent = c->send(c, bytes, rest_.size());
+        ssize_t sent = connection_->send(connection_, bytes, rest_.size());
         if (sent == NGX_AGAIN) {
-            break;
+            return wait();
         }
         if (sent < 0) {
-            c->error = 1;
-            return settle(NGX_ERROR);
+            connection_->error = 1;
+            return Status::Failed;
         }
         rest_.remove_prefix(static_cast<size_t>(sent));
-    } while (!rest_.empty() && c->write->ready);
-    return settle(NGX_OK);
+    } while (!rest_.empty() && connection_->write->ready);
+    if (!rest_.empty()) {
+        return wait();
+    }
+    batch_.reset();
+    return Status::Sent;
 }
 
 Stream::Status Stream::sendChain() noexcept {
@@ -66,8 +75,8 @@ Stream::Status Stream::sendChain() noexcept {
 // call.
 Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
     ngx_int_t rc = ngx_http_output_filter(request_, chain);
-    const ngx_connection_t* c = connection();
-    if (rc != NGX_ERROR && c->buffered && c->write->ready && !c->write->delayed) {
+    const ngx_event_t* write = connection_->write;
+    if (rc != NGX_ERROR && connection_->buffered && write->ready && !write->delayed) {
         rc = ngx_http_output_filter(request_, nullptr);
     }
     return settle(rc);
@@ -75,34 +84,40 @@ Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
 
 // While a subrequest has its turn (add_before_body, SSI) our bytes wait in nginx's postpone filter, of which
 // no bit tells.
-bool Stream::blocked() const noexcept {
-    return !rest_.empty() || request_->buffered || connection()->buffered || request_->postponed != nullptr ||
-           connection()->data != request_;
+bool Stream::blockedInChain() const noexcept {
+    return request_->buffered || connection_->buffered || request_->postponed != nullptr ||
+           connection_->data != request_;
 }
 
 // The return code of the filters does not tell whether the bytes are through; the buffered bits do.
 Stream::Status Stream::settle(ngx_int_t rc) noexcept {
-    ngx_connection_t* c = connection();
-    if (rc == NGX_ERROR || c->error) {
+    if (rc == NGX_ERROR || connection_->error) {
         return Status::Failed;
     }
-
     if (blocked()) {
-        watchProgress();
-        auto* location = static_cast<ngx_http_core_loc_conf_t*>(
-            ngx_http_get_module_loc_conf(request_, ngx_http_core_module));
-        return ngx_handle_write_event(c->write, location->send_lowat) == NGX_OK ? Status::Blocked
-                                                                                : Status::Failed;
+        return wait();
     }
-
-    if (c->write->timer_set && !c->write->delayed) {
-        ngx_del_timer(c->write);
-    }
+    stopWaiting();
     if (ngx_buf_size(&buffer_) == 0) {
         batch_.reset();
         decideWay();
     }
     return Status::Sent;
+}
+
+Stream::Status Stream::wait() noexcept {
+    watchProgress();
+    auto* location =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(request_, ngx_http_core_module));
+    return ngx_handle_write_event(connection_->write, location->send_lowat) == NGX_OK ? Status::Blocked
+                                                                                      : Status::Failed;
+}
+
+void Stream::stopWaiting() noexcept {
+    ngx_event_t* write = connection_->write;
+    if (write->timer_set && !write->delayed) {
+        ngx_del_timer(write);
+    }
 }
 
 // The first bytes are through, and nothing is held back by anybody.
@@ -111,23 +126,24 @@ void Stream::decideWay() noexcept {
         return;
     }
     way_ = mayBypassFilters(request_) ? Way::Direct : Way::Chain;
+    chunked_ = request_->chunked;
 #if (NGX_SSL)
-    if (way_ == Way::Direct && connection()->ssl != nullptr) {
-        ngx_ssl_free_buffer(connection()); // 16 KB that only the chain uses
+    if (way_ == Way::Direct && connection_->ssl != nullptr) {
+        ngx_ssl_free_buffer(connection_); // 16 KB that only the chain uses
     }
 #endif
 }
 
 // A write event that is delayed has a timer of limit_rate, which is not ours to touch.
 void Stream::watchProgress() noexcept {
-    ngx_connection_t* c = connection();
-    if (c->write->delayed) {
+    ngx_event_t* write = connection_->write;
+    if (write->delayed) {
         return;
     }
-    if (!c->write->timer_set || c->sent != sentBefore_) {
-        sentBefore_ = c->sent;
+    if (!write->timer_set || connection_->sent != sentBefore_) {
+        sentBefore_ = connection_->sent;
         transportSentBefore_ = transport()->sent;
-        ngx_add_timer(c->write, sendTimeout_);
+        ngx_add_timer(write, sendTimeout_);
     }
 }
 
@@ -139,7 +155,7 @@ ngx_connection_t* Stream::transport() const noexcept {
         return request_->stream->connection->connection;
     }
 #endif
-    return connection();
+    return connection_;
 }
 
 // A stream with a frame in the queue of its connection cannot be closed before that frame is out. If the
@@ -147,15 +163,13 @@ ngx_connection_t* Stream::transport() const noexcept {
 // which may be much longer, is due now.
 void Stream::giveUp() noexcept {
     ngx_connection_t* c = transport();
-    if (c != connection() && c->write->timer_set && c->sent == transportSentBefore_) {
+    if (c != connection_ && c->write->timer_set && c->sent == transportSentBefore_) {
         ngx_add_timer(c->write, 1);
     }
 }
 
 ngx_int_t Stream::finish() noexcept {
-    if (connection()->write->timer_set && !connection()->write->delayed) {
-        ngx_del_timer(connection()->write);
-    }
+    stopWaiting();
     return ngx_http_send_special(request_, NGX_HTTP_LAST);
 }
 

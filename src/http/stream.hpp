@@ -29,7 +29,7 @@ public:
     // Goes on with what is in flight, if there is anything.
     Status flush() noexcept;
 
-    bool blocked() const noexcept;
+    bool blocked() const noexcept { return way_ == Way::Direct ? !rest_.empty() : blockedInChain(); }
 
     // Ends the response: the last chunk, END_STREAM or the end of the connection. Returns what to finalize
     // with.
@@ -39,11 +39,11 @@ public:
     // well.
     void giveUp() noexcept;
 
-    // Gives the batch back; only when nginx can no longer read it, that is when the request's pool goes.
-    void release() noexcept { batch_.reset(); }
+    // Asks the processor for what send() will look at.
+    void prefetch() const noexcept { __builtin_prefetch(connection_); }
 
     ngx_http_request_t* request() const noexcept { return request_; }
-    ngx_connection_t* connection() const noexcept { return request_->connection; }
+    ngx_connection_t* connection() const noexcept { return connection_; }
 
 private:
     enum class Way : uint8_t { Undecided, Chain, Direct };
@@ -51,10 +51,21 @@ private:
     Status sendChain() noexcept;
     Status sendRest() noexcept;
     Status push(ngx_chain_t* chain) noexcept;
+    bool blockedInChain() const noexcept;
     Status settle(ngx_int_t rc) noexcept;
+    Status wait() noexcept;
+    void stopWaiting() noexcept;
     void decideWay() noexcept;
     ngx_connection_t* transport() const noexcept;
     void watchProgress() noexcept;
+
+    // What a direct send looks at comes first: it happens for one subscriber after another, and each line of
+    // memory counts.
+    ngx_connection_t* connection_;
+    BatchRef batch_;
+    std::string_view rest_; // directly: what of the batch is not yet with the kernel
+    Way way_;
+    bool chunked_;
 
     ngx_http_request_t* request_;
     ngx_msec_t sendTimeout_;
@@ -64,10 +75,6 @@ private:
     // Through the chain.
     ngx_buf_t buffer_;
     ngx_chain_t link_;
-    // Directly: what of the batch is not yet with the kernel.
-    std::string_view rest_;
-    BatchRef batch_;
-    Way way_;
 };
 
 } // namespace sse

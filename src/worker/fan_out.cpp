@@ -61,6 +61,9 @@ bool Tail::fanOut() noexcept {
         ngx_queue_t* link = ngx_queue_head(&feed.waiting);
         ngx_queue_remove(link);
         ngx_queue_insert_tail(&feed.ready, link);
+        if (!ngx_queue_empty(&feed.waiting)) {
+            Subscriber::fromFeedLink(ngx_queue_head(&feed.waiting))->prefetch();
+        }
         Subscriber::fromFeedLink(link)->deliver(feed.current, feed.lost);
     }
     return false;

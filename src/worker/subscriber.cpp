@@ -163,6 +163,10 @@ void Subscriber::detach() noexcept {
         return;
     }
     noteReason(CloseReason::Client);
+    context_->events = events_;
+    if (events_ != 0) {
+        context_->lastId = cursor_;
+    }
     closeCatchup();
     if (heartbeat_ != nullptr) {
         ngx_queue_remove(&beatLink_);
@@ -282,8 +286,7 @@ bool Subscriber::give(BatchRef batch) noexcept {
     if (batch->events != 0) {
         cursor_ = std::max(cursor_, batch->last); // a gap behind its events may have told a later place
         primed_ = true;
-        context_->events += batch->events;
-        context_->lastId = batch->last;
+        events_ += batch->events;
         WorkerEntry& counters = Worker::self().counters();
         counters.delivered.fetch_add(batch->events, std::memory_order_relaxed);
     }

@@ -66,6 +66,9 @@ public:
 
     ngx_msec_t lastSent() const noexcept { return lastSent_; }
 
+    // Asks the processor for what a delivery will look at.
+    void prefetch() const noexcept { stream_.prefetch(); }
+
     static Subscriber* fromFeedLink(ngx_queue_t* link) noexcept;
     static Subscriber* fromBeatLink(ngx_queue_t* link) noexcept;
 
@@ -100,26 +103,28 @@ private:
     bool addPrime(BatchRef& out) noexcept;
     bool addGap(BatchRef& out, Gap gap, EventId start) noexcept;
 
-    Leaver leaver_;
+    // What a delivery looks at comes first, see Stream.
     ngx_queue_t feedLink_;
     ngx_queue_t beatLink_;
-    Feed* feed_;
-    Heartbeat* heartbeat_;
-    const LocationConfig* config_;
-    RequestContext* context_;
-    Stream stream_;
-
-    EventId cursor_;             // everything of the feed up to this has been given
-    std::string_view requested_; // until the first gap has been told
-    Catchup* catchup_;           // while behind
-    History history_;            // limits the first catching up only
     ngx_msec_t lastSent_;
-    ngx_int_t closeCode_;
-    uint32_t retry_; // milliseconds
+    EventId cursor_; // everything of the feed up to this has been given
     bool live_;
     bool begun_;  // the first bytes have been sent
     bool primed_; // it has an id to come back with
     bool ending_; // ends as soon as it is not blocked
+    uint64_t events_;
+    Heartbeat* heartbeat_;
+    Feed* feed_;
+    Stream stream_;
+
+    Leaver leaver_;
+    const LocationConfig* config_;
+    RequestContext* context_;
+    std::string_view requested_; // until the first gap has been told
+    Catchup* catchup_;           // while behind
+    History history_;            // limits the first catching up only
+    ngx_int_t closeCode_;
+    uint32_t retry_; // milliseconds
 };
 
 } // namespace sse
