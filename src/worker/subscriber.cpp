@@ -264,7 +264,8 @@ bool Subscriber::advance() noexcept {
     }
 
     begun_ = true;
-    if (out && !give(std::move(out))) {
+    // A batch without a byte: what it was made for has been overwritten meanwhile.
+    if (out.size() != 0 && !give(std::move(out))) {
         return false;
     }
     if (!live_ && !ending_ && !stream_.blocked()) {

@@ -1,0 +1,38 @@
+# A subscriber that stands while all it has not got is overwritten by so many small events that the way back to its place is
+# too long for one turn: it is told of the gap, gets the rest, and not a byte besides.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use SSE::Nginx;
+
+my $server = SSE::Nginx->start(
+    listen       => [qw(h1 unchunked tls h2c)],
+    listen_flags => 'sndbuf=16k',
+    locations    => 'location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }',
+);
+
+for my $via (qw(h1 h1.0 unchunked tls h2c)) {
+    subtest $via => sub {
+        my $large = join '', map { "large $_ " . 'x' x 60_000 . "\n" } 1 .. 50;
+        is $server->publish("/lines?channel=$via", $large)->json->{events}, 50, 'there is more than a kernel takes';
+        # It comes for all of that, and reads the first event.
+        my $subscriber = $server->subscribe("/sub?channel=$via", via => $via, cursor => '0-0', rcvbuf => 8192);
+        like $subscriber->next_event->{data}, qr/\Alarge 1 /, 'the first one';
+        $subscriber->stall;
+        my $small = join '', map {"small $_\n"} 1 .. 40_000;
+        is $server->publish("/lines?channel=$via", $small)->json->{events}, 40_000, 'then the zone is overwritten';
+
+        $subscriber->resume;
+        my ($event, @large);
+        push @large, $event->{data} while ($event = $subscriber->next_event) && $event->{type} ne 'gap';
+        ok $event, 'the gap is told';
+        is scalar(grep { !/\Alarge \d+ x{60000}\z/ } @large), 0, 'what came before is whole';
+        my ($first, @rest) = map {/\Asmall (\d+)\z/} $subscriber->next_event->{data};
+        push @rest, map { $_->{data} } $subscriber->events(40_000 - $first);
+        is scalar(grep { $rest[$_] ne 'small ' . ($first + 1 + $_) } 0 .. $#rest), 0, 'and from there on nothing is missing';
+        $subscriber->close;
+    };
+}
+
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
