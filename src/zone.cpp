@@ -107,18 +107,23 @@ void seizeFromDead(const Zone& zone, ngx_shmtx_t* mutex) noexcept {
     }
 }
 
-// How often the lock is tried for before its waiter goes to sleep in between. It is rarely held for longer,
-// except by a master that carries over a large zone.
+// How often the lock is tried for before its waiter lets others have the processor, and before it sleeps in
+// between. It is rarely held for longer than some microseconds, except by a master that carries over a large
+// zone.
+constexpr int kSpins = 100;
 constexpr int kEagerAttempts = 1000;
 
 } // namespace
 
+// nginx's own waiting would sleep on a semaphore, which the dead do not post to.
 ZoneLock::ZoneLock(const Zone& zone) noexcept : mutex_(&zone.pool()->mutex) {
     for (int attempt = 0; !ngx_shmtx_trylock(mutex_); ++attempt) {
-        seizeFromDead(zone, mutex_);
-        if (attempt < kEagerAttempts) {
+        if (attempt < kSpins && ngx_ncpu > 1) {
+            ngx_cpu_pause();
+        } else if (attempt < kEagerAttempts) {
             ngx_sched_yield();
         } else {
+            seizeFromDead(zone, mutex_);
             ngx_msleep(1);
         }
     }
