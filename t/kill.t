@@ -92,16 +92,20 @@ cmp_ok $cuts, '>', 0, "and that over $cuts cuts";
 subtest 'survivors' => sub {
     my @pid = $server->workers;
     my @channel = map {"s$_"} 1 .. 20;
-    my @survivor;
+    my (@survivor, @lost);
     for my $channel (@channel) {
         push @survivor, map { [$channel, $server->subscribe_on($_, "/sub?channel=$channel")->ready] } @pid[1 .. 3];
+        push @lost, $server->subscribe_on($pid[0], "/sub?channel=$channel")->ready;
     }
     $server->kill9($pid[0]);
     my @new = map { [$_, $server->subscribe("/sub?channel=$_")->ready] } @channel;
     $server->publish("/pub?channel=$_", "to $_") for @channel;
     is scalar(grep { $_->[1]->next_event->{data} ne "to $_->[0]" } @survivor), 0, 'hear everything';
     is scalar(grep { $_->[1]->next_event->{data} ne "to $_->[0]" } @new), 0, 'as do those who come after';
+    my $count = sub ($channel) { return $server->get("/pub?channel=$channel")->json->{subscribers} };
+    ok eval { wait_until(sub { !grep { $count->($_) != 4 } @channel }, 'true counts') }, 'and are counted, but not the dead';
     $_->[1]->close for @survivor, @new;
+    $_->close for @lost;
     $follower[$_]{client}->close for 0 .. $#follower;
     wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody to be counted');
 };
