@@ -1,7 +1,9 @@
-# A stream that is blocked when its worker leaves: once its client reads again it ends properly, behind a whole event.
+# A stream that is blocked when its worker leaves: once its client reads again it ends properly, behind a whole event. One whose
+# client does not is cut off when sse_drain is over.
 use v5.36;
 use lib 't/lib';
 use Test::More;
+use Time::HiRes qw(time);
 use SSE::Nginx;
 
 my $server = SSE::Nginx->start(listen => [qw(h1 tls h2c h2)], listen_flags => 'sndbuf=16k', zone => '32m', drain => '10s');
@@ -26,4 +28,20 @@ for my $via (sort keys %blocked) {
 }
 $_->close for @others;
 is_deeply [$server->stop], [], 'no trouble';
+
+for my $via (qw(h1 tls)) {
+    subtest "clients over $via that do not read on in time" => sub {
+        my $brief = SSE::Nginx->start(listen => ['h1', 'tls'], listen_flags => 'sndbuf=16k', zone => '32m', drain => '1s');
+        my @late  = map { $brief->subscribe('/sub?channel=c', via => $via, rcvbuf => 8192)->ready->stall } 1, 2;
+        $brief->publish('/pub?channel=c', 'x' x 60_000)->status == 201 or die for 1 .. $count;
+        my $start = time;
+        my @old   = $brief->reload;
+        # One reads when it is too late, the other one never.
+        wait_until(sub { $brief->get('/status')->json->{subscribers} == 0 }, 'the end of sse_drain');
+        is $late[0]->resume->wait_closed, 'abort', 'they are cut off';
+        $brief->wait_gone(@old);
+        note sprintf 'their worker left after %.1f s', time - $start;
+        is_deeply [$brief->stop], [], 'without trouble';
+    };
+}
 done_testing;

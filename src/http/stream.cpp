@@ -162,6 +162,9 @@ ngx_connection_t* Stream::transport() const noexcept {
 // connection has stood still for as long as the stream, waiting is in vain, and nginx's own timer for it,
 // which may be much longer, is due now.
 void Stream::giveUp() noexcept {
+    if (!rest_.empty()) {
+        connection_->error = 1; // TLS cannot say goodbye in the middle of a record, and is not to wait for it
+    }
     ngx_connection_t* c = transport();
     if (c != connection_ && c->write->timer_set && c->sent == transportSentBefore_) {
         ngx_add_timer(c->write, 1);

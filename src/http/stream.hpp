@@ -35,8 +35,8 @@ public:
     // with.
     ngx_int_t finish() noexcept;
 
-    // After a timeout, before the request is finalized: ends an HTTP/2 connection that has stood still as
-    // well.
+    // Before a request is finalized with bytes in flight, which are lost then: ends an HTTP/2 connection that
+    // has stood still as well.
     void giveUp() noexcept;
 
     // Asks the processor for what send() will look at.
