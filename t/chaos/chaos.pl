@@ -49,12 +49,13 @@ my @lives = grep { my $life = $_; grep { $_ eq $life } @kinds } @Chaos::Faults::
 $ENV{TEST_NGINX_MODULE} = $faulty if $faulty;
 my ($megabytes, $drain) = (32, 1);
 my $server = SSE::Nginx->start(
-    daemon  => 1,
-    workers => 4,
-    listen  => [qw(h1 tls h2c)],
-    zone    => "${megabytes}m",
-    drain   => "${drain}s",
-    publish => $faulty ? 'sse_test_crash_at $arg_crash;' : '',
+    daemon       => 1,
+    workers      => 4,
+    listen       => [qw(h1 tls h2c)],
+    listen_flags => 'sndbuf=8k', # so that a stalled client blocks its stream
+    zone         => "${megabytes}m",
+    drain        => "${drain}s",
+    publish      => $faulty ? 'sse_test_crash_at $arg_crash;' : '',
 );
 $server->allow(qr/exited on signal 9/, qr/(?:shared memory zone|sse_zone) "\w+" was locked by/);
 $server->allow(qr/unknown directive "rubbish"/) if grep { $_ eq 'badconf' } @kinds;

@@ -87,7 +87,7 @@ sub follow_orders ($self) {
 sub publish_next ($self) {
     my $channel = 'c' . int rand $self->{channels};
     my $number  = ++$self->{number};
-    my $length  = int rand 300;
+    my $length  = int rand(rand() < 0.05 ? 40_000 : 300); # now and then more than the kernel keeps for a stalled client
     my $start   = time;
     for (my $attempt = 1; ; $attempt++) {
         my $data   = "$channel/$self->{name}/$number/$attempt";

@@ -28,7 +28,7 @@ sub connect ($self) {
     $self->{client} = eval {
         local $SIG{ALRM} = sub { die "no connection\n" };
         Time::HiRes::alarm(5);
-        $self->{server}->subscribe("/sub?channel=$self->{channel}", via => $self->{via}, cursor => $self->{cursor});
+        $self->{server}->subscribe("/sub?channel=$self->{channel}", via => $self->{via}, cursor => $self->{cursor}, rcvbuf => 4096);
     };
     Time::HiRes::alarm(0);
     $self->{opened} = time;
@@ -65,17 +65,22 @@ sub keep ($self) {
         }
         elsif ($event->{type} eq 'gap') {
             push @{ $self->{history} }, { gap => decode_json($event->{data}), at => time };
+            $self->reach($event->{id});
         }
         else {
             # Padding that is not whole stays, and makes it an event that nobody has published.
             my $data = $event->{data} =~ s{/(\d+)/(x*)\z}{ $1 == length $2 ? '' : $& }er;
             push @{ $self->{history} }, { id => $event->{id}, data => $data };
             $self->{received}++;
-            # After the end of its zone an older one may come behind.
-            $self->{newest} = $event->{id} unless $self->{newest} && compare_ids($self->{newest}, $event->{id}) > 0;
+            $self->reach($event->{id});
         }
     }
     $self->{cursor} = $client->last_event_id if $client->last_event_id ne '';
+}
+
+# Has everything up to there, or knows that it has missed some of it. After the end of its zone an older one may come behind.
+sub reach ($self, $id) {
+    $self->{newest} = $id unless $self->{newest} && compare_ids($self->{newest}, $id) > 0;
 }
 
 sub leave ($self, $how, $delay = 0.02) {
