@@ -75,4 +75,23 @@ subtest 'many, and they leave' => sub {
     is scalar(grep { rest($_) !~ /\A(?::\n)+\z/ } @subscriber), 0, 'all that are left are told';
 };
 
+subtest 'not into an event that is half sent' => sub {
+    my $narrow = SSE::Nginx->start(
+        listen       => [qw(h1 tls h2c h2)],
+        listen_flags => 'sndbuf=16k',
+        zone         => '16m',
+        subscribe    => 'sse_heartbeat 200ms;',
+    );
+    my %stalled = map { $_ => $narrow->subscribe('/sub?channel=c', via => $_, rcvbuf => 8192)->ready->stall } qw(h1 tls h2c h2);
+    my $witness = $narrow->subscribe('/sub?channel=silent')->ready;
+    my @sizes   = map { 60_000 + $_ } 1 .. 80;
+    $narrow->publish('/pub?channel=c', 'x' x $_)->status == 201 or die for @sizes;
+    my $before = length rest($witness->poll);
+    $witness->pump_until(sub { length rest($witness) >= $before + 6 });
+    for my $via (sort keys %stalled) {
+        is_deeply [map {length} $stalled{$via}->resume->data(scalar @sizes)], \@sizes, "$via: all events are whole";
+    }
+    is_deeply [$narrow->stop], [], 'no trouble';
+};
+
 done_testing;

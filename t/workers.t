@@ -3,7 +3,9 @@ use v5.36;
 use lib 't/lib';
 use POSIX ();
 use Test::More;
+use Time::HiRes qw(time);
 use SSE::Nginx;
+use SSE::Process;
 use SSE::Util;
 
 # Publishes from several processes at once; what they were told, as lines "data id".
@@ -51,6 +53,39 @@ for my $workers (1, 2, 4) {
         is_deeply [$server->stop], [], 'no trouble';
     };
 }
+
+# Without it an event would be found when the worker looks at the log anyway, each second.
+subtest 'a worker is woken' => sub {
+    my $server     = SSE::Nginx->start(workers => 2);
+    my ($one, $other) = $server->workers;
+    my $subscriber = $server->subscribe_on($one, '/sub?channel=c')->ready;
+    my $publisher  = $server->connect_to($other);
+    my $start      = time;
+    for my $number (1 .. 20) {
+        $server->publish('/pub?channel=c', $number, on => $publisher);
+        $subscriber->next_event;
+    }
+    my $mean = (time - $start) / 20;
+    note sprintf 'from worker to worker and back in %.1f ms', 1000 * $mean;
+    cmp_ok $mean, '<', 0.4, 'by what another one has taken';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+# What it finds then is more than it collects in one go, for each of its subscribers and for all of them.
+subtest 'a worker is held up' => sub {
+    my $server     = SSE::Nginx->start(workers => 2, zone => '8m', locations => 'location = /both { sse_channel c $arg_own; }');
+    my ($one, $other) = $server->workers;
+    my @subscriber = map { $server->subscribe_on($one, "/both?own=own$_")->ready } 1 .. 40;
+    my $publisher  = $server->connect_to($other);
+    my @sizes      = map { $_ % 10 ? 1000 : 100_000 } 1 .. 40;
+    freeze($one);
+    $server->publish('/pub?channel=c', 'x' x $_, on => $publisher) for @sizes;
+    thaw($one);
+    is scalar(grep { "@{[map { length } $_->data(scalar @sizes)]}" eq "@sizes" } @subscriber), scalar @subscriber,
+        'and all of its subscribers get everything';
+    is $server->get('/status')->json->{gaps}, 0, 'without a gap';
+    is_deeply [$server->stop], [], 'no trouble';
+};
 
 subtest '64 workers' => sub {
     my $server = SSE::Nginx->start(workers => 64, events => 'worker_connections 128;');
