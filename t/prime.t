@@ -3,6 +3,7 @@ use v5.36;
 use lib 't/lib';
 use Test::More;
 use SSE::Nginx;
+use SSE::Process;
 
 my $server = SSE::Nginx->start(
     listen    => [qw(h1 unchunked tls h2c h2)],
@@ -75,6 +76,22 @@ subtest 'the position moves on with what is not for this subscriber' => sub {
     my $id = $server->publish('/pub?channel=other', 'x')->json->{id};
     my $position = $server->subscribe('/sub?channel=mine')->next_event->{id};
     is $position, $id, 'it is that of the newest event of the zone';
+};
+
+# Their worker gets all of it in one go: what was published before the subscriber came, and what was after.
+subtest 'nothing follows from before the position' => sub {
+    my ($worker) = $server->workers;
+    my $another  = $server->subscribe('/sub?channel=at-once')->ready; # so that the worker collects the channel's events
+    my @connection = map { $server->connect_to($worker) } 1 .. 3;
+    freeze($worker);
+    my $before     = $server->request(POST => '/pub?channel=at-once', body => 'before', on => $connection[0]);
+    my $subscriber = $server->subscribe('/sub?channel=at-once', on => $connection[1]);
+    my $after      = $server->request(POST => '/pub?channel=at-once', body => 'after', on => $connection[2]);
+    thaw($worker);
+    is $subscriber->next_event->{id}, $before->finish->json->{id}, 'it has come between the two';
+    is $subscriber->next_event->{data}, 'after', 'and gets the later one';
+    is $after->finish->status, 201, 'which was published';
+    is_deeply [$another->data(2)], ['before', 'after'], 'who was there gets both';
 };
 
 done_testing;
