@@ -1,5 +1,7 @@
 #include "http/publisher.hpp"
 
+#include <charconv>
+#include <cstring>
 #include <new>
 
 #include "http/respond.hpp"
@@ -43,6 +45,16 @@ bool readField(ngx_http_request_t* r, ngx_http_complex_value_t* expression, std:
     }
     value = argument.empty() ? std::string_view() : lastArgument(r, argument);
     return true;
+}
+
+// Write where there is room, and return where it goes on.
+char* put(char* place, std::string_view text) noexcept {
+    std::memcpy(place, text.data(), text.size());
+    return place + text.size();
+}
+
+char* putNumber(char* place, uint64_t number) noexcept {
+    return std::to_chars(place, place + NGX_INT64_LEN, number).ptr;
 }
 
 } // namespace
@@ -267,24 +279,19 @@ ngx_int_t Publisher::answer() noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    Buffer id;
-    char idText[kMaxEventIdText];
-    bool written = id.append("null");
-    if (context_.events != 0) {
-        id.clear();
-        written = id.append("\"") && id.append({idText, formatEventId(context_.lastId, idText)}) &&
-                  (lastOwnId_.empty() || (id.append("~") && id.append(lastOwnId_.view()))) && id.append("\"");
+    char* p = put(text, "{\"id\":");
+    if (context_.events == 0) {
+        p = put(p, "null");
+    } else {
+        p = put(p, "\"");
+        p += formatEventId(context_.lastId, p);
+        p = put(put(p, lastOwnId_.empty() ? "" : "~"), lastOwnId_.view());
+        p = put(p, "\"");
     }
-    if (!written) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    ngx_str_t idPart = ngxString(id.view());
-    auto* p = reinterpret_cast<char*>(
-        ngx_sprintf(reinterpret_cast<u_char*>(text), "{\"id\":%V,\"channel\":", &idPart));
-    p = writeJson(channel_, p);
-    p = reinterpret_cast<char*>(ngx_sprintf(reinterpret_cast<u_char*>(p),
-                                            ",\"subscribers\":%uD,\"events\":%uL}\n", context_.subscribers,
-                                            context_.events));
+    p = writeJson(channel_, put(p, ",\"channel\":"));
+    p = putNumber(put(p, ",\"subscribers\":"), context_.subscribers);
+    p = putNumber(put(p, ",\"events\":"), context_.events);
+    p = put(p, "}\n");
     ngx_uint_t status = context_.events != 0 ? NGX_HTTP_CREATED : NGX_HTTP_OK;
     return respond(request_, status, {text, static_cast<size_t>(p - text)});
 }
