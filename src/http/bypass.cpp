@@ -1,7 +1,6 @@
 #include "http/bypass.hpp"
 
 #include <algorithm>
-#include <span>
 
 #include "config.hpp"
 
@@ -23,19 +22,17 @@ bool isHarmless(const ngx_module_t& module) noexcept {
     return std::find(std::begin(kHarmless), std::end(kHarmless), module.name) != std::end(kHarmless);
 }
 
-// The modules that can have a filter: the write filter is the first to be configured and begins the chain
-// anew (ngx_http_write_filter_module.c), so none before it has one.
-std::span<ngx_module_t*> filters() noexcept {
-    std::span<ngx_module_t*> modules(ngx_cycle->modules, ngx_cycle->modules_n);
-    auto first = std::find(modules.begin(), modules.end(), &ngx_http_write_filter_module);
-    return first == modules.end() ? modules : std::span<ngx_module_t*>(first, modules.end());
-}
-
+// Only modules behind the write filter can have a filter: it is the first to be configured and begins the
+// chain anew (ngx_http_write_filter_module.c).
 bool isLeftAlone(const ngx_http_request_t& r) noexcept {
-    std::span<ngx_module_t*> modules = filters();
-    return std::all_of(modules.begin(), modules.end(), [&r](const ngx_module_t* module) {
-        return module->type != NGX_HTTP_MODULE || r.ctx[module->ctx_index] == nullptr || isHarmless(*module);
-    });
+    ngx_module_t** modules = ngx_cycle->modules;
+    for (ngx_uint_t i = ngx_cycle->modules_n; i-- > 0 && modules[i] != &ngx_http_write_filter_module;) {
+        const ngx_module_t& module = *modules[i];
+        if (module.type == NGX_HTTP_MODULE && r.ctx[module.ctx_index] != nullptr && !isHarmless(module)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // What a subscriber sends besides the batches of its feed: the first bytes, and what it reads from the log
 // for itself.
 #include <algorithm>
+#include <charconv>
 
 #include "sse/json.hpp"
 #include "worker/subscriber.hpp"
@@ -12,6 +13,9 @@ namespace {
 
 // Records that one turn looks at on the way back to the cursor.
 constexpr uint32_t kTurnSteps = 8 * 1024;
+
+// Room for the preamble and the priming event, so that it need not grow piece by piece.
+constexpr size_t kFirstBytes = 256;
 
 // A ring that moves on under a reader again and again gets him another turn, not an endless loop.
 constexpr int kAttempts = 3;
@@ -33,9 +37,9 @@ bool appendAll(BatchRef& out, const Parts&... parts) noexcept {
 }
 
 bool appendRetry(BatchRef& out, uint32_t milliseconds) noexcept {
-    char text[sizeof("retry: 4294967295\n")];
-    u_char* end = ngx_snprintf(reinterpret_cast<u_char*>(text), sizeof(text), "retry: %uD\n", milliseconds);
-    return out.append({text, static_cast<size_t>(reinterpret_cast<char*>(end) - text)});
+    char digits[NGX_INT32_LEN];
+    const char* end = std::to_chars(digits, digits + sizeof(digits), milliseconds).ptr;
+    return appendAll(out, "retry: ", std::string_view(digits, static_cast<size_t>(end - digits)), "\n");
 }
 
 bool appendJson(BatchRef& out, std::string_view text) noexcept {
@@ -124,7 +128,7 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
 
 // Bare lines, with no blank one behind them: several clients take a blank line for an event.
 bool Subscriber::addPreamble(BatchRef& out) noexcept {
-    return out.append(":\n") && appendRetry(out, retry_);
+    return out.room(kFirstBytes) != nullptr && out.append(":\n") && appendRetry(out, retry_);
 }
 
 // The position as an event, so that a client that has had none can come back to it.
