@@ -34,8 +34,11 @@ ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
         return NGX_ERROR;
     }
 
-    SipKey key{};
-    if (getrandom(key.data(), sizeof(key), 0) != sizeof(key)) {
+    struct {
+        SipKey key;
+        uint64_t mark;
+    } random{};
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
         ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "getrandom() for sse_zone \"%V\" failed", &zone.name);
         return NGX_ERROR;
     }
@@ -43,7 +46,8 @@ ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
     auto* head = static_cast<Arena*>(memory);
     head->length = length - sizeof(Arena);
     std::optional<Log> made = Log::create({reinterpret_cast<std::byte*>(head + 1), head->length},
-                                          static_cast<uint32_t>(zone.channels), key, unixMilliseconds());
+                                          static_cast<uint32_t>(zone.channels), random.key,
+                                          1 + random.mark % (kMarks - 1), unixMilliseconds());
     if (!made) {
         ngx_log_error(NGX_LOG_EMERG, log, 0, "sse_zone \"%V\" is too small for %ui channels", &zone.name,
                       zone.channels);

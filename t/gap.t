@@ -102,6 +102,7 @@ subtest 'a life of its own' => sub {
     my $subscriber = $server->subscribe('/sub?channel=busy', cursor => $id[-1]);
     my $gap = $subscriber->next_event;
     is $gap->{type}, 'gap', 'a cursor from before a restart is a gap';
+    is decode_json($gap->{data})->{reason}, 'unknown', 'of another life';
     is number($subscriber->next_event), 1, 'then what is there';
 };
 

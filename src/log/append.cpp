@@ -26,11 +26,11 @@ uint64_t roundUp(uint64_t length) noexcept {
 
 Appended Log::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
     begin();
-    const EventId id = nextEventId(lastId(), nowMilliseconds);
+    const EventId id = nextEventId(lastId(), nowMilliseconds, header_->mark);
     char idText[kMaxEventIdText];
     const size_t idTextLength = formatEventId(id, idText);
-    const std::string_view mark = event.ownId.empty() ? "" : "~";
-    const size_t idLineLength = kIdField.size() + idTextLength + mark.size() + event.ownId.size() + 1;
+    const std::string_view tilde = event.ownId.empty() ? "" : "~";
+    const size_t idLineLength = kIdField.size() + idTextLength + tilde.size() + event.ownId.size() + 1;
 
     if (header_->retired || event.channel.size() > kMaxName || idLineLength > UINT16_MAX) {
         end();
@@ -50,7 +50,7 @@ Appended Log::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
     }
 
     record.entry = index().findOrMake(event.hash);
-    insert(record, {event.channel, kIdField, {idText, idTextLength}, mark, event.ownId, "\n", event.fields});
+    insert(record, {event.channel, kIdField, {idText, idTextLength}, tilde, event.ownId, "\n", event.fields});
 
     Appended result{.id = id};
     if (record.entry != kNoEntry) {

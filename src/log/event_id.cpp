@@ -29,14 +29,18 @@ std::optional<EventId> parseEventId(std::string_view text) noexcept {
     return id;
 }
 
-EventId nextEventId(EventId last, uint64_t nowMilliseconds) noexcept {
+bool isMarked(EventId id, uint64_t mark) noexcept {
+    return id.sequence == 0 || id.sequence % kMarks == mark;
+}
+
+EventId nextEventId(EventId last, uint64_t nowMilliseconds, uint64_t mark) noexcept {
     if (nowMilliseconds > last.milliseconds) {
-        return {nowMilliseconds, 0};
+        return {nowMilliseconds, mark};
     }
-    if (last.sequence == UINT64_MAX) {
-        return {last.milliseconds + 1, 0};
+    if (last.sequence > UINT64_MAX - kMarks) {
+        return {last.milliseconds + 1, mark};
     }
-    return {last.milliseconds, last.sequence + 1};
+    return {last.milliseconds, last.sequence + kMarks};
 }
 
 } // namespace sse

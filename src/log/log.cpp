@@ -15,7 +15,7 @@ namespace {
 
 // "sselog", the version of the layout, and what else the layout depends on.
 constexpr uint64_t kMagic =
-    uint64_t{0x73736c6f67} << 24 | uint64_t{1} << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
+    uint64_t{0x73736c6f67} << 24 | uint64_t{2} << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
 
 constexpr uint32_t kMaxChannels = uint32_t{1} << 30;
 
@@ -42,16 +42,18 @@ size_t Log::overhead(uint32_t channels) noexcept {
 }
 
 std::optional<Log> Log::create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
-                               uint64_t nowMilliseconds) noexcept {
-    if (channels == 0 || channels > kMaxChannels || reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0 ||
+                               uint64_t mark, uint64_t nowMilliseconds) noexcept {
+    if (mark == 0 || mark >= kMarks || channels == 0 || channels > kMaxChannels ||
+        reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0 ||
         memory.size() < overhead(channels) + kMinCapacity) {
         return std::nullopt;
     }
     ZoneHeader* const zone = new (memory.data()) ZoneHeader{};
-    const EventId birth{nowMilliseconds, 0};
+    const EventId birth{nowMilliseconds, mark};
 
     zone->capacity = (memory.size() - overhead(channels)) / 8 * 8;
     zone->key = key;
+    zone->mark = mark;
     zone->channels = channels;
     zone->buckets = bucketsFor(channels);
     zone->pendingLink = kNoOffset;
@@ -85,6 +87,10 @@ std::optional<Log> Log::attach(std::span<std::byte> memory) noexcept {
 
 uint64_t Log::hash(std::string_view channel) const noexcept {
     return sipHash(header_->key, channel);
+}
+
+bool Log::mayHaveGiven(EventId id) const noexcept {
+    return isMarked(id, header_->mark);
 }
 
 uint64_t Log::capacity() const noexcept {

@@ -33,7 +33,7 @@ class Ring;
 struct NewEvent {
     std::string_view channel; // 1 to 255 bytes
     uint64_t hash;            // Log::hash(channel)
-    std::string_view ownId;   // the publisher's id, may be empty; goes behind the log's id: "id: 5-0~own"
+    std::string_view ownId;   // the publisher's id, may be empty; goes behind the log's id: "id: 5-1~own"
     bool end = false;         // no event but the end of the channel; `ownId` and `fields` are empty then
     std::string_view
         fields; // everything of the rendered event behind its id line, with the closing blank line
@@ -97,9 +97,9 @@ public:
 
     // Lays out an empty log in `memory` (8-byte aligned, any content), which has to be larger than
     // overhead(channels) + kMinCapacity; nullopt if it is not. Ids start at `nowMilliseconds`, the log's
-    // birth.
+    // birth, and carry `mark`; this and the key should be random.
     static std::optional<Log> create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
-                                     uint64_t nowMilliseconds) noexcept;
+                                     uint64_t mark, uint64_t nowMilliseconds) noexcept;
 
     // A view of a log that was laid out earlier; nullopt if it was not made by this version of the module.
     static std::optional<Log> attach(std::span<std::byte> memory) noexcept;
@@ -109,6 +109,8 @@ public:
 
     uint64_t hash(std::string_view channel) const noexcept;
     uint64_t capacity() const noexcept;
+    // false: the id is of another log's life, whatever this one holds.
+    bool mayHaveGiven(EventId id) const noexcept;
     // The largest record, header and name included: a quarter of the ring.
     uint64_t maxRecord() const noexcept;
     LogFigures figures() const noexcept; // lock-free, each figure true at some moment
@@ -119,9 +121,9 @@ public:
     Appended append(const NewEvent& event, uint64_t nowMilliseconds) noexcept;
 
     // Takes over, into this log that is still empty, all that the other one holds and that fits: events, ids,
-    // the names' key, and what is needed to decide about gaps. The newest events stay. The other one is
-    // retired: it can be read to its end, and nothing can be appended, so that no event gets lost in it. Both
-    // locks are held.
+    // the names' key, the mark, and what is needed to decide about gaps. The newest events stay. The other
+    // one is retired: it can be read to its end, and nothing can be appended, so that no event gets lost in
+    // it. Both locks are held.
     void takeOver(Log& old) noexcept;
 
     // Puts right what a killed writer has left; every writer's call does so first, by itself.

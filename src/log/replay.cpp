@@ -31,7 +31,7 @@ bool hasOwnId(const Log& log, uint64_t offset, const RecordHeader& record, std::
 Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
                const History& history) noexcept
     : log_(log), channels_(channels), cursor_(cursor), history_(history) {
-    if (cursor > lastId) {
+    if (cursor > lastId || !log.mayHaveGiven(cursor)) {
         gap_ = Gap::Unknown;
         cursor_ = kBeginning;
     }

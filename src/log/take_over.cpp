@@ -8,8 +8,9 @@ namespace sse {
 void Log::takeOver(Log& old) noexcept {
     old.recover();
     begin();
-    header_->key = old.header_->key; // the hashes in the records stay true
-    header_->forgottenId.store({});  // for records are to come that are older than what has been forgotten
+    header_->key = old.header_->key;   // the hashes in the records stay true
+    header_->mark = old.header_->mark; // it is one life
+    header_->forgottenId.store({});    // for records are to come that are older than what has been forgotten
 
     const uint64_t head = old.head();
     const uint64_t tail = old.tail();
@@ -28,7 +29,7 @@ void Log::takeOver(Log& old) noexcept {
             header_->forgottenId.raise(entry.newestId);
         }
     }
-    header_->lastId.raise(old.lastId()); // the newest may have been too large, here or in a log before
+    header_->lastId.store(old.lastId()); // the newest may have been too large, here or in a log before
     header_->published.store(old.header_->published.load());
     index().rebuild(); // records that were too large have left entries behind
     end();

@@ -60,10 +60,11 @@ private:
 
 // Everything is written under the zone's lock. What is atomic is read without it.
 struct ZoneHeader {
-    // Set by create() and never changed.
+    // Set by create() and never changed; key and mark once more by takeOver(), before anybody reads.
     SharedWord magic; // stored last
     uint64_t capacity;
     SipKey key;
+    uint64_t mark;     // of all ids, see kMarks
     uint32_t channels; // entries of the index
     uint32_t buckets;  // a power of two
 

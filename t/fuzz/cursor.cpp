@@ -52,12 +52,11 @@ public:
     // Everything newer is given, or there is a gap.
     void checkReplay(std::string_view names, EventId cursor) {
         std::vector<ReplayChannel> channels = open(names);
-        const EventId last = zone_.log.lastId();
-        Replay replay{zone_.log, channels, cursor, last, {}};
+        Replay replay{zone_.log, channels, cursor, zone_.log.lastId(), {}};
         require(replay.seek(UINT32_MAX) == ReadStatus::Ok);
 
-        const EventId from = cursor > last ? EventId{} : cursor;
-        bool missed = from < EventId{kBirth, 0};
+        const EventId from = isUnknown(zone_, cursor) ? EventId{} : cursor;
+        bool missed = from < kBorn;
         ReplayEvent event;
         for (size_t i = 0; i < known_.size(); ++i) {
             if (known_[i].id <= from || names.find(known_[i].channel) == std::string_view::npos) {
@@ -71,7 +70,7 @@ public:
             require(event.header.number == i && event.header.id == known_[i].id);
         }
         require(replay.next(UINT64_MAX, event) == ReadStatus::End);
-        require(replay.gap() == (cursor > last                  ? Gap::Unknown
+        require(replay.gap() == (isUnknown(zone_, cursor)       ? Gap::Unknown
                                  : cursor == Replay::kBeginning ? Gap::None
                                  : missed                       ? Gap::Evicted
                                                                 : Gap::None));

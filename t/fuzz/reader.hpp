@@ -18,7 +18,7 @@ public:
         : zone_(std::move(zone)), model_(model), names_(names), exact_(exact),
           told_(cursor == Replay::kBeginning), channels_(open()),
           replay_(zone_->log, channels_, cursor, zone_->log.lastId(), {}) {
-        const EventId from = cursor > zone_->log.lastId() ? EventId{} : cursor;
+        const EventId from = isUnknown(*zone_, cursor) ? EventId{} : cursor;
         for (const std::string& name : names_) {
             const std::vector<uint64_t> some = expected(*zone_, model_, name, from, {});
             expected_.insert(some.begin(), some.end());

@@ -32,9 +32,8 @@ void flush(Zone& zone, std::string_view name) {
 
 void finds(void**) {
     Zone zone{8};
-    const EventId birth{kBirth, 0};
     ChannelState state = zone.log.find(zone.log.hash("a"));
-    assert_true(state.entry == kNoEntry && state.newest == kNoOffset && state.newestId == birth);
+    assert_true(state.entry == kNoEntry && state.newest == kNoOffset && state.newestId == kBorn);
 
     append(zone.log, "a", "1");
     const uint64_t offset = zone.log.head();

@@ -15,16 +15,18 @@ void laysOut(void**) {
     const std::span<std::byte> memory = std::as_writable_bytes(std::span(words));
     const SipKey key{1, 2};
 
-    assert_false(Log::create(memory.first(size - 1), channels, key, kBirth).has_value());
-    assert_false(Log::create(memory.subspan(4), channels, key, kBirth).has_value());
-    assert_false(Log::create(memory, 0, key, kBirth).has_value());
+    assert_false(Log::create(memory.first(size - 1), channels, key, kMark, kBirth).has_value());
+    assert_false(Log::create(memory.subspan(4), channels, key, kMark, kBirth).has_value());
+    assert_false(Log::create(memory, 0, key, kMark, kBirth).has_value());
+    assert_false(Log::create(memory, channels, key, 0, kBirth).has_value());
+    assert_false(Log::create(memory, channels, key, kMarks, kBirth).has_value());
     assert_false(Log::attach(memory).has_value());
 
-    const auto made = Log::create(memory, channels, key, kBirth);
+    const auto made = Log::create(memory, channels, key, kMark, kBirth);
     assert_true(made.has_value());
     assert_true(made->capacity() >= Log::kMinCapacity);
     assert_true(made->maxRecord() == made->capacity() / 4 / 8 * 8);
-    assert_true(made->lastId() == (EventId{kBirth, 0}));
+    assert_true(made->lastId() == kBorn);
     assert_true(made->head() == made->tail());
 
     const auto attached = Log::attach(memory);
@@ -43,12 +45,12 @@ void appendsAndReads(void**) {
 
     const Appended first = append(zone.log, "news", "one");
     const Appended second = append(zone.log, "sport", "two", kBirth + 5, "own~id");
-    assert_true(first.id == (EventId{kBirth, 1}));
-    assert_true(second.id == (EventId{kBirth + 5, 0}));
+    assert_true(first.id == marked(kBirth, 1));
+    assert_true(second.id == marked(kBirth + 5, 0));
 
     assert_int_equal(static_cast<int>(zone.log.read(0, record)), static_cast<int>(ReadStatus::Ok));
     assert_true(record.id == first.id && record.time == kBirth && record.number == 0);
-    assert_true(record.previousId == (EventId{kBirth, 0}) && record.previous == kNoOffset);
+    assert_true(record.previousId == kBorn && record.previous == kNoOffset);
     assert_true(zone.log.isNamed(0, record, "news"));
     assert_false(zone.log.isNamed(0, record, "new"));
     assert_false(zone.log.isNamed(0, record, "newt"));
@@ -69,8 +71,9 @@ void appendsAndReads(void**) {
 void idsGrowWhateverTheClockDoes(void**) {
     Zone zone{8};
     const uint64_t clocks[] = {kBirth, kBirth + 10, kBirth + 10, kBirth - 5000, 0, kBirth + 10, kBirth + 11};
-    const EventId ids[] = {{kBirth, 1},      {kBirth + 10, 0}, {kBirth + 10, 1}, {kBirth + 10, 2},
-                           {kBirth + 10, 3}, {kBirth + 10, 4}, {kBirth + 11, 0}};
+    const EventId ids[] = {marked(kBirth, 1),      marked(kBirth + 10, 0), marked(kBirth + 10, 1),
+                           marked(kBirth + 10, 2), marked(kBirth + 10, 3), marked(kBirth + 10, 4),
+                           marked(kBirth + 11, 0)};
     for (size_t i = 0; i < std::size(clocks); ++i) {
         assert_true(append(zone.log, "c", "x", clocks[i]).id == ids[i]);
     }
@@ -83,7 +86,7 @@ void refusesTheTooLarge(void**) {
     Zone zone{8};
     append(zone.log, "c", "x");
     const uint64_t head = zone.log.head();
-    const size_t around = sizeof(RecordHeader) + 1 + rendered({kBirth, 2}, "").size();
+    const size_t around = sizeof(RecordHeader) + 1 + rendered(marked(kBirth, 2), "").size();
     const std::string largest(zone.log.maxRecord() - around, 'x');
 
     assert_true(append(zone.log, "c", largest + "y").status == AppendStatus::TooLarge);

@@ -158,7 +158,7 @@ private:
         }
         assert_true(state.newestId >= newest);
         if (exact()) {
-            assert_true(state.newestId == std::max(newest, EventId{kBirth, 0}));
+            assert_true(state.newestId == std::max(newest, kBorn));
         }
         if (state.newest != kNoOffset) {
             RecordHeader record;

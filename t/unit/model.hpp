@@ -41,17 +41,36 @@ struct Model {
     }
 };
 
+// Whether a cursor is of another life than the log.
+inline bool isUnknown(const Zone& zone, EventId cursor) {
+    return cursor > zone.log.lastId() || (cursor.sequence != 0 && cursor.sequence % 65536 != kMark);
+}
+
 // A cursor that somebody might come with: of an event, or beside one, or of another life.
 inline EventId drawCursor(const Zone& zone, const Model& model, Random& random) {
     if (random.chance(10) || model.events.empty()) {
-        const EventId special[] = {{0, 0}, {1, 0}, {kBirth, 0}, zone.log.lastId(), {UINT64_MAX, 3}};
+        const EventId special[] = {{0, 0}, {1, 0},          {kBirth, 0},     zone.log.lastId(),
+                                   kBorn,  {UINT64_MAX, 3}, {1, kOtherMark}, {UINT64_MAX, kMark}};
         return special[random.below(std::size(special))];
     }
     // Mostly around what the ring still holds.
     const uint64_t evicted = zone.log.figures().evicted;
     const uint64_t oldest = random.chance(80) ? evicted - std::min<uint64_t>(evicted, 20) : 0;
     EventId id = model.events[oldest + random.below(model.events.size() - oldest)].id;
-    id.sequence += random.chance(20) ? 1 : 0;
+    switch (random.below(20)) {
+    case 0:
+        ++id.sequence; // of another life
+        break;
+    case 1:
+        id.sequence = 0; // a moment
+        break;
+    case 2:
+    case 3:
+        id.sequence += 65536;
+        break;
+    default:
+        break;
+    }
     return id;
 }
 
@@ -111,7 +130,7 @@ inline Replayed run(Zone& zone, const Model& model, const std::set<std::string>&
     assert_true(replay.horizon() == zone.log.head());
 
     Replayed result;
-    EventId last = cursor > zone.log.lastId() ? EventId{} : cursor;
+    EventId last = isUnknown(zone, cursor) ? EventId{} : cursor;
     uint64_t limit = zone.log.tail() + random.below(zone.log.head() - zone.log.tail() + 1);
     for (;;) {
         status = replay.next(limit, event);
@@ -142,7 +161,7 @@ inline Replayed run(Zone& zone, const Model& model, const std::set<std::string>&
 // nothing may be missing and no gap may be told for nothing.
 inline void checkReplay(Zone& zone, const Model& model, const std::set<std::string>& names, EventId cursor,
                         const History& history, bool exact, Random& random) {
-    const bool unknown = cursor > zone.log.lastId();
+    const bool unknown = isUnknown(zone, cursor);
     const EventId from = unknown ? EventId{} : cursor;
     const Replayed given = run(zone, model, names, cursor, history, random);
     bool missed = false;
@@ -168,12 +187,14 @@ inline void checkReplay(Zone& zone, const Model& model, const std::set<std::stri
     } else if (missed) {
         assert_int_equal(static_cast<int>(given.gap), static_cast<int>(Gap::Evicted));
     } else if (exact && !names.empty()) {
-        const Gap gap = cursor < EventId{kBirth, 0} ? Gap::Evicted : Gap::None;
+        const Gap gap = cursor < kBorn ? Gap::Evicted : Gap::None;
         assert_int_equal(static_cast<int>(given.gap), static_cast<int>(gap));
     }
 
     // The start is a cursor for the same events, and with one channel for a reader that misses nothing.
     assert_true(given.start <= zone.log.lastId() && given.start >= from && given.start != Replay::kBeginning);
+    assert_false(isUnknown(zone, given.start));
+    assert_true(given.start.sequence != 0 || given.start == cursor);
     const Replayed again = run(zone, model, names, given.start, history, random);
     assert_true(again.numbers == given.numbers);
     assert_true(again.start == given.start);

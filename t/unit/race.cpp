@@ -83,7 +83,7 @@ void replays(void**) {
         done = true;
     });
 
-    EventId cursor{kBirth, 0};
+    EventId cursor = kBorn;
     uint64_t seen[3] = {};
     uint64_t gaps = 0;
     uint64_t lapped = 0;

@@ -40,8 +40,6 @@ void assertResult(const Result& result, const char* text, Gap gap, EventId start
     assert_true(result.start == start);
 }
 
-constexpr EventId kBorn{kBirth, 0};
-
 void mergesChannels(void**) {
     Zone zone{8};
     std::vector<EventId> ids;
@@ -63,12 +61,29 @@ void mergesChannels(void**) {
 void otherLives(void**) {
     Zone zone{8};
     const EventId first = append(zone.log, "a", "1").id;
-    const EventId newer{first.milliseconds, first.sequence + 1};
+    const EventId newer = marked(first.milliseconds, 2);
     assertResult(replay(zone.log, {"a"}, newer), "1", Gap::Unknown, kBorn);
     assertResult(replay(zone.log, {"none"}, newer), "", Gap::Unknown, kBorn);
     assertResult(replay(zone.log, {"a"}, {5, 0}), "1", Gap::Evicted, kBorn); // before the birth
     assertResult(replay(zone.log, {"none"}, {5, 0}), "", Gap::Evicted, kBorn);
     assertResult(replay(zone.log, {"none"}, Replay::kBeginning), "", Gap::None, kBorn);
+}
+
+// After an upgrade there are two logs for a while, and an id of the one may lie in the middle of the other.
+void livesAtOnce(void**) {
+    Zone old{8};
+    Zone next{8, Log::kMinCapacity, kBirth + 1, kOtherMark};
+    append(next.log, "a", "1", kBirth + 2);
+    const EventId seen = append(old.log, "a", "x", kBirth + 3).id;
+    append(next.log, "a", "2", kBirth + 4);
+
+    assertResult(replay(next.log, {"a"}, seen), "12", Gap::Unknown, {kBirth + 1, kOtherMark});
+    assertResult(replay(next.log, {"a"}, kBorn), "12", Gap::Unknown, {kBirth + 1, kOtherMark});
+    // The same the other way, also with what was told before there was any event.
+    assertResult(replay(old.log, {"a"}, {kBirth + 1, kOtherMark}), "x", Gap::Unknown, kBorn);
+    assertResult(replay(old.log, {"a"}, {kBirth + 2, kOtherMark}), "x", Gap::Unknown, kBorn);
+    // A moment is good in any life.
+    assertResult(replay(next.log, {"a"}, {kBirth + 3, 0}), "2", Gap::None, {kBirth + 3, 0});
 }
 
 void evictionIsAGap(void**) {
@@ -92,7 +107,7 @@ void evictionIsAGap(void**) {
     }
     assertResult(replay(zone.log, {"rare"}, rare[1]), "", Gap::Evicted, rare[2]);
     assertResult(replay(zone.log, {"rare"}, rare[2]), "", Gap::None, rare[2]);
-    const EventId between{rare[2].milliseconds, rare[2].sequence + 1};
+    const EventId between{rare[2].milliseconds, rare[2].sequence + kMarks};
     assertResult(replay(zone.log, {"rare"}, between), "", Gap::None, between);
 }
 
@@ -248,11 +263,12 @@ void findsOwnIds(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(mergesChannels),  cmocka_unit_test(otherLives),
-        cmocka_unit_test(evictionIsAGap),  cmocka_unit_test(historyIsLimited),
-        cmocka_unit_test(theEndIsNoEvent), cmocka_unit_test(collidingNamesAreTold),
-        cmocka_unit_test(seeksInSlices),   cmocka_unit_test(endsAtTheHorizon),
-        cmocka_unit_test(fallsBehind),     cmocka_unit_test(findsOwnIds),
+        cmocka_unit_test(mergesChannels),        cmocka_unit_test(otherLives),
+        cmocka_unit_test(livesAtOnce),           cmocka_unit_test(evictionIsAGap),
+        cmocka_unit_test(historyIsLimited),      cmocka_unit_test(theEndIsNoEvent),
+        cmocka_unit_test(collidingNamesAreTold), cmocka_unit_test(seeksInSlices),
+        cmocka_unit_test(endsAtTheHorizon),      cmocka_unit_test(fallsBehind),
+        cmocka_unit_test(findsOwnIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

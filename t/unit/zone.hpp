@@ -15,6 +15,14 @@
 namespace sse {
 
 inline constexpr uint64_t kBirth = 1700000000000;
+inline constexpr uint64_t kMark = 4711;
+inline constexpr uint64_t kOtherMark = 4712;
+
+// The ids of a log's birth, and of its events.
+inline constexpr EventId kBorn{kBirth, kMark};
+constexpr EventId marked(uint64_t milliseconds, uint64_t count) {
+    return {milliseconds, count * 65536 + kMark};
+}
 
 // Random numbers that are the same in every run (Steele et al., "Fast splittable pseudorandom number
 // generators").
@@ -37,11 +45,12 @@ private:
 
 // A log in memory that held something else before.
 struct Zone {
-    explicit Zone(uint32_t channels, size_t capacity = Log::kMinCapacity, uint64_t now = kBirth)
+    explicit Zone(uint32_t channels, size_t capacity = Log::kMinCapacity, uint64_t now = kBirth,
+                  uint64_t mark = kMark)
         : size(Log::overhead(channels) + capacity), bytes(static_cast<std::byte*>(std::malloc(size))) {
         assert_non_null(bytes);
         std::memset(bytes, 0xa5, size);
-        const auto made = Log::create(memory(), channels, SipKey{1, 2}, now);
+        const auto made = Log::create(memory(), channels, SipKey{1, 2}, mark, now);
         assert_true(made.has_value());
         log = *made;
     }

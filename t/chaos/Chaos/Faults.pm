@@ -100,43 +100,43 @@ sub shrink ($self) {
     $self->wait(sub { !$self->{server}->leaving_workers }, 'the old workers to leave');
 }
 
-# Nobody publishes while there are two masters: each has a zone of its own.
-sub in_silence ($self, $what) {
-    $self->{load}->settle;
-    $what->();
-    $self->{load}->order('go');
-}
-
 sub end_master ($self, $master) {
     CORE::kill QUIT => $master or die "kill $master: $!";
     $self->wait(sub { !SSE::Nginx::is_running($master) }, 'the other master to end');
 }
 
+# While there are two masters, each with a zone of its own, publishers and subscribers come now to the one and now to the
+# other.
+sub to_and_fro ($self) {
+    my $until = time + 1;
+    while (time < $until) {
+        $self->reset;
+        $self->{load}->order('reconnect') if rand() < 0.1;
+        $self->{load}->turn;
+    }
+}
+
 sub upgrade ($self) {
-    $self->in_silence(sub { $self->end_master($self->{server}->upgrade) });
+    my $old = $self->{server}->upgrade;
+    $self->to_and_fro;
+    $self->end_master($old);
 }
 
 # The new nginx gets all the load for a while, then the old one has it back with its old zone.
 sub rollback ($self) {
     my $server = $self->{server};
-    my $old;
-    $self->in_silence(
-        sub {
-            $old = $server->upgrade;
-            CORE::kill WINCH => $old;
-            $self->wait(sub { keys %{ $server->children($old) } == 1 }, 'the old workers to leave');
-        }
-    );
+    my $old    = $server->upgrade;
+    $self->to_and_fro;
+    CORE::kill WINCH => $old;
+    $self->wait(sub { keys %{ $server->children($old) } == 1 }, 'the old workers to leave');
     $self->{load}->go_on_for(1);
-    $self->in_silence(
-        sub {
-            my $new = $server->{pid};
-            CORE::kill HUP => $old;
-            $server->become($old);
-            $self->wait(sub { @{ [$server->workers] } == $server->{workers} }, 'workers of the old master');
-            $self->end_master($new);
-        }
-    );
+
+    my $new = $server->{pid};
+    CORE::kill HUP => $old;
+    $server->become($old);
+    $self->wait(sub { @{ [$server->workers] } == $server->{workers} }, 'workers of the old master');
+    $self->to_and_fro;
+    $self->end_master($new);
 }
 
 sub stall ($self) { return $self->somebody(sub ($subscriber) { $subscriber->stall(0.2 + rand 1.5) }) }

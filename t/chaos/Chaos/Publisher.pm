@@ -6,7 +6,7 @@ package Chaos::Publisher;
 # The data of an event is NAME/LENGTH/xxx, with so many x; in the reports, and wherever events are compared, the x are left out.
 #
 # Reports, one a line:  ok CHANNEL DATA ID SECONDS | cut CHANNEL DATA | refused CHANNEL DATA STATUS | paused
-# Orders, one a line:   pause | go | stop | crash (kill the worker within the next event)
+# Orders, one a line:   pause | go | stop | reconnect | crash (kill the worker within the next event)
 
 use v5.36;
 use IO::Handle;
@@ -73,6 +73,7 @@ sub follow_orders ($self) {
         for my $order (split /\n/, $text) {
             return 0 if $order eq 'stop';
             $self->{crash}   = 1 if $order eq 'crash';
+            delete $self->{connection} if $order eq 'reconnect';
             $self->{waiting} = 0 if $order eq 'go';
             next unless $order eq 'pause';
             $self->{waiting} = 1;

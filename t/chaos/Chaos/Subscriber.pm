@@ -4,7 +4,7 @@ package Chaos::Subscriber;
 
 use v5.36;
 use JSON::PP qw(decode_json);
-use SSE::Util qw(compare_ids);
+use SSE::Util qw(mark_of);
 use Time::HiRes qw(time);
 
 # Options: server, channel, via.
@@ -62,9 +62,10 @@ sub keep ($self) {
     for my $event (splice @{ $client->{events} }) {
         if ($event->{type} eq 'ready') {
             $self->{first} //= $event->{id};
+            $self->reach($event->{id});
         }
         elsif ($event->{type} eq 'gap') {
-            push @{ $self->{history} }, { gap => decode_json($event->{data}), at => time };
+            push @{ $self->{history} }, { gap => decode_json($event->{data}) };
             $self->reach($event->{id});
         }
         else {
@@ -78,10 +79,8 @@ sub keep ($self) {
     $self->{cursor} = $client->last_event_id if $client->last_event_id ne '';
 }
 
-# Has everything up to there, or knows that it has missed some of it. After the end of its zone an older one may come behind.
-sub reach ($self, $id) {
-    $self->{newest} = $id unless $self->{newest} && compare_ids($self->{newest}, $id) > 0;
-}
+# Has everything up to there, in that life of the zone, or knows that it has missed some of it.
+sub reach ($self, $id) { $self->{newest}{ mark_of($id) } = $id }
 
 sub leave ($self, $how, $delay = 0.02) {
     my $client = delete $self->{client} or return;

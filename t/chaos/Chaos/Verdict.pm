@@ -5,9 +5,12 @@ package Chaos::Verdict;
 # A published event is known by its data. What was acknowledged must have come to every subscriber of its channel once,
 # under its id and in order; what was cut off must have come to all of them or to none. What lies in a gap that the
 # subscriber was told is excused, and nothing else is.
+#
+# While there are two masters each of them has a zone of its own. Who comes to the other zone has to be told so; then
+# everything there is due to him, and nothing more of the one that he has left.
 
 use v5.36;
-use SSE::Util qw(compare_ids);
+use SSE::Util qw(compare_ids mark_of);
 
 sub new ($class) {
     return bless { acked => {}, cut => {}, slowest => 0, examples => [], looked_at => {},
@@ -18,15 +21,16 @@ sub new ($class) {
 sub take ($self, $kind, $channel, $data, $value = undef, $seconds = 0) {
     if ($kind eq 'ok') {
         $self->{published}++;
-        $self->{acked}{$channel}{$data} = { id => $value, at => Time::HiRes::time() };
+        $self->{acked}{$channel}{$data} = { id => $value };
         $self->{slowest} = $seconds if $seconds > $self->{slowest};
         $self->{slow}++ if $seconds > 1;
         my ($name) = $data =~ m{\A[^/]+/([^/]+)/};
-        my $before = $self->{newest_of}{$name};
-        $self->{newest_of}{$name} = $value;
+        my $life   = $self->{life} = mark_of($value);
+        my $before = $self->{newest_of}{$name}{$life};
+        $self->{newest_of}{$name}{$life} = $value;
         $self->note(reordered => "$data: id $value after $before") if $before && compare_ids($value, $before) <= 0;
-        my $newest = $self->{newest}{$channel};
-        $self->{newest}{$channel} = $value if !$newest || compare_ids($value, $newest) > 0;
+        my $newest = $self->{newest}{$channel}{$life};
+        $self->{newest}{$channel}{$life} = $value if !$newest || compare_ids($value, $newest) > 0;
     }
     elsif ($kind eq 'cut') {
         $self->{unanswered}++;
@@ -43,11 +47,12 @@ sub note ($self, $what, $example) {
     push @{ $self->{examples} }, "$what: $example" if @{ $self->{examples} } < 20;
 }
 
-# Whether it has got the newest event that was acknowledged on its channel.
+# Whether it has got the newest event that was acknowledged on its channel, in the present life of the zone.
 sub has_newest ($self, $subscriber) {
-    my $newest = $self->{newest}{ $subscriber->{channel} } // return 1;
-    return compare_ids($newest, $subscriber->{first} // '0-0') <= 0
-        || $subscriber->{newest} && compare_ids($subscriber->{newest}, $newest) >= 0;
+    my $life   = $self->{life} // return 1;
+    my $newest = $self->{newest}{ $subscriber->{channel} }{$life} // return 1;
+    my $last   = $subscriber->{newest}{$life};
+    return $last && compare_ids($last, $newest) >= 0;
 }
 
 # What was cut off counts as published once anybody has it.
@@ -59,7 +64,7 @@ sub adopt ($self, @subscribers) {
         for my $event (grep { !$_->{gap} } @$history[$from .. $#$history]) {
             my $channel = $event->{data} =~ s{/.*}{}sr;
             next unless $self->{cut}{$channel}{ $event->{data} };
-            $self->{acked}{$channel}{ $event->{data} } //= { id => $event->{id}, at => 0, cut => 1 };
+            $self->{acked}{$channel}{ $event->{data} } //= { id => $event->{id}, cut => 1 };
         }
     }
 }
@@ -79,35 +84,44 @@ sub distinct ($self) {
 sub judge_one ($self, $subscriber) {
     my $name     = "$subscriber->{channel} over $subscriber->{via}";
     my $expected = $self->{acked}{ $subscriber->{channel} } // {};
-    my (%seen, %since, $last, @gaps);
+    my $first    = $subscriber->{first};
+    my @visits   = ({ from => $first, to => $first }); # to a life of the zone: all between two ids is due
+    my (%seen, %since, @gaps);
     for my $entry (@{ $subscriber->{history} }) {
-        if ($entry->{gap}) {
+        if (my $gap = $entry->{gap}) {
             $self->{gaps}++;
-            push @gaps, $entry;
+            if ($gap->{reason} eq 'evicted') {
+                push @gaps, { from => $gap->{requested}, to => $gap->{start} };
+                next;
+            }
             # Of a cursor from another life the server knows nothing: it begins anew, and says so.
-            (%since, $last) = () if $entry->{gap}{reason} eq 'unknown';
+            push @visits, { from => $gap->{start}, to => $gap->{start} };
+            %since = ();
             next;
         }
         my ($id, $data) = @$entry{qw(id data)};
         my $known = $expected->{$data};
+        my $last  = $visits[-1]{to};
         $self->note(foreign => "$name: $id " . substr $data, 0, 60) unless $known && $known->{id} eq $id;
         $self->note(doubled => "$name: $id") if $since{$data}++;
-        $self->note(reordered => "$name: $id after $last") if $last && compare_ids($id, $last) <= 0;
-        $last = $id;
+        $self->note(reordered => "$name: $id after $last") if compare_ids($id, $last) <= 0;
+        $visits[-1]{to} = $id;
         $seen{$data} = 1;
     }
-    for my $data (grep { !$seen{$_} } keys %$expected) {
-        my $event = $expected->{$data};
-        next if compare_ids($event->{id}, $subscriber->{first} // '0-0') <= 0;
-        if (grep { excuses($_, $event) } @gaps) { $self->{excused}++ }
+    delete $visits[-1]{to}; # it is still there, and waits for more
+    for my $event (map { $expected->{$_} } grep { !$seen{$_} } keys %$expected) {
+        next if lies_in($event->{id}, { to => $first });
+        my $due = grep { lies_in($event->{id}, $_) } @visits;
+        if (!$due || grep { lies_in($event->{id}, $_) } @gaps) { $self->{excused}++ }
         else { $self->note(lost => "$name: $event->{id} " . ($event->{cut} ? '(unanswered)' : '')) }
     }
 }
 
-sub excuses ($entry, $event) {
-    my $gap = $entry->{gap};
-    return $event->{at} <= $entry->{at} if $gap->{reason} eq 'unknown';
-    return compare_ids($event->{id}, $gap->{requested}) > 0 && compare_ids($event->{id}, $gap->{start}) <= 0;
+# Whether an id is one of the same life behind `from` and up to `to`; each of them may be missing.
+sub lies_in ($id, $range) {
+    my ($from, $to) = @$range{qw(from to)};
+    return mark_of($id) == mark_of($from // $to)
+        && (!$from || compare_ids($id, $from) > 0) && (!$to || compare_ids($id, $to) <= 0);
 }
 
 1;

@@ -5,7 +5,7 @@ package SSE::Util;
 use v5.36;
 use Exporter 'import';
 use Test::More;
-our @EXPORT = qw(seed compare_ids is_ascending stream_of);
+our @EXPORT = qw(seed compare_ids mark_of is_ascending stream_of);
 
 # Seeds rand, from the environment if a run is to be repeated, and says with what.
 sub seed {
@@ -21,6 +21,9 @@ sub compare_ids ($left, $right) {
     my ($right_time, $right_count) = $right =~ /\A(\d+)-(\d+)/ or die "no event id: $right";
     return $left_time <=> $right_time || $left_count <=> $right_count;
 }
+
+# What the ids of one life of a zone have in common.
+sub mark_of ($id) { return ($id =~ /\A\d+-(\d+)/)[0] % 65536 }
 
 # Each id is newer than the one before it.
 sub is_ascending ($ids, $what) {
