@@ -14,9 +14,9 @@ constexpr std::string_view kCursorArguments[] = {"last_event_id", "lastEventId",
 // The first cursor that is not empty; false without memory.
 bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
     const LocationConfig& config = *locationConfig(r);
+    bool evaluated = true;
     if (config.cursors != nullptr) {
         auto* expressions = static_cast<ngx_http_complex_value_t*>(config.cursors->elts);
-        bool evaluated = true;
         for (ngx_uint_t i = 0; i < config.cursors->nelts && evaluated && cursor.empty(); ++i) {
             evaluated = evaluateDecoded(r, &expressions[i], cursor);
         }
@@ -24,11 +24,11 @@ bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
     }
     cursor = view(requestHeader(r, "last-event-id"));
     for (std::string_view name : kCursorArguments) {
-        if (cursor.empty()) {
-            cursor = lastArgument(r, name);
+        if (evaluated && cursor.empty()) {
+            evaluated = lastArgument(r, name, cursor);
         }
     }
-    return true;
+    return evaluated;
 }
 
 } // namespace

@@ -43,8 +43,7 @@ bool readField(ngx_http_request_t* r, ngx_http_complex_value_t* expression, std:
     if (expression != nullptr) {
         return evaluateDecoded(r, expression, value);
     }
-    value = argument.empty() ? std::string_view() : lastArgument(r, argument);
-    return true;
+    return argument.empty() || lastArgument(r, argument, value);
 }
 
 // Write where there is room, and return where it goes on.

@@ -6,13 +6,18 @@ namespace sse {
 
 namespace {
 
-// Decodes into the request's pool; data is NULL without memory.
-std::string_view decoded(ngx_http_request_t* r, std::string_view text) noexcept {
+// Decodes into the request's pool; false without memory.
+bool decode(ngx_http_request_t* r, std::string_view text, std::string_view& value) noexcept {
     if (text.find('%') == std::string_view::npos) {
-        return text;
+        value = text;
+        return true;
     }
     auto* copy = static_cast<char*>(ngx_pnalloc(r->pool, text.size()));
-    return copy == nullptr ? std::string_view() : std::string_view(copy, percentDecode(text, copy));
+    if (copy == nullptr) {
+        return false;
+    }
+    value = {copy, percentDecode(text, copy)};
+    return true;
 }
 
 } // namespace
@@ -75,7 +80,7 @@ ngx_str_t requestHeader(ngx_http_request_t* r, std::string_view lowerName) noexc
     return {0, nullptr};
 }
 
-std::string_view lastArgument(ngx_http_request_t* r, std::string_view name) noexcept {
+bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept {
     std::string_view args = view(r->args);
     std::string_view found;
     while (!args.empty()) {
@@ -86,17 +91,13 @@ std::string_view lastArgument(ngx_http_request_t* r, std::string_view name) noex
         }
         args = end == std::string_view::npos ? std::string_view() : without(args, end + 1);
     }
-    return decoded(r, found);
+    return decode(r, found, value);
 }
 
 bool evaluateDecoded(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
                      std::string_view& value) noexcept {
     ngx_str_t text;
-    if (ngx_http_complex_value(r, expression, &text) != NGX_OK) {
-        return false;
-    }
-    value = decoded(r, view(text));
-    return value.data() != nullptr || text.len == 0;
+    return ngx_http_complex_value(r, expression, &text) == NGX_OK && decode(r, view(text), value);
 }
 
 } // namespace sse

@@ -25,7 +25,8 @@ bool addHeader(ngx_http_request_t* r, std::string_view name, std::string_view va
 ngx_str_t requestHeader(ngx_http_request_t* r, std::string_view lowerName) noexcept;
 
 // The last argument of that name in the query, percent-decoded in the request's pool; empty if there is none.
-std::string_view lastArgument(ngx_http_request_t* r, std::string_view name) noexcept;
+// false without memory.
+bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept;
 
 // A value of an expression, percent-decoded: "%0a" is a line feed wherever it comes from. false without
 // memory.
