@@ -85,6 +85,43 @@ ngx_int_t parsePercent(const ngx_str_t& word) noexcept {
     return percent > 100 ? NGX_ERROR : percent;
 }
 
+// The size of a zone in bytes; 0, and the reason is told, if there cannot be such a zone.
+size_t parseZoneSize(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words) noexcept {
+    ssize_t size = ngx_parse_size(&words[1]);
+    if (size == NGX_ERROR) {
+        invalid(cf, command, words[1]);
+        return 0;
+    }
+    if (static_cast<size_t>(size) < kMinZoneSize) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" in \"sse_zone\" is too small, at least %uz bytes", &words[0],
+                           kMinZoneSize);
+        return 0;
+    }
+    return static_cast<size_t>(size);
+}
+
+// The channels that a zone of this size shall have; 0, and the reason is told, if it cannot have so many.
+ngx_uint_t parseZoneChannels(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words,
+                             size_t size) noexcept {
+    ngx_uint_t channels = defaultChannels(size);
+    if (words.size() > 2) {
+        ngx_str_t count = parameter(words[2], "channels");
+        ngx_int_t number = count.data == nullptr ? NGX_ERROR : ngx_atoi(count.data, count.len);
+        if (number <= 0 || number > INT32_MAX) {
+            invalid(cf, command, words[2]);
+            return 0;
+        }
+        channels = static_cast<ngx_uint_t>(number);
+    }
+    if (expectedCapacity(size, channels) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is too small for %ui channels",
+                           &words[0], channels);
+        return 0;
+    }
+    return channels;
+}
+
 } // namespace
 
 // sse_zone name size [channels=n]
@@ -92,33 +129,13 @@ char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<MainConfig*>(conf);
     auto words = arguments(cf);
 
-    ssize_t size = ngx_parse_size(&words[1]);
-    if (size == NGX_ERROR) {
-        return invalid(cf, command, words[1]);
-    }
-    if (static_cast<size_t>(size) < kMinZoneSize) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" in \"sse_zone\" is too small, at least %uz bytes", &words[0],
-                           kMinZoneSize);
+    size_t size = parseZoneSize(cf, command, words);
+    ngx_uint_t channels = size == 0 ? 0 : parseZoneChannels(cf, command, words, size);
+    if (channels == 0) {
         return kError;
     }
     if (findZone(config, view(words[0])) != nullptr) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is duplicate", &words[0]);
-        return kError;
-    }
-
-    ngx_uint_t channels = defaultChannels(static_cast<size_t>(size));
-    if (words.size() > 2) {
-        ngx_str_t count = parameter(words[2], "channels");
-        ngx_int_t number = count.data == nullptr ? NGX_ERROR : ngx_atoi(count.data, count.len);
-        if (number <= 0 || number > INT32_MAX) {
-            return invalid(cf, command, words[2]);
-        }
-        channels = static_cast<ngx_uint_t>(number);
-    }
-    if (expectedCapacity(static_cast<size_t>(size), channels) == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is too small for %ui channels",
-                           &words[0], channels);
         return kError;
     }
 
@@ -128,7 +145,7 @@ char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return kError;
     }
     zone->name = words[0];
-    zone->size = static_cast<size_t>(size);
+    zone->size = size;
     zone->channels = channels;
     zone->shared = ngx_shared_memory_add(cf, &zone->name, zone->size, &ngx_http_sse_module);
     if (zone->shared == nullptr) {

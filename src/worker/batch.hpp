@@ -32,7 +32,8 @@ struct Batch {
 
     char* bytes() noexcept { return reinterpret_cast<char*>(this + 1) + kBeforeBytes; }
     std::string_view content() noexcept { return {bytes(), size}; }
-    // The same as a chunk. Nothing may be added afterwards.
+    // The same as a chunk, after which nothing may be added. Not of an empty batch: a chunk of no bytes would
+    // end the response.
     std::string_view chunk() noexcept;
 };
 

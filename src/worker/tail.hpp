@@ -26,8 +26,9 @@ public:
     Join join(std::span<const std::string_view> names, Subscriber& subscriber) noexcept;
     void leave(Subscriber& subscriber) noexcept;
 
-    // Events of the feed before this offset have been handed to everybody at the tip.
-    // A feed is ahead of the scan when it has taken an event that another feed has no room for yet.
+    // All events of the feed before this offset have been handed to its subscribers at the tip. That is as
+    // far as the log was looked at, or one event further for a feed that has taken one while another feed had
+    // no room for it; but not what waits in a batch to be handed out.
     uint64_t tip(const Feed& feed) const noexcept {
         return feed.pending ? feed.pendingFrom : std::max(position_, feed.next);
     }
@@ -46,10 +47,13 @@ public:
 private:
     explicit Tail(Zone& zone) noexcept;
 
+    Join listen(std::string_view name, LiveChannel*& channel) noexcept;
+    void enter(Feed& feed, Subscriber& subscriber) noexcept;
     LiveChannel* findChannel(uint32_t entry, std::string_view name) noexcept;
     LiveChannel* makeChannel(const ChannelState& state, uint64_t hash, std::string_view name) noexcept;
     void dropChannel(LiveChannel* channel) noexcept;
     void announce(LiveChannel& channel) noexcept;
+    Feed* findOrMakeFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* findFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;
     void dropFeed(Feed* feed) noexcept;

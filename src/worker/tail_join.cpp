@@ -28,58 +28,62 @@ Tail::Join Tail::join(std::span<const std::string_view> names, Subscriber& subsc
     if (liveCount_ == 0) {
         position_ = zone_->log.head(); // nobody here cared for what was before
     }
-    for (; found < names.size() && status == Join::Ok; ++found) {
-        uint64_t hash = zone_->log.hash(names[found]);
-        ChannelState state;
-        {
-            ZoneLock lock(*zone_);
-            state = zone_->log.listen(hash, Worker::self().registry().mark());
-        }
-        if (state.entry == kNoEntry) {
-            status = Join::IndexFull;
+    for (std::string_view name : names) {
+        status = listen(name, channels[found]);
+        if (status != Join::Ok) {
             break;
         }
-        channels[found] = findChannel(state.entry, names[found]);
-        if (channels[found] == nullptr) {
-            channels[found] = makeChannel(state, hash, names[found]);
-        }
-        if (channels[found] == nullptr) {
-            status = Join::NoMemory;
-            break;
-        }
+        ++found;
     }
 
-    Feed* feed = nullptr;
     std::span<LiveChannel* const> set(channels, found);
-    if (status == Join::Ok) {
-        feed = findFeed(set);
-        if (feed == nullptr) {
-            feed = makeFeed(set);
-        }
-        status = feed == nullptr ? Join::NoMemory : Join::Ok;
-    }
-    if (status != Join::Ok) {
+    Feed* feed = status == Join::Ok ? findOrMakeFeed(set) : nullptr;
+    if (feed == nullptr) {
         for (LiveChannel* channel : set) {
             dropChannel(channel);
         }
-        return status;
+        return status == Join::Ok ? Join::NoMemory : status;
     }
-
-    ++feed->subscribers;
-    subscriber.feed_ = feed;
-    ngx_queue_insert_tail(&feed->ready, &subscriber.feedLink_);
-
-    {
-        ZoneLock lock(*zone_);
-        for (LiveChannel* channel : set) {
-            ++channel->subscribers;
-            announce(*channel);
-        }
-    }
+    enter(*feed, subscriber);
     if (behind()) {
         Worker::self().runSoon(); // what came before our mark was there has woken nobody
     }
     return Join::Ok;
+}
+
+// Marks this worker as a listener, then finds or makes the channel of that name.
+Tail::Join Tail::listen(std::string_view name, LiveChannel*& channel) noexcept {
+    uint64_t hash = zone_->log.hash(name);
+    ChannelState state;
+    {
+        ZoneLock lock(*zone_);
+        state = zone_->log.listen(hash, Worker::self().registry().mark());
+    }
+    if (state.entry == kNoEntry) {
+        return Join::IndexFull;
+    }
+    channel = findChannel(state.entry, name);
+    if (channel == nullptr) {
+        channel = makeChannel(state, hash, name);
+    }
+    return channel == nullptr ? Join::NoMemory : Join::Ok;
+}
+
+Feed* Tail::findOrMakeFeed(std::span<LiveChannel* const> channels) noexcept {
+    Feed* feed = findFeed(channels);
+    return feed == nullptr ? makeFeed(channels) : feed;
+}
+
+// The reverse of leave().
+void Tail::enter(Feed& feed, Subscriber& subscriber) noexcept {
+    ++feed.subscribers;
+    subscriber.feed_ = &feed;
+    ngx_queue_insert_tail(&feed.ready, &subscriber.feedLink_);
+    ZoneLock lock(*zone_);
+    eachLink(feed, [this](FeedLink& link) {
+        ++link.channel->subscribers;
+        announce(*link.channel);
+    });
 }
 
 void Tail::leave(Subscriber& subscriber) noexcept {
