@@ -9,7 +9,7 @@ namespace sse {
 namespace {
 
 // Subscribers that are served in one turn of the event loop.
-constexpr int kFanOutSubscribers = 512;
+constexpr int kFanOutSubscribers = 128;
 
 } // namespace
 
