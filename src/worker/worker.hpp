@@ -45,8 +45,8 @@ private:
     void beginDrain() noexcept;
     void drain() noexcept;
 
-    const MainConfig* config_ = nullptr;
     Registry registry_;
+    const MainConfig* config_ = nullptr;
     Heartbeats heartbeats_;
     Tail* tails_ = nullptr;
 
