@@ -1,7 +1,7 @@
 #include "http/publisher.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <new>
 
 #include "http/respond.hpp"
@@ -48,8 +48,7 @@ bool readField(ngx_http_request_t* r, ngx_http_complex_value_t* expression, std:
 
 // Write where there is room, and return where it goes on.
 char* put(char* place, std::string_view text) noexcept {
-    std::memcpy(place, text.data(), text.size());
-    return place + text.size();
+    return std::copy(text.begin(), text.end(), place);
 }
 
 char* putNumber(char* place, uint64_t number) noexcept {
