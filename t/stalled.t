@@ -1,5 +1,6 @@
 # Clients that stop reading, read one byte now and then, or vanish at any byte: let go in time, at the cost of nobody else.
-# t/slow.t has what a stalled client gets in the end; this is about what it costs.
+# t/slow.t has what a stalled client gets in the end, t/stalled_memory.t what memory it takes; this is about the rest of what
+# it costs.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -155,39 +156,6 @@ for my $via (qw(h1 tls h2c h2)) {
         wait_until(sub { subscribers() == 1 }, 'those that have left to be counted off');
     };
 }
-
-# So many clients stop with 4 MB to come, half of them as soon as they have asked for it, the others when it is published:
-# bytes of memory for each of them, and kilobytes of the worker when they have caught up and gone.
-sub memory_of_stalled ($count) {
-    state $round = 0;
-    my $path   = '/sub?channel=memory' . ++$round;
-    my @client = map { $server->subscribe($path, rcvbuf => 8192)->ready } 1 .. $count / 2;
-    my $before = memory();
-    $_->stall for @client;
-    publish("memory$round", 'x' x 8000) for 1 .. 500;
-    push @client, map { $server->subscribe($path, rcvbuf => 8192, cursor => '0-0')->stall } 1 .. $count / 2;
-    wait_until(sub { subscribers() == 1 + $count }, 'all of them to be there');
-    my $during = memory();
-    $_->resume for @client;
-    is scalar(grep { scalar @{ [$_->events(500)] } != 500 } @client), 0, 'all of them catch up';
-    $_->close for @client;
-    wait_until(sub { subscribers() == 1 }, 'those that have left to be counted off');
-    my $bytes = ($during - $before) * 1024 / $count;
-    my $after = memory();
-    note "$before KB before, $during KB while $count clients are stalled with 4 MB to come, $after KB when they have gone";
-    return ($bytes, $after);
-}
-
-subtest 'memory' => sub {
-    # What the allocator keeps from the first time is there to be used again: only growth after that would be lost.
-    my @round = map { [memory_of_stalled(30)] } 1 .. 3;
-    note sprintf '%.0f bytes for each stalled subscriber', $round[0][0];
-    SKIP: {
-        skip 'freed memory is kept back to be watched', 4 if $ENV{TEST_NGINX_SANITIZE};
-        cmp_ok $_->[0], '<', 150_000, 'a stalled subscriber holds no queue' for @round;
-        cmp_ok $round[2][1] - $round[0][1], '<', 1000, 'and leaves nothing behind';
-    }
-};
 
 for my $seconds (2, 4) {
     subtest "$seconds seconds" => sub {

@@ -31,6 +31,7 @@ sub peak_memory ($pid) {
 # Bytes of memory that some processes have of their own. A page of a zone that only one of them has touched counts as
 # private for the kernel, but not as anonymous. undef if the kernel does not tell.
 sub private_memory (@pids) {
+    local $_;
     my $sum = 0;
     for my $pid (@pids) {
         open my $file, '<', "/proc/$pid/smaps_rollup" or return;

@@ -1,0 +1,85 @@
+# What a client that reads nothing costs in memory, over each transport: no more than README states, whatever is published.
+use v5.36;
+use lib 't/lib';
+use List::Util qw(min);
+use Test::More;
+use SSE::Nginx;
+use SSE::Process;
+
+my $server = SSE::Nginx->start(
+    listen       => [qw(h1 tls h2c h2)],
+    listen_flags => 'sndbuf=16k',
+    zone         => '32m',
+    drain        => '0',
+);
+my ($clients, $events) = (30, 200);
+my $worker;
+
+# Bytes for each; README has what was measured.
+my %bound = (h1 => 110_000, tls => 150_000, h2c => 120_000, h2 => 150_000);
+
+# Another worker, whose allocator keeps nothing from before.
+sub renew {
+    $server->wait_gone($server->reload);
+    ($worker) = $server->workers;
+}
+
+# Kilobytes of the worker alone: the zone does not count.
+sub memory { return (private_memory($worker) // 0) / 1024 }
+
+sub status { return $server->get('/status')->json }
+
+# Clients that stop with 1.6 MB to come: when it is published, or when they are sent the first of it because they come from
+# the beginning. Bytes of memory for each while it is idle, and how many more when it is stalled; kilobytes of the worker
+# when all have caught up and gone.
+sub measure ($via, $late) {
+    state $count = 0;
+    my $channel   = 'c' . ++$count;
+    my $subscribe = sub (@more) { $server->subscribe("/sub?channel=$channel", via => $via, rcvbuf => 8192, @more) };
+    my $empty     = memory();
+    my @client    = map { $subscribe->()->ready } 1 .. $clients;
+    my $idle      = memory();
+    if ($late) {
+        $_->close for splice @client;
+        wait_until(sub { status()->{subscribers} == 0 }, 'all of them to be counted off');
+    }
+
+    $_->stall for @client;
+    my $publisher = $server->connect;
+    my $before    = status()->{delivered};
+    $server->publish("/pub?channel=$channel", 'x' x 8000, on => $publisher) for 1 .. $events;
+    while (@client < $clients) {
+        push @client, $subscribe->(cursor => '0-0');
+        $client[-1]->status;
+        $client[-1]->stall;
+    }
+    my $stalled   = memory();
+    my $delivered = status()->{delivered} - $before;
+    cmp_ok $delivered, '<', $clients * $events / 2, "$delivered events are on the way, of " . $clients * $events;
+
+    $_->resume for @client;
+    is scalar(grep { scalar @{ [$_->events($events)] } != $events } @client), 0, 'they catch up';
+    $_->close for @client;
+    wait_until(sub { status()->{subscribers} == 0 }, 'all of them to be counted off');
+    return (map({ 1024 * $_ / $clients } $idle - $empty, $stalled - $idle), memory());
+}
+
+for my $via (qw(h1 tls h2c h2)) {
+    subtest $via => sub {
+        renew();
+        my ($idle, $live) = measure($via, 0);
+        renew();
+        my @late = map { [measure($via, 1)] } 1 .. 3;
+        diag sprintf '%s: a subscriber takes %.0f bytes, stalled %.0f more, stalled on the way back %.0f more', $via, $idle, $live, $late[0][1];
+        SKIP: {
+            skip 'freed memory is kept back to be watched', 5 if $ENV{TEST_NGINX_SANITIZE};
+            cmp_ok $_, '<', $bound{$via}, 'a stalled subscriber holds no queue' for $live, map { $_->[1] } @late;
+            # What the allocator keeps differs from time to time; what is lost would be lost each time.
+            my $growth = min($late[1][2] - $late[0][2], $late[2][2] - $late[1][2]);
+            cmp_ok $growth, '<', 1000, 'and leaves nothing behind';
+        }
+    };
+}
+
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
