@@ -29,6 +29,7 @@ make_root() { # RELEASE DIRECTORY
         sources_of "$release" "$packages" "$security" >"$directory/etc/apt/sources.list" &&
         { apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)' \
             >"$directory/etc/apt/apt.conf.d/90outside" || true; } &&
+        say force-unsafe-io >"$directory/etc/dpkg/dpkg.cfg.d/unsafe" && # it is thrown away: no need to wait for disks
         cp /etc/resolv.conf /etc/hosts "$directory/etc" &&
         { [[ ! ${NODE_EXTRA_CA_CERTS:-} ]] || install -D -m 644 "$NODE_EXTRA_CA_CERTS" "$directory/etc/ssl/outside.crt"; } &&
         mkdir "$directory/root/tree" &&
