@@ -6,6 +6,7 @@ use SSE::Nginx;
 
 my $server = SSE::Nginx->start(
     listen => [qw(h1 tls h2c)],
+    listen_flags => 'sndbuf=16k',
     zone   => '1m',
     http   => 'sse_zone events 1m; log_format sse "$request_method $uri $status"
         " [$sse_channel] $sse_events $sse_last_event_id $sse_close_reason";'
@@ -15,6 +16,8 @@ access_log access.log sse;
         location = /sub   { sse_channel $arg_channel; }
         location = /two   { sse_channel a b; }
         location = /close { sse_channel $arg_channel; sse_gap close; }
+        location = /off   { sse_channel $arg_channel; sse_gap off; }
+        location = /status { sse_status; }
         location = /pub   { sse_publish $arg_channel; }
         location = /other { return 200 other; }
         location = /count { sse_publish $arg_channel; access_log count.log count; }
@@ -52,6 +55,25 @@ logged('two channels', qr{GET /two \d+ \[a[ ,]+b\] 0 \S+ client});
 
 $server->subscribe('/sub?channel=half')->ready->shut;
 logged('a half-closed connection is closed', qr{GET /sub (?:200|499) \[half\] 0 \S+ client});
+
+# What a stalled subscriber has missed is not the last that it was sent.
+for my $path ('/sub', '/close', '/off') {
+    my $subscriber = $server->subscribe("$path?channel=missed$path", rcvbuf => 4096)->ready;
+    my $publisher  = $server->connect;
+    my $delivered  = $server->get('/status', on => $publisher)->json->{delivered};
+    my $publish    = sub ($channel, $size) {
+        $server->publish("/quiet?channel=$channel", 'x' x $size, on => $publisher)->json->{id};
+    };
+    $subscriber->stall;
+    my $last = $publish->("missed$path", 100_000);
+    wait_until(sub { $server->get('/status', on => $publisher)->json->{delivered} > $delivered }, 'a delivery');
+    $publish->("missed$path", 1);
+    $publish->('flood', 200_000) for 1 .. 8;
+    $server->publish("/quiet?channel=missed$path", '', method => 'DELETE', on => $publisher) unless $path eq '/close';
+    $subscriber->resume->wait_closed;
+    my $reason = $path eq '/close' ? 'gap' : 'ended';
+    logged("the last event before a gap ($path)", "GET $path 200 \\[missed$path\\] 1 $last $reason");
+}
 
 subtest 'subscribers' => sub {
     my @subscriber = map { $server->subscribe('/sub?channel=n')->ready } 1 .. 3;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "worker/free_list.hpp"
 #include "worker/worker.hpp"
@@ -141,6 +142,15 @@ void Subscriber::noteReason(CloseReason reason) noexcept {
     }
 }
 
+// For the variables: what has been given since the last time, up to that event. Only at the end, and when the
+// cursor moves on without an event, for a delivery shall not touch the context.
+void Subscriber::noteGiven(EventId last) noexcept {
+    if (events_ != 0) {
+        context_->events += std::exchange(events_, 0);
+        context_->lastId = last;
+    }
+}
+
 // Always false: the stream is not open any more.
 bool Subscriber::fail(CloseReason reason, ngx_int_t code) noexcept {
     noteReason(reason);
@@ -163,10 +173,7 @@ void Subscriber::detach() noexcept {
         return;
     }
     noteReason(CloseReason::Client);
-    context_->events = events_;
-    if (events_ != 0) {
-        context_->lastId = cursor_;
-    }
+    noteGiven(cursor_);
     closeCatchup();
     if (heartbeat_ != nullptr) {
         ngx_queue_remove(&beatLink_);
@@ -285,9 +292,13 @@ bool Subscriber::endIfOver() noexcept {
 
 bool Subscriber::give(BatchRef batch) noexcept {
     if (batch->events != 0) {
-        cursor_ = std::max(cursor_, batch->last); // a gap behind its events may have told a later place
         primed_ = true;
         events_ += batch->events;
+        if (cursor_ > batch->last) { // a gap behind its events has told a later place
+            noteGiven(batch->last);
+        } else {
+            cursor_ = batch->last;
+        }
         WorkerEntry& counters = Worker::self().counters();
         counters.delivered.fetch_add(batch->events, std::memory_order_relaxed);
     }

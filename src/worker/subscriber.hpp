@@ -89,6 +89,7 @@ private:
     [[nodiscard]] bool endIfOver() noexcept;
     bool fail(CloseReason reason, ngx_int_t code) noexcept;
     void noteReason(CloseReason reason) noexcept;
+    void noteGiven(EventId last) noexcept;
     void close() noexcept;
     void detach() noexcept;
     void fallBehind() noexcept;
@@ -109,10 +110,10 @@ private:
     ngx_msec_t lastSent_;
     EventId cursor_; // everything of the feed up to this has been given
     bool live_;
-    bool begun_;  // the first bytes have been sent
-    bool primed_; // it has an id to come back with
-    bool ending_; // ends as soon as it is not blocked
-    uint64_t events_;
+    bool begun_;      // the first bytes have been sent
+    bool primed_;     // it has an id to come back with
+    bool ending_;     // ends as soon as it is not blocked
+    uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
     Feed* feed_;
     Stream stream_;

@@ -121,6 +121,7 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
             primed_ = true;
         }
     }
+    noteGiven(cursor_);
     cursor_ = start;
     requested_ = {};
     return reading;
