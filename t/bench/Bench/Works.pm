@@ -121,7 +121,7 @@ sub available_memory () {
 my @works = (
     {
         name        => 'broadcast',
-        title       => '1000 subscribers, 1 channel, 100 B; publish, wait, publish',
+        title       => '1000 subscribers, 1 channel, 100 B; publish, wait for the answer, publish',
         contestants => [qw(floor nchan push-stream sse)],
         run         => sub ($server, $scale) {
             return one_by_one($server, $scale, count => 1000, wait => 0);
@@ -169,7 +169,7 @@ my @works = (
     },
     {
         name        => 'large',
-        title       => '200 subscribers, 16 KB events; publish, wait, publish',
+        title       => '200 subscribers, 16 KB events; publish, wait until all have it, publish',
         contestants => [qw(floor nchan push-stream sse)],
         run         => sub ($server, $scale) {
             return one_by_one($server, $scale, subscribers => 200, size => 16_384, count => 500);
