@@ -30,10 +30,7 @@ Stream::Status Stream::flush() noexcept {
         return blocked() ? push(nullptr) : settle(NGX_OK);
     }
     Status status = blocked() ? sendRest() : Status::Sent;
-    if (status == Status::Sent) {
-        stopWaiting();
-    }
-    return status;
+    return status == Status::Sent ? through() : status;
 }
 
 // As long as everything goes through there is no timer, and nothing of nginx's request and events is touched.
@@ -97,12 +94,11 @@ Stream::Status Stream::settle(ngx_int_t rc) noexcept {
     if (blocked()) {
         return wait();
     }
-    stopWaiting();
     if (ngx_buf_size(&buffer_) == 0) {
         batch_.reset();
         decideWay();
     }
-    return Status::Sent;
+    return through();
 }
 
 Stream::Status Stream::wait() noexcept {
@@ -111,6 +107,13 @@ Stream::Status Stream::wait() noexcept {
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(request_, ngx_http_core_module));
     return ngx_handle_write_event(connection_->write, location->send_lowat) == NGX_OK ? Status::Blocked
                                                                                       : Status::Failed;
+}
+
+// Nothing is left to wait for. With poll and select an event of the socket comes again and again until it is
+// taken away.
+Stream::Status Stream::through() noexcept {
+    stopWaiting();
+    return ngx_handle_write_event(connection_->write, 0) == NGX_OK ? Status::Sent : Status::Failed;
 }
 
 void Stream::stopWaiting() noexcept {

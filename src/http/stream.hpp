@@ -54,6 +54,7 @@ private:
     bool blockedInChain() const noexcept;
     Status settle(ngx_int_t rc) noexcept;
     Status wait() noexcept;
+    Status through() noexcept;
     void stopWaiting() noexcept;
     void decideWay() noexcept;
     ngx_connection_t* transport() const noexcept;
