@@ -241,7 +241,8 @@ void Index::rebuild() noexcept {
     zone_->queueTail = kNoEntry;
     faultPoint("rebuild: empty");
 
-    uint32_t inUse = 0;
+    // Those that a dead writer has left without a channel come first: no other is to be forgotten for want of
+    // them.
     for (uint32_t number = 0; number < zone_->used; ++number) {
         IndexEntry& entry = entries_[number];
         entry.nextInQueue = kNotQueued;
@@ -249,10 +250,19 @@ void Index::rebuild() noexcept {
             entry.newest = kNoOffset;
             entry.newestId = {};
             entry.listeners = {};
-        } else {
-            entry.nextInBucket = bucket(entry.hash);
-            bucket(entry.hash) = number;
+            push(number);
         }
+        faultPoint("rebuild: freed");
+    }
+
+    uint32_t inUse = 0;
+    for (uint32_t number = 0; number < zone_->used; ++number) {
+        IndexEntry& entry = entries_[number];
+        if (entry.nextInBucket == kNotLinked) {
+            continue;
+        }
+        entry.nextInBucket = bucket(entry.hash);
+        bucket(entry.hash) = number;
         faultPoint("rebuild: linked");
         if (reusable(entry)) {
             push(number);

@@ -201,6 +201,29 @@ void deathDuringRecovery(void**) {
     assert_true(deaths > 1000);
 }
 
+// An entry that was being made for a new channel is nobody's now, and is used before that of a channel of
+// which the log still knows something.
+void nobodyIsForgottenForTheDead(void**) {
+    bool died = true;
+    for (uint64_t step = 1; died; ++step) {
+        Zone zone{3};
+        const EventId id = append(zone.log, "silent", "x").id;
+        const uint64_t head = zone.log.head();
+        while (zone.log.tail() < head) {
+            append(zone.log, "busy", std::string(4000, 'x'));
+        }
+        Operation operation{.kind = Kind::Append, .name = "new", .fields = fields("x"), .now = kBirth + 1};
+        operation.hash = zone.log.hash(operation.name);
+        died = !performUntil(zone.log, operation, step);
+        performUntil(zone.log, operation, 0);
+
+        const ChannelState silent = zone.log.find(zone.log.hash("silent"));
+        assert_true(silent.entry != kNoEntry && silent.newestId == id);
+        assert_true(zone.header().forgottenId.load() == kBorn);
+        checkZone(zone);
+    }
+}
+
 } // namespace
 
 int main() {
@@ -208,6 +231,7 @@ int main() {
         cmocka_unit_test(roomForAll),
         cmocka_unit_test(fullIndex),
         cmocka_unit_test(deathDuringRecovery),
+        cmocka_unit_test(nobodyIsForgottenForTheDead),
     };
     return cmocka_run_group_tests(tests, install, nullptr);
 }
