@@ -2,6 +2,7 @@
 # too long for one turn: it is told of the gap, gets the rest, and not a byte besides.
 use v5.36;
 use lib 't/lib';
+use JSON::PP qw(decode_json);
 use Test::More;
 use SSE::Nginx;
 
@@ -17,17 +18,24 @@ for my $via (qw(h1 h1.0 unchunked tls h2c)) {
         is $server->publish("/lines?channel=$via", $large)->json->{events}, 50, 'there is more than a kernel takes';
         # It comes for all of that, and reads the first event.
         my $subscriber = $server->subscribe("/sub?channel=$via", via => $via, cursor => '0-0', rcvbuf => 8192);
-        like $subscriber->next_event->{data}, qr/\Alarge 1 /, 'the first one';
+        my @seen = $subscriber->next_event;
+        like $seen[0]{data}, qr/\Alarge 1 /, 'the first one';
         $subscriber->stall;
         my $small = join '', map {"small $_\n"} 1 .. 40_000;
         is $server->publish("/lines?channel=$via", $small)->json->{events}, 40_000, 'then the zone is overwritten';
 
         $subscriber->resume;
-        my ($event, @large);
-        push @large, $event->{data} while ($event = $subscriber->next_event) && $event->{type} ne 'gap';
-        ok $event, 'the gap is told';
-        is scalar(grep { !/\Alarge \d+ x{60000}\z/ } @large), 0, 'what came before is whole';
-        my ($first, @rest) = map {/\Asmall (\d+)\z/} $subscriber->next_event->{data};
+        # A kernel that took something while the zone was being overwritten makes it a gap after a gap.
+        while (my $event = $subscriber->next_event) {
+            push @seen, $event;
+            last if $event->{data} =~ /\Asmall /;
+        }
+        my @gaps = grep { $seen[$_]{type} eq 'gap' } 1 .. $#seen;
+        ok @gaps > 0, 'the gap is told';
+        is scalar(grep { decode_json($seen[$_]{data})->{requested} ne $seen[ $_ - 1 ]{id} } @gaps), 0, 'from the event before it';
+        is scalar(grep { $_->{type} ne 'gap' && $_->{data} !~ /\A(?:large \d+ x{60000}|small \d+)\z/ } @seen), 0,
+            'what came before is whole';
+        my ($first, @rest) = $seen[-1]{data} =~ /\Asmall (\d+)\z/ or die 'nothing follows';
         push @rest, map { $_->{data} } $subscriber->events(40_000 - $first);
         is scalar(grep { $rest[$_] ne 'small ' . ($first + 1 + $_) } 0 .. $#rest), 0, 'and from there on nothing is missing';
         $subscriber->close;
