@@ -1,4 +1,7 @@
 // sse_channel: the content handler of a subscribing location.
+#include <algorithm>
+#include <climits>
+
 #include "config.hpp"
 #include "http/arrival.hpp"
 #include "http/context.hpp"
@@ -65,7 +68,7 @@ bool setHeaders(ngx_http_request_t* r, const Subscriber* subscriber) noexcept {
 // already, hence the posted event.
 bool watchClient(ngx_http_request_t* r) noexcept {
     ngx_connection_t* c = r->connection;
-    r->read_event_handler = ngx_http_test_reading;
+    r->read_event_handler = Subscriber::onRead;
     if (c->read->ready) {
         ngx_post_event(c->read, &ngx_posted_events);
         return true;
@@ -80,6 +83,20 @@ void sendAtOnce(ngx_http_request_t* r) noexcept {
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
     if (r->http_version <= NGX_HTTP_VERSION_11 && core->tcp_nodelay) {
         (void)ngx_tcp_nodelay(r->connection);
+    }
+}
+
+// A client whose network goes away sends neither FIN nor RST. Only the kernel can tell, from what is not
+// acknowledged, and left to itself it takes a quarter of an hour. (QUIC has a limit of its own.)
+void limitSilence(ngx_http_request_t* r) noexcept {
+    ngx_connection_t* c = r->connection;
+    if (c->fd == -1 || c->listening->sockaddr->sa_family == AF_UNIX) {
+        return;
+    }
+    auto limit = static_cast<unsigned>(std::min<ngx_msec_t>(locationConfig(r)->sendTimeout, INT_MAX));
+    if (setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit)) == -1) {
+        (void)ngx_connection_error(c, ngx_socket_errno,
+                                   const_cast<char*>("setsockopt(TCP_USER_TIMEOUT) failed"));
     }
 }
 
@@ -102,6 +119,7 @@ ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
         return rc;
     }
     sendAtOnce(r);
+    limitSilence(r);
     if (!subscriber.begin()) {
         return subscriber.conclude();
     }

@@ -142,6 +142,11 @@ void Subscriber::noteReason(CloseReason reason) noexcept {
     }
 }
 
+void Subscriber::noteSlow() noexcept {
+    noteReason(CloseReason::Slow);
+    Worker::self().counters().slowCloses.fetch_add(1, std::memory_order_relaxed);
+}
+
 // For the variables: what has been given since the last time, up to that event. Only at the end, and when the
 // cursor moves on without an event, for a delivery shall not touch the context.
 void Subscriber::noteGiven(EventId last) noexcept {
@@ -215,6 +220,16 @@ void Subscriber::onLeave(Leaver& leaver, bool force) noexcept {
     self.close();
 }
 
+// The client has said something, or is gone. What the kernel has given up it closes with that error.
+void Subscriber::onRead(ngx_http_request_t* request) noexcept {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (getsockopt(request->connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
+        contextOf(request)->subscriber->noteSlow();
+    }
+    ngx_http_test_reading(request);
+}
+
 // --- Sending ---
 
 void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
@@ -224,7 +239,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
 
     if (c->write->timedout) {
         c->timedout = 1;
-        Worker::self().counters().slowCloses.fetch_add(1, std::memory_order_relaxed);
+        self.noteSlow();
         self.stream_.giveUp();
         open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
     } else if (c->error || c->write->error) {

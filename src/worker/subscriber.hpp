@@ -52,6 +52,9 @@ public:
     // Sends the first bytes and what is there. false: the stream has ended already, see conclude().
     [[nodiscard]] bool begin() noexcept;
 
+    // nginx's handler of what the client sends, which is nothing but its end.
+    static void onRead(ngx_http_request_t* request) noexcept;
+
     // Leaves the feed without a word: something else will be answered.
     void abandon() noexcept;
 
@@ -89,6 +92,7 @@ private:
     [[nodiscard]] bool endIfOver() noexcept;
     bool fail(CloseReason reason, ngx_int_t code) noexcept;
     void noteReason(CloseReason reason) noexcept;
+    void noteSlow() noexcept;
     void noteGiven(EventId last) noexcept;
     void close() noexcept;
     void detach() noexcept;

@@ -7,7 +7,7 @@ use parent 'SSE::Client';
 use Errno qw(EAGAIN EINTR EWOULDBLOCK);
 use IO::Select;
 use IO::Socket::INET;
-use Socket qw(IPPROTO_TCP SOL_SOCKET SO_LINGER SO_RCVBUF TCP_NODELAY);
+use Socket qw(IPPROTO_TCP SOL_SOCKET SO_ATTACH_FILTER SO_LINGER SO_RCVBUF TCP_NODELAY);
 use Time::HiRes ();
 
 # new(port => n, tls => 0|1, alpn => protocol, rcvbuf => bytes): connects.
@@ -171,6 +171,13 @@ sub read_body ($self, $bytes, $seconds = $SSE::Client::Patience) {
 
 sub stall  ($self) { $self->{stalled} = 1; return $self }
 sub resume ($self) { $self->{stalled} = 0; return $self }
+
+# The network goes away: a filter (BPF, "return 0") drops all that arrives before TCP sees it, so nothing is acknowledged.
+sub vanish ($self) {
+    my $drop = pack 'S C C L', 6, 0, 0, 0;
+    setsockopt $self->{socket}, SOL_SOCKET, SO_ATTACH_FILTER, pack 'S x![P] P', 1, $drop or die "filter: $!";
+    return $self;
+}
 
 sub close ($self) {
     my $socket = delete $self->{socket} or return;

@@ -65,7 +65,8 @@ sub take ($self, $type, $flags, $payload) {
 
 sub decode ($self) { return substr $self->{in}, 0, length $self->{in}, '' }
 
-sub close ($self) { $self->{carrier}->close }
-sub reset ($self) { $self->{carrier}->reset }
+sub vanish ($self) { $self->{carrier}->vanish; return $self }
+sub close  ($self) { $self->{carrier}->close }
+sub reset  ($self) { $self->{carrier}->reset }
 
 1;

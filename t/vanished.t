@@ -1,0 +1,66 @@
+# Clients that vanish without a word, as when a phone loses its network: no FIN, no RST, no acknowledgement. Nothing tells
+# of it but what they leave unacknowledged; the next heartbeat is followed by sse_send_timeout.
+use v5.36;
+use lib 't/lib';
+use File::Temp qw(tempdir);
+use IO::Socket::UNIX;
+use Test::More;
+use Time::HiRes qw(time);
+use SSE::Client::Window;
+use SSE::Nginx;
+use SSE::Util;
+
+my $socket = tempdir(CLEANUP => 1) . '/socket';
+my $server = SSE::Nginx->start(
+    listen  => [qw(h1 unchunked tls h2c h2)],
+    servers => "server { listen unix:$socket; location = /sub { sse_channel local; } }",
+    http    => 'sse_zone events 4m; log_format reason "$sse_channel $sse_close_reason";',
+    server  => <<'END',
+access_log reasons.log reason;
+        sse_heartbeat 1s;
+        sse_send_timeout 2500ms;
+        location = /sub    { sse_channel $arg_channel; }
+        location = /pub    { sse_publish $arg_channel; }
+        location = /status { sse_status; access_log off; }
+END
+);
+
+sub status ($name) { return $server->get('/status')->json->{$name} }
+
+sub come ($via, $path) {
+    return $server->subscribe($path, via => $via) if $via !~ /h2/;
+    return SSE::Client::Window->new(port => $server->port($via), tls => $via eq 'h2')->subscribe($path);
+}
+
+for my $via (qw(h1 unchunked tls h2c h2)) {
+    subtest $via => sub {
+        my $stays    = $server->subscribe("/sub?channel=$via", via => $via)->ready;
+        my $vanished = come($via, "/sub?channel=$via")->ready;
+        is status('subscribers'), 2, 'both are there';
+        $vanished->vanish;
+        my $start = time;
+        wait_until(sub { status('subscribers') == 1 }, 'the one that has vanished to be counted off');
+        note sprintf 'noticed after %.1f s, with a heartbeat each second and sse_send_timeout 2500ms', time - $start;
+        $server->publish("/pub?channel=$via", 'still here');
+        is $stays->next_event->{data}, 'still here', 'the other one acknowledges, and stays';
+        $vanished->close;
+        $stays->close;
+        wait_until(sub { status('subscribers') == 0 }, 'the other one to leave');
+    };
+}
+
+for my $via (qw(h1 unchunked tls)) {
+    my ($reason) = $server->read_file('reasons.log') =~ /^$via (\w+)$/m;
+    is $reason, 'slow', "$via: logged as one that took nothing for too long";
+}
+is status('slow_closes'), 3, 'and counted';
+subtest 'a socket that is not of TCP' => sub {
+    my $local = IO::Socket::UNIX->new(Peer => $socket) or die "connect: $!";
+    print {$local} "GET /sub HTTP/1.0\r\n\r\n";
+    my $line = '';
+    $line = readline $local until $line =~ /ready/ || eof $local;
+    like $line, qr/ready/, 'is none of its business';
+};
+
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
