@@ -119,9 +119,12 @@ void Index::assign(uint32_t number, uint64_t hash) noexcept {
 }
 
 void Index::published(uint64_t offset, const RecordHeader& record) noexcept {
+    const bool isEvent = record.kind == RecordKind::Event; // an end is nothing that somebody could miss
     if (record.entry >= zone_->used || entries_[record.entry].hash != record.hash ||
         entries_[record.entry].nextInBucket == kNotLinked) {
-        zone_->forgottenId.raise(record.id); // nobody will find it
+        if (isEvent) {
+            zone_->forgottenId.raise(record.id); // nobody will find it
+        }
         return;
     }
     IndexEntry& entry = entries_[record.entry];
@@ -130,8 +133,10 @@ void Index::published(uint64_t offset, const RecordHeader& record) noexcept {
     }
     entry.newest = offset;
     faultPoint("published: offset");
-    entry.newestId = record.id;
-    faultPoint("published: id");
+    if (isEvent) {
+        entry.newestId = record.id;
+        faultPoint("published: id");
+    }
 }
 
 void Index::evicted(uint64_t offset, const RecordHeader& record) noexcept {

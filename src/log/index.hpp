@@ -25,7 +25,7 @@ struct IndexEntry {
     uint64_t hash;
     uint64_t
         newest; // offset of the channel's newest record, kNoOffset if it has none; below the tail: evicted
-    EventId newestId;     // its id; for a channel without records the newest one it may have had and lost
+    EventId newestId;     // of its newest event; without records: of the newest one it may have had and lost
     WorkerSet listeners;  // which worker entries have a subscriber here
     uint32_t subscribers; // how many subscribers, valid if `census` is the log's current one
     uint32_t census;

@@ -87,8 +87,10 @@ bool Replay::seekFurther(ReplayChannel& channel) noexcept {
     }
     if (named == Match::Yes) {
         channel.first = channel.offset;
+    }
+    if (named == Match::Yes && record.kind == RecordKind::Event) {
         channel.start = std::max(cursor_, record.previousId);
-        channel.found += record.kind == RecordKind::Event ? 1 : 0;
+        ++channel.found;
     }
     channel.offset = record.previous;
     channel.behind = record.previousId;

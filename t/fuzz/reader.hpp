@@ -23,6 +23,12 @@ public:
             const std::vector<uint64_t> some = expected(*zone_, model_, name, from, {});
             expected_.insert(some.begin(), some.end());
         }
+        for (uint64_t number = 0; number < model_.events.size(); ++number) {
+            const ModelEvent& event = model_.events[number];
+            if (event.end && event.id > from && names_.count(event.channel) == 1) {
+                ends_.insert(number);
+            }
+        }
     }
 
     bool done() const { return done_; }
@@ -38,7 +44,7 @@ public:
             sought_ ? given(event) : begin();
             break;
         case ReadStatus::Lapped:
-            assert_true(!exact_ || (!expected_.empty() && *expected_.begin() < evicted()));
+            assert_true(!exact_ || isOverwritten(expected_) || isOverwritten(ends_));
             done_ = true;
             break;
         case ReadStatus::End:
@@ -58,6 +64,9 @@ private:
     }
 
     uint64_t evicted() const { return zone_->log.figures().evicted; }
+    bool isOverwritten(const std::set<uint64_t>& numbers) const {
+        return !numbers.empty() && *numbers.begin() < evicted();
+    }
 
     // The seek is done. What was overwritten under it is missing.
     void begin() {
@@ -73,6 +82,10 @@ private:
         assert_true(names_.count(right.channel) == 1);
         assert_true(right.id == event.header.id);
         assert_string_equal(payloadOf(zone_->log, event.offset, event.header).c_str(), right.payload.c_str());
+        assert_true(right.end == (event.header.kind == RecordKind::End));
+        if (right.end) {
+            return;
+        }
         if (exact_) {
             skipBefore(number);
         }
@@ -94,6 +107,7 @@ private:
     std::vector<ReplayChannel> channels_;
     Replay replay_;
     std::set<uint64_t> expected_;
+    std::set<uint64_t> ends_; // which may come along or not
     uint64_t evictedBefore_ = 0;
     bool sought_ = false;
     bool done_ = false;

@@ -19,7 +19,7 @@ Result replay(Log& log, std::span<ReplayChannel> channels, EventId cursor, const
     ReplayEvent event;
     ReadStatus status;
     while ((status = replay.next(UINT64_MAX, event)) == ReadStatus::Ok) {
-        result.text += dataOf(log, event.offset, event.header);
+        result.text += event.header.kind == RecordKind::End ? "." : dataOf(log, event.offset, event.header);
     }
     assert_true(status == ReadStatus::End);
     return result;
@@ -132,8 +132,7 @@ void theEndIsNoEvent(void**) {
     Zone zone{8};
     const EventId first = append(zone.log, "a", "1").id;
     append(zone.log, "a", "2");
-    zone.log.append({.channel = "a", .hash = zone.log.hash("a"), .ownId = {}, .end = true, .fields = {}},
-                    kBirth);
+    endChannel(zone.log, "a");
     checkZone(zone);
 
     // Of the history one event is asked for, and the end comes along.
@@ -145,6 +144,31 @@ void theEndIsNoEvent(void**) {
     assert_true(replay.next(UINT64_MAX, event) == ReadStatus::Ok && event.header.kind == RecordKind::End);
     assert_true(event.header.payloadLength == event.header.idLineLength);
     assert_true(replay.next(UINT64_MAX, event) == ReadStatus::End);
+}
+
+void noEndIsMissed(void**) {
+    Zone zone{8};
+    const EventId first = append(zone.log, "a", "1").id;
+    const EventId last = append(zone.log, "a", "2").id;
+    const EventId end = endChannel(zone.log, "a").id;
+    assertResult(replay(zone.log, {"a"}, last), "", Gap::None, last);
+    append(zone.log, "a", "3");
+    assertResult(replay(zone.log, {"a"}, last), "3", Gap::None, last);
+    assertResult(replay(zone.log, {"a"}, end), "3", Gap::None, end);
+    assertResult(replay(zone.log, {"a"}, first), "2.3", Gap::None, first);
+
+    // Gone from the ring, with all that was before it.
+    endChannel(zone.log, "a");
+    const EventId third = zone.log.find(zone.log.hash("a")).newestId;
+    for (const uint64_t head = zone.log.head(); zone.log.tail() < head;) {
+        append(zone.log, "often", "x");
+    }
+    assertResult(replay(zone.log, {"a"}, third), "", Gap::None, third);
+    assertResult(replay(zone.log, {"a"}, first), "", Gap::Evicted, third);
+    append(zone.log, "a", "4");
+    assertResult(replay(zone.log, {"a"}, third), "4", Gap::None, third);
+    assertResult(replay(zone.log, {"a"}, last), "4", Gap::Evicted, third);
+    checkZone(zone);
 }
 
 void collidingNamesAreTold(void**) {
@@ -263,12 +287,12 @@ void findsOwnIds(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(mergesChannels),        cmocka_unit_test(otherLives),
-        cmocka_unit_test(livesAtOnce),           cmocka_unit_test(evictionIsAGap),
-        cmocka_unit_test(historyIsLimited),      cmocka_unit_test(theEndIsNoEvent),
-        cmocka_unit_test(collidingNamesAreTold), cmocka_unit_test(seeksInSlices),
-        cmocka_unit_test(endsAtTheHorizon),      cmocka_unit_test(fallsBehind),
-        cmocka_unit_test(findsOwnIds),
+        cmocka_unit_test(mergesChannels),   cmocka_unit_test(otherLives),
+        cmocka_unit_test(livesAtOnce),      cmocka_unit_test(evictionIsAGap),
+        cmocka_unit_test(historyIsLimited), cmocka_unit_test(theEndIsNoEvent),
+        cmocka_unit_test(noEndIsMissed),    cmocka_unit_test(collidingNamesAreTold),
+        cmocka_unit_test(seeksInSlices),    cmocka_unit_test(endsAtTheHorizon),
+        cmocka_unit_test(fallsBehind),      cmocka_unit_test(findsOwnIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

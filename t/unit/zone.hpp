@@ -84,6 +84,11 @@ inline Appended append(Log& log, std::string_view channel, std::string_view data
     return append(log, channel, log.hash(channel), data, now, ownId);
 }
 
+inline Appended endChannel(Log& log, std::string_view channel, uint64_t now = kBirth) {
+    return log.append({.channel = channel, .hash = log.hash(channel), .ownId = {}, .end = true, .fields = {}},
+                      now);
+}
+
 // What lies behind the header; nothing if it has been overwritten.
 inline std::string text(const Log& log, uint64_t offset, size_t position, size_t length) {
     std::string bytes(length, '\0');
