@@ -154,6 +154,12 @@ Match Log::match(uint64_t offset, const RecordHeader& header, std::string_view c
     return tail() > offset ? Match::Lapped : Match::No;
 }
 
+bool Log::hasEnded(const ChannelState& state, std::string_view channel) const noexcept {
+    RecordHeader newest;
+    return state.newest != kNoOffset && read(state.newest, newest) == ReadStatus::Ok &&
+           newest.kind == RecordKind::End && isNamed(state.newest, newest, channel);
+}
+
 LogFigures Log::figures() const noexcept {
     LogFigures figures{};
     uint64_t tail = this->tail();

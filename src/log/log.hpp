@@ -165,6 +165,8 @@ public:
     Match match(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
     // The same where it does not matter why it is not.
     bool isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
+    // Whether a channel's newest record is its end.
+    bool hasEnded(const ChannelState& state, std::string_view channel) const noexcept;
 
 private:
     Log(ZoneHeader* header, IndexEntry* entries, std::byte* ring) noexcept;

@@ -11,7 +11,7 @@ namespace {
 // for long.
 constexpr size_t kBatch = 64 * 1024;
 
-// A publisher's id is looked up among so many of the newest events of each channel.
+// A publisher's id is looked up among so many of the newest events, those of all channels together.
 constexpr uint32_t kOwnIdSteps = 64 * 1024;
 
 // Newer than any event: the log takes it for a cursor of another life.
@@ -41,11 +41,12 @@ EventId Catchup::takeStock(Feed& feed, ReplayChannel* channels) noexcept {
     Zone& zone = feed.tail->zone();
     ZoneLock lock(zone);
     for (uint32_t i = 0; i < feed.channelCount; ++i) {
-        const LiveChannel& live = *feed.channels[i].channel;
+        LiveChannel& live = *feed.channels[i].channel;
         ReplayChannel* channel = new (&channels[i]) ReplayChannel{};
         channel->name = live.nameView();
         channel->hash = live.hash;
         channel->state = zone.log.state(live.entry);
+        live.ended = live.ended && zone.log.hasEnded(channel->state, channel->name); // or it lives again
     }
     return zone.log.lastId();
 }
@@ -66,8 +67,8 @@ Catchup* Catchup::makeFromOwnId(Feed& feed, std::string_view ownId, const Histor
     }
     auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
     EventId lastId = takeStock(feed, channels);
-    std::optional<EventId> cursor =
-        findOwnId(feed.tail->zone().log, {channels, feed.channelCount}, ownId, kOwnIdSteps);
+    std::optional<EventId> cursor = findOwnId(feed.tail->zone().log, {channels, feed.channelCount}, ownId,
+                                              kOwnIdSteps / feed.channelCount);
     return new (memory) Catchup(feed, cursor.value_or(kUnknown), lastId, history);
 }
 
@@ -121,15 +122,19 @@ uint32_t Catchup::subscribers() const noexcept {
     return most;
 }
 
-bool Catchup::onlyTheEnd() const noexcept {
+bool Catchup::ended() const noexcept {
     const Log& log = feed_.tail->zone().log;
     auto all = channels();
-    return std::all_of(all.begin(), all.end(), [&log, this](const ReplayChannel& channel) {
-        RecordHeader newest;
-        return channel.state.newest != kNoOffset &&
-               log.read(channel.state.newest, newest) == ReadStatus::Ok && newest.kind == RecordKind::End &&
-               newest.previousId <= start();
+    return std::all_of(all.begin(), all.end(), [&log](const ReplayChannel& channel) {
+        return log.hasEnded(channel.state, channel.name);
     });
+}
+
+bool Catchup::onlyTheEnd() const noexcept {
+    auto all = channels();
+    return ended() && std::all_of(all.begin(), all.end(), [this](const ReplayChannel& channel) {
+               return channel.state.newestId <= start();
+           });
 }
 
 } // namespace sse

@@ -44,7 +44,8 @@ public:
     // How many subscribers the channels had then, this one included; of several channels the most.
     uint32_t subscribers() const noexcept;
 
-    // Whether all channels have ended and nothing but their end is left to be read.
+    // Whether all channels had ended then, and whether nothing but their end is left to be read.
+    bool ended() const noexcept;
     bool onlyTheEnd() const noexcept;
 
 private:

@@ -23,7 +23,7 @@ struct LiveChannel {
     uint32_t subscribers;
     uint32_t announced; // how many of them the index knows of
     uint32_t census;    // in which census
-    bool ended;         // its newest event is its end
+    bool ended;         // its newest record is its end, and has been looked at
     uint8_t nameLength;
     char name[1];
 

@@ -72,6 +72,9 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
     worker.add(leaver_);
     worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
     heartbeat_ = worker.heartbeats().enter(*config_, *this);
+    if (heartbeat_ == nullptr && config_->heartbeat != 0) {
+        return Admission::NoMemory;
+    }
 
     requested_ = arrival.requested;
     primed_ = !requested_.empty();
@@ -86,10 +89,11 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
     }
     context_->subscribers = catchup_->subscribers();
     if (arrival.fromNow) {
+        bool ended = catchup_->ended();
         cursor_ = catchup_->lastId();
         closeCatchup();
         live_ = true;
-        return feed_->ended() ? Admission::Ended : Admission::Ok;
+        return ended ? Admission::Ended : Admission::Ok;
     }
     cursor_ = catchup_->cursor();
     return seekStart();
@@ -104,11 +108,13 @@ Subscriber::Admission Subscriber::seekStart() noexcept {
     if (status != ReadStatus::Ok) {
         return Admission::Ok;
     }
-    if (catchup_->gap() != Gap::None && config_->gap == static_cast<ngx_uint_t>(GapMode::Close)) {
+    const bool missed = catchup_->gap() != Gap::None;
+    if (missed && config_->gap == static_cast<ngx_uint_t>(GapMode::Close)) {
         Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
         return Admission::Gap;
     }
-    return catchup_->onlyTheEnd() ? Admission::Ended : Admission::Ok;
+    const bool told = !missed || config_->gap == static_cast<ngx_uint_t>(GapMode::Off);
+    return told && catchup_->onlyTheEnd() ? Admission::Ended : Admission::Ok;
 }
 
 bool Subscriber::startPosition(EventId& position) const noexcept {

@@ -86,7 +86,7 @@ bool Tail::take(const RecordHeader& header) noexcept {
         if (named == Match::No) {
             continue;
         }
-        channel->ended = header.kind == RecordKind::End;
+        channel->ended = header.kind == RecordKind::End && isNewest(header);
         for (ngx_queue_t* q = ngx_queue_head(&channel->feeds); q != ngx_queue_sentinel(&channel->feeds);
              q = ngx_queue_next(q)) {
             if (!collect(*queueItem<FeedLink>(q, offsetof(FeedLink, inChannel))->feed, header)) {
@@ -96,6 +96,12 @@ bool Tail::take(const RecordHeader& header) noexcept {
         return true;
     }
     return true;
+}
+
+// Whether the record at the position is the last one of its channel: one that lives again has not ended.
+bool Tail::isNewest(const RecordHeader& header) const noexcept {
+    ZoneLock lock(*zone_);
+    return zone_->log.state(header.entry).newest == position_;
 }
 
 // Copies the record at the position into the feed's next batch; false if that is full.
@@ -137,7 +143,7 @@ void Tail::lose() noexcept {
     for (uint32_t entry = 0; entry < entries; ++entry) {
         for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
             ZoneLock lock(*zone_);
-            channel->ended = hasEnded(zone_->log.state(entry), channel->nameView());
+            channel->ended = hasEndedHere(zone_->log.state(entry), channel->nameView());
         }
     }
     for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_); q = ngx_queue_next(q)) {

@@ -58,10 +58,11 @@ private:
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;
     void dropFeed(Feed* feed) noexcept;
 
-    bool hasEnded(const ChannelState& state, std::string_view name) noexcept;
+    bool hasEndedHere(const ChannelState& state, std::string_view name) const noexcept;
 
     bool scan() noexcept;
     bool take(const RecordHeader& header) noexcept;
+    bool isNewest(const RecordHeader& header) const noexcept;
     bool collect(Feed& feed, const RecordHeader& header) noexcept;
     void lose() noexcept;
     BatchRef takePending(Feed& feed) noexcept;

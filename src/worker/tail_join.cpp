@@ -156,7 +156,7 @@ LiveChannel* Tail::makeChannel(const ChannelState& state, uint64_t hash, std::st
     std::memcpy(channel->name, name.data(), name.size());
     ngx_queue_init(&channel->feeds);
 
-    channel->ended = hasEnded(state, name);
+    channel->ended = hasEndedHere(state, name);
 
     channel->sameEntry = live_[state.entry];
     live_[state.entry] = channel;
@@ -164,10 +164,9 @@ LiveChannel* Tail::makeChannel(const ChannelState& state, uint64_t hash, std::st
     return channel;
 }
 
-bool Tail::hasEnded(const ChannelState& state, std::string_view name) noexcept {
-    RecordHeader newest;
-    return state.newest != kNoOffset && zone_->log.read(state.newest, newest) == ReadStatus::Ok &&
-           newest.kind == RecordKind::End && zone_->log.isNamed(state.newest, newest, name);
+// An end that has not been looked at yet comes behind the events before it.
+bool Tail::hasEndedHere(const ChannelState& state, std::string_view name) const noexcept {
+    return zone_->log.hasEnded(state, name) && state.newest < position_;
 }
 
 // Frees a channel that no feed has any more.
