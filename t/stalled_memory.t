@@ -5,6 +5,7 @@ use List::Util qw(min);
 use Test::More;
 use SSE::Nginx;
 use SSE::Process;
+use SSE::Util;
 
 my $server = SSE::Nginx->start(
     listen       => [qw(h1 tls h2c h2)],
@@ -80,6 +81,27 @@ for my $via (qw(h1 tls h2c h2)) {
         }
     };
 }
+
+# A batch of what is live is no larger than one of somebody who catches up.
+subtest 'all at once' => sub {
+    renew();
+    my @client = map { $server->subscribe("/sub?channel=own$_", rcvbuf => 4096)->ready->stall } 1 .. $clients;
+    my $before = memory();
+    my ($delivered, $body) = (status()->{delivered}, stream_of(('x' x 8000) x 32));
+    my $publisher = $server->connect;
+    for my $number (1 .. $clients) {
+        my $answer = $server->publish("/pub?channel=own$number", $body, type => 'text/event-stream', on => $publisher);
+        is $answer->json->{events}, 32, 'published' if $number == $clients;
+    }
+    wait_until(sub { status()->{delivered} >= $delivered + $clients }, 'all of them to be given something');
+    my $each = 1024 * (memory() - $before) / $clients;
+    diag sprintf 'of 256 KB that are published at once, a stalled subscriber takes %.0f bytes', $each;
+    SKIP: {
+        skip 'freed memory is kept back to be watched', 1 if $ENV{TEST_NGINX_SANITIZE};
+        cmp_ok $each, '<', $bound{h1}, 'and is given a batch of it';
+    }
+    $_->close for @client;
+};
 
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;

@@ -26,7 +26,8 @@ char* BatchRef::room(size_t length) noexcept {
     }
 
     // The first event gets just what it needs: most batches hold one.
-    size_t capacity = batch_ == nullptr ? length : std::max(used + length, 2 * batch_->capacity);
+    size_t ample = batch_ == nullptr ? 0 : std::min(2 * batch_->capacity, Batch::kMost);
+    size_t capacity = std::max(used + length, ample);
     void* memory =
         ngx_alloc(sizeof(Batch) + Batch::kBeforeBytes + capacity + Batch::kAfterBytes, ngx_cycle->log);
     if (memory == nullptr) {

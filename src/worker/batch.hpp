@@ -21,6 +21,9 @@ namespace sse {
 struct Batch {
     static constexpr size_t kBeforeBytes = 24; // 16 digits, CR LF, and what keeps the bytes aligned
     static constexpr size_t kAfterBytes = 2;
+    // What a batch holds at most, but for an event that is larger: enough to be worth a system call, little
+    // enough to be kept for each client that does not read.
+    static constexpr size_t kMost = 64 * 1024;
 
     uint32_t references = 1;
     uint32_t chunkHead = 0; // length of the line before the bytes; 0: not made yet

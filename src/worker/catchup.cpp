@@ -7,10 +7,6 @@ namespace sse {
 
 namespace {
 
-// What one write should hold at most: enough to be worth a system call, little enough not to sit in memory
-// for long.
-constexpr size_t kBatch = 64 * 1024;
-
 // A publisher's id is looked up among so many of the newest events, those of all channels together.
 constexpr uint32_t kOwnIdSteps = 64 * 1024;
 
@@ -97,7 +93,7 @@ Catchup::Progress Catchup::read(BatchRef& out) noexcept {
             holding_ = false;
             continue;
         }
-        if (out.size() != 0 && out.size() + header.payloadLength > kBatch) {
+        if (out.size() != 0 && out.size() + header.payloadLength > Batch::kMost) {
             holding_ = true;
             return Progress::More;
         }

@@ -10,10 +10,7 @@ namespace {
 // wait.
 constexpr int kScanRecords = 1024;
 
-// A batch that has grown to this size is handed out before more is collected.
-constexpr size_t kMaxBatch = 256 * 1024;
-
-// And when all feeds together have collected so much. Where a channel for everybody goes together with a
+// What all feeds together collect before they hand it out. Where a channel for everybody goes together with a
 // private one each subscriber is a feed of his own, and each event is copied as often.
 constexpr size_t kMaxPending = 8 * 1024 * 1024;
 
@@ -114,7 +111,7 @@ bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
         feed.next = position_ + header.length;
         return true;
     }
-    if ((feed.pending && feed.pending->size + header.payloadLength > kMaxBatch) ||
+    if ((feed.pending && feed.pending->size + header.payloadLength > Batch::kMost) ||
         (pendingBytes_ != 0 && pendingBytes_ + header.payloadLength > kMaxPending)) {
         return false;
     }
