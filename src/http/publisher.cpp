@@ -89,7 +89,7 @@ void Publisher::onRequestEnd(void* data) noexcept {
 // From here on a worker that leaves has nothing to ask of it.
 void Publisher::unlink() noexcept {
     if (linked_) {
-        ngx_queue_remove(&leaver_.link);
+        Worker::self().remove(leaver_, request_);
         linked_ = false;
     }
 }

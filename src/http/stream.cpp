@@ -4,6 +4,15 @@
 
 namespace sse {
 
+ngx_connection_t* transportOf(const ngx_http_request_t* request) noexcept {
+#if (NGX_HTTP_V2)
+    if (request->stream != nullptr) {
+        return request->stream->connection->connection;
+    }
+#endif
+    return request->connection;
+}
+
 void Stream::open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept {
     connection_ = request->connection;
     rest_ = {};
@@ -145,20 +154,9 @@ void Stream::watchProgress() noexcept {
     }
     if (!write->timer_set || connection_->sent != sentBefore_) {
         sentBefore_ = connection_->sent;
-        transportSentBefore_ = transport()->sent;
+        transportSentBefore_ = transportOf(request_)->sent;
         ngx_add_timer(write, sendTimeout_);
     }
-}
-
-// The connection with a socket: that of all streams with HTTP/2. (A module that is built without HTTP/2
-// cannot know it, and leaves a connection that stands still to nginx's own timeout.)
-ngx_connection_t* Stream::transport() const noexcept {
-#if (NGX_HTTP_V2)
-    if (request_->stream != nullptr) {
-        return request_->stream->connection->connection;
-    }
-#endif
-    return connection_;
 }
 
 // A stream with a frame in the queue of its connection cannot be closed before that frame is out. If the
@@ -168,7 +166,7 @@ void Stream::giveUp() noexcept {
     if (!rest_.empty()) {
         connection_->error = 1; // TLS cannot say goodbye in the middle of a record, and is not to wait for it
     }
-    ngx_connection_t* c = transport();
+    ngx_connection_t* c = transportOf(request_);
     if (c != connection_ && c->write->timer_set && c->sent == transportSentBefore_) {
         ngx_add_timer(c->write, 1);
     }

@@ -13,6 +13,10 @@
 
 namespace sse {
 
+// The connection with a socket: that of all streams with HTTP/2. (A module that is built without HTTP/2
+// cannot know it, and leaves a connection that stands still to nginx's own timeout.)
+ngx_connection_t* transportOf(const ngx_http_request_t* request) noexcept;
+
 class Stream {
 public:
     enum class Status {
@@ -57,7 +61,6 @@ private:
     Status through() noexcept;
     void stopWaiting() noexcept;
     void decideWay() noexcept;
-    ngx_connection_t* transport() const noexcept;
     void watchProgress() noexcept;
 
     // What a direct send looks at comes first: it happens for one subscriber after another, and each line of

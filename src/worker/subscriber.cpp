@@ -189,7 +189,7 @@ void Subscriber::detach() noexcept {
     if (heartbeat_ != nullptr) {
         ngx_queue_remove(&beatLink_);
     }
-    ngx_queue_remove(&leaver_.link);
+    Worker::self().remove(leaver_, stream_.request());
     Worker::self().counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
     feed_->tail->leave(*this);
 }

@@ -52,6 +52,7 @@ Worker& Worker::self() noexcept {
 ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     ngx_queue_init(&leavers_);
     ngx_queue_init(&asked_);
+    lingering_.init();
     drainTime_ = config.drain;
     turn_.init(this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).turn(); });
     poll_.init(this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).poll(); });
@@ -177,10 +178,19 @@ void Worker::add(Leaver& leaver) noexcept {
     }
 }
 
+// A client that has not sent all of its request may go on doing so for long after the end.
+void Worker::remove(Leaver& leaver, ngx_http_request_t* request) noexcept {
+    ngx_queue_remove(&leaver.link);
+    if (leaving() || request->main->reading_body || request->main->discard_body) {
+        lingering_.watch(request);
+    }
+}
+
 // Streams end one after the other over sse_drain, so that their clients do not all come back at once. The
 // timer is set here and now: nginx exits as soon as it finds none that is not cancelable.
 void Worker::beginDrain() noexcept {
     draining_ = true;
+    lingering_.closeAfter(drainTime_);
     drainStart_ = ngx_current_msec;
     drainTotal_ = length(&leavers_);
     drained_ = 0;

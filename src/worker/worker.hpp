@@ -4,6 +4,7 @@
 #include "config.hpp"
 #include "worker/heartbeat.hpp"
 #include "worker/leaver.hpp"
+#include "worker/lingering.hpp"
 #include "worker/loop_event.hpp"
 #include "worker/registry.hpp"
 #include "worker/tail.hpp"
@@ -33,6 +34,8 @@ public:
 
     // Registers what has to end when the worker leaves.
     void add(Leaver& leaver) noexcept;
+    // It ends, and its request with it or soon.
+    void remove(Leaver& leaver, ngx_http_request_t* request) noexcept;
     // Whether it is leaving: what begins now should end at once.
     bool leaving() const noexcept { return ngx_exiting || draining_; }
 
@@ -62,6 +65,7 @@ private:
     ngx_uint_t drained_ = 0;
     ngx_queue_t leavers_{}; // not yet asked to end
     ngx_queue_t asked_{};   // asked, and still sending
+    Lingering lingering_;
 };
 
 } // namespace sse

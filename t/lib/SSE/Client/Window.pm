@@ -1,10 +1,12 @@
 package SSE::Client::Window;
 
 # HTTP/2 by hand, for a subscriber whose window is as small as it likes: the server may send only what it is granted.
-# One request each; the answer has no head here, but body, events and end are as in every SSE::Client.
+# The answer has no head here, but body, events and end are as in every SSE::Client. It does not mind a GOAWAY. Beside the
+# stream there may be a download, of which only {downloaded} (bytes) and {whole} are known.
 #
 #   my $client = SSE::Client::Window->new(port => n, tls => 0|1, window => 1)->subscribe('/sub?channel=a');
 #   $client->grant(1);
+#   $client->download('/big');
 
 use v5.36;
 use parent 'SSE::Client';
@@ -29,10 +31,28 @@ sub subscribe ($self, $path) {
     $self->{headers} = { 'content-type' => 'text/event-stream' };
     $self->{carrier}->write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     $self->frame('SETTINGS', 0, 0, pack 'nN', 4, $self->{window});
+    return $self->get(1, $path);
+}
+
+sub get ($self, $stream, $path) {
     my $fields = pack 'CC CC/a* CC/a*', 0x82, $self->{tls} ? 0x87 : 0x86, 0x04, $path, 0x01, 'localhost';
-    $self->frame('HEADERS', 5, 1, $fields); # END_STREAM, END_HEADERS
+    $self->frame('HEADERS', 5, $stream, $fields); # END_STREAM, END_HEADERS
     return $self;
 }
+
+# What comes of it is granted again.
+sub download ($self, $path) {
+    $self->{downloaded} = 0;
+    return $self->get(3, $path);
+}
+
+sub take_download ($self, $bytes, $flags) {
+    $self->{downloaded} += $bytes;
+    $self->{whole} = 1 if $flags & 1;
+    $self->frame('WINDOW_UPDATE', 0, $_, pack 'N', $bytes) for $bytes ? (0, 3) : ();
+}
+
+sub ping ($self) { $self->frame('PING', 0, 0, 'anything') }
 
 # Lets the server send so many bytes more.
 sub grant ($self, $bytes) {
@@ -50,16 +70,18 @@ sub receive ($self, $seconds) {
         last if length $carrier->{in} < 9 + $length;
         my $payload = substr $carrier->{in}, 9, $length;
         substr($carrier->{in}, 0, 9 + $length) = '';
-        $self->take($type, $flags, $payload);
+        $self->take($type, $flags, $stream, $payload);
     }
     $self->{ended} ||= 'abort' if $carrier->{ended};
 }
 
-sub take ($self, $type, $flags, $payload) {
+sub take ($self, $type, $flags, $stream, $payload) {
+    return $self->take_download(length $payload, $flags) if $type == $type{DATA} && $stream == 3;
     if    ($type == $type{DATA})                     { $self->{in} .= $payload }
     elsif ($type == $type{SETTINGS} && !($flags & 1)) { $self->frame('SETTINGS', 1, 0, '') }
     elsif ($type == $type{PING} && !($flags & 1))     { $self->frame('PING', 1, 0, $payload) }
-    $self->{ended} ||= 'abort' if $type == $type{RST_STREAM} || $type == $type{GOAWAY};
+    $self->{ended} ||= 'abort' if $type == $type{RST_STREAM} || $type == $type{GOAWAY} && substr($payload, 4, 4) ne "\0\0\0\0";
+    return if $stream != 1;
     $self->{ended} ||= 'clean' if ($type == $type{DATA} || $type == $type{HEADERS}) && $flags & 1;
 }
 

@@ -1,0 +1,102 @@
+#include "worker/lingering.hpp"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "http/stream.hpp"
+
+namespace sse {
+
+namespace {
+
+// How often they are looked at.
+constexpr ngx_msec_t kStep = 200;
+
+// For so long a client may take nothing of what is on its way to it before it is closed.
+constexpr ngx_msec_t kPatience = 1000;
+
+// What the client's kernel has not got yet, the end of the stream included.
+int unacknowledgedBytes(const ngx_connection_t* c) noexcept {
+    int bytes = 0;
+    return ioctl(c->fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+} // namespace
+
+// It keeps no process alive: what lingers has a timer of nginx, and nothing else matters.
+void Lingering::init() noexcept {
+    ngx_queue_init(&watched_);
+    timer_.init(this, [](ngx_event_t* e) { LoopEvent::owner<Lingering>(e).look(); });
+}
+
+// What a failed allocation costs is that nginx's own limits count.
+void Lingering::watch(ngx_http_request_t* request) noexcept {
+    ngx_http_request_t* r = request->main;
+    ngx_connection_t* c = transportOf(r);
+    bool isShared = c != r->connection;
+    ngx_pool_t* pool = isShared ? c->pool : r->pool;
+    for (ngx_pool_cleanup_t* cleanup = pool->cleanup; cleanup != nullptr; cleanup = cleanup->next) {
+        if (cleanup->handler == forget) {
+            return;
+        }
+    }
+    ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(pool, sizeof(Watched));
+    if (cleanup == nullptr) {
+        return;
+    }
+    auto* watched = static_cast<Watched*>(cleanup->data);
+    *watched = {};
+    watched->connection = c;
+    watched->request = isShared ? nullptr : r;
+    watched->unacknowledged = -1;
+    ngx_queue_insert_tail(&watched_, &watched->link);
+    cleanup->handler = forget;
+}
+
+void Lingering::forget(void* data) noexcept {
+    ngx_queue_remove(&static_cast<Watched*>(data)->link);
+}
+
+// Whether nginx has nothing to do there but to wait for the client. HTTP/2: no stream is being processed and
+// no frame waits, for only then a connection is one that nginx would take away if it ran out of them. HTTP/1:
+// all of the answer is with the kernel, and what is left of the request is thrown away.
+bool Lingering::Watched::lingers() const noexcept {
+    return request == nullptr ? connection->reusable : request->lingering_time != 0;
+}
+
+// A client that is slow to take the last bytes, which may be those of somebody else's download, would lose
+// them: closing a socket to which something has come is a reset.
+bool Lingering::Watched::isDue() noexcept {
+    if (!lingers()) {
+        unacknowledged = -1;
+        return false;
+    }
+    int bytes = unacknowledgedBytes(connection);
+    if (bytes != unacknowledged) {
+        unacknowledged = bytes;
+        since = ngx_current_msec;
+    }
+    return ngx_current_msec - since >= kPatience;
+}
+
+// Closes as nginx does when it needs the place.
+void Lingering::look() noexcept {
+    ngx_queue_t rest;
+    ngx_queue_init(&rest);
+    ngx_queue_add(&rest, &watched_);
+    ngx_queue_init(&watched_);
+    while (!ngx_queue_empty(&rest)) {
+        ngx_queue_t* q = ngx_queue_head(&rest);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&watched_, q);
+        auto* watched = queueItem<Watched>(q, offsetof(Watched, link));
+        if (watched->isDue()) {
+            ngx_connection_t* c = watched->connection;
+            c->close = 1;
+            c->read->handler(c->read);
+        }
+    }
+    timer_.wait(kStep);
+}
+
+} // namespace sse

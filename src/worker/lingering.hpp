@@ -1,0 +1,41 @@
+// Connections that nothing of ours goes on on any more, and that are still there.
+//
+// nginx lingers: it reads what a client still sends, so that the kernel does not throw away an answer that
+// the client has not read yet. That may take half a minute, which is too long for a worker that is to leave.
+#pragma once
+
+#include "worker/loop_event.hpp"
+
+namespace sse {
+
+class Lingering {
+public:
+    void init() noexcept;
+
+    // The connection of a request of ours that ends. It is forgotten as soon as it is closed.
+    void watch(ngx_http_request_t* request) noexcept;
+
+    // From then on those that only linger are closed: the worker leaves, and its streams have ended by then.
+    void closeAfter(ngx_msec_t milliseconds) noexcept { timer_.wait(milliseconds); }
+
+private:
+    // Lives in the pool of the request, or of the connection if that has many.
+    struct Watched {
+        ngx_queue_t link;
+        ngx_connection_t* connection;
+        ngx_http_request_t* request; // NULL with HTTP/2
+        int unacknowledged;          // as it was when looked at last: bytes, -1 before
+        ngx_msec_t since;            // when it was found to linger, or its client has taken something
+
+        bool lingers() const noexcept;
+        bool isDue() noexcept;
+    };
+
+    static void forget(void* data) noexcept;
+    void look() noexcept;
+
+    ngx_queue_t watched_{};
+    LoopEvent timer_;
+};
+
+} // namespace sse
