@@ -83,14 +83,13 @@ private:
         assert_true(right.id == event.header.id);
         assert_string_equal(payloadOf(zone_->log, event.offset, event.header).c_str(), right.payload.c_str());
         assert_true(right.end == (event.header.kind == RecordKind::End));
-        if (right.end) {
-            return;
-        }
         if (exact_) {
             skipBefore(number);
         }
-        assert_true(expected_.erase(number) == 1); // never twice, and nothing that the cursor has seen
+        // Never twice, and nothing that the cursor has seen.
+        assert_true((right.end ? ends_ : expected_).erase(number) == 1);
         expected_.erase(expected_.begin(), expected_.lower_bound(number));
+        ends_.erase(ends_.begin(), ends_.lower_bound(number));
     }
 
     void skipBefore(uint64_t number) const {
