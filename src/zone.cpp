@@ -103,10 +103,10 @@ bool isGone(ngx_pid_t pid) noexcept {
 }
 
 // Frees the lock if its holder is gone.
-void seizeFromDead(const Zone& zone, ngx_shmtx_t* mutex) noexcept {
+void seizeFromDead(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept {
     auto holder = static_cast<ngx_pid_t>(*mutex->lock);
     if (holder != 0 && isGone(holder) && ngx_shmtx_force_unlock(mutex, holder)) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse_zone \"%V\" was locked by %P", &zone.name,
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse_zone \"%V\" was locked by %P", &shared.shm.name,
                       holder);
     }
 }
@@ -120,14 +120,15 @@ constexpr int kEagerAttempts = 1000;
 } // namespace
 
 // nginx's own waiting would sleep on a semaphore, which the dead do not post to.
-ZoneLock::ZoneLock(const Zone& zone) noexcept : mutex_(&zone.pool()->mutex) {
+ZoneLock::ZoneLock(const ngx_shm_zone_t& shared) noexcept
+    : mutex_(&reinterpret_cast<ngx_slab_pool_t*>(shared.shm.addr)->mutex) {
     for (int attempt = 0; !ngx_shmtx_trylock(mutex_); ++attempt) {
         if (attempt < kSpins && ngx_ncpu > 1) {
             ngx_cpu_pause();
         } else if (attempt < kEagerAttempts) {
             ngx_sched_yield();
         } else {
-            seizeFromDead(zone, mutex_);
+            seizeFromDead(shared, mutex_);
             ngx_msleep(1);
         }
     }

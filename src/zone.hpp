@@ -25,7 +25,8 @@ struct Zone {
 // still there, and never sleeps on the mutex, from which nobody might wake him.
 class ZoneLock {
 public:
-    explicit ZoneLock(const Zone& zone) noexcept;
+    explicit ZoneLock(const Zone& zone) noexcept : ZoneLock(*zone.shared) {}
+    explicit ZoneLock(const ngx_shm_zone_t& shared) noexcept;
     ~ZoneLock() { ngx_shmtx_unlock(mutex_); }
     ZoneLock(const ZoneLock&) = delete;
     ZoneLock& operator=(const ZoneLock&) = delete;

@@ -102,23 +102,22 @@ Totals writeWorkers(Text& text, const Registry& registry) noexcept {
     Totals totals;
     bool first = true;
     text.format(",\"workers\":[");
-    for (uint32_t i = 0; i < Registry::capacity(); ++i) {
-        const WorkerEntry& entry = registry.at(i);
+    registry.eachEntry([&](const WorkerEntry& entry, bool isAlive) {
         uint64_t delivered = entry.delivered.load();
         uint64_t gaps = entry.gaps.load();
         uint64_t slowCloses = entry.slowCloses.load();
         totals.delivered += delivered;
         totals.gaps += gaps;
         totals.slowCloses += slowCloses;
-        if (!Registry::isAlive(entry)) {
-            continue;
+        if (!isAlive) {
+            return;
         }
         uint32_t subscribers = entry.subscribers.load();
         totals.subscribers += subscribers;
         text.format("%s{\"pid\":%L,\"subscribers\":%uD,\"delivered\":%uL,\"gaps\":%uL,\"slow_closes\":%uL}",
                     first ? "" : ",", entry.pid.load(), subscribers, delivered, gaps, slowCloses);
         first = false;
-    }
+    });
     text.format("]");
     return totals;
 }

@@ -16,7 +16,7 @@
 
 namespace sse {
 
-// At most so many workers, of all generations alive, can be woken by an eventfd.
+// So many marks there are for workers; of more workers some have to share one.
 inline constexpr uint32_t kMaxWorkers = 128;
 
 using WorkerSet = std::array<uint64_t, kMaxWorkers / 64>;

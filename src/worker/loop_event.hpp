@@ -19,8 +19,9 @@ public:
         event_.data = &connection_;
         event_.handler = handler;
         event_.log = ngx_cycle->log;
-        event_.cancelable = kind == Kind::Cancelable ? 1 : 0;
+        setKind(kind);
     }
+    void setKind(Kind kind) noexcept { event_.cancelable = kind == Kind::Cancelable ? 1 : 0; }
 
     template <typename T>
     static T& owner(ngx_event_t* event) noexcept {

@@ -1,8 +1,10 @@
 #include "worker/registry.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace sse {
@@ -10,7 +12,7 @@ namespace sse {
 namespace {
 
 // By worker entry; -1 where there is none. Inherited by every worker.
-int eventfds[kMaxWorkers];
+int eventfds[RosterMemory::kCapacity];
 bool eventfdsReady = false;
 
 ngx_int_t initEntries(ngx_shm_zone_t* zone, void* old) noexcept {
@@ -19,15 +21,29 @@ ngx_int_t initEntries(ngx_shm_zone_t* zone, void* old) noexcept {
         zone->data = pool->data;
         return NGX_OK;
     }
-    zone->data = pool->data = ngx_slab_calloc(pool, sizeof(WorkerEntry) * kMaxWorkers);
+    zone->data = pool->data = ngx_slab_calloc(pool, sizeof(RosterMemory));
     return zone->data == nullptr ? NGX_ERROR : NGX_OK;
 }
 
-// Room for this generation, the one that is leaving, and as many again for reloads in quick succession.
+// Room for this generation, the one that is leaving, and as many again for reloads in quick succession. But
+// every worker has all of them open, and most of what it may open is for its clients.
 uint32_t wantedEventfds(ngx_cycle_t* cycle) noexcept {
     auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cycle->conf_ctx, ngx_core_module));
-    auto workers = static_cast<uint32_t>(core->worker_processes);
-    return std::clamp<uint32_t>(4 * workers, 32, Registry::kSharedMark);
+    rlim_t limit = RLIM_INFINITY;
+    struct rlimit current {};
+    if (getrlimit(RLIMIT_NOFILE, &current) == 0) {
+        limit = current.rlim_cur;
+    }
+    if (core->rlimit_nofile != NGX_CONF_UNSET) {
+        limit = std::min(limit, static_cast<rlim_t>(core->rlimit_nofile));
+    }
+    rlim_t workers = static_cast<rlim_t>(core->worker_processes);
+    rlim_t wanted = std::clamp<rlim_t>(4 * workers, 32, RosterMemory::kCapacity);
+    return static_cast<uint32_t>(std::min(wanted, limit / 4));
+}
+
+bool isAlive(int64_t pid) noexcept {
+    return pid == ngx_pid || kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
 }
 
 } // namespace
@@ -35,7 +51,8 @@ uint32_t wantedEventfds(ngx_cycle_t* cycle) noexcept {
 ngx_shm_zone_t* Registry::addZone(ngx_conf_t* cf) noexcept {
     static char name[] = "sse_workers";
     ngx_str_t zoneName = ngxString(name);
-    ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &zoneName, 16 * ngx_pagesize, &ngx_http_sse_module);
+    size_t size = sizeof(RosterMemory) + 16 * ngx_pagesize; // the rest is for the slab pool itself
+    ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &zoneName, size, &ngx_http_sse_module);
     if (zone != nullptr) {
         zone->init = initEntries;
         zone->data = nullptr;
@@ -45,12 +62,12 @@ ngx_shm_zone_t* Registry::addZone(ngx_conf_t* cf) noexcept {
 
 void Registry::makeEventfds(ngx_cycle_t* cycle) noexcept {
     if (!eventfdsReady) {
-        std::fill_n(eventfds, kMaxWorkers, -1);
+        std::fill_n(eventfds, RosterMemory::kCapacity, -1);
         eventfdsReady = true;
     }
     uint32_t wanted = wantedEventfds(cycle);
     for (uint32_t i = 0; i < wanted; ++i) {
-        if (eventfds[i] != -1) {
+        if (eventfds[i] != -1 || Roster::isShared(i)) {
             continue;
         }
         eventfds[i] = makeEventfd(cycle->log);
@@ -68,96 +85,56 @@ int Registry::makeEventfd(ngx_log_t* log) noexcept {
     return fd;
 }
 
-bool Registry::isAlive(const WorkerEntry& entry) noexcept {
-    auto pid = static_cast<pid_t>(entry.pid.load());
-    return pid != 0 && (pid == ngx_pid || kill(pid, 0) == 0 || errno != ESRCH);
-}
-
-// An entry whose process slot is now ours belongs to a worker that is certainly dead, whatever its pid is
-// now.
-bool Registry::isLeftBehind(uint32_t worker) const noexcept {
-    const WorkerEntry& entry = entries_[worker];
-    return worker != index_ && entry.pid.load() != 0 &&
-           (entry.slot.load() == ngx_process_slot || !isAlive(entry));
-}
-
-void Registry::take(uint32_t worker) noexcept {
-    WorkerEntry& entry = entries_[worker];
-    entry.slot.store(ngx_process_slot);
-    entry.pending.store(0);
-    entry.subscribers.store(0);
-    entry.pid.store(ngx_pid);
-}
-
-// The registry's lock is held.
-WorkerSet Registry::takeLeftBehind() noexcept {
-    WorkerSet dead{};
-    for (uint32_t i = 0; i < kSharedMark; ++i) {
-        if (isLeftBehind(i)) {
-            take(i);
-            dead[i / 64] |= uint64_t{1} << i % 64;
-        }
+Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
+    zone_ = zone;
+    roster_ = Roster(*static_cast<RosterMemory*>(zone->data), {ngx_pid, ngx_process_slot, isAlive});
+    ZoneLock lock(*zone_);
+    LeftBehind left = roster_.claim();
+    if (!roster_.hasEntry()) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "too many workers: this one takes no subscribers");
     }
-    return dead;
+    return left;
 }
 
-WorkerSet Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
-    entries_ = static_cast<WorkerEntry*>(zone->data);
-    mutex_ = &reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr)->mutex;
-
-    ngx_shmtx_lock(mutex_);
-    WorkerSet dead = takeLeftBehind();
-    for (uint32_t i = 0; i < kSharedMark && !hasEntry(); ++i) {
-        bool wasDead = (dead[i / 64] >> i % 64 & 1) != 0;
-        if (wasDead || entries_[i].pid.load() == 0) {
-            take(i);
-            index_ = i;
-        }
+Registry::LeftBehind Registry::claimLeftBehind() noexcept {
+    if (!roster_.hasEntry() || !roster_.someLeftBehind()) {
+        return {};
     }
-    ngx_shmtx_unlock(mutex_);
-
-    if (!hasEntry()) {
-        ngx_log_error(NGX_LOG_WARN, log, 0, "more than %uD workers: this one looks for events by a timer",
-                      kSharedMark);
-    }
-    return dead;
+    ZoneLock lock(*zone_);
+    return roster_.takeLeftBehind();
 }
 
-WorkerSet Registry::claimDead() noexcept {
-    WorkerSet dead{};
-    bool any = false;
-    for (uint32_t i = 0; i < kSharedMark && !any; ++i) {
-        any = isLeftBehind(i);
-    }
-    if (any) {
-        ngx_shmtx_lock(mutex_);
-        dead = takeLeftBehind();
-        ngx_shmtx_unlock(mutex_);
-    }
-    return dead;
+void Registry::cleared(const LeftBehind& left) noexcept {
+    ZoneLock lock(*zone_);
+    roster_.cleared(left);
 }
 
-void Registry::cleared(uint32_t worker) noexcept {
-    if (worker != index_) {
-        entries_[worker].pid.store(0);
+uint32_t Registry::beginChange(bool stays) noexcept {
+    if (!roster_.wantsChange(stays)) {
+        return kMaxWorkers;
     }
+    ZoneLock lock(*zone_);
+    return roster_.beginChange(stays);
 }
 
-void Registry::release() noexcept {
-    if (hasEntry()) {
-        if (own().subscribers.load() == 0) {
-            own().pid.store(0);
-        }
-        index_ = kNoEntry;
+void Registry::finishChange() noexcept {
+    ZoneLock lock(*zone_);
+    roster_.finishChange();
+}
+
+void Registry::turnOver(bool crowded) noexcept {
+    if (roster_.wantsTurn(crowded, ngx_current_msec)) {
+        ZoneLock lock(*zone_);
+        roster_.turnOver(crowded, ngx_current_msec);
     }
 }
 
 int Registry::eventfd() const noexcept {
-    return hasEntry() ? eventfds[index_] : -1;
+    return roster_.hasEntry() ? eventfds[roster_.index()] : -1;
 }
 
 void Registry::signal(uint32_t worker) noexcept {
-    if (eventfds[worker] == -1 || entries_[worker].pending.exchange(1) != 0) {
+    if (eventfds[worker] == -1 || roster_.at(worker).pending.exchange(1) != 0) {
         return;
     }
     uint64_t one = 1;
@@ -167,22 +144,19 @@ void Registry::signal(uint32_t worker) noexcept {
 
 bool Registry::wake(const WorkerSet& workers) noexcept {
     bool self = false;
-    for (uint32_t word = 0; word < workers.size(); ++word) {
-        for (uint64_t bits = workers[word]; bits != 0; bits &= bits - 1) {
-            uint32_t worker = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
-            if (worker == index_) {
-                self = true;
-            } else {
-                signal(worker);
-            }
+    roster_.each(workers, [this, &self](uint32_t worker) {
+        if (worker == roster_.index()) {
+            self = true;
+        } else {
+            signal(worker);
         }
-    }
+    });
     return self;
 }
 
 void Registry::wakeAll() noexcept {
-    for (uint32_t i = 0; i < kSharedMark; ++i) {
-        if (i != index_ && entries_[i].pid.load() != 0) {
+    for (uint32_t i = 0; i < roster_.end(); ++i) {
+        if (i != roster_.index() && !Roster::isShared(i) && roster_.at(i).pid.load() != 0) {
             signal(i);
         }
     }

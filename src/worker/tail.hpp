@@ -39,6 +39,9 @@ public:
     // Every worker announces its subscribers again after one has died.
     void answerCensus() noexcept;
 
+    // Marks this worker as a listener of all of its channels, by that mark as well.
+    void listenAs(uint32_t mark) noexcept;
+
     // Whether the log has something that was not looked at.
     bool behind() const noexcept { return zone_->log.head() != position_; }
 
@@ -53,6 +56,8 @@ private:
     LiveChannel* makeChannel(const ChannelState& state, uint64_t hash, std::string_view name) noexcept;
     void dropChannel(LiveChannel* channel) noexcept;
     void announce(LiveChannel& channel) noexcept;
+    template <typename F>
+    void eachChannel(F&& visit) noexcept;
     Feed* findOrMakeFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* findFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;

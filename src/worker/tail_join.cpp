@@ -116,19 +116,30 @@ void Tail::announce(LiveChannel& channel) noexcept {
     }
 }
 
+// Visits them with the zone's lock held, which is let go in between.
+template <typename F>
+void Tail::eachChannel(F&& visit) noexcept {
+    uint32_t entries = zone_->log.figures().channelCapacity;
+    for (uint32_t entry = 0; liveCount_ != 0 && entry < entries; ++entry) {
+        for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
+            ZoneLock lock(*zone_);
+            visit(*channel);
+        }
+    }
+}
+
 void Tail::answerCensus() noexcept {
     uint32_t census = zone_->log.census();
     if (census == answered_) {
         return;
     }
     answered_ = census;
-    uint32_t entries = zone_->log.figures().channelCapacity;
-    for (uint32_t entry = 0; liveCount_ != 0 && entry < entries; ++entry) {
-        for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
-            ZoneLock lock(*zone_);
-            announce(*channel);
-        }
-    }
+    eachChannel([this](LiveChannel& channel) { announce(channel); });
+}
+
+// The mark that has held their entries until now is still there, so they stay where they are.
+void Tail::listenAs(uint32_t mark) noexcept {
+    eachChannel([this, mark](LiveChannel& channel) { zone_->log.listen(channel.hash, mark); });
 }
 
 LiveChannel* Tail::findChannel(uint32_t entry, std::string_view name) noexcept {
@@ -143,7 +154,7 @@ LiveChannel* Tail::makeChannel(const ChannelState& state, uint64_t hash, std::st
     auto* channel =
         static_cast<LiveChannel*>(ngx_calloc(offsetof(LiveChannel, name) + name.size(), ngx_cycle->log));
     if (channel == nullptr) {
-        if (live_[state.entry] == nullptr && Worker::self().registry().hasEntry()) {
+        if (live_[state.entry] == nullptr && Worker::self().registry().hasOwnMark()) {
             ZoneLock lock(*zone_);
             zone_->log.unlisten(state.entry, Worker::self().registry().mark());
         }
@@ -181,7 +192,7 @@ void Tail::dropChannel(LiveChannel* channel) noexcept {
     *place = channel->sameEntry;
     --liveCount_;
     // A mark that many workers share cannot be taken back by one of them.
-    if (live_[channel->entry] == nullptr && Worker::self().registry().hasEntry()) {
+    if (live_[channel->entry] == nullptr && Worker::self().registry().hasOwnMark()) {
         ZoneLock lock(*zone_);
         zone_->log.unlisten(channel->entry, Worker::self().registry().mark());
     }

@@ -1,5 +1,7 @@
 #include "worker/worker.hpp"
 
+#include <algorithm>
+#include <span>
 #include <unistd.h>
 
 namespace sse {
@@ -20,19 +22,35 @@ constexpr uint32_t kSweep = 4096;
 
 constinit Worker worker;
 
-// Takes back what a dead worker has left in the zones' indexes.
+std::span<Zone* const> zonesOf(const MainConfig& config) noexcept {
+    return {static_cast<Zone* const*>(config.zones.elts), config.zones.nelts};
+}
+
+// Clears a mark from the zones' indexes.
 void forget(const MainConfig& config, uint32_t mark) noexcept {
-    auto* zones = static_cast<Zone**>(config.zones.elts);
-    for (ngx_uint_t i = 0; i < config.zones.nelts; ++i) {
+    for (Zone* zone : zonesOf(config)) {
         bool more = true;
         for (uint32_t from = 0; more; from += kSweep) {
-            ZoneLock lock(*zones[i]);
-            more = zones[i]->log.forgetWorker(mark, from, kSweep);
-            if (!more) {
-                zones[i]->log.beginCensus();
-            }
+            ZoneLock lock(*zone);
+            more = zone->log.forgetWorker(mark, from, kSweep);
         }
     }
+}
+
+void beginCensus(const MainConfig& config) noexcept {
+    for (Zone* zone : zonesOf(config)) {
+        ZoneLock lock(*zone);
+        zone->log.beginCensus();
+    }
+}
+
+// Whether an index is more than half full, so that it may matter what is given back late.
+bool isCrowded(const MainConfig& config) noexcept {
+    std::span<Zone* const> zones = zonesOf(config);
+    return std::any_of(zones.begin(), zones.end(), [](const Zone* zone) {
+        LogFigures figures = zone->log.figures();
+        return figures.channels > figures.channelCapacity / 2;
+    });
 }
 
 ngx_uint_t length(const ngx_queue_t* queue) noexcept {
@@ -62,22 +80,44 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     config_ = &config;
     clearAway(registry_.claim(config.workers, cycle->log));
     if (!listenForWakeUps(cycle)) {
-        return NGX_ERROR;
+        ngx_log_error(NGX_LOG_ERR, cycle->log, 0, "no wake-ups: this worker looks for events by a timer");
+        poll_.setKind(LoopEvent::Kind::Blocking); // nothing else tells it to leave, see poll()
     }
     poll();
     return NGX_OK;
 }
 
-// What dead workers have left in the zones' indexes.
-void Worker::clearAway(const WorkerSet& dead) noexcept {
-    for (uint32_t mark = 0; mark < Registry::kSharedMark; ++mark) {
-        if ((dead[mark / 64] >> mark % 64 & 1) != 0) {
+// What is not used any more in the zones' indexes.
+void Worker::clearAway(const Registry::LeftBehind& left) noexcept {
+    for (uint32_t mark = 0; mark < kMaxWorkers; ++mark) {
+        if (left.has(mark)) {
             forget(*config_, mark);
-            registry_.cleared(mark);
         }
     }
-    if (dead != WorkerSet{}) {
+    if (left.counts) {
+        beginCensus(*config_);
+    }
+    if (left.marks != WorkerSet{}) {
+        registry_.cleared(left);
+    }
+    if (left.counts) {
         registry_.wakeAll(); // to take part in the census
+    }
+}
+
+// By a better mark, if there is one. What has come meanwhile may have woken nobody: look at the log then.
+void Worker::changeMark() noexcept {
+    uint32_t mark = registry_.beginChange(!leaving());
+    if (mark == kMaxWorkers) {
+        return;
+    }
+    for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
+        tail->listenAs(mark);
+    }
+    int before = registry_.eventfd();
+    registry_.finishChange();
+    if (wakeUp_ != nullptr && registry_.eventfd() != before) {
+        followEventfd(before == -1);
     }
 }
 
@@ -95,7 +135,8 @@ bool Worker::listenForWakeUps(ngx_cycle_t* cycle) noexcept {
     if (fd == -1) {
         return false;
     }
-    ngx_connection_t* c = ngx_get_connection(fd, cycle->log);
+    // One is left for nginx's own channel, without which it does not start a worker.
+    ngx_connection_t* c = cycle->free_connection_n < 2 ? nullptr : ngx_get_connection(fd, cycle->log);
     if (c == nullptr) {
         return false;
     }
@@ -113,6 +154,19 @@ bool Worker::listenForWakeUps(ngx_cycle_t* cycle) noexcept {
     c->idle = 1;
     wakeUp_ = c;
     return true;
+}
+
+// After the worker has changed its entry. The old eventfd is closed if it is not in the registry.
+void Worker::followEventfd(bool closeOld) noexcept {
+    int old = wakeUp_->fd;
+    ngx_del_event(wakeUp_->read, NGX_READ_EVENT, 0);
+    wakeUp_->fd = registry_.eventfd();
+    if (closeOld) {
+        close(old);
+    }
+    if (ngx_add_event(wakeUp_->read, NGX_READ_EVENT, 0) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "this worker cannot be woken any more");
+    }
 }
 
 void Worker::onWakeUp() noexcept {
@@ -156,16 +210,30 @@ void Worker::turn() noexcept {
     }
 }
 
+// One that was killed while leaving has no successor to clear up after it; but who is leaving himself may
+// know other zones than those who stay.
+void Worker::checkRegistry() noexcept {
+    checked_ = ngx_current_msec;
+    if (!leaving()) {
+        clearAway(registry_.claimLeftBehind());
+        registry_.turnOver(isCrowded(*config_));
+    }
+    changeMark();
+}
+
 // A worker that was killed between raising our flag and writing to our eventfd must not keep others from
-// waking us. And one that was killed while leaving has no successor to clear up after it; but who is leaving
-// himself may know other zones than those who stay.
+// waking us.
 void Worker::poll() noexcept {
     counters().pending.store(0);
-    if (registry_.hasEntry() && !leaving()) {
-        clearAway(registry_.claimDead());
+    if (ngx_exiting && !draining_) { // without an eventfd nobody has told us
+        poll_.setKind(LoopEvent::Kind::Cancelable);
+        beginDrain();
+    }
+    if (ngx_current_msec - checked_ >= kPollTime) {
+        checkRegistry();
     }
     turn();
-    poll_.wait(registry_.eventfd() == -1 ? kPollTimeWithoutWakeUps : kPollTime);
+    poll_.wait(wakeUp_ == nullptr || registry_.eventfd() == -1 ? kPollTimeWithoutWakeUps : kPollTime);
 }
 
 // --- Leaving ---

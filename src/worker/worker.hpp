@@ -44,7 +44,10 @@ private:
     void onWakeUp() noexcept;
     void turn() noexcept;
     void poll() noexcept;
-    void clearAway(const WorkerSet& dead) noexcept;
+    void checkRegistry() noexcept;
+    void clearAway(const Registry::LeftBehind& left) noexcept;
+    void changeMark() noexcept;
+    void followEventfd(bool closeOld) noexcept;
     void beginDrain() noexcept;
     void drain() noexcept;
 
@@ -56,6 +59,7 @@ private:
     ngx_connection_t* wakeUp_ = nullptr; // the eventfd
     LoopEvent turn_;
     LoopEvent poll_;
+    ngx_msec_t checked_ = 0; // when the registry was looked at
 
     LoopEvent drain_;
     bool draining_ = false;

@@ -1,0 +1,145 @@
+// The roster: who the workers are, in shared memory, and by which mark each is known in the index of
+// channels.
+//
+// An entry per worker process of any generation: its pid, the flag that keeps wake-ups to one write per
+// batch, and its counters. The index has 128 marks. The entries below kOwnMarks have one of their own, equal
+// to their number; all workers behind kMaxWorkers share a mark, and move to an entry with its own when one is
+// free.
+//
+// A shared mark cannot be taken back by a worker for a channel, for another may listen there as well. So
+// there are two of them, which take turns. Who comes is given the current one. When they are turned over,
+// those who have the other one mark their channels once more; when nobody is left with it, it is cleared from
+// the whole index, and then it may have its turn again. No mark is cleared that somebody may begin to use
+// meanwhile: a worker begins with none but the current one, and that is never cleared. The two entries
+// between the others stand for the shared marks: free is one that is on no channel.
+//
+// Knows no nginx. All of it is called with the roster's lock held, unless something else is said. Whoever
+// dies in between, with the lock or without, leaves only what takeLeftBehind() finds.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "log/index.hpp"
+
+namespace sse {
+
+struct alignas(64) WorkerEntry {
+    std::atomic<int64_t> pid;   // 0: free
+    std::atomic<int64_t> slot;  // ngx_process_slot of that process
+    std::atomic<uint32_t> held; // kept from others until its mark is cleared, or is on all channels
+    std::atomic<uint32_t> mark;
+    std::atomic<uint32_t> pending; // woken and not yet looked
+    std::atomic<uint32_t> subscribers;
+    std::atomic<uint64_t> delivered; // these three only grow, and stay when the entry changes hands
+    std::atomic<uint64_t> gaps;
+    std::atomic<uint64_t> slowCloses;
+};
+static_assert(sizeof(WorkerEntry) == 64);
+static_assert(std::atomic<uint64_t>::is_always_lock_free);
+
+// Valid when it is all zeros.
+struct RosterMemory {
+    // nginx has no more processes (NGX_MAX_PROCESSES), so that each finds one.
+    static constexpr uint32_t kCapacity = kMaxWorkers + 1024;
+
+    alignas(64) std::atomic<uint32_t> turn; // odd: the second of the shared marks is the current one
+    std::atomic<uint32_t> used;             // entries behind kMaxWorkers that were ever used
+    std::atomic<uint64_t> turnedAt;         // in milliseconds
+    WorkerEntry entries[kCapacity];
+};
+
+class Roster {
+public:
+    static constexpr uint32_t kOwnMarks = kMaxWorkers - 2;
+    // The shared marks are turned over so often, if at all.
+    static constexpr uint64_t kTurnTime = 5000;
+
+    struct Process {
+        int64_t pid;
+        int64_t slot;
+        bool (*isAlive)(int64_t pid) noexcept;
+    };
+
+    // What has to be put right.
+    struct LeftBehind {
+        WorkerSet marks{};   // to be cleared from the index of all zones, then given back by cleared()
+        bool counts = false; // the subscribers of somebody who died are still counted
+        bool has(uint32_t mark) const noexcept { return (marks[mark / 64] >> mark % 64 & 1) != 0; }
+    };
+
+    Roster() = default;
+    Roster(RosterMemory& memory, const Process& self) noexcept : memory_(&memory), self_(self) {}
+
+    // Takes an entry for this process, and what others have left behind.
+    LeftBehind claim() noexcept;
+    // Later: what has been left since. Nobody else is given the same.
+    LeftBehind takeLeftBehind() noexcept;
+    bool someLeftBehind() const noexcept; // needs no lock: then it is worth a look
+    void cleared(const LeftBehind& left) noexcept;
+
+    // At the end. A worker that is made to end with subscribers leaves its entry to be found like that of a
+    // dead one.
+    void release() noexcept;
+
+    // For a worker whose mark is shared: if there is a better one it is returned, to be put on all of its
+    // channels; then the change is finished. Only who stays takes a mark of its own. kMaxWorkers: none.
+    uint32_t beginChange(bool stays) noexcept;
+    void finishChange() noexcept;
+    bool wantsChange(bool stays) const noexcept; // needs no lock
+
+    // Gives the other shared mark its turn: when nobody uses the current one any more, or from time to time
+    // if the index is `crowded`.
+    void turnOver(bool crowded, uint64_t now) noexcept;
+    bool wantsTurn(bool crowded, uint64_t now) const noexcept; // needs no lock
+
+    // The rest needs no lock.
+
+    bool hasEntry() const noexcept { return index_ != kNoEntry; }
+    uint32_t index() const noexcept { return index_; }
+    WorkerEntry& at(uint32_t index) const noexcept { return memory_->entries[index]; }
+    uint32_t end() const noexcept { return kMaxWorkers + memory_->used.load(); }
+
+    // By which this worker is marked as a listener; none without an entry.
+    uint32_t mark() const noexcept { return hasEntry() ? at(index_).mark.load() : kMaxWorkers; }
+    static bool isShared(uint32_t mark) noexcept { return mark >= kOwnMarks && mark < kMaxWorkers; }
+
+    // Whether it is a living worker's.
+    bool isWorker(uint32_t index) const noexcept;
+
+    // Calls visit(index) for the workers of that set.
+    template <typename F>
+    void each(const WorkerSet& workers, F&& visit) const noexcept {
+        for (uint32_t word = 0; word < workers.size(); ++word) {
+            for (uint64_t bits = workers[word]; bits != 0; bits &= bits - 1) {
+                uint32_t mark = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
+                isShared(mark) ? eachSharing(mark, visit) : visit(mark);
+            }
+        }
+    }
+
+private:
+    template <typename F>
+    void eachSharing(uint32_t mark, F&& visit) const noexcept {
+        for (uint32_t i = kMaxWorkers; i < end(); ++i) {
+            if (at(i).pid.load() != 0 && at(i).mark.load() == mark) {
+                visit(i);
+            }
+        }
+    }
+
+    uint32_t currentMark() const noexcept { return kOwnMarks + memory_->turn.load() % 2; }
+    uint32_t otherMark() const noexcept { return kOwnMarks + (memory_->turn.load() + 1) % 2; }
+    bool isUsed(uint32_t sharedMark) const noexcept;
+    bool isLeftBehind(uint32_t index) const noexcept;
+    uint32_t findFree(uint32_t from, uint32_t until) const noexcept;
+    uint32_t useCurrentMark() noexcept;
+    void take(uint32_t index, uint32_t mark, bool held) noexcept;
+
+    RosterMemory* memory_ = nullptr;
+    Process self_{};
+    uint32_t index_ = kNoEntry;
+    uint32_t next_ = kMaxWorkers; // the mark that a change has begun with
+};
+
+} // namespace sse
