@@ -5,24 +5,27 @@ package Chaos::Load;
 
 use v5.36;
 use Chaos::Publisher;
+use Chaos::Streamer;
 use Chaos::Subscriber;
 use Chaos::Verdict;
 use IO::Select;
 use Time::HiRes qw(time);
 
-# Options: server, publishers, subscribers, channels (how many), pause (seconds between two events of a publisher), seed.
+# Options: server, publishers, streamers, subscribers, channels (how many), pause (seconds between two events of a
+# publisher), seed.
 sub start ($class, %option) {
     my $self = bless { server => $option{server}, verdict => Chaos::Verdict->new, watchers => [], paused => 0 }, $class;
     $self->{publishers} = [
         map {
-            Chaos::Publisher->start(
+            my $class = $_ > $option{publishers} ? 'Chaos::Streamer' : 'Chaos::Publisher';
+            $class->start(
                 server   => $option{server},
                 name     => "p$_",
                 channels => $option{channels},
                 pause    => $option{pause},
                 seed     => $option{seed} + $_
             )
-        } 1 .. $option{publishers}
+        } 1 .. $option{publishers} + $option{streamers}
     ];
     $self->order('pause');
     $self->{subscribers} = [

@@ -78,12 +78,15 @@ sub follow_orders ($self) {
             next unless $order eq 'pause';
             $self->{waiting} = 1;
             delete $self->{crash};
+            $self->before_pause;
             $self->report('paused');
         }
         $time = 0;
     }
     return 1;
 }
+
+sub before_pause ($self) { }
 
 sub publish_next ($self) {
     my $channel = 'c' . int rand $self->{channels};

@@ -14,7 +14,7 @@ use SSE::Util qw(compare_ids mark_of);
 
 sub new ($class) {
     return bless { acked => {}, cut => {}, slowest => 0, examples => [], looked_at => {},
-        map { $_ => 0 } qw(slow published unanswered refused lost doubled reordered foreign excused gaps) }, $class;
+        map { $_ => 0 } qw(slow published streamed unanswered refused lost doubled reordered foreign excused gaps) }, $class;
 }
 
 # A report of a publisher.
@@ -35,6 +35,14 @@ sub take ($self, $kind, $channel, $data, $value = undef, $seconds = 0) {
     elsif ($kind eq 'cut') {
         $self->{unanswered}++;
         $self->{cut}{$channel}{$data} = 1;
+    }
+    elsif ($kind eq 'sent') {
+        $self->{streamed}++;
+        $self->{cut}{$channel}{$data} = 1;
+    }
+    elsif ($kind eq 'untaken') {
+        $self->{streamed}--;
+        delete $self->{cut}{$channel}{$data};
     }
     elsif ($kind eq 'refused') {
         $self->{refused}++;
