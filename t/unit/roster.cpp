@@ -1,5 +1,5 @@
-// The roster: workers that come, go, die, share marks and change them, in any order and cut off at any step,
-// over a model of the index that says which marks are on which channels. build: -DSSE_FAULTS
+// The roster: workers that come, go, die, share marks and change them, in any order and cut off at any step.
+// build: -DSSE_FAULTS
 #include <algorithm>
 #include <memory>
 #include <random>
