@@ -90,7 +90,7 @@ void sendAtOnce(ngx_http_request_t* r) noexcept {
 // acknowledged, and left to itself it takes a quarter of an hour. (QUIC has a limit of its own.)
 void limitSilence(ngx_http_request_t* r) noexcept {
     ngx_connection_t* c = r->connection;
-    if (c->fd == -1 || c->listening->sockaddr->sa_family == AF_UNIX) {
+    if (c->listening->type != SOCK_STREAM || c->listening->sockaddr->sa_family == AF_UNIX) {
         return;
     }
     auto limit = static_cast<unsigned>(std::min<ngx_msec_t>(locationConfig(r)->sendTimeout, INT_MAX));
