@@ -7,6 +7,7 @@
 #include "log/index.hpp"
 #include "sse/encode.hpp"
 #include "sse/validate.hpp"
+#include "worker/registry.hpp"
 
 namespace sse {
 
@@ -132,6 +133,11 @@ char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     size_t size = parseZoneSize(cf, command, words);
     ngx_uint_t channels = size == 0 ? 0 : parseZoneChannels(cf, command, words, size);
     if (channels == 0) {
+        return kError;
+    }
+    if (view(words[0]) == Registry::kZoneName) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is the module's own",
+                           &words[0]);
         return kError;
     }
     if (findZone(config, view(words[0])) != nullptr) {

@@ -19,6 +19,7 @@ my @bad = (
     ['sse_zone', 'sse_zone events 1x;'],
     ['sse_zone', 'sse_zone events 0;'],
     ['sse_zone', 'sse_zone events -1m;'],
+    ['sse_zone', 'sse_zone sse_workers 1m;',               '', qr/own/],
     ['sse_zone', 'sse_zone events 255k;',                   '', qr/small/],
     ['sse_zone', 'sse_zone events 1m channels=0;'],
     ['sse_zone', 'sse_zone events 1m channels=x;'],

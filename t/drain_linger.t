@@ -69,6 +69,23 @@ for my $via (qw(h1 unchunked tls)) {
     }
 }
 
+# What is answered without its body having been read.
+my %refused = (
+    'DELETE /sub?channel=c'     => 405,
+    'OPTIONS /sub?channel=c'    => 204,
+    'POST /pub?channel='        => 400,
+    'DELETE /pub?channel=never' => 404,
+    'GET /status'               => 200,
+);
+for my $request (sort keys %refused) {
+    subtest "$request with half of a body" => sub {
+        my $client = $server->connect->send_raw("$request HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf");
+        is $client->status, $refused{$request}, 'an answer';
+        leaves_in_time($client, sub ($client) { $client->write('x') });
+        $client->close;
+    };
+}
+
 for my $via (qw(h1 tls)) {
     subtest "a subscriber over $via with half of a body" => sub {
         my $head   = "GET /sub?channel=half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n";

@@ -1,11 +1,11 @@
-# A worker that has not looked at the newest records yet still tells the truth about the end of a channel.
+# A worker that has not looked at the newest records yet, or that cannot any more, tells the truth about the end of a channel.
 use v5.36;
 use lib 't/lib';
 use Test::More;
 use SSE::Nginx;
 use SSE::Process;
 
-sub finish_channel ($server, $channel) { $server->request(DELETE => "/pub?channel=$channel")->finish }
+sub finish_channel ($server, $channel, %option) { return $server->request(DELETE => "/pub?channel=$channel", %option)->finish }
 
 subtest 'what is left comes before the end' => sub {
     my $server = SSE::Nginx->start(subscribe => 'sse_start earliest;');
@@ -36,6 +36,70 @@ subtest 'a channel that lives again is not ended' => sub {
     my $late = $server->subscribe('/sub?channel=c', on => $connection);
     thaw($there);
     is $late->status, 200, 'who comes after that is not told to stay away for ever';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+subtest 'alive and ended again before the worker has looked' => sub {
+    my $server = SSE::Nginx->start(
+        workers   => 2,
+        locations => 'location = /both { sse_channel c d; }'
+    );
+    my ($here, $there) = $server->workers;
+    # c has ended, and stays in the worker's table for the sake of d.
+    my $both = $server->subscribe_on($there, '/both')->ready;
+    $server->publish('/pub?channel=d', 'alive');
+    my $first = $server->publish('/pub?channel=c', 'first life')->json->{id};
+    finish_channel($server, 'c');
+    my $connection = $server->connect_to($there);
+    is $server->get('/sub?channel=c', cursor => $first, on => $server->connect_to($there))->status, 204, 'ended';
+    my $publisher = $server->connect_to($here);
+    freeze($there);
+    $server->publish('/pub?channel=c', 'second life', on => $publisher);
+    finish_channel($server, 'c', on => $publisher);
+    my $late = $server->subscribe('/sub?channel=c', cursor => $first, on => $connection);
+    thaw($there);
+    is $late->wait_closed, 'clean', 'the stream ends';
+    is_deeply [$late->data(9, 0)], ['second life'], 'after what was left';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+subtest 'a blocked subscriber, and an end that is overwritten' => sub {
+    my $server = SSE::Nginx->start(zone => '512k', listen_flags => 'sndbuf=16k', subscribe => 'sse_heartbeat 1s;');
+    my $blocked = $server->subscribe('/sub?channel=c', rcvbuf => 8192)->ready->stall;
+    $server->publish('/pub?channel=c', 'x' x 20_000) for 1 .. 10;
+    finish_channel($server, 'c');
+    $server->publish('/pub?channel=other', 'x' x 20_000) for 1 .. 60;
+    $blocked->resume;
+    is $blocked->wait_closed(5), 'clean', 'it ends';
+    $blocked->close;
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+subtest 'the same, overwritten while the worker stands' => sub {
+    my $server = SSE::Nginx->start(workers => 2, zone => '512k', listen_flags => 'sndbuf=16k', subscribe => 'sse_heartbeat 1s;');
+    my ($here, $there) = $server->workers;
+    my $publisher = $server->connect_to($here);
+    my $blocked = $server->subscribe_on($there, '/sub?channel=c', rcvbuf => 8192)->ready->stall;
+    $server->publish('/pub?channel=c', 'x' x 20_000, on => $publisher) for 1 .. 10;
+    finish_channel($server, 'c', on => $publisher);
+    is $server->get('/sub?channel=c', on => $server->connect_to($there))->status, 204, 'the worker knows of the end';
+    my $tick = $server->subscribe_on($there, '/sub?channel=tick')->ready;
+    freeze($there);
+    $server->publish('/pub?channel=other', 'x' x 20_000, on => $publisher) for 1 .. 60;
+    $server->publish('/pub?channel=tick', 'now', on => $publisher);
+    thaw($there);
+    ok $tick->next_event, 'the worker has looked at the log';
+    $blocked->resume;
+    is $blocked->wait_closed(5), 'clean', 'it ends';
+    $blocked->close;
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+subtest 'a channel that has ended without an event' => sub {
+    my $server = SSE::Nginx->start;
+    my $subscriber = $server->subscribe('/sub?channel=c')->ready;
+    is $server->get('/pub?channel=c')->json->{last_id}, undef, 'no event, no id';
+    finish_channel($server, 'c');
+    is $server->get('/pub?channel=c')->json->{last_id}, undef, 'nor when it has ended';
     is_deeply [$server->stop], [], 'no trouble';
 };
 done_testing;

@@ -11,7 +11,8 @@ use SSE::Nginx;
 use SSE::Util;
 
 my $socket = tempdir(CLEANUP => 1) . '/socket';
-my $server = SSE::Nginx->start(
+my $megabytes = 16;
+my $server = SSE::Nginx->new(
     listen  => [qw(h1 unchunked tls h2c h2)],
     servers => "server { listen unix:$socket; location = /sub { sse_channel local; } }",
     http    => 'sse_zone events 4m; log_format reason "$sse_channel $sse_close_reason";',
@@ -21,9 +22,14 @@ access_log reasons.log reason;
         sse_send_timeout 2500ms;
         location = /sub    { sse_channel $arg_channel; }
         location = /pub    { sse_publish $arg_channel; }
+        location = /big    { alias big; access_log off; }
         location = /status { sse_status; access_log off; }
 END
 );
+
+$server->write_file(big => 'x' x ($megabytes << 20));
+$server->write_configuration;
+$server->launch or die 'nginx does not start';
 
 sub status ($name) { return $server->get('/status')->json->{$name} }
 
@@ -54,6 +60,20 @@ for my $via (qw(h1 unchunked tls)) {
     is $reason, 'slow', "$via: logged as one that took nothing for too long";
 }
 is status('slow_closes'), 3, 'and counted';
+# A kept connection has nginx's own limits again.
+subtest 'what comes after a stream' => sub {
+    my $kept = $server->connect('h1', rcvbuf => 4096);
+    $server->subscribe('/sub?channel=over', on => $kept)->ready;
+    $server->request(DELETE => '/pub?channel=over')->finish;
+    is $kept->wait_closed, 'clean', 'the stream ends';
+    $server->request(GET => '/big', on => $kept)->status;
+    $kept->stall;
+    my $start = time;
+    wait_until(sub { time - $start > 4 }, 'a pause that is longer than sse_send_timeout');
+    $kept->resume->finish;
+    is length $kept->body, $megabytes << 20, 'a client of something else may take its time';
+};
+
 subtest 'a socket that is not of TCP' => sub {
     my $local = IO::Socket::UNIX->new(Peer => $socket) or die "connect: $!";
     print {$local} "GET /sub HTTP/1.0\r\n\r\n";

@@ -5,6 +5,7 @@
 
 #include "config.hpp"
 #include "http/respond.hpp"
+#include "worker/worker.hpp"
 
 namespace sse {
 
@@ -69,7 +70,11 @@ ngx_int_t handleCors(ngx_http_request_t* r) noexcept {
     if (!added) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return isPreflight ? NGX_HTTP_NO_CONTENT : NGX_DECLINED;
+    if (!isPreflight) {
+        return NGX_DECLINED;
+    }
+    Worker::self().noteEnd(r);
+    return NGX_HTTP_NO_CONTENT;
 }
 
 } // namespace

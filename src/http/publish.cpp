@@ -54,6 +54,19 @@ ngx_int_t answerWith(ngx_http_request_t* r, std::string_view channel, const Chan
     return respond(r, NGX_HTTP_OK, {text, static_cast<size_t>(p - text)});
 }
 
+// Whether the newest event of a channel is still there; behind it there may be ends.
+bool hasEvent(const Log& log, const ChannelState& state) noexcept {
+    RecordHeader record;
+    uint64_t offset = state.newest;
+    while (offset != kNoOffset && log.read(offset, record) == ReadStatus::Ok) {
+        if (record.kind == RecordKind::Event) {
+            return true;
+        }
+        offset = record.previous;
+    }
+    return false;
+}
+
 ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     Zone& zone = *locationConfig(r)->zone;
     std::string_view channel = view(context.channel);
@@ -63,8 +76,7 @@ ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
         state = zone.log.find(zone.log.hash(channel));
     }
     context.subscribers = state.subscribers;
-    bool hasId = state.newest != kNoOffset;
-    return answerWith(r, channel, {"last_id", state.newestId, hasId, state.subscribers});
+    return answerWith(r, channel, {"last_id", state.newestId, hasEvent(zone.log, state), state.subscribers});
 }
 
 // Subscribers get what is left, then their streams end; when they come back they are told by a 204 to stay

@@ -1,6 +1,7 @@
 #include "http/respond.hpp"
 
 #include "sse/percent.hpp"
+#include "worker/worker.hpp"
 
 namespace sse {
 
@@ -26,6 +27,7 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view jso
     ngx_str_t type = ngx_string("application/json");
     ngx_http_complex_value_t body{};
     body.value = ngxString(json);
+    Worker::self().noteEnd(r);
     return ngx_http_send_response(r, status, &type, &body);
 }
 
@@ -50,6 +52,7 @@ ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept
     if (!addHeader(r, "Allow", allowed)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    Worker::self().noteEnd(r);
     return r->method == NGX_HTTP_OPTIONS ? NGX_HTTP_NO_CONTENT
                                          : refuse(r, NGX_HTTP_NOT_ALLOWED, "the method is not allowed here");
 }

@@ -1,5 +1,8 @@
 #include "http/stream.hpp"
 
+#include <algorithm>
+#include <climits>
+
 #include "http/bypass.hpp"
 
 namespace sse {
@@ -172,8 +175,27 @@ void Stream::giveUp() noexcept {
     }
 }
 
+// A client whose network goes away sends neither FIN nor RST. Only the kernel can tell, from what is not
+// acknowledged, and left to itself it takes a quarter of an hour. (QUIC has a limit of its own.)
+void Stream::setSilenceLimit(ngx_msec_t limit) noexcept {
+    if (connection_->listening->type != SOCK_STREAM ||
+        connection_->listening->sockaddr->sa_family == AF_UNIX) {
+        return;
+    }
+    auto value = static_cast<unsigned>(std::min<ngx_msec_t>(limit, INT_MAX));
+    if (setsockopt(connection_->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value)) == -1) {
+        (void)ngx_connection_error(connection_, ngx_socket_errno,
+                                   const_cast<char*>("setsockopt(TCP_USER_TIMEOUT) failed"));
+    }
+}
+
+// What comes next on a connection that is kept has other limits. (One of HTTP/2 keeps ours: it may have other
+// streams.)
 ngx_int_t Stream::finish() noexcept {
     stopWaiting();
+    if (request_->keepalive && transportOf(request_) == connection_) {
+        setSilenceLimit(0);
+    }
     return ngx_http_send_special(request_, NGX_HTTP_LAST);
 }
 

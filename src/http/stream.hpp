@@ -27,6 +27,9 @@ public:
 
     void open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept;
 
+    // From here on a client that acknowledges nothing for as long as it may stand still is gone.
+    void limitSilence() noexcept { setSilenceLimit(sendTimeout_); }
+
     // Sends a batch and keeps it until it is through. Only while not blocked.
     Status send(BatchRef batch) noexcept;
 
@@ -62,6 +65,7 @@ private:
     void stopWaiting() noexcept;
     void decideWay() noexcept;
     void watchProgress() noexcept;
+    void setSilenceLimit(ngx_msec_t limit) noexcept;
 
     // What a direct send looks at comes first: it happens for one subscriber after another, and each line of
     // memory counts.

@@ -1,7 +1,4 @@
 // sse_channel: the content handler of a subscribing location.
-#include <algorithm>
-#include <climits>
-
 #include "config.hpp"
 #include "http/arrival.hpp"
 #include "http/context.hpp"
@@ -86,20 +83,6 @@ void sendAtOnce(ngx_http_request_t* r) noexcept {
     }
 }
 
-// A client whose network goes away sends neither FIN nor RST. Only the kernel can tell, from what is not
-// acknowledged, and left to itself it takes a quarter of an hour. (QUIC has a limit of its own.)
-void limitSilence(ngx_http_request_t* r) noexcept {
-    ngx_connection_t* c = r->connection;
-    if (c->listening->type != SOCK_STREAM || c->listening->sockaddr->sa_family == AF_UNIX) {
-        return;
-    }
-    auto limit = static_cast<unsigned>(std::min<ngx_msec_t>(locationConfig(r)->sendTimeout, INT_MAX));
-    if (setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit)) == -1) {
-        (void)ngx_connection_error(c, ngx_socket_errno,
-                                   const_cast<char*>("setsockopt(TCP_USER_TIMEOUT) failed"));
-    }
-}
-
 // NGX_OK: the header is sent, and the stream may begin.
 ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     if (!setHeaders(r, &subscriber)) {
@@ -119,7 +102,6 @@ ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
         return rc;
     }
     sendAtOnce(r);
-    limitSilence(r);
     if (!subscriber.begin()) {
         return subscriber.conclude();
     }

@@ -42,7 +42,7 @@ EventId Catchup::takeStock(Feed& feed, ReplayChannel* channels) noexcept {
         channel->name = live.nameView();
         channel->hash = live.hash;
         channel->state = zone.log.state(live.entry);
-        live.ended = live.ended && zone.log.hasEnded(channel->state, channel->name); // or it lives again
+        feed.tail->reviewEnd(live, channel->state);
     }
     return zone.log.lastId();
 }

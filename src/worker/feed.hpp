@@ -24,6 +24,7 @@ struct LiveChannel {
     uint32_t announced; // how many of them the index knows of
     uint32_t census;    // in which census
     bool ended;         // its newest record is its end, and has been looked at
+    EventId lastId;     // then: of the newest event before
     uint8_t nameLength;
     char name[1];
 

@@ -49,8 +49,7 @@ bool isAlive(int64_t pid) noexcept {
 } // namespace
 
 ngx_shm_zone_t* Registry::addZone(ngx_conf_t* cf) noexcept {
-    static char name[] = "sse_workers";
-    ngx_str_t zoneName = ngxString(name);
+    ngx_str_t zoneName = ngxString(kZoneName);
     size_t size = sizeof(RosterMemory) + 16 * ngx_pagesize; // the rest is for the slab pool itself
     ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &zoneName, size, &ngx_http_sse_module);
     if (zone != nullptr) {

@@ -13,6 +13,8 @@ class Registry {
 public:
     using LeftBehind = Roster::LeftBehind;
 
+    static constexpr std::string_view kZoneName = "sse_workers"; // of the shared memory
+
     // While the configuration is read: asks nginx for the zone that holds the entries.
     static ngx_shm_zone_t* addZone(ngx_conf_t* cf) noexcept;
 

@@ -1,5 +1,8 @@
 #include "worker/roster.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "log/fault.hpp"
 
 namespace sse {
@@ -93,12 +96,16 @@ uint32_t Roster::useCurrentMark() noexcept {
     return mark;
 }
 
+// It has an entry, and so is missed when it dies, before it takes anything else.
 Roster::LeftBehind Roster::claim() noexcept {
-    const LeftBehind left = takeLeftBehind();
+    LeftBehind own;
     for (uint32_t i = 0; i < kOwnMarks && !hasEntry(); ++i) {
-        if (left.has(i) || at(i).pid.load() == 0) {
+        const bool isDirty = isLeftBehind(i);
+        if (isDirty || at(i).pid.load() == 0) {
             take(i, i, false);
             index_ = i;
+            own.counts = isDirty;
+            own.marks[i / 64] |= uint64_t{isDirty} << i % 64;
         }
     }
     if (!hasEntry()) {
@@ -108,6 +115,10 @@ Roster::LeftBehind Roster::claim() noexcept {
             index_ = i;
         }
     }
+    LeftBehind left = takeLeftBehind();
+    left.counts = left.counts || own.counts;
+    std::transform(left.marks.begin(), left.marks.end(), own.marks.begin(), left.marks.begin(),
+                   std::bit_or());
     return left;
 }
 
@@ -169,7 +180,7 @@ void Roster::finishChange() noexcept {
 bool Roster::wantsTurn(bool crowded, uint64_t now) const noexcept {
     const uint32_t mark = currentMark();
     return at(mark).pid.load() != 0 && at(otherMark()).pid.load() == 0 &&
-           ((crowded && now >= memory_->turnedAt.load() + kTurnTime) || !isUsed(mark));
+           ((crowded && now - memory_->turnedAt.load() >= kTurnTime) || !isUsed(mark));
 }
 
 void Roster::turnOver(bool crowded, uint64_t now) noexcept {

@@ -131,6 +131,7 @@ bool Subscriber::startPosition(EventId& position) const noexcept {
 
 bool Subscriber::begin() noexcept {
     stream_.request()->write_event_handler = onWrite;
+    stream_.limitSilence();
     bool open = advance();
     if (open && Worker::self().leaving()) {
         noteReason(CloseReason::Drain);
@@ -226,12 +227,17 @@ void Subscriber::onLeave(Leaver& leaver, bool force) noexcept {
     self.close();
 }
 
-// The client has said something, or is gone. What the kernel has given up it closes with that error.
+// The client has said something, or is gone. What the kernel has given up it closes with that error. (nginx
+// would ask for it once more, and not be told.)
 void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     int error = 0;
     socklen_t size = sizeof(error);
     if (getsockopt(request->connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
         contextOf(request)->subscriber->noteSlow();
+    }
+    if (error != 0) {
+        request->connection->read->error = 1;
+        ngx_log_error(NGX_LOG_INFO, request->connection->log, error, "sse: the connection is gone");
     }
     ngx_http_test_reading(request);
 }

@@ -84,6 +84,7 @@ bool Tail::take(const RecordHeader& header) noexcept {
             continue;
         }
         channel->ended = header.kind == RecordKind::End && isNewest(header);
+        channel->lastId = header.previousId;
         for (ngx_queue_t* q = ngx_queue_head(&channel->feeds); q != ngx_queue_sentinel(&channel->feeds);
              q = ngx_queue_next(q)) {
             if (!collect(*queueItem<FeedLink>(q, offsetof(FeedLink, inChannel))->feed, header)) {
@@ -140,7 +141,7 @@ void Tail::lose() noexcept {
     for (uint32_t entry = 0; entry < entries; ++entry) {
         for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
             ZoneLock lock(*zone_);
-            channel->ended = hasEndedHere(zone_->log.state(entry), channel->nameView());
+            reviewEnd(*channel, zone_->log.state(entry));
         }
     }
     for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_); q = ngx_queue_next(q)) {

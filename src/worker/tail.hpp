@@ -42,6 +42,9 @@ public:
     // Marks this worker as a listener of all of its channels, by that mark as well.
     void listenAs(uint32_t mark) noexcept;
 
+    // Decides once more whether a channel has ended, from what the index knows of it now.
+    void reviewEnd(LiveChannel& channel, const ChannelState& state) const noexcept;
+
     // Whether the log has something that was not looked at.
     bool behind() const noexcept { return zone_->log.head() != position_; }
 
@@ -62,8 +65,6 @@ private:
     Feed* findFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;
     void dropFeed(Feed* feed) noexcept;
-
-    bool hasEndedHere(const ChannelState& state, std::string_view name) const noexcept;
 
     bool scan() noexcept;
     bool take(const RecordHeader& header) noexcept;

@@ -167,7 +167,7 @@ LiveChannel* Tail::makeChannel(const ChannelState& state, uint64_t hash, std::st
     std::memcpy(channel->name, name.data(), name.size());
     ngx_queue_init(&channel->feeds);
 
-    channel->ended = hasEndedHere(state, name);
+    reviewEnd(*channel, state);
 
     channel->sameEntry = live_[state.entry];
     live_[state.entry] = channel;
@@ -175,9 +175,15 @@ LiveChannel* Tail::makeChannel(const ChannelState& state, uint64_t hash, std::st
     return channel;
 }
 
-// An end that has not been looked at yet comes behind the events before it.
-bool Tail::hasEndedHere(const ChannelState& state, std::string_view name) const noexcept {
-    return zone_->log.hasEnded(state, name) && state.newest < position_;
+// An end that has not been looked at yet comes behind the events before it. One that is not in the ring any
+// more was an end all the same, unless the channel has lived again since.
+void Tail::reviewEnd(LiveChannel& channel, const ChannelState& state) const noexcept {
+    if (state.newest == kNoOffset) {
+        channel.ended = channel.ended && state.newestId == channel.lastId;
+        return;
+    }
+    channel.ended = state.newest < position_ && zone_->log.hasEnded(state, channel.nameView());
+    channel.lastId = state.newestId;
 }
 
 // Frees a channel that no feed has any more.

@@ -246,10 +246,17 @@ void Worker::add(Leaver& leaver) noexcept {
     }
 }
 
-// A client that has not sent all of its request may go on doing so for long after the end.
 void Worker::remove(Leaver& leaver, ngx_http_request_t* request) noexcept {
     ngx_queue_remove(&leaver.link);
-    if (leaving() || request->main->reading_body || request->main->discard_body) {
+    noteEnd(request);
+}
+
+// A client that has not sent all of its request may go on doing so for long after the end.
+void Worker::noteEnd(ngx_http_request_t* request) noexcept {
+    const ngx_http_request_t& main = *request->main;
+    bool hasBody = main.headers_in.content_length_n > 0 || main.headers_in.chunked;
+    bool unread = main.reading_body || main.discard_body || (hasBody && main.request_body == nullptr);
+    if (config_ != nullptr && (leaving() || unread)) { // without a zone there is nothing to leave
         lingering_.watch(request);
     }
 }

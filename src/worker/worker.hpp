@@ -36,6 +36,8 @@ public:
     void add(Leaver& leaver) noexcept;
     // It ends, and its request with it or soon.
     void remove(Leaver& leaver, ngx_http_request_t* request) noexcept;
+    // A request of ours is answered.
+    void noteEnd(ngx_http_request_t* request) noexcept;
     // Whether it is leaving: what begins now should end at once.
     bool leaving() const noexcept { return ngx_exiting || draining_; }
 

@@ -375,6 +375,37 @@ void deathOverASharedMark(void**) {
     assert_in_range(step, 3, 100);
 }
 
+[[gnu::noinline]] bool claimUntil(Roster& roster, uint64_t step) {
+    stepsToLive = step;
+    if (setjmp(death) == 0) {
+        roster.claim();
+        stepsToLive = 0;
+        return true;
+    }
+    return false;
+}
+
+// A worker that shared its mark is dead, and its successor dies at each step of coming: somebody is told that
+// the counts are void.
+void deathInAClaim(void**) {
+    uint64_t step = 0;
+    for (bool done = false; !done;) {
+        auto memory = std::make_unique<RosterMemory>();
+        std::vector<Roster> rosters = makeRosters(*memory, Roster::kOwnMarks + 2);
+        const int64_t dead = Roster::kOwnMarks + 1;
+        living.erase(dead);
+        const int64_t pid = 1000;
+        living.insert(pid);
+        Roster successor(*memory, Roster::Process{pid, dead - 1, isAlive});
+        done = claimUntil(successor, ++step);
+        living.erase(pid);
+        if (!rosters[2].takeLeftBehind().counts) {
+            print_message("step %u: nobody is told\n", static_cast<unsigned>(step));
+            fail();
+        }
+    }
+}
+
 void countsOfTheDeadAreVoid(void**) {
     auto memory = std::make_unique<RosterMemory>();
     std::vector<Roster> rosters = makeRosters(*memory, Roster::kOwnMarks + 2);
@@ -489,6 +520,7 @@ int main() {
         cmocka_unit_test_setup(everybodyHasAPlace, reset),
         cmocka_unit_test_setup(aPlaceIsTakenOver, reset),
         cmocka_unit_test_setup(deathOverASharedMark, reset),
+        cmocka_unit_test_setup(deathInAClaim, reset),
         cmocka_unit_test_setup(countsOfTheDeadAreVoid, reset),
         cmocka_unit_test_setup(sharedMarksAreGivenBack, reset),
         cmocka_unit_test_setup(sharedMarksTakeTurns, reset),
