@@ -137,13 +137,7 @@ bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
 // The ring has passed us. Each subscriber finds out by the index what it has really missed.
 void Tail::lose() noexcept {
     position_ = zone_->log.head();
-    uint32_t entries = zone_->log.figures().channelCapacity;
-    for (uint32_t entry = 0; entry < entries; ++entry) {
-        for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
-            ZoneLock lock(*zone_);
-            reviewEnd(*channel, zone_->log.state(entry));
-        }
-    }
+    reviewEnds();
     for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_); q = ngx_queue_next(q)) {
         Feed& feed = *queueItem<Feed>(q, offsetof(Feed, all));
         takePending(feed);

@@ -58,6 +58,8 @@ private:
     LiveChannel* findChannel(uint32_t entry, std::string_view name) noexcept;
     LiveChannel* makeChannel(const ChannelState& state, uint64_t hash, std::string_view name) noexcept;
     void dropChannel(LiveChannel* channel) noexcept;
+    void unlisten(uint32_t entry) noexcept;
+    void reviewEnds() noexcept;
     void announce(LiveChannel& channel) noexcept;
     template <typename F>
     void eachChannel(F&& visit) noexcept;

@@ -154,10 +154,7 @@ LiveChannel* Tail::makeChannel(const ChannelState& state, uint64_t hash, std::st
     auto* channel =
         static_cast<LiveChannel*>(ngx_calloc(offsetof(LiveChannel, name) + name.size(), ngx_cycle->log));
     if (channel == nullptr) {
-        if (live_[state.entry] == nullptr && Worker::self().registry().hasOwnMark()) {
-            ZoneLock lock(*zone_);
-            zone_->log.unlisten(state.entry, Worker::self().registry().mark());
-        }
+        unlisten(state.entry);
         return nullptr;
     }
     channel->hash = hash;
@@ -186,6 +183,19 @@ void Tail::reviewEnd(LiveChannel& channel, const ChannelState& state) const noex
     channel.lastId = state.newestId;
 }
 
+void Tail::reviewEnds() noexcept {
+    eachChannel([this](LiveChannel& channel) { reviewEnd(channel, zone_->log.state(channel.entry)); });
+}
+
+// Takes our mark back from an entry of which we have no channel any more. A mark that many workers share
+// cannot be taken back by one of them.
+void Tail::unlisten(uint32_t entry) noexcept {
+    if (live_[entry] == nullptr && Worker::self().registry().hasOwnMark()) {
+        ZoneLock lock(*zone_);
+        zone_->log.unlisten(entry, Worker::self().registry().mark());
+    }
+}
+
 // Frees a channel that no feed has any more.
 void Tail::dropChannel(LiveChannel* channel) noexcept {
     if (channel->feedCount != 0) {
@@ -197,11 +207,7 @@ void Tail::dropChannel(LiveChannel* channel) noexcept {
     }
     *place = channel->sameEntry;
     --liveCount_;
-    // A mark that many workers share cannot be taken back by one of them.
-    if (live_[channel->entry] == nullptr && Worker::self().registry().hasOwnMark()) {
-        ZoneLock lock(*zone_);
-        zone_->log.unlisten(channel->entry, Worker::self().registry().mark());
-    }
+    unlisten(channel->entry);
     ngx_free(channel);
 }
 
