@@ -106,8 +106,8 @@ bool isGone(ngx_pid_t pid) noexcept {
 void seizeFromDead(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept {
     auto holder = static_cast<ngx_pid_t>(*mutex->lock);
     if (holder != 0 && isGone(holder) && ngx_shmtx_force_unlock(mutex, holder)) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "shared memory zone \"%V\" was locked by %P",
-                      &shared.shm.name, holder);
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse: zone \"%V\" was locked by %P", &shared.shm.name,
+                      holder);
     }
 }
 

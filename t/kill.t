@@ -9,7 +9,7 @@ use SSE::Util;
 
 my $server = SSE::Nginx->start(workers => 4, listen => [qw(h1 tls h2c)], zone => '16m');
 # nginx says so when it has freed the lock of a worker that died with it.
-$server->allow(qr/exited on signal 9/, qr/shared memory zone "events" was locked by/);
+$server->allow(qr/exited on signal 9/, qr/zone "events" was locked by/);
 seed();
 
 # Publishes numbers until told to stop; what was not acknowledged is tried again, so that a number may come twice.

@@ -44,7 +44,7 @@ sub leave_with_lock ($name, %reload) {
         is scalar(grep { $_->closed ne 'clean' } @others), 0, 'which end as they should';
         ok eval { $server->wait_gone(@old); 1 }, 'all old workers are gone';
         note sprintf 'after %.1f s', time - $start;
-        like $server->log_since($mark), qr/zone "events" was locked by \d+/, 'and one has said why';
+        like $server->log_since($mark), qr/sse: zone "events" was locked by \d+/, 'and one has said why';
         is_deeply [$server->stop], [], 'no other trouble';
     };
 }

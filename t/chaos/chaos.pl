@@ -62,7 +62,7 @@ my $server = SSE::Nginx->start(
     publish      => $crash,
     locations    => "location = /lines { sse_publish \$arg_channel; sse_framing lines; client_max_body_size 0; $crash }",
 );
-$server->allow(qr/exited on signal 9/, qr/shared memory zone "\w+" was locked by/);
+$server->allow(qr/exited on signal 9/, qr/zone "\w+" was locked by/);
 $server->allow(qr/unknown directive "rubbish"/) if grep { $_ eq 'badconf' } @kinds;
 
 my $load    = Chaos::Load->start(%option, server => $server);
