@@ -60,6 +60,7 @@ for my $via (qw(h1 unchunked tls)) {
     is $reason, 'slow', "$via: logged as one that took nothing for too long";
 }
 is status('slow_closes'), 3, 'and counted';
+
 # A kept connection has nginx's own limits again.
 subtest 'what comes after a stream' => sub {
     my $kept = $server->connect('h1', rcvbuf => 4096);

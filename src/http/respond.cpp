@@ -52,9 +52,11 @@ ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept
     if (!addHeader(r, "Allow", allowed)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (r->method != NGX_HTTP_OPTIONS) {
+        return refuse(r, NGX_HTTP_NOT_ALLOWED, "the method is not allowed here");
+    }
     Worker::self().noteEnd(r);
-    return r->method == NGX_HTTP_OPTIONS ? NGX_HTTP_NO_CONTENT
-                                         : refuse(r, NGX_HTTP_NOT_ALLOWED, "the method is not allowed here");
+    return NGX_HTTP_NO_CONTENT;
 }
 
 bool addHeader(ngx_http_request_t* r, std::string_view name, std::string_view value) noexcept {
