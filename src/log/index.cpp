@@ -147,23 +147,23 @@ void Index::evicted(uint64_t offset, const RecordHeader& record) noexcept {
     }
 }
 
-void Index::addListener(uint32_t number, uint32_t worker) noexcept {
+void Index::addListener(uint32_t number, uint32_t listener) noexcept {
     IndexEntry& entry = entries_[number];
     if (reusable(entry)) {
         add(zone_->inUse, 1);
     }
     faultPoint("listener: counted");
-    entry.listeners[worker / 64] |= uint64_t{1} << worker % 64;
+    entry.listeners[listener / 64] |= uint64_t{1} << listener % 64;
     faultPoint("listener: added");
 }
 
-void Index::removeListener(uint32_t number, uint32_t worker) noexcept {
+void Index::removeListener(uint32_t number, uint32_t listener) noexcept {
     IndexEntry& entry = entries_[number];
-    const uint64_t bit = uint64_t{1} << worker % 64;
-    if ((entry.listeners[worker / 64] & bit) == 0) {
+    const uint64_t bit = uint64_t{1} << listener % 64;
+    if ((entry.listeners[listener / 64] & bit) == 0) {
         return;
     }
-    entry.listeners[worker / 64] &= ~bit;
+    entry.listeners[listener / 64] &= ~bit;
     faultPoint("listener: removed");
     if (!isListenedTo(entry)) {
         entry.subscribers = 0;

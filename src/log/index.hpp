@@ -16,18 +16,18 @@
 
 namespace sse {
 
-// So many marks there are for workers; of more workers some have to share one.
-inline constexpr uint32_t kMaxWorkers = 128;
+// Listeners are numbered below this. A number stands for a worker, or for several that share it.
+inline constexpr uint32_t kMaxListeners = 128;
 
-using WorkerSet = std::array<uint64_t, kMaxWorkers / 64>;
+using ListenerSet = std::array<uint64_t, kMaxListeners / 64>;
 
 struct IndexEntry {
     uint64_t hash;
     uint64_t
         newest; // offset of the channel's newest record, kNoOffset if it has none; below the tail: evicted
-    EventId newestId;     // of its newest event; without records: of the newest one it may have had and lost
-    WorkerSet listeners;  // which worker entries have a subscriber here
-    uint32_t subscribers; // how many subscribers, valid if `census` is the log's current one
+    EventId newestId;      // of its newest event; without records: of the newest one it may have had and lost
+    ListenerSet listeners; // who has a subscriber here
+    uint32_t subscribers;  // how many subscribers, valid if `census` is the log's current one
     uint32_t census;
     uint32_t nextInBucket; // kNotLinked: the entry is nobody's
     uint32_t nextInQueue;  // of the queue of entries that may be reused; kNotQueued
@@ -59,8 +59,8 @@ public:
     // The record at `offset` is about to be overwritten.
     void evicted(uint64_t offset, const RecordHeader& record) noexcept;
 
-    void addListener(uint32_t number, uint32_t worker) noexcept;
-    void removeListener(uint32_t number, uint32_t worker) noexcept;
+    void addListener(uint32_t number, uint32_t listener) noexcept;
+    void removeListener(uint32_t number, uint32_t listener) noexcept;
 
     // Subscribers of an entry by the current census.
     uint32_t subscribers(uint32_t entry) const noexcept;

@@ -32,20 +32,20 @@ ChannelState Log::find(uint64_t hash) noexcept {
     return look(index().find(hash));
 }
 
-ChannelState Log::listen(uint64_t hash, uint32_t worker) noexcept {
+ChannelState Log::listen(uint64_t hash, uint32_t listener) noexcept {
     begin();
-    const uint32_t entry = worker < kMaxWorkers ? index().findOrMake(hash) : kNoEntry;
+    const uint32_t entry = listener < kMaxListeners ? index().findOrMake(hash) : kNoEntry;
     if (entry != kNoEntry) {
-        index().addListener(entry, worker);
+        index().addListener(entry, listener);
     }
     end();
     return look(entry);
 }
 
-void Log::unlisten(uint32_t entry, uint32_t worker) noexcept {
+void Log::unlisten(uint32_t entry, uint32_t listener) noexcept {
     begin();
-    if (entry < header_->used && worker < kMaxWorkers) {
-        index().removeListener(entry, worker);
+    if (entry < header_->used && listener < kMaxListeners) {
+        index().removeListener(entry, listener);
     }
     end();
 }
@@ -62,11 +62,11 @@ void Log::count(uint32_t entry, int32_t change) noexcept {
     faultPoint("count: valid");
 }
 
-bool Log::forgetWorker(uint32_t worker, uint32_t from, uint32_t count) noexcept {
+bool Log::forgetListener(uint32_t listener, uint32_t from, uint32_t count) noexcept {
     begin();
     const uint64_t until = std::min<uint64_t>(uint64_t{from} + count, header_->used);
-    for (uint32_t entry = from; worker < kMaxWorkers && entry < until; ++entry) {
-        index().removeListener(entry, worker);
+    for (uint32_t entry = from; listener < kMaxListeners && entry < until; ++entry) {
+        index().removeListener(entry, listener);
     }
     end();
     return until < header_->used;

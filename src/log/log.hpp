@@ -48,7 +48,7 @@ enum class AppendStatus {
 struct Appended {
     AppendStatus status = AppendStatus::Ok;
     EventId id;
-    WorkerSet listeners{};    // whom to wake
+    ListenerSet listeners{};  // whom to wake
     uint32_t subscribers = 0; // of the channel, all workers together
 };
 
@@ -132,9 +132,9 @@ public:
     // Marks a worker as a listener of a channel, making the index entry if there is none. The entry stays
     // until the last listener has left. state.entry is kNoEntry if the index is full of channels that are
     // listened to.
-    ChannelState listen(uint64_t hash, uint32_t worker) noexcept;
+    ChannelState listen(uint64_t hash, uint32_t listener) noexcept;
     // Takes that mark back.
-    void unlisten(uint32_t entry, uint32_t worker) noexcept;
+    void unlisten(uint32_t entry, uint32_t listener) noexcept;
     // Adds to (or takes from) the subscribers of an entry. Before the unlisten: afterwards it may be another
     // channel's.
     void count(uint32_t entry, int32_t change) noexcept;
@@ -144,9 +144,9 @@ public:
     ChannelState find(uint64_t hash) noexcept;
     ChannelState state(uint32_t entry) noexcept;
 
-    // A worker has died: clears its marks on entries [from, from + count), returns whether there are more. In
-    // slices, so that nobody waits long for the lock.
-    bool forgetWorker(uint32_t worker, uint32_t from, uint32_t count) noexcept;
+    // A listener is no more: takes back its marks on entries [from, from + count), returns whether there are
+    // more. In slices, so that nobody waits long for the lock.
+    bool forgetListener(uint32_t listener, uint32_t from, uint32_t count) noexcept;
     // Starts a new census: all subscriber counts are void until the workers have announced theirs again.
     void beginCensus() noexcept;
 

@@ -110,7 +110,7 @@ void Registry::cleared(const LeftBehind& left) noexcept {
 
 uint32_t Registry::beginChange(bool stays) noexcept {
     if (!roster_.wantsChange(stays)) {
-        return kMaxWorkers;
+        return kMaxListeners;
     }
     ZoneLock lock(*zone_);
     return roster_.beginChange(stays);
@@ -141,7 +141,7 @@ void Registry::signal(uint32_t worker) noexcept {
     [[maybe_unused]] ssize_t written = write(eventfds[worker], &one, sizeof(one));
 }
 
-bool Registry::wake(const WorkerSet& workers) noexcept {
+bool Registry::wake(const ListenerSet& workers) noexcept {
     bool self = false;
     roster_.each(workers, [this, &self](uint32_t worker) {
         if (worker == roster_.index()) {

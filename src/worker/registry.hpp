@@ -45,7 +45,7 @@ public:
     int eventfd() const noexcept;
 
     // Wakes the workers of that set, except this one. Returns whether this one was among them.
-    bool wake(const WorkerSet& workers) noexcept;
+    bool wake(const ListenerSet& workers) noexcept;
     void wakeAll() noexcept;
 
     // For the status page: visit(entry, whether its worker is alive), each worker once.

@@ -35,7 +35,7 @@ bool Roster::isLeftBehind(uint32_t index) const noexcept {
 void Roster::take(uint32_t index, uint32_t mark, bool held) noexcept {
     WorkerEntry& entry = at(index);
     if (index >= end()) {
-        memory_->used.store(index + 1 - kMaxWorkers);
+        memory_->used.store(index + 1 - kMaxListeners);
         faultPoint("take: counted");
     }
     entry.pid.store(self_.pid);
@@ -67,7 +67,7 @@ Roster::LeftBehind Roster::takeLeftBehind() noexcept {
             continue;
         }
         left.counts = left.counts || !isShared(i);
-        if (i < kMaxWorkers) {
+        if (i < kMaxListeners) {
             take(i, i, true);
             left.marks[i / 64] |= uint64_t{1} << i % 64;
         } else {
@@ -109,7 +109,7 @@ Roster::LeftBehind Roster::claim() noexcept {
         }
     }
     if (!hasEntry()) {
-        const uint32_t i = findFree(kMaxWorkers, RosterMemory::kCapacity);
+        const uint32_t i = findFree(kMaxListeners, RosterMemory::kCapacity);
         if (i != kNoEntry) {
             take(i, useCurrentMark(), false);
             index_ = i;
@@ -123,7 +123,7 @@ Roster::LeftBehind Roster::claim() noexcept {
 }
 
 void Roster::cleared(const LeftBehind& left) noexcept {
-    for (uint32_t mark = 0; mark < kMaxWorkers; ++mark) {
+    for (uint32_t mark = 0; mark < kMaxListeners; ++mark) {
         if (left.has(mark) && mark != index_) {
             at(mark).pid.store(0);
             faultPoint("cleared: free");
@@ -146,7 +146,7 @@ bool Roster::wantsChange(bool stays) const noexcept {
 }
 
 uint32_t Roster::beginChange(bool stays) noexcept {
-    next_ = kMaxWorkers;
+    next_ = kMaxListeners;
     if (!wantsChange(stays)) {
         return next_;
     }

@@ -3,8 +3,8 @@
 //
 // An entry per worker process of any generation: its pid, the flag that keeps wake-ups to one write per
 // batch, and its counters. The index has 128 marks. The entries below kOwnMarks have one of their own, equal
-// to their number; all workers behind kMaxWorkers share a mark, and move to an entry with its own when one is
-// free.
+// to their number; all workers behind kMaxListeners share a mark, and move to an entry with its own when one
+// is free.
 //
 // A shared mark cannot be taken back by a worker for a channel, for another may listen there as well. So
 // there are two of them, which take turns. Who comes is given the current one. When they are turned over,
@@ -41,17 +41,17 @@ static_assert(std::atomic<uint64_t>::is_always_lock_free);
 // Valid when it is all zeros.
 struct RosterMemory {
     // nginx has no more processes (NGX_MAX_PROCESSES), so that each finds one.
-    static constexpr uint32_t kCapacity = kMaxWorkers + 1024;
+    static constexpr uint32_t kCapacity = kMaxListeners + 1024;
 
     alignas(64) std::atomic<uint32_t> turn; // odd: the second of the shared marks is the current one
-    std::atomic<uint32_t> used;             // entries behind kMaxWorkers that were ever used
+    std::atomic<uint32_t> used;             // entries behind kMaxListeners that were ever used
     std::atomic<uint64_t> turnedAt;         // in milliseconds
     WorkerEntry entries[kCapacity];
 };
 
 class Roster {
 public:
-    static constexpr uint32_t kOwnMarks = kMaxWorkers - 2;
+    static constexpr uint32_t kOwnMarks = kMaxListeners - 2;
     // The shared marks are turned over so often, if at all.
     static constexpr uint64_t kTurnTime = 5000;
 
@@ -63,7 +63,7 @@ public:
 
     // What has to be put right.
     struct LeftBehind {
-        WorkerSet marks{};   // to be cleared from the index of all zones, then given back by cleared()
+        ListenerSet marks{}; // to be cleared from the index of all zones, then given back by cleared()
         bool counts = false; // the subscribers of somebody who died are still counted
         bool has(uint32_t mark) const noexcept { return (marks[mark / 64] >> mark % 64 & 1) != 0; }
     };
@@ -83,7 +83,7 @@ public:
     void release() noexcept;
 
     // For a worker whose mark is shared: if there is a better one it is returned, to be put on all of its
-    // channels; then the change is finished. Only who stays takes a mark of its own. kMaxWorkers: none.
+    // channels; then the change is finished. Only who stays takes a mark of its own. kMaxListeners: none.
     uint32_t beginChange(bool stays) noexcept;
     void finishChange() noexcept;
     bool wantsChange(bool stays) const noexcept; // needs no lock
@@ -98,18 +98,18 @@ public:
     bool hasEntry() const noexcept { return index_ != kNoEntry; }
     uint32_t index() const noexcept { return index_; }
     WorkerEntry& at(uint32_t index) const noexcept { return memory_->entries[index]; }
-    uint32_t end() const noexcept { return kMaxWorkers + memory_->used.load(); }
+    uint32_t end() const noexcept { return kMaxListeners + memory_->used.load(); }
 
     // By which this worker is marked as a listener; none without an entry.
-    uint32_t mark() const noexcept { return hasEntry() ? at(index_).mark.load() : kMaxWorkers; }
-    static bool isShared(uint32_t mark) noexcept { return mark >= kOwnMarks && mark < kMaxWorkers; }
+    uint32_t mark() const noexcept { return hasEntry() ? at(index_).mark.load() : kMaxListeners; }
+    static bool isShared(uint32_t mark) noexcept { return mark >= kOwnMarks && mark < kMaxListeners; }
 
     // Whether it is a living worker's.
     bool isWorker(uint32_t index) const noexcept;
 
     // Calls visit(index) for the workers of that set.
     template <typename F>
-    void each(const WorkerSet& workers, F&& visit) const noexcept {
+    void each(const ListenerSet& workers, F&& visit) const noexcept {
         for (uint32_t word = 0; word < workers.size(); ++word) {
             for (uint64_t bits = workers[word]; bits != 0; bits &= bits - 1) {
                 uint32_t mark = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
@@ -121,7 +121,7 @@ public:
 private:
     template <typename F>
     void eachSharing(uint32_t mark, F&& visit) const noexcept {
-        for (uint32_t i = kMaxWorkers; i < end(); ++i) {
+        for (uint32_t i = kMaxListeners; i < end(); ++i) {
             if (at(i).pid.load() != 0 && at(i).mark.load() == mark) {
                 visit(i);
             }
@@ -139,7 +139,7 @@ private:
     RosterMemory* memory_ = nullptr;
     Process self_{};
     uint32_t index_ = kNoEntry;
-    uint32_t next_ = kMaxWorkers; // the mark that a change has begun with
+    uint32_t next_ = kMaxListeners; // the mark that a change has begun with
 };
 
 } // namespace sse

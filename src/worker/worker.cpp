@@ -32,7 +32,7 @@ void forget(const MainConfig& config, uint32_t mark) noexcept {
         bool more = true;
         for (uint32_t from = 0; more; from += kSweep) {
             ZoneLock lock(*zone);
-            more = zone->log.forgetWorker(mark, from, kSweep);
+            more = zone->log.forgetListener(mark, from, kSweep);
         }
     }
 }
@@ -89,7 +89,7 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
 
 // What is not used any more in the zones' indexes.
 void Worker::clearAway(const Registry::LeftBehind& left) noexcept {
-    for (uint32_t mark = 0; mark < kMaxWorkers; ++mark) {
+    for (uint32_t mark = 0; mark < kMaxListeners; ++mark) {
         if (left.has(mark)) {
             forget(*config_, mark);
         }
@@ -97,7 +97,7 @@ void Worker::clearAway(const Registry::LeftBehind& left) noexcept {
     if (left.counts) {
         beginCensus(*config_);
     }
-    if (left.marks != WorkerSet{}) {
+    if (left.marks != ListenerSet{}) {
         registry_.cleared(left);
     }
     if (left.counts) {
@@ -108,7 +108,7 @@ void Worker::clearAway(const Registry::LeftBehind& left) noexcept {
 // By a better mark, if there is one. What has come meanwhile may have woken nobody: look at the log then.
 void Worker::changeMark() noexcept {
     uint32_t mark = registry_.beginChange(!leaving());
-    if (mark == kMaxWorkers) {
+    if (mark == kMaxListeners) {
         return;
     }
     for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
@@ -179,7 +179,7 @@ void Worker::onWakeUp() noexcept {
     turn_.post();
 }
 
-void Worker::wake(const WorkerSet& listeners) noexcept {
+void Worker::wake(const ListenerSet& listeners) noexcept {
     if (registry_.wake(listeners)) {
         runSoon();
     }

@@ -27,7 +27,7 @@ public:
     Tail* tail(Zone& zone) noexcept;
 
     // Wakes the workers that listen, this one included. After an append, without the zone's lock.
-    void wake(const WorkerSet& listeners) noexcept;
+    void wake(const ListenerSet& listeners) noexcept;
 
     // Has the tails read on in the next turn of the event loop, together with what comes in until then.
     void runSoon() noexcept { turn_.postNext(); }

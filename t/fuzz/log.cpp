@@ -30,8 +30,8 @@ void readAndDie(const char* place) {
     dieInTime(place);
 }
 
-WorkerSet marksOf(const ModelListeners& listeners) {
-    WorkerSet marks{};
+ListenerSet marksOf(const ModelListeners& listeners) {
+    ListenerSet marks{};
     for (const uint32_t worker : listeners.workers) {
         marks[worker / 64] |= uint64_t{1} << worker % 64;
     }

@@ -141,7 +141,7 @@ private:
             if (!listenedTo(before)) {
                 continue;
             }
-            for (uint32_t worker = 0; worker < kMaxWorkers; ++worker) {
+            for (uint32_t worker = 0; worker < kMaxListeners; ++worker) {
                 const uint64_t bit = uint64_t{1} << worker % 64;
                 const bool differs =
                     ((before.listeners[worker / 64] ^ now.listeners[worker / 64]) & bit) != 0;

@@ -14,11 +14,11 @@ std::string channel(uint64_t number) {
     return "channel-" + std::to_string(number);
 }
 
-bool has(const WorkerSet& set, uint32_t worker) {
+bool has(const ListenerSet& set, uint32_t worker) {
     return (set[worker / 64] >> worker % 64 & 1) != 0;
 }
 
-size_t size(const WorkerSet& set) {
+size_t size(const ListenerSet& set) {
     return std::bitset<64>(set[0]).count() + std::bitset<64>(set[1]).count();
 }
 
@@ -68,7 +68,7 @@ void collidingChannelsShare(void**) {
 void everyWorkerCanListen(void**) {
     Zone zone{4};
     const uint64_t hash = zone.log.hash("a");
-    for (uint32_t worker = 0; worker < kMaxWorkers; ++worker) {
+    for (uint32_t worker = 0; worker < kMaxListeners; ++worker) {
         const uint32_t entry = zone.log.listen(hash, worker).entry;
         assert_int_equal(entry, 0);
         zone.log.listen(hash, worker); // once more changes nothing
@@ -76,17 +76,17 @@ void everyWorkerCanListen(void**) {
         assert_true(has(appended.listeners, worker));
         assert_int_equal(size(appended.listeners), worker + 1);
     }
-    assert_true(zone.log.listen(hash, kMaxWorkers).entry == kNoEntry);
-    for (uint32_t worker = 0; worker < kMaxWorkers; worker += 2) {
+    assert_true(zone.log.listen(hash, kMaxListeners).entry == kNoEntry);
+    for (uint32_t worker = 0; worker < kMaxListeners; worker += 2) {
         zone.log.unlisten(0, worker);
         zone.log.unlisten(0, worker);
         const Appended appended = append(zone.log, "a", "x");
         assert_true(!has(appended.listeners, worker) && has(appended.listeners, worker + 1));
     }
-    zone.log.unlisten(0, kMaxWorkers);
+    zone.log.unlisten(0, kMaxListeners);
     zone.log.unlisten(4, 0);
     zone.log.unlisten(kNoEntry, 0);
-    assert_int_equal(size(append(zone.log, "a", "x").listeners), kMaxWorkers / 2);
+    assert_int_equal(size(append(zone.log, "a", "x").listeners), kMaxListeners / 2);
     assert_int_equal(size(append(zone.log, "b", "x").listeners), 0);
     checkZone(zone);
 }
@@ -194,7 +194,7 @@ void forgetsAWorker(void**) {
     assert_int_equal(zone.log.figures().channels, 50);
     uint32_t from = 0;
     int calls = 1;
-    while (zone.log.forgetWorker(70, from, 20)) {
+    while (zone.log.forgetListener(70, from, 20)) {
         from += 20;
         ++calls;
         checkZone(zone);
@@ -206,8 +206,8 @@ void forgetsAWorker(void**) {
         assert_true(!has(appended.listeners, 70) && has(appended.listeners, 5) == (i % 2 == 0));
         assert_int_equal(appended.subscribers, i % 2 == 0 ? 1 : 0);
     }
-    assert_false(zone.log.forgetWorker(kMaxWorkers, 0, UINT32_MAX));
-    assert_false(zone.log.forgetWorker(70, UINT32_MAX, UINT32_MAX));
+    assert_false(zone.log.forgetListener(kMaxListeners, 0, UINT32_MAX));
+    assert_false(zone.log.forgetListener(70, UINT32_MAX, UINT32_MAX));
     checkZone(zone);
 }
 

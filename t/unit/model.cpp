@@ -98,7 +98,7 @@ private:
 
     void listen() {
         const uint64_t hash = model_.hash(drawName());
-        const uint32_t worker = random_.below(kMaxWorkers);
+        const uint32_t worker = random_.below(kMaxListeners);
         const ChannelState state = zone_.log.listen(hash, worker);
         const auto known = model_.listeners.find(hash);
 
@@ -168,10 +168,10 @@ private:
     }
 
     void forget() {
-        const uint32_t worker = random_.below(kMaxWorkers);
+        const uint32_t worker = random_.below(kMaxListeners);
         const uint32_t slice = 1 + random_.below(10);
         uint32_t from = 0;
-        while (zone_.log.forgetWorker(worker, from, slice)) {
+        while (zone_.log.forgetListener(worker, from, slice)) {
             from += slice;
         }
         const auto all = model_.listeners;

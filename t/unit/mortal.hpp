@@ -55,7 +55,7 @@ inline Appended perform(Log& log, const Operation& operation) {
         log.unlisten(operation.entry, operation.worker);
         break;
     case Kind::Forget:
-        log.forgetWorker(operation.worker, 0, UINT32_MAX);
+        log.forgetListener(operation.worker, 0, UINT32_MAX);
         break;
     case Kind::Count:
         log.count(operation.entry, operation.change);

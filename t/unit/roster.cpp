@@ -41,7 +41,7 @@ struct Worker {
     // many channels of that it has behind it.
     enum class Doing { Nothing, Clearing, Changing } doing = Doing::Nothing;
     Roster::LeftBehind left{};
-    uint32_t next = kMaxWorkers;
+    uint32_t next = kMaxListeners;
     size_t channel = 0;
 };
 
@@ -133,7 +133,7 @@ public:
             assert_true(roster.hasEntry() && taken.insert(roster.index()).second);
             assert_int_equal(roster.at(roster.index()).pid.load(), worker->pid);
             assert_true(roster.isWorker(roster.index()));
-            assert_true(Roster::isShared(roster.mark()) == (roster.index() >= kMaxWorkers));
+            assert_true(Roster::isShared(roster.mark()) == (roster.index() >= kMaxListeners));
             for (size_t channel = 0; channel < kChannels; ++channel) {
                 subscribers += worker->subscribers[channel];
                 assert_true(worker->subscribers[channel] == 0 || marks_[channel].count(roster.mark()) != 0);
@@ -176,7 +176,7 @@ public:
     }
     // Whether waking who is marked on the channel reaches all that listen.
     bool reaches(size_t channel) const {
-        WorkerSet set{};
+        ListenerSet set{};
         for (uint32_t mark : marks_[channel]) {
             set[mark / 64] |= uint64_t{1} << mark % 64;
         }
@@ -214,7 +214,7 @@ private:
 
     void clear(Worker& me) {
         if (me.channel < kChannels) {
-            for (uint32_t mark = 0; mark < kMaxWorkers; ++mark) {
+            for (uint32_t mark = 0; mark < kMaxListeners; ++mark) {
                 if (me.left.has(mark)) {
                     forget(me.channel, mark);
                 }
@@ -272,12 +272,12 @@ private:
                 me.roster.turnOver(crowded, now);
             });
         }
-        if (alive && !me.leaving && me.left.marks != WorkerSet{}) {
+        if (alive && !me.leaving && me.left.marks != ListenerSet{}) {
             me.doing = Worker::Doing::Clearing;
             me.channel = 0;
         } else if (alive) {
             alive = perform(me, [&me] { me.next = me.roster.beginChange(!me.leaving); });
-            if (alive && me.next != kMaxWorkers) {
+            if (alive && me.next != kMaxListeners) {
                 me.doing = Worker::Doing::Changing;
                 me.channel = 0;
             }
@@ -412,7 +412,7 @@ void countsOfTheDeadAreVoid(void**) {
     living.erase(Roster::kOwnMarks + 1);
     assert_true(rosters[0].someLeftBehind());
     Roster::LeftBehind left = rosters[0].takeLeftBehind();
-    assert_true(left.counts && left.marks == WorkerSet{});
+    assert_true(left.counts && left.marks == ListenerSet{});
     assert_false(rosters[0].someLeftBehind());
 
     living.erase(5);
@@ -425,7 +425,7 @@ void countsOfTheDeadAreVoid(void**) {
     rosters[0].turnOver(false, 0);
     left = rosters[0].takeLeftBehind();
     assert_false(left.counts);
-    assert_true(left.marks != WorkerSet{});
+    assert_true(left.marks != ListenerSet{});
 }
 
 // Those who are left move to marks of their own, and what they shared is cleared.

@@ -32,10 +32,10 @@ public:
         while (old_.log.head() < bytes) {
             publish(old_, old_.log.head() < bytes / 2 ? setting_.channels : setting_.channels * 2 / 3);
             if (random_.chance(2)) {
-                old_.log.listen(model_.hash(drawName()), random_.below(kMaxWorkers));
+                old_.log.listen(model_.hash(drawName()), random_.below(kMaxListeners));
             }
             if (random_.chance(2)) {
-                old_.log.unlisten(random_.below(setting_.entries), random_.below(kMaxWorkers));
+                old_.log.unlisten(random_.below(setting_.entries), random_.below(kMaxListeners));
             }
         }
         checkZone(old_);
