@@ -39,7 +39,7 @@ sub hidden ($text) { return $text =~ s/([^ -~])/sprintf '\x%02x', ord $1/ger }
 
 subtest 'injection by argument' => sub {
     answers(400, "/pub?channel=c&event=$_", 'x', "event=$_")
-        for qw(a%0ab a%0Db a%0d%0adata:x %00 a%00 %20a %09a a%7fb a%1bb %ff a%c3), 'x' x 129;
+        for qw(a%0ab a%0Db a%0d%0adata:x %00 a%00 %20a %09a a%7fb a%1bb %c2%85 a%c2%9f a%e2%80%a8 %e2%80%a9b %ff a%c3), 'x' x 129;
     answers(201, "/pub?channel=c&event=$_", 'x', 'event=' . length) for 'x' x 128, 'price', '%c3%a9', '%41';
     answers(400, "/pub?channel=c&id=$_", 'x', "id=$_")
         for qw(a%0ab a%0d a%00 a%20b %20a a%20 a:b <a> a%2Cb a;b a%22 a%c3%a9 a%7f a*b a@b), 'x' x 87;
@@ -82,7 +82,8 @@ subtest 'invalid UTF-8' => sub {
 
 subtest 'channel names' => sub {
     for my $path ('/pub?channel=', '/pub', '/pub?channel=' . 'x' x 256, '/named/pub/', '/named/pub/a%0ab', '/named/pub/%ff',
-        '/named/pub/a%7f', '/named/pub/%1f', '/named/pub/%c3', '/named/pub/' . '%c3%a9' x 128)
+        '/named/pub/a%7f', '/named/pub/%1f', '/named/pub/%c2%80', '/named/pub/a%e2%80%a8', '/named/pub/%e2%80%a9',
+        '/named/pub/%c3', '/named/pub/' . '%c3%a9' x 128)
     {
         answers(400, $path, 'x', $path =~ s/(.{40}).*/$1.../r);
         my $answer = $server->get($path =~ s/pub/sub/r);

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "sse/validate.hpp"
+#include "sse/utf8.hpp"
 
 namespace sse {
 
@@ -30,7 +30,12 @@ public:
         if (plain > 0) {
             return take(plain);
         }
-        return static_cast<uint8_t>(rest_.front()) < 0x80 ? escape(take(1).front()) : sequence();
+        const Character character = firstCharacter(rest_);
+        const std::string_view taken = take(character.length);
+        if (!character.isValid()) {
+            return kReplacement;
+        }
+        return mustEscape(character.code) ? escape(character.code) : taken;
     }
 
 private:
@@ -40,33 +45,22 @@ private:
         return taken;
     }
 
-    std::string_view escape(char c) noexcept {
+    static bool mustEscape(char32_t code) noexcept { return code == '"' || code == '\\' || isControl(code); }
+
+    std::string_view escape(char32_t code) noexcept {
         constexpr std::string_view kHex = "0123456789abcdef";
         constexpr std::string_view kSpecial = "\"\\\b\f\n\r\t";
         constexpr std::string_view kLetters = "\"\\bfnrt";
-        const size_t special = kSpecial.find(c);
+        const size_t special = code < 0x80 ? kSpecial.find(static_cast<char>(code)) : std::string_view::npos;
         if (special != std::string_view::npos) {
             escape_[1] = kLetters[special];
             return {escape_, 2};
         }
-        std::memcpy(escape_ + 1, "u00", 3);
-        escape_[4] = kHex[static_cast<uint8_t>(c) >> 4];
-        escape_[5] = kHex[c & 0xf];
-        return {escape_, 6};
-    }
-
-    // One character beyond ASCII. What cannot go on is replaced as far as it could have been one.
-    std::string_view sequence() noexcept {
-        Utf8Checker checker;
-        size_t length = 0;
-        while (length < rest_.size() && checker.feed({rest_.data() + length, 1})) {
-            ++length;
-            if (checker.complete()) {
-                return take(length);
-            }
+        escape_[1] = 'u';
+        for (int i = 5; i >= 2; --i, code >>= 4) {
+            escape_[i] = kHex[code & 0xf];
         }
-        take(length == 0 ? 1 : length);
-        return "\xef\xbf\xbd";
+        return {escape_, 6};
     }
 
     std::string_view rest_;

@@ -2,7 +2,7 @@
 #include "sse/json.hpp"
 
 #include "pieces.hpp"
-#include "sse/validate.hpp"
+#include "sse/utf8.hpp"
 
 namespace {
 
@@ -28,7 +28,10 @@ void testStrings(void**) {
         {"/<>&'", "\"/<>&'\""},
         {"\b\f\n\r\t", R"("\b\f\n\r\t")"},
         {"\0\x01\x1f\x7f"sv, R"("\u0000\u0001\u001f\u007f")"},
-        {"\u00e9\u20ac\U0001f600\u2028", "\"\u00e9\u20ac\U0001f600\u2028\""},
+        {"\u00e9\u20ac\U0001f600", "\"\u00e9\u20ac\U0001f600\""},
+        {"\xc2\x80\u0085\xc2\x9f", R"("\u0080\u0085\u009f")"},
+        {"\u00a0\u2027\u202a", "\"\u00a0\u2027\u202a\""},
+        {"a\u2028b\u2029", R"("a\u2028b\u2029")"},
         {"\xff", "\"\ufffd\""},
         {"a\xff\xfe z", "\"a\ufffd\ufffd z\""},
         {"\x80", "\"\ufffd\""},

@@ -54,7 +54,7 @@ public:
                                                      "0123456789",
                                                      "<b>html</b>"};
         static constexpr std::string_view kType[] = {
-            "a", "update", ":", "event", "data:", "\u2028", "\u00e9", "x y", "message", "-"};
+            "a", "update", ":", "event", "data:", "\u202a", "\u00e9", "x y", "message", "-"};
         static constexpr std::string_view kId[] = {"a", "Z", "0", "9", ".", "_", "~", "=", "+", "/", "-"};
         RandomEvent event;
         event.data = join(kData, below(12));

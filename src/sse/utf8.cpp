@@ -1,0 +1,112 @@
+#include "sse/utf8.hpp"
+
+#include <cstdint>
+#include <cstring>
+
+namespace sse {
+
+namespace {
+
+bool isAscii(char c) noexcept {
+    return static_cast<uint8_t>(c) < 0x80;
+}
+
+// Where text that begins at `at` stops being ASCII, looking at eight bytes at a time.
+const char* skipAscii(const char* at, const char* end) noexcept {
+    constexpr uint64_t kHighBits = 0x8080808080808080;
+    while (end - at >= 8) {
+        uint64_t word;
+        std::memcpy(&word, at, sizeof(word));
+        if ((word & kHighBits) != 0) {
+            break;
+        }
+        at += 8;
+    }
+    while (at != end && isAscii(*at)) {
+        ++at;
+    }
+    return at;
+}
+
+// What follows a lead byte.
+struct Sequence {
+    uint8_t more; // continuation bytes; 0: it leads nothing
+    uint8_t low;  // range of the first of them; the others are 80 to BF
+    uint8_t high;
+};
+
+// Four lead bytes narrow the range of the next one: E0 and F0 against overlong forms, ED against surrogates,
+// F4 against what lies above U+10FFFF.
+Sequence sequenceOf(uint8_t lead) noexcept {
+    if (lead >= 0xc2 && lead <= 0xdf) {
+        return {1, 0x80, 0xbf};
+    }
+    if (lead >= 0xe0 && lead <= 0xef) {
+        return {2, static_cast<uint8_t>(lead == 0xe0 ? 0xa0 : 0x80),
+                static_cast<uint8_t>(lead == 0xed ? 0x9f : 0xbf)};
+    }
+    if (lead >= 0xf0 && lead <= 0xf4) {
+        return {3, static_cast<uint8_t>(lead == 0xf0 ? 0x90 : 0x80),
+                static_cast<uint8_t>(lead == 0xf4 ? 0x8f : 0xbf)};
+    }
+    return {0, 0, 0};
+}
+
+} // namespace
+
+Character firstCharacter(std::string_view text) noexcept {
+    const auto lead = static_cast<uint8_t>(text.front());
+    if (lead < 0x80) {
+        return {lead, 1};
+    }
+    auto [more, low, high] = sequenceOf(lead);
+    char32_t code = lead & (0x3fu >> more);
+    for (size_t length = 1; length <= more; ++length) {
+        const uint8_t byte = length < text.size() ? static_cast<uint8_t>(text[length]) : 0;
+        if (byte < low || byte > high) {
+            return {Character::kInvalid, length};
+        }
+        code = code << 6 | (byte & 0x3fu);
+        low = 0x80;
+        high = 0xbf;
+    }
+    return {more == 0 ? Character::kInvalid : code, 1u + more};
+}
+
+size_t validLength(std::string_view text) noexcept {
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    while (at != end) {
+        if (isAscii(*at)) {
+            at = skipAscii(at, end);
+            continue;
+        }
+        const Character character = firstCharacter({at, static_cast<size_t>(end - at)});
+        if (!character.isValid()) {
+            break;
+        }
+        at += character.length;
+    }
+    return static_cast<size_t>(at - text.data());
+}
+
+bool isUtf8(std::string_view text) noexcept {
+    return validLength(text) == text.size();
+}
+
+bool isControl(char32_t code) noexcept {
+    return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x2028 || code == 0x2029;
+}
+
+bool isPrintableUtf8(std::string_view text) noexcept {
+    while (!text.empty()) {
+        const Character character = firstCharacter(text);
+        if (!character.isValid() || isControl(character.code)) {
+            return false;
+        }
+        text.remove_prefix(character.length);
+    }
+    return true;
+}
+
+} // namespace sse
