@@ -1,7 +1,9 @@
 // A growable run of bytes that never throws: a failed allocation is a false.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -28,10 +30,21 @@ public:
         size_ = capacity_ = 0;
     }
 
+    // Gives the memory back if there is nothing in it.
+    void release() noexcept {
+        if (empty()) {
+            reset();
+        }
+    }
+
+    // Bytes of memory that it holds.
+    size_t held() const noexcept { return capacity_; }
+
     // Makes the buffer `length` bytes longer and returns where they start, uninitialised; nullptr without
-    // memory.
-    char* extend(size_t length) noexcept {
-        if (!reserve(size_ + length)) {
+    // memory. It grows by doubling, but not beyond `limit`, the most that the caller will ever put into it:
+    // then it holds no more than that.
+    char* extend(size_t length, size_t limit = SIZE_MAX) noexcept {
+        if (!reserve(size_ + length, limit)) {
             return nullptr;
         }
         char* place = data_ + size_;
@@ -39,11 +52,11 @@ public:
         return place;
     }
 
-    bool append(std::string_view text) noexcept {
+    bool append(std::string_view text, size_t limit = SIZE_MAX) noexcept {
         if (text.empty()) {
             return true;
         }
-        char* place = extend(text.size());
+        char* place = extend(text.size(), limit);
         if (place == nullptr) {
             return false;
         }
@@ -52,14 +65,12 @@ public:
     }
 
 private:
-    bool reserve(size_t wanted) noexcept {
+    bool reserve(size_t wanted, size_t limit) noexcept {
         if (wanted <= capacity_ && data_ != nullptr) {
             return true;
         }
-        size_t capacity = capacity_ < 256 ? 256 : capacity_ * 2;
-        if (capacity < wanted) {
-            capacity = wanted;
-        }
+        const size_t doubled = capacity_ < kLeast / 2 ? kLeast : capacity_ * 2;
+        const size_t capacity = std::max({wanted, std::min(doubled, limit), size_t{1}});
         auto* data = static_cast<char*>(std::realloc(data_, capacity));
         if (data == nullptr) {
             return false;
@@ -68,6 +79,8 @@ private:
         capacity_ = capacity;
         return true;
     }
+
+    static constexpr size_t kLeast = 256;
 
     char* data_ = nullptr;
     size_t size_ = 0;
