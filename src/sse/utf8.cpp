@@ -52,6 +52,23 @@ Sequence sequenceOf(uint8_t lead) noexcept {
     return {0, 0, 0};
 }
 
+// Calls `keep` with what is valid, which may be empty, before, between and after the invalid sequences, and
+// `replace` for each of these.
+template <typename Keep, typename Replace>
+void eachPart(std::string_view text, Keep&& keep, Replace&& replace) noexcept {
+    for (;;) {
+        const size_t valid = validLength(text);
+        keep(std::string_view(text.data(), valid));
+        text.remove_prefix(valid);
+        if (text.empty()) {
+            return;
+        }
+        const size_t invalid = firstCharacter(text).length;
+        text.remove_prefix(invalid);
+        replace();
+    }
+}
+
 } // namespace
 
 Character firstCharacter(std::string_view text) noexcept {
@@ -92,6 +109,48 @@ size_t validLength(std::string_view text) noexcept {
 
 bool isUtf8(std::string_view text) noexcept {
     return validLength(text) == text.size();
+}
+
+Repair planRepair(std::string_view text) noexcept {
+    Repair repair{0, 0};
+    eachPart(
+        text, [&](std::string_view valid) noexcept { repair.size += valid.size(); },
+        [&]() noexcept {
+            repair.size += kReplacement.size();
+            ++repair.replaced;
+        });
+    return repair;
+}
+
+// What is written never gets ahead of what is still to be read, for no replacement is shorter than what it
+// replaces, and all that the text grows lies before it.
+char* repairUtf8(std::string_view text, char* out) noexcept {
+    eachPart(
+        text,
+        [&](std::string_view valid) noexcept {
+            std::memmove(out, valid.data(), valid.size());
+            out += valid.size();
+        },
+        [&]() noexcept {
+            std::memcpy(out, kReplacement.data(), kReplacement.size());
+            out += kReplacement.size();
+        });
+    return out;
+}
+
+bool repairUtf8(Buffer& buffer, size_t from, const Repair& plan, size_t limit) noexcept {
+    const size_t size = buffer.size() - from;
+    if (plan.replaced == 0) {
+        return true;
+    }
+    if (buffer.extend(plan.size - size, limit) == nullptr) {
+        return false;
+    }
+    char* const place = buffer.data() + from;
+    char* const text = place + (plan.size - size);
+    std::memmove(text, place, size);
+    repairUtf8({text, size}, place);
+    return true;
 }
 
 bool isControl(char32_t code) noexcept {

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
+
+#include "sse/buffer.hpp"
 
 namespace sse {
 
@@ -26,6 +29,23 @@ size_t validLength(std::string_view text) noexcept;
 inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
 bool isUtf8(std::string_view text) noexcept;
+
+// What a text becomes when it is repaired: each invalid sequence, as long as it could have been a character
+// (the "maximal subpart"), becomes one U+FFFD, as browsers decode. The text never becomes shorter, and at
+// most three times as long.
+struct Repair {
+    size_t size;     // bytes
+    size_t replaced; // invalid sequences; 0: the text is UTF-8 and stays as it is
+};
+Repair planRepair(std::string_view text) noexcept;
+
+// Writes the repaired text and returns its end. `out` has room for planRepair(text).size bytes; `text` may
+// lie in that room if both end at the same place.
+char* repairUtf8(std::string_view text, char* out) noexcept;
+
+// Repairs in place what the buffer holds from `from` on, given the plan for that. `limit` is that of
+// Buffer::extend. false without memory.
+bool repairUtf8(Buffer& buffer, size_t from, const Repair& plan, size_t limit = SIZE_MAX) noexcept;
 
 // C0, DEL, C1, and the two characters that end a line where neither CR nor LF does: U+2028 and U+2029.
 bool isControl(char32_t code) noexcept;

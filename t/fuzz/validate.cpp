@@ -1,4 +1,4 @@
-// UTF-8 against a decoder of its own; JSON strings and percent-decoding of any bytes.
+// UTF-8 and its repair against decoders of their own; JSON strings and percent-decoding of any bytes.
 #include "sse/validate.hpp"
 
 #include "pieces.hpp"
@@ -61,6 +61,43 @@ void checkJson(std::string_view text) {
     }
 }
 
+// As the Encoding standard decodes, byte by byte: what cannot go on is replaced, and looked at again.
+std::string decodeAsBrowsers(std::string_view text) {
+    std::string out;
+    std::string pending;
+    for (size_t at = 0; at < text.size();) {
+        pending += text[at];
+        const auto couldBe = [&](std::string_view tail) { return decodes(pending + std::string(tail)); };
+        if (decodes(pending)) {
+            out += pending;
+            pending.clear();
+            ++at;
+        } else if (couldBe("\x80") || couldBe("\xa0") || couldBe("\x80\x80") || couldBe("\xa0\x80") ||
+                   couldBe("\x90\x80\x80") || couldBe("\x80\x80\x80")) {
+            ++at;
+        } else {
+            at += pending.size() == 1 ? 1 : 0;
+            out += "\ufffd";
+            pending.clear();
+        }
+    }
+    return pending.empty() ? out : out + "\ufffd";
+}
+
+void checkRepair(std::string_view text, bool valid) {
+    const sse::Repair plan = sse::planRepair(text);
+    std::string out(plan.size, '\0');
+    require(sse::repairUtf8(text, out.data()) == out.data() + out.size());
+    require(decodes(out) && out == decodeAsBrowsers(text));
+    require((plan.replaced == 0) == valid && (!valid || out == text));
+    require(sse::planRepair(out).replaced == 0 && sse::planRepair(out).size == out.size());
+
+    sse::Buffer buffer;
+    require(buffer.append("\xff", 1 + plan.size) && buffer.append(text, 1 + plan.size));
+    require(sse::repairUtf8(buffer, 1, plan, 1 + plan.size));
+    require(buffer.view() == "\xff" + out && buffer.held() <= 1 + plan.size);
+}
+
 void checkPercent(std::string_view text) {
     std::string out(text.size(), '\0');
     out.resize(sse::percentDecode(text, out.data()));
@@ -86,6 +123,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(!sse::isOwnId(text) || text.size() <= sse::kMaxOwnId);
     const auto retry = sse::parseRetry(text);
     require(!retry || (*retry >= sse::kMinRetry && *retry <= sse::kMaxRetry));
+    checkRepair(text, valid);
     checkJson(text);
     checkPercent(text);
     return 0;

@@ -191,6 +191,95 @@ void testUtf8FindsABadByteAnywhere(void**) {
     }
 }
 
+// Into a block of exactly the announced size, with the text somewhere else and at the end of that block, and
+// behind other text in a buffer.
+std::string repaired(std::string_view text, size_t& replaced) {
+    const Exact exact(text);
+    const Repair plan = planRepair(exact.view());
+    replaced = plan.replaced;
+    const std::unique_ptr<char[]> out(new char[plan.size]);
+    assert_ptr_equal(repairUtf8(exact.view(), out.get()), out.get() + plan.size);
+    const std::string result(out.get(), plan.size);
+
+    char* const place = out.get() + plan.size - text.size();
+    text.copy(place, text.size());
+    assert_ptr_equal(repairUtf8({place, text.size()}, out.get()), out.get() + plan.size);
+    assertText({out.get(), plan.size}, result, "in place: " + readable(text));
+
+    Buffer buffer;
+    assert_true(buffer.append("before\xff") && buffer.append(text));
+    assert_true(repairUtf8(buffer, 7, plan, 7 + plan.size));
+    assertText(buffer.view(), "before\xff" + result, "in a buffer: " + readable(text));
+    return result;
+}
+
+void testRepair(void**) {
+    const struct {
+        std::string_view text;
+        std::string_view repaired;
+        size_t replaced;
+    } cases[] = {
+        {"", "", 0},
+        {"plain", "plain", 0},
+        {"a\u00e9\u20ac\U0001f600z", "a\u00e9\u20ac\U0001f600z", 0},
+        {"\0\xff"sv, "\0\ufffd"sv, 1},
+        // Lone continuation bytes, and bytes that are in no character.
+        {"\x80", "\ufffd", 1},
+        {"a\x80\xbfz", "a\ufffd\ufffdz", 2},
+        {"\xfe\xff", "\ufffd\ufffd", 2},
+        {"\xf5\x80\x80\x80", "\ufffd\ufffd\ufffd\ufffd", 4},
+        {"\xf8\x88\x80\x80\x80", "\ufffd\ufffd\ufffd\ufffd\ufffd", 5},
+        // Overlong forms, surrogates, beyond the last character.
+        {"\xc0\xaf", "\ufffd\ufffd", 2},
+        {"\xc1\xbf", "\ufffd\ufffd", 2},
+        {"\xe0\x80\xaf", "\ufffd\ufffd\ufffd", 3},
+        {"\xe0\x9f\xbf", "\ufffd\ufffd\ufffd", 3},
+        {"\xf0\x80\x80\xaf", "\ufffd\ufffd\ufffd\ufffd", 4},
+        {"\xed\xa0\x80\xed\xbf\xbf", "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd", 6},
+        {"\xf4\x90\x80\x80", "\ufffd\ufffd\ufffd\ufffd", 4},
+        // Cut off at the end, and by something else: one replacement for what could have been a character.
+        {"\xc3", "\ufffd", 1},
+        {"\xe2\x82", "\ufffd", 1},
+        {"\xf0\x9f\x98", "\ufffd", 1},
+        {"\xf0\x9f", "\ufffd", 1},
+        {"\xe2\x82z", "\ufffdz", 1},
+        {"\xc3\xc3\xa9", "\ufffd\u00e9", 1},
+        {"\xe2\x82\xe2\x82\xac", "\ufffd\u20ac", 1},
+        {"\xf0\x9f\x98\xf0\x9f\x98\x80", "\ufffd\U0001f600", 1},
+        {"\xf1\x80\x80\xc0", "\ufffd\ufffd", 2},
+        {"\xf1\x80\xc0\x80", "\ufffd\ufffd\ufffd", 3},
+        // The examples of the Unicode standard, tables 3-8 to 3-11.
+        {"\xc0\xaf\xe0\x80\xbf\xf0\x81\x82\x41", "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdA", 8},
+        {"\xed\xa0\x80\xed\xbf\xbf\xed\xaf\x41", "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdA", 8},
+        {"\xf4\x91\x92\x93\xff\x41\x80\xbf\x42", "\ufffd\ufffd\ufffd\ufffd\ufffdA\ufffd\ufffdB", 7},
+        {"\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41", "\ufffd\ufffd\ufffd\ufffdA", 4},
+    };
+    for (const auto& c : cases) {
+        size_t replaced = 0;
+        assertText(repaired(c.text, replaced), c.repaired, readable(c.text));
+        assert_int_equal(replaced, c.replaced);
+    }
+}
+
+// All pairs and all triples around the borders: the result is UTF-8, and is not repaired again.
+void testRepairedIsValid(void**) {
+    constexpr std::string_view kBytes =
+        "a\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xdf\xe0\xe1\xed\xef\xf0\xf4\xf5\xff";
+    for (const char first : kBytes) {
+        for (const char second : kBytes) {
+            for (const char third : kBytes) {
+                const char text[] = {first, second, third};
+                size_t replaced = 0;
+                const std::string once = repaired({text, 3}, replaced);
+                assert_true(isUtf8(once));
+                assert_int_equal(replaced == 0, isUtf8({text, 3}));
+                assertText(repaired(once, replaced), once, readable({text, 3}));
+                assert_int_equal(replaced, 0);
+            }
+        }
+    }
+}
+
 } // namespace
 
 int main() {
@@ -198,6 +287,7 @@ int main() {
         cmocka_unit_test(testUtf8Borders),  cmocka_unit_test(testFirstCharacter),
         cmocka_unit_test(testControls),     cmocka_unit_test(testUtf8AllShortSequences),
         cmocka_unit_test(testUtf8AllFours), cmocka_unit_test(testUtf8FindsABadByteAnywhere),
+        cmocka_unit_test(testRepair),       cmocka_unit_test(testRepairedIsValid),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
