@@ -1,6 +1,6 @@
 #include "config.hpp"
 
-#include "exposure.hpp"
+#include "access_guard.hpp"
 #include "worker/registry.hpp"
 
 namespace sse {

@@ -1,4 +1,4 @@
-#include "exposure.hpp"
+#include "access_guard.hpp"
 
 #include <algorithm>
 
