@@ -80,17 +80,18 @@ const char* checkStatusZones(ngx_conf_t* cf, const MainConfig& main, const Locat
 // Whatever is configured, an event larger than a quarter of the ring is refused when it comes. To ask for
 // larger ones is a mistake.
 const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
-    if (config.maxEventSize == NGX_CONF_UNSET_SIZE) {
+    if (config.askedEventSize == NGX_CONF_UNSET_SIZE) {
         config.maxEventSize = kDefaultMaxEvent;
         return NGX_CONF_OK;
     }
     size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
-    if (config.maxEventSize > quarter) {
+    if (config.askedEventSize > quarter) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"sse_max_event_size\" is more than a quarter of zone \"%V\", which is %uz bytes",
                            &config.zone->name, quarter);
         return static_cast<const char*>(NGX_CONF_ERROR);
     }
+    config.maxEventSize = config.askedEventSize;
     return NGX_CONF_OK;
 }
 
@@ -158,7 +159,7 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
 }
 
 void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
-    ngx_conf_merge_size_value(config.maxEventSize, parent.maxEventSize, NGX_CONF_UNSET_SIZE);
+    ngx_conf_merge_size_value(config.askedEventSize, parent.askedEventSize, NGX_CONF_UNSET_SIZE);
     ngx_conf_merge_uint_value(config.framing, parent.framing, static_cast<ngx_uint_t>(Framing::Auto));
     ngx_conf_merge_ptr_value(config.eventType, parent.eventType, nullptr);
     ngx_conf_merge_ptr_value(config.eventId, parent.eventId, nullptr);
@@ -214,7 +215,7 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->gap = NGX_CONF_UNSET_UINT;
     config->sendTimeout = NGX_CONF_UNSET_MSEC;
     config->direct = NGX_CONF_UNSET;
-    config->maxEventSize = NGX_CONF_UNSET_SIZE;
+    config->askedEventSize = NGX_CONF_UNSET_SIZE;
     config->framing = NGX_CONF_UNSET_UINT;
     config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->eventId = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);

@@ -47,7 +47,8 @@ struct LocationConfig {
     ngx_flag_t direct;
 
     // Publishing.
-    size_t maxEventSize;
+    size_t askedEventSize; // by sse_max_event_size
+    size_t maxEventSize;   // the same, or the default; not inherited
     ngx_uint_t framing; // Framing
     ngx_http_complex_value_t* eventType;
     ngx_http_complex_value_t* eventId;

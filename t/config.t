@@ -57,6 +57,7 @@ my @bad = (
     each_of(sse_history => $sub, 'x', '', '-1', '5 x', '5 1s 1s'),
     each_of(sse_framing => $pub, 'xml', '', 'lines sse'),
     each_of(sse_max_event_size => $pub, 'x', '', '1m', '263k'),
+    ['sse_max_event_size', "$zone sse_max_event_size 1m;", location("$pub limit_except GET { deny all; }")],
     each_of(sse_publish_timeout => $pub, 'x', ''),
     each_of(sse_send_timeout => $sub, 'x', ''),
     (map { ['sse_drain', "$zone sse_drain $_;"] } 'x', ''),
@@ -92,6 +93,9 @@ my @good = (
         "sse_start earliest; " . location($sub)
     ],
     ["$zone sse_retry 250ms;", location("$sub if (\$arg_x) { set \$y 1; }")],
+    # Blocks and inner locations do not inherit a default as if it had been asked for.
+    [$zone, location("$pub if (\$arg_x) { set \$y 1; } limit_except GET { deny all; }")],
+    [$zone, "location / { $pub location /x { $pub } }"],
     [$zone, location('sse_channel a $arg_b separator=,; sse_history 10 1h; sse_cursor $arg_since;')],
     [$zone, location("$sub sse_cors https://a.example https://b.example:8443 credentials;")],
     [$zone, location("$pub sse_event_type \$http_x; sse_event_id \$arg_id; sse_framing lines; sse_publish_timeout 1d;")],
