@@ -1,12 +1,13 @@
-// Warns at "nginx -t" about publish locations that anybody can reach.
+// Who can reach a location, as nginx's own modules for access control see it.
 #pragma once
 
 #include "ngx.hpp"
 
 namespace sse {
 
-// Whether the location that is being merged is internal, or nginx's own modules for access control have
-// something to say in it. Modules of others are not known, so this is for a warning only.
-bool isGuarded(ngx_conf_t* cf) noexcept;
+// Those of `methods` with which anybody, from any address and without credentials, reaches the location. For
+// when all modules have merged all locations. Modules of others are not known, so this is for warnings only.
+ngx_uint_t openMethods(const ngx_cycle_t& cycle, const ngx_http_core_loc_conf_t& location,
+                       ngx_uint_t methods) noexcept;
 
 } // namespace sse

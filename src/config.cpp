@@ -1,6 +1,5 @@
 #include "config.hpp"
 
-#include "access_guard.hpp"
 #include "worker/registry.hpp"
 
 namespace sse {
@@ -36,6 +35,8 @@ void inheritEndpoint(ngx_http_core_loc_conf_t& core, const LocationConfig& paren
     config.status = parent.status;
     config.zoneName = parent.zoneName;
     config.separator = parent.separator;
+    config.file = parent.file;
+    config.line = parent.line;
     if (core.lmt_excpt && core.handler == nullptr) {
         core.handler = endpointHandler(config);
     }
@@ -95,10 +96,21 @@ const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
     return NGX_CONF_OK;
 }
 
+// Remembers the location for the audit.
+bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* core) noexcept {
+    auto* endpoint = static_cast<Endpoint*>(ngx_array_push(&main.endpoints));
+    if (endpoint == nullptr) {
+        return false;
+    }
+    auto* server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    *endpoint = {core, static_cast<ngx_http_core_srv_conf_t*>(server)};
+    return true;
+}
+
 const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    const auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+    auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
 
     int endpoints = (config.channels != nullptr) + (config.publish != nullptr) + (config.status != nullptr);
     bool overruled = core->handler != nullptr && core->handler != endpointHandler(config);
@@ -109,18 +121,15 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
             endpointName(config), &core->name);
         return static_cast<const char*>(NGX_CONF_ERROR);
     }
+    if (!noteEndpoint(cf, main, core)) {
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
     if (config.status != nullptr) {
         return checkStatusZones(cf, main, config);
     }
     const char* status = resolveZone(cf, main, config);
     if (status != NGX_CONF_OK || config.publish == nullptr) {
         return status;
-    }
-    if (!isGuarded(cf)) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "anybody can publish to location \"%V\": \"sse_publish\" without \"internal\", "
-                           "\"allow\" and \"deny\", \"auth_basic\" or \"auth_request\"",
-                           &core->name);
     }
     return limitEventSize(cf, config);
 }
@@ -181,7 +190,8 @@ Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
 
 void* createMainConfig(ngx_conf_t* cf) noexcept {
     auto* config = static_cast<MainConfig*>(ngx_pcalloc(cf->pool, sizeof(MainConfig)));
-    if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK) {
+    if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK ||
+        ngx_array_init(&config->endpoints, cf->pool, 4, sizeof(Endpoint)) != NGX_OK) {
         return nullptr;
     }
     config->drain = NGX_CONF_UNSET_MSEC;

@@ -6,9 +6,16 @@
 
 namespace sse {
 
+// A location that the module answers for, or a block of "if" or "limit_except" in one.
+struct Endpoint {
+    ngx_http_core_loc_conf_t* location;
+    ngx_http_core_srv_conf_t* server;
+};
+
 // http level.
 struct MainConfig {
-    ngx_array_t zones; // of Zone*
+    ngx_array_t zones;     // of Zone*
+    ngx_array_t endpoints; // of Endpoint, as they are merged
     ngx_shm_zone_t* workers;
     ngx_msec_t drain;
     bool cors; // some location has sse_cors
@@ -28,6 +35,8 @@ struct LocationConfig {
     ngx_str_t zoneName;  // of sse_channel or sse_publish; empty: the only one
     Zone* zone;          // the same, found when everything has been read
     u_char separator;    // 0: none
+    ngx_str_t file;      // where the directive stands that made the location one of the three
+    ngx_uint_t line;
 
     // Subscribing.
     ngx_uint_t start; // Start

@@ -63,7 +63,8 @@ ngx_array_t* makeArray(ngx_conf_t* cf, size_t itemSize) noexcept {
 }
 
 // Has the location answer by that handler; false if another directive has said before how it answers.
-bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, ngx_http_handler_pt handler) noexcept {
+bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, LocationConfig& config,
+                ngx_http_handler_pt handler) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
     if (core->handler != nullptr) {
@@ -74,6 +75,8 @@ bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, ngx_http_handler_p
         return false;
     }
     core->handler = handler;
+    config.file = cf->conf_file->file.name;
+    config.line = cf->conf_file->line;
     return true;
 }
 
@@ -194,7 +197,7 @@ char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no channel in \"sse_channel\"");
         return kError;
     }
-    return answerWith(cf, command, handleSubscribe) ? NGX_CONF_OK : kError;
+    return answerWith(cf, command, config, handleSubscribe) ? NGX_CONF_OK : kError;
 }
 
 // sse_publish expr [zone=name]
@@ -211,7 +214,7 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         }
     }
     config.publish = compileNew(cf, words[0]);
-    return config.publish != nullptr && answerWith(cf, command, handlePublish) ? NGX_CONF_OK : kError;
+    return config.publish != nullptr && answerWith(cf, command, config, handlePublish) ? NGX_CONF_OK : kError;
 }
 
 // sse_status [zone …]
@@ -231,7 +234,7 @@ char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         }
         *name = word;
     }
-    return answerWith(cf, command, handleStatus) ? NGX_CONF_OK : kError;
+    return answerWith(cf, command, config, handleStatus) ? NGX_CONF_OK : kError;
 }
 
 // sse_start new|earliest|last=N|$var

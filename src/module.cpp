@@ -1,6 +1,7 @@
 // The module: its directives and its life. Reads like a table of contents; everything else is elsewhere.
 #include <cstddef>
 
+#include "audit.hpp"
 #include "config.hpp"
 #include "directives.hpp"
 #include "http/context.hpp"
@@ -89,6 +90,7 @@ ngx_int_t preconfiguration(ngx_conf_t* cf) noexcept {
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
+    auditEndpoints(cf);
     return addCorsHandler(cf);
 }
 
