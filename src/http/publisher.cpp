@@ -124,7 +124,8 @@ bool Publisher::readFields() noexcept {
     if (isBodyGone()) {
         return refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request has not been kept");
     }
-    if (!isStream() && request_->headers_in.content_length_n > static_cast<off_t>(config_.maxEventSize)) {
+    size_t largest = config_.maxEventSize + kByteOrderMark.size();
+    if (!isStream() && request_->headers_in.content_length_n > static_cast<off_t>(largest)) {
         return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
     }
     return true;

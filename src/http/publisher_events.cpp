@@ -11,8 +11,6 @@ namespace {
 // What is staged is committed at this size at the latest: so much the zone's lock covers at a time.
 constexpr size_t kCommitSize = 32 * 1024;
 
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-
 // Stands before each staged event; its own id and its fields follow.
 struct Staged {
     uint32_t ownIdLength;
@@ -122,7 +120,7 @@ bool Publisher::addToBody(std::string_view piece) noexcept {
 
 // One event's data, without a type or id of its own.
 bool Publisher::addLine(std::string_view line) noexcept {
-    if (atStart_ && line.starts_with(kByteOrderMark)) {
+    if (atStart_ && !isStream() && line.starts_with(kByteOrderMark)) {
         line.remove_prefix(kByteOrderMark.size());
     }
     atStart_ = false;

@@ -1,97 +1,132 @@
 #include "sse/parse.hpp"
 
-#include "sse/validate.hpp"
+#include "sse/utf8.hpp"
 
 namespace sse {
 
-namespace {
-
-struct Field {
-    std::string_view name;
-    std::string_view value;
-};
-
-// "name: value": the first colon parts them, one space behind it is no part of the value; without a colon the
-// whole line is the name.
-Field splitField(std::string_view line) noexcept {
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos) {
-        return {line, {}};
-    }
-    std::string_view value = line;
-    value.remove_prefix(colon + 1);
-    if (value.starts_with(' ')) {
-        value.remove_prefix(1);
-    }
-    return {{line.data(), colon}, value};
+EventParser::Line EventParser::lineOf(std::string_view name) noexcept {
+    return name == "data"    ? Line::Data
+           : name == "event" ? Line::Type
+           : name == "id"    ? Line::Id
+           : name == "retry" ? Line::Retry
+           : name.empty()    ? Line::Comment
+                             : Line::Unknown;
 }
 
-ParseStatus store(Buffer& buffer, std::string_view value) noexcept {
-    buffer.clear();
-    return buffer.append(value) ? ParseStatus::Ok : ParseStatus::NoMemory;
+// "name: value": the first colon parts them, one space behind it is no part of the value.
+ParseStatus EventParser::addPart(std::string_view part) noexcept {
+    if (line_ == Line::Name) {
+        const size_t colon = part.find(':');
+        text_.append({part.data(), std::min(colon, part.size())});
+        if (colon == std::string_view::npos) {
+            return ParseStatus::Ok;
+        }
+        part.remove_prefix(colon + 1);
+        if (const ParseStatus status = beginValue(); status != ParseStatus::Ok) {
+            return status;
+        }
+    }
+    if (afterColon_ && !part.empty()) {
+        afterColon_ = false;
+        part.remove_prefix(part.front() == ' ' ? 1 : 0);
+    }
+    return addValue(part);
 }
 
-} // namespace
-
-ParseStatus parseStatus(SplitStatus status) noexcept {
-    switch (status) {
-    case SplitStatus::Ok:
-        return ParseStatus::Ok;
-    case SplitStatus::TooLong:
-        return ParseStatus::TooLong;
-    case SplitStatus::NoMemory:
-        return ParseStatus::NoMemory;
-    case SplitStatus::Stopped:
-        return ParseStatus::Stopped;
+// Takes the end of a line that is not blank. Without a colon the whole line is the name.
+ParseStatus EventParser::endLine() noexcept {
+    ParseStatus status = line_ == Line::Name ? beginValue() : ParseStatus::Ok;
+    if (status == ParseStatus::Ok) {
+        status = endValue();
     }
-    return ParseStatus::Stopped;
+    inBlock_ = inBlock_ || line_ != Line::Comment;
+    line_ = Line::Name;
+    afterColon_ = false;
+    text_.clear();
+    return status;
 }
 
-std::string_view EventParser::withoutBom(std::string_view line) noexcept {
-    constexpr std::string_view kBom = "\xef\xbb\xbf";
-    if (atStart_ && line.starts_with(kBom)) {
-        line.remove_prefix(kBom.size());
-    }
-    atStart_ = false;
-    return line;
-}
-
-// Takes a line that is not blank. The value is checked before it is stored; an empty type or id is none.
-ParseStatus EventParser::addLine(std::string_view line) noexcept {
-    if (!isUtf8(line)) {
-        return ParseStatus::BadUtf8;
-    }
-    if (line.front() == ':') {
+// The name has come. Lines of data are joined with LF.
+ParseStatus EventParser::beginValue() noexcept {
+    line_ = lineOf(text_.view());
+    afterColon_ = true;
+    text_.clear();
+    if (line_ != Line::Data) {
         return ParseStatus::Ok;
     }
-    inBlock_ = true;
-    const auto [name, value] = splitField(line);
-    if (name == "data") {
-        return addData(value);
-    }
-    if (name == "event") {
-        return value.empty() || isEventType(value) ? store(type_, value) : ParseStatus::BadType;
-    }
-    if (name == "id") {
-        return value.empty() || isOwnId(value) ? store(id_, value) : ParseStatus::BadId;
-    }
-    if (name == "retry") {
-        retry_ = parseRetry(value).value_or(retry_);
+    const ParseStatus status = hasData_ ? addData("\n") : ParseStatus::Ok;
+    hasData_ = true;
+    lineStart_ = data_.size();
+    return status;
+}
+
+ParseStatus EventParser::addValue(std::string_view part) noexcept {
+    switch (line_) {
+    case Line::Data:
+        return addData(part);
+    case Line::Type:
+    case Line::Id:
+    case Line::Retry:
+        text_.append(part);
+        break;
+    case Line::Name:
+    case Line::Unknown:
+    case Line::Comment:
+        break;
     }
     return ParseStatus::Ok;
 }
 
-// Lines of data are joined with LF.
-ParseStatus EventParser::addData(std::string_view value) noexcept {
-    const size_t joint = hasData_ ? 1 : 0;
-    if (data_.size() + joint + value.size() > maxEvent_) {
+ParseStatus EventParser::addData(std::string_view text) noexcept {
+    if (text.size() > maxEvent_ - data_.size()) {
         return ParseStatus::TooLong;
     }
-    if (hasData_ && !data_.append("\n")) {
-        return ParseStatus::NoMemory;
+    return data_.append(text, maxEvent_) ? ParseStatus::Ok : ParseStatus::NoMemory;
+}
+
+ParseStatus EventParser::endValue() noexcept {
+    switch (line_) {
+    case Line::Data:
+        return isUtf8({data_.data() + lineStart_, data_.size() - lineStart_}) ? ParseStatus::Ok
+                                                                              : ParseStatus::BadUtf8;
+    case Line::Type:
+        return setType();
+    case Line::Id:
+        return setId();
+    case Line::Retry:
+        if (text_.isWhole()) {
+            retry_ = parseRetry(text_.view()).value_or(retry_);
+        }
+        break;
+    case Line::Name:
+    case Line::Unknown:
+    case Line::Comment:
+        break;
     }
-    hasData_ = true;
-    return data_.append(value) ? ParseStatus::Ok : ParseStatus::NoMemory;
+    return ParseStatus::Ok;
+}
+
+// An empty type is none.
+ParseStatus EventParser::setType() noexcept {
+    const std::string_view type = text_.view();
+    if (text_.isWhole() && !isUtf8(type)) {
+        return ParseStatus::BadUtf8;
+    }
+    if (!text_.isWhole() || !(type.empty() || isEventType(type))) {
+        return ParseStatus::BadType;
+    }
+    type_.assign(type);
+    return ParseStatus::Ok;
+}
+
+// An empty id is none.
+ParseStatus EventParser::setId() noexcept {
+    const std::string_view id = text_.view();
+    if (!text_.isWhole() || !(id.empty() || isOwnId(id))) {
+        return ParseStatus::BadId;
+    }
+    id_.assign(id);
+    return ParseStatus::Ok;
 }
 
 void EventParser::endBlock() noexcept {
@@ -104,16 +139,9 @@ void EventParser::endBlock() noexcept {
 }
 
 ParseStatus EventParser::finish() noexcept {
-    ParseStatus status = ParseStatus::Ok;
-    lines_.finish([&](std::string_view line) noexcept {
-        line = withoutBom(line);
-        status = line.empty() ? ParseStatus::Ok : addLine(line);
-        return true;
-    });
-    if (status == ParseStatus::Ok && inBlock_) {
-        status = ParseStatus::Incomplete;
-    }
-    return status;
+    lines_.finish([this](std::string_view part, bool) noexcept { return addPart(part) == ParseStatus::Ok; });
+    const ParseStatus status = isBlank() ? ParseStatus::Ok : endLine();
+    return status == ParseStatus::Ok && inBlock_ ? ParseStatus::Incomplete : status;
 }
 
 } // namespace sse

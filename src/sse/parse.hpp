@@ -8,27 +8,33 @@
 
 #include "sse/buffer.hpp"
 #include "sse/encode.hpp"
+#include "sse/short_text.hpp"
 #include "sse/split.hpp"
+#include "sse/validate.hpp"
 
 namespace sse {
 
 enum class ParseStatus {
     Ok,
-    TooLong, // a line or an event is longer than the limit
+    TooLong, // the data of an event is longer than the limit
     NoMemory,
-    BadType, // an `event` field that is not an event type
-    BadId,   // an `id` field that is not a publisher's id
-    BadUtf8,
+    BadType,    // an `event` field that is not an event type
+    BadId,      // an `id` field that is not a publisher's id
+    BadUtf8,    // data or a type that is not UTF-8
     Incomplete, // the body ended inside an event: without a blank line there is none
     Stopped,    // the sink returned false
 };
 
 // Unlike a browser this parser does not let an id last for the events that follow: an id names one event. A
-// block without data is no event, one leading BOM is dropped, unknown fields are ignored, a `retry` that is
-// not all digits is ignored.
+// block without data is no event, one leading BOM is dropped, a `retry` that is not all digits is ignored.
+// Comments and unknown fields are skipped, however long they are and whatever they hold.
+//
+// A line is taken apart while it comes in, and its value put where it belongs. So the parser holds memory for
+// the data of one event, of at most `maxEvent` bytes, and for no line.
 class EventParser {
 public:
-    explicit EventParser(size_t maxEvent) noexcept : maxEvent_(maxEvent), lines_(maxEvent + 16) {}
+    // `maxEvent`: bytes of an event's data at most, its lines joined by LF.
+    explicit EventParser(size_t maxEvent) noexcept : maxEvent_(maxEvent) {}
 
     // Hands every event that is complete to `sink` (bool(const Event&); valid during the call only).
     template <typename Sink>
@@ -38,43 +44,65 @@ public:
     ParseStatus finish() noexcept;
 
     // Whether something has begun that a blank line has not ended: an unfinished line, or a field.
-    bool inEvent() const noexcept { return inBlock_ || lines_.inLine(); }
+    bool inEvent() const noexcept { return inBlock_ || inLine(); }
+
+    // Bytes of memory that it holds, at most `maxEvent`; and gives them back while there is no data.
+    size_t held() const noexcept { return data_.held(); }
+    void release() noexcept { data_.release(); }
 
 private:
-    std::string_view withoutBom(std::string_view line) noexcept;
-    ParseStatus addLine(std::string_view line) noexcept;
-    ParseStatus addData(std::string_view value) noexcept;
+    // What the current line is. A name is one until its colon, or the end of the line, has come.
+    enum class Line : uint8_t { Name, Data, Type, Id, Retry, Unknown, Comment };
+    static Line lineOf(std::string_view name) noexcept;
+
+    bool inLine() const noexcept { return !isBlank() || lines_.inMark(); }
+    bool isBlank() const noexcept { return line_ == Line::Name && text_.empty(); }
+    ParseStatus addPart(std::string_view part) noexcept;
+    ParseStatus endLine() noexcept;
+    ParseStatus beginValue() noexcept;
+    ParseStatus addValue(std::string_view part) noexcept;
+    ParseStatus endValue() noexcept;
+    ParseStatus addData(std::string_view text) noexcept;
+    ParseStatus setType() noexcept;
+    ParseStatus setId() noexcept;
     Event event() const noexcept { return {type_.view(), data_.view(), id_.view(), retry_}; }
     void endBlock() noexcept;
 
     size_t maxEvent_;
-    LineSplitter lines_;
+    LineScanner lines_;
+
+    // Of the line.
+    Line line_ = Line::Name;
+    bool afterColon_ = false;       // nothing of the value has come
+    size_t lineStart_ = 0;          // where its data begins
+    ShortText<kMaxEventType> text_; // its name, later a value that is not data
+
+    // Of the event.
     Buffer data_;
-    Buffer type_;
-    Buffer id_;
+    ShortText<kMaxEventType> type_;
+    ShortText<kMaxOwnId> id_;
     uint32_t retry_ = 0;
     bool hasData_ = false;
     bool inBlock_ = false;
-    bool atStart_ = true;
 };
-
-// What a status of the splitter means to the parser.
-ParseStatus parseStatus(SplitStatus status) noexcept;
 
 template <typename Sink>
 ParseStatus EventParser::feed(std::string_view piece, Sink&& sink) noexcept {
     ParseStatus status = ParseStatus::Ok;
-    const SplitStatus split = lines_.feed(piece, [&](std::string_view line) noexcept {
-        line = withoutBom(line);
-        if (!line.empty()) {
-            status = addLine(line);
+    lines_.feed(piece, [&](std::string_view part, bool ended) noexcept {
+        status = addPart(part);
+        if (status != ParseStatus::Ok || !ended) {
+            return status == ParseStatus::Ok;
+        }
+        if (!isBlank()) {
+            status = endLine();
         } else {
             status = !hasData_ || sink(event()) ? ParseStatus::Ok : ParseStatus::Stopped;
             endBlock();
         }
         return status == ParseStatus::Ok;
     });
-    return status != ParseStatus::Ok ? status : parseStatus(split);
+    return status;
 }
 
 } // namespace sse

@@ -48,6 +48,11 @@ Result parse(std::string_view text, size_t length) {
     };
     eachPiece(text, length, [&](std::string_view piece) {
         result.status = parser.feed(piece, sink);
+        require(parser.held() <= kMaxEvent);
+        if (!parser.inEvent()) {
+            parser.release();
+            require(parser.held() == 0);
+        }
         return result.status == sse::ParseStatus::Ok;
     });
     if (result.status == sse::ParseStatus::Ok) {

@@ -89,6 +89,9 @@ void testFields(void**) {
         {"retry: 1s\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"},
         {"retry: 500\nretry: x\ndata: a\n\n", ParseStatus::Ok, "[|a||500]"},
         {"retry\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"},
+        {"data: a\ndata", ParseStatus::Incomplete, ""},
+        {"data: a\nevent\nid\n\n", ParseStatus::Ok, "[|a||0]"},
+        {"data:\rdata: \r\n\r\n", ParseStatus::Ok, "[|\n||0]"},
         {":\ndata: a\n: data: b\n\n", ParseStatus::Ok, "[|a||0]"},
         {"Data: x\ndata : y\n data: z\ndatax: q\nda\0ta: n\ndata: a\n\n"sv, ParseStatus::Ok, "[|a||0]"},
         {"data: a\n\n\n\n:\n\ndata: b\n\n", ParseStatus::Ok, "[|a||0][|b||0]"},
@@ -111,6 +114,10 @@ void testBom(void**) {
     assertCase({"data: a\n\n\ufeffdata: b\n\n", ParseStatus::Ok, "[|a||0]"});
     assertCase({"data: \ufeffa\n\n", ParseStatus::Ok, "[|\ufeffa||0]"});
     assertCase({"\ufeff", ParseStatus::Ok, ""});
+    assertCase({"\xef\xbb", ParseStatus::Incomplete, ""});
+    assertCase({"\xef\xbb\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"});
+    assertCase({"\xef\n\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"});
+    assertCase({"\n\ufeffdata: a\n\ndata: b\n\n", ParseStatus::Ok, "[|b||0]"});
     assertCase({"\ufeff\ndata: a\n\n", ParseStatus::Ok, "[|a||0]"});
 }
 
@@ -124,7 +131,7 @@ void testRefused(void**) {
         {"id: \u00e9\ndata: a\n\n", ParseStatus::BadId, ""},
         {"data: a\xff\n\n", ParseStatus::BadUtf8, ""},
         {"data: a\xe2\x80\ndata: \xa8\n\n", ParseStatus::BadUtf8, ""},
-        {": \xc0\x80\n", ParseStatus::BadUtf8, ""},
+        {"data: \xff", ParseStatus::BadUtf8, ""},
         {"event: \xed\xa0\x80\n", ParseStatus::BadUtf8, ""},
         {"data: a\n\ndata: b\nid: !\n\n", ParseStatus::BadId, "[|a||0]"},
     };
@@ -158,18 +165,89 @@ void testIncomplete(void**) {
     }
 }
 
+// The limit counts the bytes of the data, whatever is around them.
 void testLimit(void**) {
-    assertCase({"data: 12345678\n\n", ParseStatus::Ok, "[|12345678||0]"}, 8);
-    assertCase({"data: 123456789\n\n", ParseStatus::TooLong, ""}, 8);
-    assertCase({"data: 1234\ndata: 678\n\n", ParseStatus::Ok, "[|1234\n678||0]"}, 8);
-    assertCase({"data: 1234\ndata: 6789\n\n", ParseStatus::TooLong, ""}, 8);
-    assertCase({"data: 12345678\n\ndata: 12345678\n\n", ParseStatus::Ok, "[|12345678||0][|12345678||0]"}, 8);
+    const struct {
+        std::string_view before; // "@" stands for data of any length
+        std::string_view joined; // what there is of it besides
+    } framings[] = {
+        {"data: @\n\n", ""},
+        {"data:@\n\n", ""},
+        {"data: @\r\n\r\n", ""},
+        {"data:@\r\r", ""},
+        {"\ufeffdata: @\n\n", ""},
+        {"\ufeffdata:@\r\n\r\n", ""},
+        {"event: update\nid: 1\nretry: 1000\ndata: @\n\n", ""},
+        {":a comment\n\ndata: @\n:another\n\n", ""},
+        {"data: b\ndata: @\n\n", "b\n"},
+        {"data: @\ndata: b\n\n", "\nb"},
+        {"data\ndata:@\ndata\n\n", "\n\n"},
+    };
+    constexpr size_t kLimit = 12;
+    for (const auto& framing : framings) {
+        for (size_t length = kLimit - 1; length <= kLimit + 1; ++length) {
+            const std::string value(length - framing.joined.size(), 'x');
+            std::string text(framing.before);
+            text.replace(text.find('@'), 1, value);
+            everyCut(text, [&](const Pieces& pieces) {
+                const Result result = parse(pieces, kLimit);
+                const bool fits = length <= kLimit;
+                if (result.status != (fits ? ParseStatus::Ok : ParseStatus::TooLong) ||
+                    result.events.size() != (fits ? 1 : 0)) {
+                    fail_msg("%s: status %d", readable(pieces).c_str(), static_cast<int>(result.status));
+                }
+                assert_true(!fits || result.events[0].data.size() == length);
+            });
+        }
+    }
     assertCase({"data\ndata\ndata\n\n", ParseStatus::Ok, "[|\n\n||0]"}, 2);
     assertCase({"data\ndata\ndata\ndata\n\n", ParseStatus::TooLong, ""}, 2);
-    const std::string comment = ":" + std::string(5000, 'x');
-    assert_int_equal(parse({comment}).status, ParseStatus::TooLong);
-    // An unfinished line is bounded as well, with a BOM before the longest event that there may be.
-    assertCase({"\ufeffdata: 12345678\n\n", ParseStatus::Ok, "[|12345678||0]"}, 8);
+    assertCase({"data: 12345678\n\ndata: 12345678\n\n", ParseStatus::Ok, "[|12345678||0][|12345678||0]"}, 8);
+}
+
+// What is skipped is not measured, and need not be text.
+void testSkippedLines(void**) {
+    const std::string_view starts[] = {":", ": ", "unknown", "unknown: ", "datax:", "\xff", ":\xc0\x80"};
+    for (std::string_view start : starts) {
+        const std::string line = std::string(start) + std::string(40, 'x');
+        const std::string text = "data: 1\n" + line + "\ndata: 2\r" + line + "\r\n\n";
+        assertCase({text, ParseStatus::Ok, "[|1\n2||0]"}, 3);
+    }
+    const std::string megabyte(1 << 20, 'x');
+    EventParser parser(100);
+    auto sink = [](const Event& event) { return event.data == "1"; };
+    for (std::string_view start : starts) {
+        for (std::string_view piece : {start, std::string_view(megabyte), "\ndata: 1\n"sv, "\n"sv}) {
+            assert_int_equal(parser.feed(piece, sink), ParseStatus::Ok);
+            assert_true(parser.held() <= 100);
+        }
+    }
+    assert_int_equal(parser.feed(megabyte, sink), ParseStatus::Ok);
+    assert_int_equal(parser.feed(megabyte, sink), ParseStatus::Ok);
+    assert_true(parser.inEvent() && parser.held() <= 100);
+    assert_int_equal(parser.finish(), ParseStatus::Incomplete);
+}
+
+// Memory: never more than the data of an event, and none once it is asked back between events.
+void testMemory(void**) {
+    for (size_t limit : {100, 1000, 100000}) {
+        for (size_t piece : {1, 1000}) {
+            EventParser parser(limit);
+            auto sink = [&](const Event& event) { return event.data.size() == limit; };
+            assert_int_equal(parser.held(), 0);
+            assert_int_equal(parser.feed("event: e\nid: 1\ndata: ", sink), ParseStatus::Ok);
+            for (size_t size = 0; size < limit; size += piece) {
+                const std::string text(std::min(piece, limit - size), 'x');
+                assert_int_equal(parser.feed(text, sink), ParseStatus::Ok);
+                parser.release();
+                assert_true(parser.held() >= size && parser.held() <= limit);
+            }
+            assert_int_equal(parser.feed("\n\n", sink), ParseStatus::Ok);
+            parser.release();
+            assert_int_equal(parser.held(), 0);
+            assert_false(parser.inEvent());
+        }
+    }
 }
 
 void testSinkStops(void**) {
@@ -281,11 +359,12 @@ void testAgainstReference(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(testFields),     cmocka_unit_test(testAnEventTakesNothingFromTheOneBefore),
-        cmocka_unit_test(testBom),        cmocka_unit_test(testRefused),
-        cmocka_unit_test(testIncomplete), cmocka_unit_test(testLimit),
-        cmocka_unit_test(testSinkStops),  cmocka_unit_test(testEventIsHandedOutAtOnce),
-        cmocka_unit_test(testRoundTrip),  cmocka_unit_test(testAgainstReference),
+        cmocka_unit_test(testFields),       cmocka_unit_test(testAnEventTakesNothingFromTheOneBefore),
+        cmocka_unit_test(testBom),          cmocka_unit_test(testRefused),
+        cmocka_unit_test(testIncomplete),   cmocka_unit_test(testLimit),
+        cmocka_unit_test(testSkippedLines), cmocka_unit_test(testMemory),
+        cmocka_unit_test(testSinkStops),    cmocka_unit_test(testEventIsHandedOutAtOnce),
+        cmocka_unit_test(testRoundTrip),    cmocka_unit_test(testAgainstReference),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -1,6 +1,7 @@
 // Lines out of a stream of bytes, however it is cut.
 #include "sse/split.hpp"
 
+#include <algorithm>
 #include <random>
 
 #include "pieces.hpp"
@@ -138,6 +139,93 @@ void testLimit(void**) {
     }
 }
 
+// A byte order mark at the start of the stream, and only there, is no part of a line: neither of what is
+// handed out nor of what is measured.
+void testByteOrderMark(void**) {
+    const struct {
+        std::string_view text;
+        std::vector<std::string> lines;
+    } cases[] = {
+        {"\ufeff", {}},
+        {"\ufeff\n", {""}},
+        {"\ufeff1234\n", {"1234"}},
+        {"\ufeff1234\r\n1234", {"1234", "1234"}},
+        {"\ufeff123", {"123"}},
+        {"\ufeff\ufeff", {"\ufeff"}},
+        {"\ufeff\ufeff1\n", {"\ufeff1"}},
+        {"1\n\ufeff\n", {"1", "\ufeff"}},
+        {"\n\ufeff1\n", {"", "\ufeff1"}},
+        {"\xef", {"\xef"}},
+        {"\xef\xbb", {"\xef\xbb"}},
+        {"\xef\xbb\n", {"\xef\xbb"}},
+        {"\xef\xbb\r\n\xbf", {"\xef\xbb", "\xbf"}},
+        {"\xef\xbb\xbe\n", {"\xef\xbb\xbe"}},
+        {"\xef\xef\xbb\n", {"\xef\xef\xbb"}},
+    };
+    for (const auto& c : cases) {
+        everyCut(c.text, [&](const Pieces& pieces) {
+            const Result result = split(pieces, 4);
+            assert_int_equal(result.status, SplitStatus::Ok);
+            assertLines(result.lines, c.lines, readable(pieces));
+        });
+    }
+    for (std::string_view text : {"\ufeff12345\n"sv, "\ufeff12345"sv, "\ufeff\ufeff12"sv}) {
+        everyCut(text, [](const Pieces& pieces) {
+            assert_int_equal(split(pieces, 4).status, SplitStatus::TooLong);
+        });
+    }
+    LineSplitter splitter(4);
+    auto sink = [](std::string_view) { return true; };
+    assert_int_equal(splitter.feed("\xef", sink), SplitStatus::Ok);
+    assert_true(splitter.inLine());
+    assert_int_equal(splitter.feed("\xbb\xbf", sink), SplitStatus::Ok);
+    assert_false(splitter.inLine());
+}
+
+// Every framing, one byte less than the limit, at it, and one more.
+void testExactLimit(void**) {
+    for (std::string_view before : {"", "\ufeff", "a\n", "a\r\n", "\r"}) {
+        for (std::string_view end : {"", "\n", "\r", "\r\n", "\r\nb"}) {
+            for (size_t length = 7; length <= 9; ++length) {
+                const std::string line(length, 'x');
+                everyCut(std::string(before) + line + std::string(end), [&](const Pieces& pieces) {
+                    const Result result = split(pieces, 8);
+                    const bool found =
+                        std::find(result.lines.begin(), result.lines.end(), line) != result.lines.end();
+                    if (found != (length <= 8) ||
+                        result.status != (found ? SplitStatus::Ok : SplitStatus::TooLong)) {
+                        fail_msg("%s: status %d", readable(pieces).c_str(), static_cast<int>(result.status));
+                    }
+                });
+            }
+        }
+    }
+}
+
+// Memory: never more than the longest line, none for lines that come whole, and none once it is asked back.
+void testMemory(void**) {
+    for (size_t limit : {1, 100, 1000, 100000}) {
+        LineSplitter splitter(limit);
+        size_t length = 0;
+        auto sink = [&](std::string_view line) {
+            length = line.size();
+            return true;
+        };
+        assert_int_equal(splitter.feed(std::string(limit, 'x') + "\n", sink), SplitStatus::Ok);
+        assert_int_equal(splitter.held(), 0);
+        for (size_t size = 0; size < limit; ++size) {
+            assert_int_equal(splitter.feed("x", sink), SplitStatus::Ok);
+            splitter.release();
+            assert_true(splitter.held() > size && splitter.held() <= limit);
+        }
+        length = 0;
+        assert_int_equal(splitter.feed("\n", sink), SplitStatus::Ok);
+        assert_int_equal(length, limit);
+        splitter.release();
+        assert_int_equal(splitter.held(), 0);
+    }
+}
+
 // A line that never ends is refused as soon as it is too long, not kept until it ends.
 void testLimitHoldsWithoutAnEnd(void**) {
     LineSplitter splitter(1000);
@@ -214,6 +302,9 @@ int main() {
         cmocka_unit_test(testLineIsHandedOutAtOnce),
         cmocka_unit_test(testNoPieceAtAll),
         cmocka_unit_test(testLimit),
+        cmocka_unit_test(testByteOrderMark),
+        cmocka_unit_test(testExactLimit),
+        cmocka_unit_test(testMemory),
         cmocka_unit_test(testLimitHoldsWithoutAnEnd),
         cmocka_unit_test(testSinkStops),
         cmocka_unit_test(testRandom),

@@ -1,0 +1,43 @@
+// A short text without memory of its own: what goes beyond its room is cut off.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+namespace sse {
+
+template <size_t kRoom>
+class ShortText {
+public:
+    std::string_view view() const noexcept { return {bytes_, size_}; }
+    bool empty() const noexcept { return size_ == 0; }
+    bool isWhole() const noexcept { return whole_; } // nothing has been cut off
+
+    void clear() noexcept {
+        size_ = 0;
+        whole_ = true;
+    }
+
+    void append(std::string_view text) noexcept {
+        const size_t taken = std::min(text.size(), kRoom - size_);
+        if (taken != 0) {
+            std::memcpy(bytes_ + size_, text.data(), taken);
+        }
+        size_ += taken;
+        whole_ = whole_ && taken == text.size();
+    }
+
+    void assign(std::string_view text) noexcept {
+        clear();
+        append(text);
+    }
+
+private:
+    size_t size_ = 0;
+    bool whole_ = true;
+    char bytes_[kRoom];
+};
+
+} // namespace sse
