@@ -6,6 +6,7 @@
 #include "config.hpp"
 #include "log/index.hpp"
 #include "sse/encode.hpp"
+#include "sse/origin.hpp"
 #include "sse/validate.hpp"
 #include "worker/registry.hpp"
 
@@ -124,6 +125,41 @@ ngx_uint_t parseZoneChannels(ngx_conf_t* cf, const ngx_command_t* command, std::
         return 0;
     }
     return channels;
+}
+
+// Whether that word can be in the list of sse_cors; if not, the reason is told.
+bool checkOrigin(ngx_conf_t* cf, const ngx_str_t& word) noexcept {
+    if (view(word) == "*" || view(word) == "null") {
+        return true;
+    }
+    ngx_str_t fault = ngxString(originFault(view(word)));
+    if (fault.len != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid origin \"%V\" in \"sse_cors\": %V", &word, &fault);
+    }
+    return fault.len == 0;
+}
+
+// Whether the origins of sse_cors can stand together, and with "credentials".
+bool checkOrigins(ngx_conf_t* cf, const LocationConfig& config) noexcept {
+    std::span<ngx_str_t> origins(static_cast<ngx_str_t*>(config.origins->elts), config.origins->nelts);
+    auto has = [&origins](std::string_view text) {
+        return std::any_of(origins.begin(), origins.end(),
+                           [text](const ngx_str_t& origin) { return view(origin) == text; });
+    };
+    bool credentials = config.corsCredentials == 1;
+    if (origins.empty() || (has("*") && (origins.size() > 1 || credentials))) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"sse_cors\" takes a list of origins, or \"*\" alone and without \"credentials\"");
+        return false;
+    }
+    if (has("null") && credentials) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sse_cors\" takes \"null\" only without \"credentials\": any page in a sandbox "
+                           "has that origin");
+        return false;
+    }
+    return true;
 }
 
 } // namespace
@@ -387,7 +423,7 @@ char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
 }
 
 // sse_cors origin … [credentials]
-char* setCors(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+char* setCors(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
     if (config.origins != NGX_CONF_UNSET_PTR) {
         return kDuplicate;
@@ -401,33 +437,21 @@ char* setCors(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     if (config.origins == nullptr) {
         return kError;
     }
-    bool any = false;
     for (const ngx_str_t& word : words) {
-        std::string_view text = view(word);
-        if (text == "credentials") {
+        if (view(word) == "credentials") {
             config.corsCredentials = 1;
             continue;
         }
-        any = any || text == "*";
-        bool isOrigin = text == "*" || text == "null" || text.find("://") != std::string_view::npos;
-        if (!isOrigin || text.ends_with('/')) {
-            return invalid(cf, command, word);
-        }
-        auto* origin = static_cast<ngx_str_t*>(ngx_array_push(config.origins));
+        auto* origin =
+            static_cast<ngx_str_t*>(checkOrigin(cf, word) ? ngx_array_push(config.origins) : nullptr);
         if (origin == nullptr) {
             return kError;
         }
         *origin = word;
     }
-    if (config.origins->nelts == 0 || (any && (config.origins->nelts > 1 || config.corsCredentials == 1))) {
-        ngx_conf_log_error(
-            NGX_LOG_EMERG, cf, 0,
-            "\"sse_cors\" takes a list of origins, or \"*\" alone and without \"credentials\"");
-        return kError;
-    }
     auto* main = static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
     main->cors = true;
-    return NGX_CONF_OK;
+    return checkOrigins(cf, config) ? NGX_CONF_OK : kError;
 }
 
 } // namespace sse

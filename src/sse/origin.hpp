@@ -1,0 +1,12 @@
+// What a browser sends as `Origin` (RFC 6454, section 6.2): scheme, host and, unless it is the default, port.
+#pragma once
+
+#include <string_view>
+
+namespace sse {
+
+// Why no browser ever sends that text as an origin; empty if one may. To be compared to the letter, an origin
+// has to be written as browsers write it. `null` and `*` are not for this function.
+std::string_view originFault(std::string_view text) noexcept;
+
+} // namespace sse
