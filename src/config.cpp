@@ -8,10 +8,6 @@ namespace {
 
 constexpr size_t kDefaultMaxEvent = 1024 * 1024;
 
-bool isEndpoint(const LocationConfig& config) noexcept {
-    return config.channels != nullptr || config.publish != nullptr || config.status != nullptr;
-}
-
 const char* endpointName(const LocationConfig& config) noexcept {
     return config.channels != nullptr  ? "sse_channel"
            : config.publish != nullptr ? "sse_publish"

@@ -71,6 +71,11 @@ struct LocationConfig {
     ngx_http_complex_value_t* crashAt; // see http/crash.hpp
 };
 
+// Whether the location is one of this module, or a block of "if" or "limit_except" in one.
+inline bool isEndpoint(const LocationConfig& config) noexcept {
+    return config.channels != nullptr || config.publish != nullptr || config.status != nullptr;
+}
+
 // The zone of that name, NULL if there is none.
 Zone* findZone(const MainConfig& config, std::string_view name) noexcept;
 

@@ -6,6 +6,7 @@
 #include "directives.hpp"
 #include "http/context.hpp"
 #include "http/cors.hpp"
+#include "http/header_filter.hpp"
 #include "ngx.hpp"
 #include "worker/registry.hpp"
 #include "worker/worker.hpp"
@@ -91,7 +92,8 @@ ngx_int_t preconfiguration(ngx_conf_t* cf) noexcept {
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
     auditEndpoints(cf);
-    return addCorsHandler(cf);
+    addHeaderFilter();
+    return addPreflightHandler(cf);
 }
 
 ngx_http_module_t context = {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-#include "config.hpp"
+#include "http/header_list.hpp"
 #include "http/respond.hpp"
 #include "worker/worker.hpp"
 
@@ -12,65 +12,57 @@ namespace sse {
 namespace {
 
 constexpr std::string_view kAllowOrigin = "Access-Control-Allow-Origin";
+constexpr std::string_view kAllowCredentials = "Access-Control-Allow-Credentials";
+constexpr std::string_view kAllowMethods = "Access-Control-Allow-Methods";
+constexpr std::string_view kAllowHeaders = "Access-Control-Allow-Headers";
+constexpr std::string_view kMaxAge = "Access-Control-Max-Age";
+constexpr std::string_view kExposeHeaders = "Access-Control-Expose-Headers";
+
+std::span<const ngx_str_t> originsOf(const LocationConfig& config) noexcept {
+    return {static_cast<const ngx_str_t*>(config.origins->elts), config.origins->nelts};
+}
+
+bool allowsAny(const LocationConfig& config) noexcept {
+    return view(originsOf(config).front()) == "*";
+}
 
 // What is to be answered to that origin; empty: nothing.
 std::string_view allowedOrigin(const LocationConfig& config, std::string_view origin) noexcept {
-    std::span<ngx_str_t> allowed(static_cast<ngx_str_t*>(config.origins->elts), config.origins->nelts);
-    if (view(allowed[0]) == "*") {
+    if (origin.empty()) {
+        return {};
+    }
+    if (allowsAny(config)) {
         return "*";
     }
-    bool listed = std::any_of(allowed.begin(), allowed.end(),
-                              [origin](const ngx_str_t& one) { return view(one) == origin; });
-    return listed ? origin : std::string_view();
+    return isListedOrigin(config, origin) ? origin : std::string_view();
 }
 
-bool addOriginHeaders(ngx_http_request_t* r, const LocationConfig& config, std::string_view origin) noexcept {
-    return addHeader(r, kAllowOrigin, origin) &&
-           addHeader(r, "Access-Control-Expose-Headers", "Last-Event-ID") &&
-           (config.corsCredentials == 0 || addHeader(r, "Access-Control-Allow-Credentials", "true"));
+bool isPreflight(ngx_http_request_t* r) noexcept {
+    return r->method == NGX_HTTP_OPTIONS && !requestOrigin(r).empty() &&
+           requestHeader(r, "access-control-request-method").data != nullptr;
 }
 
+// Only a preflight asks for these.
 bool addPreflightHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {
     std::string_view methods = config.publish != nullptr ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
-    return addHeader(r, "Access-Control-Allow-Methods", methods) &&
-           addHeader(r, "Access-Control-Allow-Headers",
-                     "authorization, cache-control, content-type, last-event-id") &&
-           addHeader(r, "Access-Control-Max-Age", "86400");
+    return addHeader(r, kAllowMethods, methods) &&
+           addHeader(r, kAllowHeaders, "authorization, cache-control, content-type, last-event-id") &&
+           addHeader(r, kMaxAge, "86400");
 }
 
-// An internal redirect passes by here again, and what was added the first time is still there.
-bool isAnswered(ngx_http_request_t* r) noexcept {
-    for (ngx_list_part_t* part = &r->headers_out.headers.part; part != nullptr; part = part->next) {
-        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
-        bool found = std::any_of(headers, headers + part->nelts, [](const ngx_table_elt_t& header) {
-            return view(header.key) == kAllowOrigin;
-        });
-        if (found) {
-            return true;
-        }
-    }
-    return false;
+bool addToken(ngx_http_request_t* r, std::string_view name, std::string_view token) noexcept {
+    return hasHeaderToken(r, name, token) || addHeader(r, name, token);
 }
 
-ngx_int_t handleCors(ngx_http_request_t* r) noexcept {
+bool addAllowance(ngx_http_request_t* r, const LocationConfig& config, std::string_view origin) noexcept {
+    return addHeader(r, kAllowOrigin, origin) && addToken(r, kExposeHeaders, "Last-Event-ID") &&
+           (config.corsCredentials == 0 || addHeader(r, kAllowCredentials, "true")) &&
+           (!isPreflight(r) || addPreflightHeaders(r, config));
+}
+
+ngx_int_t answerPreflight(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
-    if (config.origins == nullptr || r != r->main || isAnswered(r)) {
-        return NGX_DECLINED;
-    }
-    std::string_view origin = view(requestHeader(r, "origin"));
-    std::string_view allowed = origin.empty() ? std::string_view() : allowedOrigin(config, origin);
-    bool isPreflight =
-        r->method == NGX_HTTP_OPTIONS && requestHeader(r, "access-control-request-method").data != nullptr;
-
-    // Whatever is answered depends on who asks, also when nobody does.
-    bool varies = view(*static_cast<ngx_str_t*>(config.origins->elts)) != "*";
-    bool added = (!varies || addHeader(r, "Vary", "Origin")) &&
-                 (allowed.empty() || addOriginHeaders(r, config, allowed)) &&
-                 (allowed.empty() || !isPreflight || addPreflightHeaders(r, config));
-    if (!added) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    if (!isPreflight) {
+    if (config.origins == nullptr || !isEndpoint(config) || r != r->main || !isPreflight(r)) {
         return NGX_DECLINED;
     }
     Worker::self().noteEnd(r);
@@ -79,7 +71,35 @@ ngx_int_t handleCors(ngx_http_request_t* r) noexcept {
 
 } // namespace
 
-ngx_int_t addCorsHandler(ngx_conf_t* cf) noexcept {
+std::string_view requestOrigin(ngx_http_request_t* r) noexcept {
+    return soleRequestHeader(r, "origin");
+}
+
+bool isListedOrigin(const LocationConfig& config, std::string_view origin) noexcept {
+    if (config.origins == nullptr || allowsAny(config)) {
+        return false;
+    }
+    auto origins = originsOf(config);
+    return std::any_of(origins.begin(), origins.end(),
+                       [origin](const ngx_str_t& one) { return view(one) == origin; });
+}
+
+bool addCorsHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {
+    if (config.origins == nullptr) {
+        return true;
+    }
+    for (std::string_view name : {kAllowOrigin, kAllowCredentials, kAllowMethods, kAllowHeaders, kMaxAge}) {
+        removeHeader(r, name);
+    }
+    // Whatever is answered depends on who asks, also when nobody does.
+    if (!allowsAny(config) && !addToken(r, "Vary", "Origin")) {
+        return false;
+    }
+    std::string_view allowed = allowedOrigin(config, requestOrigin(r));
+    return allowed.empty() || addAllowance(r, config, allowed);
+}
+
+ngx_int_t addPreflightHandler(ngx_conf_t* cf) noexcept {
     const auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
     if (!main.cors) {
         return NGX_OK;
@@ -91,7 +111,7 @@ ngx_int_t addCorsHandler(ngx_conf_t* cf) noexcept {
     if (handler == nullptr) {
         return NGX_ERROR;
     }
-    *handler = handleCors;
+    *handler = answerPreflight;
     return NGX_OK;
 }
 

@@ -1,12 +1,24 @@
 // Cross-origin requests: sse_cors.
 #pragma once
 
+#include <string_view>
+
+#include "config.hpp"
 #include "ngx.hpp"
 
 namespace sse {
 
-// Has requests to locations with sse_cors pass by before the access phase: so that preflights need no
-// credentials, and refusals carry the headers too (a browser takes an error without them for the end).
-ngx_int_t addCorsHandler(ngx_conf_t* cf) noexcept;
+// The origin of a request; empty if it has none, or two.
+std::string_view requestOrigin(ngx_http_request_t* r) noexcept;
+
+// Whether sse_cors lists that origin by its name: "*" names none.
+bool isListedOrigin(const LocationConfig& config, std::string_view origin) noexcept;
+
+// Adds what sse_cors of the location, which is an endpoint, has to say to the response, in place of what
+// others have said there. false without memory.
+bool addCorsHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept;
+
+// Has preflights for endpoints with sse_cors answered before the access phase, for they carry no credentials.
+ngx_int_t addPreflightHandler(ngx_conf_t* cf) noexcept;
 
 } // namespace sse

@@ -140,10 +140,7 @@ ngx_int_t handleStatus(ngx_http_request_t* r) noexcept {
     text.format(",\"subscribers\":%uL,\"delivered\":%uL,\"gaps\":%uL,\"slow_closes\":%uL}\n",
                 totals.subscribers, totals.delivered, totals.gaps, totals.slowCloses);
     std::string_view json = text.copy(r->pool);
-    if (json.empty() || !addHeader(r, "Cache-Control", "no-store")) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return respond(r, NGX_HTTP_OK, json);
+    return json.empty() ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, NGX_HTTP_OK, json);
 }
 
 } // namespace sse

@@ -1,0 +1,38 @@
+#include "http/header_filter.hpp"
+
+#include "config.hpp"
+#include "http/cors.hpp"
+#include "http/header_list.hpp"
+#include "http/respond.hpp"
+
+namespace sse {
+
+namespace {
+
+ngx_http_output_header_filter_pt nextFilter;
+
+// Without a Cache-Control a cache may store answers like 200, 204, 404 and 410 for as long as it thinks right
+// (RFC 9110, section 15.1). That of the configuration or of an application stays.
+bool forbidStoring(ngx_http_request_t* r) noexcept {
+    return hasHeader(r, "Cache-Control") || addHeader(r, "Cache-Control", "no-store");
+}
+
+// Is called again if a later filter replaces the answer or fails: nothing may then be there twice.
+ngx_int_t filterHeader(ngx_http_request_t* r) noexcept {
+    const LocationConfig& config = *locationConfig(r);
+    if (!isEndpoint(config) || r != r->main) {
+        return nextFilter(r);
+    }
+    return forbidStoring(r) && addCorsHeaders(r, config) ? nextFilter(r) : NGX_ERROR;
+}
+
+} // namespace
+
+// Even if the configuration has no endpoint: chains are not part of a cycle, and after a reload that has
+// failed, the workers of the old configuration run with the chain of the new one.
+void addHeaderFilter() noexcept {
+    nextFilter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = filterHeader;
+}
+
+} // namespace sse
