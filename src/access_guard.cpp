@@ -90,9 +90,9 @@ bool asksForCredentials(const ngx_cycle_t& cycle, void* const* configs) noexcept
     return jwt != nullptr && jwt->realm != 0 && jwt->realm != static_cast<uintptr_t>(NGX_CONF_UNSET);
 }
 
-// nginx-internal: ngx_http_core_access_phase() in http/ngx_http_core_module.c, to the same effect in 1.22.1 and
-// 1.31-dev. With "satisfy any" the first module that allows ends the phase, and one that is undecided leaves
-// it to the others; with "satisfy all" none of them can open what another one closes.
+// nginx-internal: ngx_http_core_access_phase() in http/ngx_http_core_module.c, to the same effect in 1.22.1
+// and 1.31-dev. With "satisfy any" the first module that allows ends the phase, and one that is undecided
+// leaves it to the others; with "satisfy all" none of them can open what another one closes.
 bool isOpen(const ngx_cycle_t& cycle, void* const* configs) noexcept {
     auto* core = static_cast<const ngx_http_core_loc_conf_t*>(configs[ngx_http_core_module.ctx_index]);
     bool asks = asksForCredentials(cycle, configs);

@@ -4,6 +4,7 @@
 
 #include "access_guard.hpp"
 #include "config.hpp"
+#include "ssi_guard.hpp"
 
 namespace sse {
 
@@ -62,21 +63,39 @@ void warnIfOpen(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationCo
         config.line);
 }
 
+// An include stalls the stream it stands in, and who may write one reads locations that are internal.
+bool refuseSsi(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationConfig& config) noexcept {
+    const char* type = config.channels != nullptr ? "text/event-stream" : "application/json";
+    if (!isSsiOn(*cf->cycle, *endpoint.location, type)) {
+        return false;
+    }
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"ssi\" is on for %s in %s \"%V\" of server \"%V\", where texts of clients would be taken "
+                  "for its commands: \"%s\" needs \"ssi off\" in %V:%ui",
+                  type, endpoint.location->noname ? "a block of location" : "location",
+                  &endpoint.location->name, &endpoint.server->server_name, endpointName(config), &config.file,
+                  config.line);
+    return true;
+}
+
 } // namespace
 
-void auditEndpoints(ngx_conf_t* cf) noexcept {
+ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept {
     const auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
     for (const Endpoint& endpoint :
          std::span(static_cast<Endpoint*>(main.endpoints.elts), main.endpoints.nelts)) {
         const auto& config =
             *static_cast<LocationConfig*>(endpoint.location->loc_conf[ngx_http_sse_module.ctx_index]);
-        // Blocks are judged with their location: "if" cannot have rules of its own, and "limit_except" is
-        // asked for the methods that it takes.
-        if (endpoint.location->noname || config.channels != nullptr) {
-            continue;
+        if (refuseSsi(cf, endpoint, config)) {
+            return NGX_ERROR;
         }
-        warnIfOpen(cf, endpoint, config, config.publish != nullptr ? kPublish : kReadStatus);
+        // Access to blocks is judged with their location: "if" cannot have rules of its own, and
+        // "limit_except" is asked for the methods that it takes.
+        if (!endpoint.location->noname && config.channels == nullptr) {
+            warnIfOpen(cf, endpoint, config, config.publish != nullptr ? kPublish : kReadStatus);
+        }
     }
+    return NGX_OK;
 }
 
 } // namespace sse

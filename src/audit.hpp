@@ -5,8 +5,9 @@
 
 namespace sse {
 
-// Warns about locations where anybody can publish or read the status. For the postconfiguration, when every
-// module has merged every location, blocks of "limit_except" included.
-void auditEndpoints(ngx_conf_t* cf) noexcept;
+// Refuses "ssi" on what the module answers, and warns about locations where anybody can publish or read the
+// status. For the postconfiguration, when every module has merged every location, blocks of "limit_except"
+// included.
+ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept;
 
 } // namespace sse

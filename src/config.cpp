@@ -8,12 +8,6 @@ namespace {
 
 constexpr size_t kDefaultMaxEvent = 1024 * 1024;
 
-const char* endpointName(const LocationConfig& config) noexcept {
-    return config.channels != nullptr  ? "sse_channel"
-           : config.publish != nullptr ? "sse_publish"
-                                       : "sse_status";
-}
-
 ngx_http_handler_pt endpointHandler(const LocationConfig& config) noexcept {
     return config.channels != nullptr  ? handleSubscribe
            : config.publish != nullptr ? handlePublish
@@ -173,6 +167,12 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
 }
 
 } // namespace
+
+const char* endpointName(const LocationConfig& config) noexcept {
+    return config.channels != nullptr  ? "sse_channel"
+           : config.publish != nullptr ? "sse_publish"
+                                       : "sse_status";
+}
 
 Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
     auto* zones = static_cast<Zone**>(config.zones.elts);

@@ -58,7 +58,7 @@ struct LocationConfig {
     // Publishing.
     size_t askedEventSize; // by sse_max_event_size
     size_t maxEventSize;   // the same, or the default; not inherited
-    ngx_uint_t framing; // Framing
+    ngx_uint_t framing;    // Framing
     ngx_http_complex_value_t* eventType;
     ngx_http_complex_value_t* eventId;
     ngx_http_complex_value_t* eventRetry;
@@ -91,6 +91,9 @@ void* createMainConfig(ngx_conf_t* cf) noexcept;
 char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept;
 void* createLocationConfig(ngx_conf_t* cf) noexcept;
 char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept;
+
+// The directive that makes the location one of the three.
+const char* endpointName(const LocationConfig& config) noexcept;
 
 // The content handlers, by which a merge recognises what a location is.
 ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept;

@@ -91,9 +91,8 @@ ngx_int_t preconfiguration(ngx_conf_t* cf) noexcept {
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
-    auditEndpoints(cf);
     addHeaderFilter();
-    return addPreflightHandler(cf);
+    return auditEndpoints(cf) == NGX_OK ? addPreflightHandler(cf) : NGX_ERROR;
 }
 
 ngx_http_module_t context = {

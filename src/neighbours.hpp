@@ -7,8 +7,8 @@ namespace sse {
 
 // What the module of that name has in `locationConfigs`, NULL if this nginx has no such module. Its symbol
 // cannot be used instead: a nginx that is built without the module would not load us.
-inline const void* neighbourConfig(const ngx_cycle_t& cycle, void* const* locationConfigs,
-                                   std::string_view name) noexcept {
+inline void* neighbourConfig(const ngx_cycle_t& cycle, void* const* locationConfigs,
+                             std::string_view name) noexcept {
     for (ngx_module_t* const* module = cycle.modules; *module != nullptr; ++module) {
         if ((*module)->type == NGX_HTTP_MODULE && name == (*module)->name) {
             return locationConfigs[(*module)->ctx_index];

@@ -89,6 +89,15 @@ my @bad = (
         ['off https://a.example',                   qr/"off" .*scheme/]),
     ['sse_cors', $zone, location("$sub sse_cors https://a; sse_cors https://b;"), qr/duplicate/],
     ['sse_cursor', $zone, location("$sub sse_cursor;")],
+    (map { ['ssi', "$zone $_->[0]", $_->[1], qr{location "/x" of server "localhost".*"ssi off" in \S+:\d+\z}] }
+        ['', location("$sub ssi on; ssi_types *;")],
+        ['', location("$sub ssi on; ssi_types application/json Text/Event-Stream;")],
+        ['', location("$sub ssi_types *; if (\$arg_x) { ssi on; }")],
+        ['', location("$pub ssi on; ssi_types application/json; limit_except GET { deny all; }")],
+        ['', location('sse_status; ssi on; ssi_types *;')],
+        ['', "location / { ssi on; ssi_types *; location /x { $sub } }"],
+        ['ssi on; ssi_types *;', location($pub)],
+        ['ssi on;', location("$sub ssi_types *;")]),
     (map { ["sse_$_", $zone, location("$pub sse_$_;")] } qw(event_type event_id event_retry)),
 );
 
@@ -117,6 +126,15 @@ my @good = (
         "sse_start earliest; " . location($sub)
     ],
     ["$zone sse_retry 250ms;", location("$sub if (\$arg_x) { set \$y 1; }")],
+    # SSI is harmless where it works on other types only, or is off.
+    (map { ["$zone $_->[0]", $_->[1]] }
+        ['ssi on;', location("$pub deny all;") . location($sub) =~ s/x/y/r . location('sse_status; deny all;') =~ s/x/z/r],
+        ['ssi_types *;', location($sub)],
+        ['ssi on; ssi_types *;', location("$sub ssi off;")],
+        ['ssi on; ssi_types *;', location("$sub ssi_types text/html;")],
+        ['', location("$sub ssi on; ssi_types application/json;")],
+        ['', location("$pub ssi on; ssi_types text/event-stream;")],
+        ['', "location / { ssi on; ssi_types *; location /x { $pub ssi off; } }"]),
     # Blocks and inner locations do not inherit a default as if it had been asked for.
     [$zone, location("$pub if (\$arg_x) { set \$y 1; } limit_except GET { deny all; }")],
     [$zone, "location / { $pub location /x { $pub } }"],
