@@ -153,7 +153,9 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
         config.primeEvent = unset ? ngxString("ready") : parent.primeEvent;
     }
     ngx_conf_merge_uint_value(config.gap, parent.gap, static_cast<ngx_uint_t>(GapMode::Event));
-    ngx_conf_merge_msec_value(config.sendTimeout, parent.sendTimeout, sendTimeout);
+    ngx_conf_merge_msec_value(config.askedSendTimeout, parent.askedSendTimeout, NGX_CONF_UNSET_MSEC);
+    bool asked = config.askedSendTimeout != NGX_CONF_UNSET_MSEC;
+    config.sendTimeout = asked ? config.askedSendTimeout : sendTimeout;
     ngx_conf_merge_value(config.direct, parent.direct, 1);
 }
 
@@ -219,7 +221,7 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->heartbeat = NGX_CONF_UNSET_MSEC;
     config->prime = NGX_CONF_UNSET_UINT;
     config->gap = NGX_CONF_UNSET_UINT;
-    config->sendTimeout = NGX_CONF_UNSET_MSEC;
+    config->askedSendTimeout = NGX_CONF_UNSET_MSEC;
     config->direct = NGX_CONF_UNSET;
     config->askedEventSize = NGX_CONF_UNSET_SIZE;
     config->framing = NGX_CONF_UNSET_UINT;

@@ -51,8 +51,9 @@ struct LocationConfig {
     ngx_str_t heartbeatEvent;
     ngx_uint_t prime; // Prime
     ngx_str_t primeEvent;
-    ngx_uint_t gap; // GapMode
-    ngx_msec_t sendTimeout;
+    ngx_uint_t gap;              // GapMode
+    ngx_msec_t askedSendTimeout; // by sse_send_timeout
+    ngx_msec_t sendTimeout;      // the same, or nginx's own; not inherited
     ngx_flag_t direct;
 
     // Publishing.

@@ -67,7 +67,7 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_heartbeat"), NGX_CONF_TAKE12, setHeartbeat),
     setting(ngx_string("sse_prime"), NGX_CONF_TAKE1, setPrime),
     setting(ngx_string("sse_gap"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(gap), &gapModes),
-    setting(ngx_string("sse_send_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(sendTimeout)),
+    setting(ngx_string("sse_send_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(askedSendTimeout)),
     setting(ngx_string("sse_direct"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(direct)),
 
     setting(ngx_string("sse_max_event_size"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(askedEventSize)),

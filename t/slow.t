@@ -18,6 +18,7 @@ access_log reasons.log reason;
         location = /small/pub   { sse_publish $arg_channel zone=small; access_log off; }
         location = /large       { sse_channel $arg_channel zone=large; }
         location = /large/brief { sse_channel $arg_channel zone=large; sse_send_timeout 1s; }
+        location = /large/plain { sse_channel $arg_channel zone=large; send_timeout 1s; }
         location = /large/pub   { sse_publish $arg_channel zone=large; access_log off; }
         location = /status      { sse_status; access_log off; }
 END
@@ -124,6 +125,14 @@ for my $via (qw(h1 tls h2c h2)) {
         $_->close for $other, $back;
     };
 }
+
+subtest 'without sse_send_timeout' => sub {
+    my $stalled = $server->subscribe('/large/plain?channel=plain', rcvbuf => 8192)->ready->stall;
+    my $before  = slow_closes();
+    flood('/large/pub?channel=plain', 1000, 8000);
+    ok wait_until(sub { slow_closes() > $before }, 'it to be let go'), 'the "send_timeout" of the location counts';
+    $stalled->close;
+};
 
 my $status = $server->get('/status')->json;
 cmp_ok $status->{slow_closes}, '>=', 4, 'counted';
