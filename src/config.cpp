@@ -252,6 +252,10 @@ char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept
     if (config.corsCredentials == NGX_CONF_UNSET) {
         config.corsCredentials = 0;
     }
+    if (config.corsHeaders.data == nullptr) {
+        config.corsHeaders =
+            parent.corsHeaders.data == nullptr ? ngxString(kUsualCorsHeaders) : parent.corsHeaders;
+    }
     return isEndpoint(config) ? const_cast<char*>(checkEndpoint(cf, config)) : NGX_CONF_OK;
 }
 

@@ -26,6 +26,10 @@ enum class Prime : ngx_uint_t { Off, Id, Message, Event };
 enum class Framing : ngx_uint_t { Auto, Event, Lines, Ndjson, Sse };
 enum class GapMode : ngx_uint_t { Event, Close, Off };
 
+// The request headers that a preflight allows anyway.
+inline constexpr std::string_view kUsualCorsHeaders =
+    "authorization, cache-control, content-type, last-event-id";
+
 // Location level. A POD, since directives are set through offsetof.
 struct LocationConfig {
     // Which of the three a location is; not inherited.
@@ -68,6 +72,7 @@ struct LocationConfig {
     // Both.
     ngx_array_t* origins; // of ngx_str_t, sse_cors; "*" stands alone
     ngx_flag_t corsCredentials;
+    ngx_str_t corsHeaders; // that a preflight allows, sse_cors_headers
 
     ngx_http_complex_value_t* crashAt; // see http/crash.hpp
 };

@@ -7,6 +7,7 @@
 #include "log/index.hpp"
 #include "sse/encode.hpp"
 #include "sse/origin.hpp"
+#include "sse/token.hpp"
 #include "sse/validate.hpp"
 #include "worker/registry.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 char* const kError = static_cast<char*>(NGX_CONF_ERROR);
 char kDuplicate[] = "is duplicate";
+constexpr std::string_view kListSeparator = ", "; // of the values in a header
 
 // The words of the directive behind its name.
 std::span<ngx_str_t> arguments(ngx_conf_t* cf) noexcept {
@@ -452,6 +454,36 @@ char* setCors(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     auto* main = static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
     main->cors = true;
     return checkOrigins(cf, config) ? NGX_CONF_OK : kError;
+}
+
+// sse_cors_headers name …
+char* setCorsHeaders(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.corsHeaders.data != nullptr) {
+        return kDuplicate;
+    }
+    size_t room = kUsualCorsHeaders.size();
+    for (const ngx_str_t& word : arguments(cf)) {
+        if (!isToken(view(word))) {
+            return invalid(cf, command, word);
+        }
+        room += kListSeparator.size() + word.len;
+    }
+    auto* text = static_cast<u_char*>(ngx_pnalloc(cf->pool, room));
+    if (text == nullptr) {
+        return kError;
+    }
+    u_char* end = ngx_cpymem(text, kUsualCorsHeaders.data(), kUsualCorsHeaders.size());
+    for (const ngx_str_t& word : arguments(cf)) {
+        std::string_view list(reinterpret_cast<char*>(text), static_cast<size_t>(end - text));
+        if (!hasToken(list, view(word))) {
+            end = ngx_cpymem(end, kListSeparator.data(), kListSeparator.size());
+            ngx_strlow(end, word.data, word.len);
+            end += word.len;
+        }
+    }
+    config.corsHeaders = {static_cast<size_t>(end - text), text};
+    return NGX_CONF_OK;
 }
 
 } // namespace sse

@@ -16,5 +16,6 @@ char* setRetry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept;
 char* setHeartbeat(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept;
 char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept;
 char* setCors(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept;
+char* setCorsHeaders(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept;
 
 } // namespace sse

@@ -78,6 +78,7 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout)),
 
     setting(ngx_string("sse_cors"), NGX_CONF_1MORE, setCors),
+    setting(ngx_string("sse_cors_headers"), NGX_CONF_1MORE, setCorsHeaders),
 #ifdef SSE_FAULTS
     setting(ngx_string("sse_test_crash_at"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(crashAt)),
 #endif

@@ -88,6 +88,10 @@ my @bad = (
         ['a.example',                               qr/scheme/],
         ['off https://a.example',                   qr/"off" .*scheme/]),
     ['sse_cors', $zone, location("$sub sse_cors https://a; sse_cors https://b;"), qr/duplicate/],
+    (map { ['sse_cors_headers', $zone, location("$sub sse_cors_headers $_->[0];"), $_->[1]] }
+        ['', qr/number of arguments/], ['""', qr/""/], ['traceparent,baggage', qr/"traceparent,baggage"/],
+        ['baggage x-a:', qr/"x-a:"/], ['"x a"', qr/"x a"/], ["\xc3\xa9", qr/\xc3\xa9/], ['x/y', qr{"x/y"}]),
+    ['sse_cors_headers', $zone, location("$sub sse_cors_headers a; sse_cors_headers b;"), qr/duplicate/],
     ['sse_cursor', $zone, location("$sub sse_cursor;")],
     (map { ['ssi', "$zone $_->[0]", $_->[1], qr{location "/x" of server "localhost".*"ssi off" in \S+:\d+\z}] }
         ['', location("$sub ssi on; ssi_types *;")],
@@ -141,6 +145,7 @@ my @good = (
     [$zone, location('sse_channel a $arg_b separator=,; sse_history 10 1h; sse_cursor $arg_since;')],
     [$zone, location("$sub sse_cors https://a.example https://b.example:8443 credentials;")],
     ["$zone sse_cors https://a.example https://a.example;", location("$sub sse_cors off;")],
+    ["$zone sse_cors_headers Traceparent;", location("$sub sse_cors_headers baggage x_y.z Authorization;")],
     [$zone, location("$sub sse_cors capacitor://localhost chrome-extension://abcdefgh http://[::1] http://[::1]:8080 null;")],
     [$zone, location("$pub sse_event_type \$http_x; sse_event_id \$arg_id; sse_framing lines; sse_publish_timeout 1d;")],
     [$zone, location('sse_status events;') . location("$sub sse_cors *;") =~ s/x/y/r],

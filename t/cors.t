@@ -16,7 +16,8 @@ my $port = $app->port;
 
 my $server = SSE::Nginx->start(
     listen => ['h1', 'h2c'],
-    http   => 'sse_zone events 4m; limit_conn_zone $uri zone=places:1m; sse_cors https://app.example credentials;',
+    http   => 'sse_zone events 4m; limit_conn_zone $uri zone=places:1m; sse_cors https://app.example credentials;'
+        . ' sse_cors_headers TraceParent baggage authorization baggage;',
     allow  => [qr/\[crit\] .* open\(\) .*none\.htm/],
     server => <<"END",
 # What is not an endpoint.
@@ -48,7 +49,7 @@ my $server = SSE::Nginx->start(
             sse_channel \$arg_channel;
             location = /nest/page.html { alias html/page.html; }
         }
-        location = /open      { sse_channel \$arg_channel; sse_cors *; }
+        location = /open      { sse_channel \$arg_channel; sse_cors *; sse_cors_headers x-other; }
         location = /plain     { sse_channel \$arg_channel; sse_cors off; }
         location = /schemes   { sse_channel \$arg_channel; sse_cors capacitor://localhost http://[::1]:8080 null; }
         location = /added {
@@ -232,10 +233,10 @@ sub preflight ($path, $origin = 'https://app.example', %option) {
 
 subtest 'preflight' => sub {
     my @default = qw(authorization cache-control content-type last-event-id);
-    my @more = @default;
+    my @more = (@default, qw(traceparent baggage));
     my ($read, $write) = ('GET, HEAD', 'GET, HEAD, POST, PUT, DELETE');
     for my $case (['/inherits', $read, @more], ['/denied', $read, @more], ['/limited', $read, @more], ['/crowded', $read, @more],
-        ['/post', $write, @more], ['/status', $read, @more], ['/open', $read, @default], ['/added', $read, @more])
+        ['/post', $write, @more], ['/status', $read, @more], ['/open', $read, @default, 'x-other'], ['/added', $read, @more])
     {
         my ($path, $methods, @header) = @$case;
         for my $via (qw(h1 h2c)) {
