@@ -42,7 +42,7 @@ subtest 'injection by argument' => sub {
         for qw(a%0ab a%0Db a%0d%0adata:x %00 a%00 %20a %09a a%7fb a%1bb %c2%85 a%c2%9f a%e2%80%a8 %e2%80%a9b %ff a%c3), 'x' x 129;
     answers(201, "/pub?channel=c&event=$_", 'x', 'event=' . length) for 'x' x 128, 'price', '%c3%a9', '%41';
     answers(400, "/pub?channel=c&id=$_", 'x', "id=$_")
-        for qw(a%0ab a%0d a%00 a%20b %20a a%20 a:b <a> a%2Cb a;b a%22 a%c3%a9 a%7f a*b a@b), 'x' x 87;
+        for qw(a%0ab a%0d a%00 a%20b %20a a%20 a:b <a> a%2Cb a;b a%22 a%c3%a9 a%7f a*b a@b a%25 1-2 1-2~x), 'x' x 87;
     answers(201, "/pub?channel=c&id=$_", 'x', "id=$_") for 'x' x 86, 'A.z_9~=%2B/-';
     answers(400, "/pub?channel=c&retry=$_", 'x', "retry=$_") for qw(x -1 1.5 1e3 1000x 10%0a 0x10 %201);
     answers(201, '/pub?channel=c&event=&id=&retry=', 'x', 'empty ones are none');
@@ -57,8 +57,7 @@ subtest 'injection by header' => sub {
 
 subtest 'injection by body' => sub {
     answers(400, '/sse?channel=c', "$_\ndata: x\n\n", hidden($_))
-        for "event: a\0b", "event: a\x01", "event:  a", "event: \xff", 'event: ' . 'x' x 129, 'id: a b', 'id: a,b',
-        "id: \xc3\xa9", 'id: ' . 'x' x 87, "data: \xff";
+        for "event: a\0b", "event: a\x01", "event:  a", "event: \xff", 'event: ' . 'x' x 129, "data: \xff";
     for my $type (qw(text/event-stream application/x-ndjson)) {
         answers(400, '/pub?channel=c&id=a', "data: x\n\n", "an id for many events, $type", type => $type);
     }

@@ -131,7 +131,10 @@ bool ArrivalReader::readCursor(ngx_http_request_t* r) noexcept {
         return readStart(r);
     }
     arrival_.requested = cursor;
-    arrival_.isOwnId = !setCursor(cursor);
+    if (!setCursor(cursor)) {
+        ownId_ = ownIdOnWire(cursor);
+        arrival_.ownId = ownId_.view();
+    }
     return true;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "http/respond.hpp"
+#include "sse/publisher_id.hpp"
 #include "worker/subscriber.hpp"
 
 namespace sse {
@@ -11,6 +12,7 @@ public:
     // Reads it all; false if the request is to be refused.
     bool read(ngx_http_request_t* r) noexcept;
 
+    // Lives as long as the reader.
     const Arrival& arrival() const noexcept { return arrival_; }
     // The names, joined by commas, in the request's pool; data is NULL without memory.
     ngx_str_t joinedNames(ngx_pool_t* pool) const noexcept;
@@ -32,6 +34,7 @@ private:
     std::string_view names_[Subscriber::kMaxChannels];
     size_t count_ = 0;
     Arrival arrival_;
+    OwnId ownId_;
     std::string_view refusal_; // empty: out of memory
 };
 

@@ -160,8 +160,6 @@ bool Publisher::check(ParseStatus status) noexcept {
         return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
     case ParseStatus::BadType:
         return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event type");
-    case ParseStatus::BadId:
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event id");
     case ParseStatus::BadUtf8:
         return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid UTF-8");
     case ParseStatus::Incomplete:

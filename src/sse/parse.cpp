@@ -4,10 +4,10 @@
 
 namespace sse {
 
-EventParser::Line EventParser::lineOf(std::string_view name) noexcept {
+EventParser::Line EventParser::lineOf(std::string_view name) const noexcept {
     return name == "data"    ? Line::Data
            : name == "event" ? Line::Type
-           : name == "id"    ? Line::Id
+           : name == "id"    ? (options_.ignoreIds ? Line::Unknown : Line::Id)
            : name == "retry" ? Line::Retry
            : name.empty()    ? Line::Comment
                              : Line::Unknown;
@@ -64,8 +64,13 @@ ParseStatus EventParser::addValue(std::string_view part) noexcept {
     switch (line_) {
     case Line::Data:
         return addData(part);
-    case Line::Type:
     case Line::Id:
+        if (part.find('\0') != std::string_view::npos) {
+            line_ = Line::Unknown;
+            break;
+        }
+        [[fallthrough]];
+    case Line::Type:
     case Line::Retry:
         text_.append(part);
         break;
@@ -92,7 +97,8 @@ ParseStatus EventParser::endValue() noexcept {
     case Line::Type:
         return setType();
     case Line::Id:
-        return setId();
+        setId();
+        break;
     case Line::Retry:
         if (text_.isWhole()) {
             retry_ = parseRetry(text_.view()).value_or(retry_);
@@ -115,18 +121,13 @@ ParseStatus EventParser::setType() noexcept {
     if (!text_.isWhole() || !(type.empty() || isEventType(type))) {
         return ParseStatus::BadType;
     }
-    type_.assign(type);
+    type_ = text_;
     return ParseStatus::Ok;
 }
 
-// An empty id is none.
-ParseStatus EventParser::setId() noexcept {
-    const std::string_view id = text_.view();
-    if (!text_.isWhole() || !(id.empty() || isOwnId(id))) {
-        return ParseStatus::BadId;
-    }
-    id_.assign(id);
-    return ParseStatus::Ok;
+// An empty id is none, and so is one that is too long.
+void EventParser::setId() noexcept {
+    id_ = text_.isWhole() ? escapeOwnId(text_.view()) : OwnId();
 }
 
 void EventParser::endBlock() noexcept {

@@ -19,22 +19,29 @@ enum class ParseStatus {
     TooLong, // the data of an event is longer than the limit
     NoMemory,
     BadType,    // an `event` field that is not an event type
-    BadId,      // an `id` field that is not a publisher's id
     BadUtf8,    // data or a type that is not UTF-8
     Incomplete, // the body ended inside an event: without a blank line there is none
     Stopped,    // the sink returned false
 };
 
-// Unlike a browser this parser does not let an id last for the events that follow: an id names one event. A
-// block without data is no event, one leading BOM is dropped, a `retry` that is not all digits is ignored.
-// Comments and unknown fields are skipped, however long they are and whatever they hold.
+// What a body asks of its parser.
+struct ParserOptions {
+    bool ignoreIds = false; // no event gets an id of its own
+};
+
+// Unlike a browser this parser does not let an id last for the events that follow: an id names one event.
+// Whatever it is, it costs no event: it is escaped (publisher_id.hpp), dropped if it is too long for that,
+// and ignored with a NUL in it. A block without data is no event, one leading BOM is dropped, a `retry` that
+// is not all digits, or of more than 128, is ignored. Comments and unknown fields are skipped, however long
+// they are and whatever they hold.
 //
 // A line is taken apart while it comes in, and its value put where it belongs. So the parser holds memory for
 // the data of one event, of at most `maxEvent` bytes, and for no line.
 class EventParser {
 public:
     // `maxEvent`: bytes of an event's data at most, its lines joined by LF.
-    explicit EventParser(size_t maxEvent) noexcept : maxEvent_(maxEvent) {}
+    explicit EventParser(size_t maxEvent, const ParserOptions& options = {}) noexcept
+        : maxEvent_(maxEvent), options_(options) {}
 
     // Hands every event that is complete to `sink` (bool(const Event&); valid during the call only).
     template <typename Sink>
@@ -53,7 +60,7 @@ public:
 private:
     // What the current line is. A name is one until its colon, or the end of the line, has come.
     enum class Line : uint8_t { Name, Data, Type, Id, Retry, Unknown, Comment };
-    static Line lineOf(std::string_view name) noexcept;
+    Line lineOf(std::string_view name) const noexcept;
 
     bool inLine() const noexcept { return !isBlank() || lines_.inMark(); }
     bool isBlank() const noexcept { return line_ == Line::Name && text_.empty(); }
@@ -64,11 +71,12 @@ private:
     ParseStatus endValue() noexcept;
     ParseStatus addData(std::string_view text) noexcept;
     ParseStatus setType() noexcept;
-    ParseStatus setId() noexcept;
+    void setId() noexcept;
     Event event() const noexcept { return {type_.view(), data_.view(), id_.view(), retry_}; }
     void endBlock() noexcept;
 
     size_t maxEvent_;
+    ParserOptions options_;
     LineScanner lines_;
 
     // Of the line.
@@ -80,7 +88,7 @@ private:
     // Of the event.
     Buffer data_;
     ShortText<kMaxEventType> type_;
-    ShortText<kMaxOwnId> id_;
+    OwnId id_; // as it goes onto the wire
     uint32_t retry_ = 0;
     bool hasData_ = false;
     bool inBlock_ = false;

@@ -11,6 +11,9 @@ namespace sse {
 template <size_t kRoom>
 class ShortText {
 public:
+    ShortText() = default;
+    explicit ShortText(std::string_view text) noexcept { append(text); }
+
     std::string_view view() const noexcept { return {bytes_, size_}; }
     bool empty() const noexcept { return size_ == 0; }
     bool isWhole() const noexcept { return whole_; } // nothing has been cut off
@@ -29,15 +32,10 @@ public:
         whole_ = whole_ && taken == text.size();
     }
 
-    void assign(std::string_view text) noexcept {
-        clear();
-        append(text);
-    }
-
 private:
     size_t size_ = 0;
     bool whole_ = true;
-    char bytes_[kRoom];
+    char bytes_[kRoom] = {};
 };
 
 } // namespace sse

@@ -1,7 +1,6 @@
 #include "sse/validate.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "sse/encode.hpp"
 
@@ -13,11 +12,6 @@ bool isDigit(char c) noexcept {
     return c >= '0' && c <= '9';
 }
 
-bool isIdByte(char c) noexcept {
-    return isDigit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c != '\0' && std::strchr("._~=+/-", c) != nullptr);
-}
-
 } // namespace
 
 bool isChannelName(std::string_view text) noexcept {
@@ -26,10 +20,6 @@ bool isChannelName(std::string_view text) noexcept {
 
 bool isEventType(std::string_view text) noexcept {
     return !text.empty() && text.size() <= kMaxEventType && text.front() != ' ' && isPrintableUtf8(text);
-}
-
-bool isOwnId(std::string_view text) noexcept {
-    return !text.empty() && text.size() <= kMaxOwnId && std::all_of(text.begin(), text.end(), isIdByte);
 }
 
 std::optional<uint32_t> parseRetry(std::string_view text) noexcept {

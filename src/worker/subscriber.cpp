@@ -82,8 +82,8 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 
-    catchup_ = arrival.isOwnId ? Catchup::makeFromOwnId(*feed_, arrival.requested, history_)
-                               : Catchup::make(*feed_, arrival.cursor, history_);
+    catchup_ = arrival.ownId ? Catchup::makeFromOwnId(*feed_, *arrival.ownId, history_)
+                             : Catchup::make(*feed_, arrival.cursor, history_);
     if (catchup_ == nullptr) {
         return Admission::NoMemory;
     }

@@ -20,10 +20,10 @@ namespace sse {
 struct Arrival {
     std::span<const std::string_view> channels; // distinct names
     std::string_view
-        requested;        // the cursor as the client gave it (lives as long as the request); empty: none
-    EventId cursor;       // what it means
-    bool isOwnId = false; // `requested` is not an id of ours but a publisher's
-    bool fromNow = false; // no cursor, and nothing older is wanted
+        requested;  // the cursor as the client gave it (lives as long as the request); empty: none
+    EventId cursor; // what it means
+    std::optional<std::string_view> ownId; // or that it is none of ours: a publisher's, as on the wire
+    bool fromNow = false;                  // no cursor, and nothing older is wanted
     History history;
 };
 

@@ -4,7 +4,9 @@
 
 #include <vector>
 
+#include "log/event_id.hpp"
 #include "pieces.hpp"
+#include "sse/percent.hpp"
 #include "sse/validate.hpp"
 
 namespace {
@@ -32,7 +34,9 @@ void checkRules(const sse::Event& event) {
     require(sse::isUtf8(event.data));
     require(event.data.find('\r') == std::string_view::npos);
     require(event.type.empty() || sse::isEventType(event.type));
-    require(event.ownId.empty() || sse::isOwnId(event.ownId));
+    require(event.ownId.size() <= sse::kMaxOwnId);
+    require(sse::ownIdOnWire(event.ownId).view() == event.ownId);
+    require(!sse::parseEventId(event.ownId.substr(0, event.ownId.find('~'))));
     require(event.retryMilliseconds == 0 ||
             (event.retryMilliseconds >= sse::kMinRetry && event.retryMilliseconds <= sse::kMaxRetry));
 }
@@ -63,7 +67,9 @@ Result parse(std::string_view text, size_t length) {
 
 std::string encode(const Parsed& parsed) {
     const sse::Event event{parsed.type, parsed.data, parsed.ownId, parsed.retry};
-    const std::string idLine = parsed.ownId.empty() ? "" : "id: " + parsed.ownId + "\n";
+    std::string id = parsed.ownId; // as it was before it was escaped
+    id.resize(sse::percentDecode(id, id.data()));
+    const std::string idLine = id.empty() ? "" : "id: " + id + "\n";
     std::string fields(encodedSize(event), '\0');
     require(encodeFields(event, fields.data()) == fields.data() + fields.size());
     return idLine + fields;

@@ -1,6 +1,7 @@
 // UTF-8 and its repair against decoders of their own; JSON strings and percent-decoding of any bytes.
 #include "sse/validate.hpp"
 
+#include "log/event_id.hpp"
 #include "pieces.hpp"
 #include "sse/encode.hpp"
 #include "sse/json.hpp"
@@ -98,6 +99,20 @@ void checkRepair(std::string_view text, bool valid) {
     require(buffer.view() == "\xff" + out && buffer.held() <= 1 + plan.size);
 }
 
+// What is escaped comes back when it is decoded, is found as it stands, and is never an id of the log.
+void checkOwnId(std::string_view text) {
+    const sse::OwnId form = sse::escapeOwnId(text);
+    require(form.view().size() <= sse::kMaxOwnId);
+    require(sse::isOwnId(text) == (!text.empty() && form.view() == text));
+    require(sse::ownIdOnWire(form.view()).view() == form.view());
+    require(!sse::parseEventId(form.view().substr(0, form.view().find('~'))));
+    std::string plain(form.view());
+    plain.resize(sse::percentDecode(plain, plain.data()));
+    require(form.empty() || plain == text);
+    const sse::OwnId found = sse::ownIdOnWire(text);
+    require(found.empty() || found.view() == text || found.view() == form.view());
+}
+
 void checkPercent(std::string_view text) {
     std::string out(text.size(), '\0');
     out.resize(sse::percentDecode(text, out.data()));
@@ -120,7 +135,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(sse::isChannelName(text) == (printable && !text.empty() && text.size() <= 255));
     require(sse::isEventType(text) ==
             (printable && !text.empty() && text.size() <= 128 && text.front() != ' '));
-    require(!sse::isOwnId(text) || text.size() <= sse::kMaxOwnId);
+    checkOwnId(text);
     const auto retry = sse::parseRetry(text);
     require(!retry || (*retry >= sse::kMinRetry && *retry <= sse::kMaxRetry));
     checkRepair(text, valid);

@@ -68,21 +68,6 @@ void testEventType(void**) {
     assert_false(isEventType(std::string(129, 'a')));
 }
 
-void testOwnId(void**) {
-    constexpr std::string_view kAllowed =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~=+/-";
-    for (int byte = 0; byte < 0x100; ++byte) {
-        const char c = static_cast<char>(byte);
-        const bool allowed = kAllowed.find(c) != std::string_view::npos;
-        assert_int_equal(isOwnId({&c, 1}), allowed);
-        const std::string inside = std::string("a") + c + "b";
-        assert_int_equal(isOwnId(inside), allowed);
-    }
-    assert_false(isOwnId(""));
-    assert_true(isOwnId(std::string(86, 'a')));
-    assert_false(isOwnId(std::string(87, 'a')));
-}
-
 void testRetry(void**) {
     const struct {
         std::string_view text;
@@ -126,7 +111,6 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(testChannelName),
         cmocka_unit_test(testEventType),
-        cmocka_unit_test(testOwnId),
         cmocka_unit_test(testRetry),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

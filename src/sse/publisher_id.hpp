@@ -1,0 +1,33 @@
+// The publisher's own id of an event. It travels behind the log's own, "<ms>-<seq>~<own>", and a client may
+// come back with either half.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "sse/short_text.hpp"
+
+namespace sse {
+
+// With the log's id it stays within the 128 bytes beyond which browsers call a Last-Event-ID header unsafe:
+// 128 - 41 - 1.
+inline constexpr size_t kMaxOwnId = 86;
+
+using OwnId = ShortText<kMaxOwnId>;
+
+// Whether an id may be given as it stands: 1 to kMaxOwnId bytes of [A-Za-z0-9._~=+/-], and not of the form of
+// the log's own, "<digits>-<digits>" with or without a "~" after that, for which a client that comes back
+// with it would be taken at its word.
+bool isOwnId(std::string_view text) noexcept;
+
+// The form on the wire of an id that may be anything, as others than us have given it: every byte outside
+// of [A-Za-z0-9._~=+/-] is percent-escaped ("%3A"), and so is the first "-" of what has the form of the log's
+// ids. Two ids never get the same form. Empty if that is longer than kMaxOwnId: then there is no such id.
+OwnId escapeOwnId(std::string_view text) noexcept;
+
+// What to look for when a client comes back with this alone: itself if it is what escapeOwnId makes of some
+// id, else the form of this id. So a client may send the id as the publisher gave it, or as it stood on the
+// wire. An id that looks like the form of another is found only by its own form.
+OwnId ownIdOnWire(std::string_view text) noexcept;
+
+} // namespace sse
