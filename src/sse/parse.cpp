@@ -92,8 +92,7 @@ ParseStatus EventParser::addData(std::string_view text) noexcept {
 ParseStatus EventParser::endValue() noexcept {
     switch (line_) {
     case Line::Data:
-        return isUtf8({data_.data() + lineStart_, data_.size() - lineStart_}) ? ParseStatus::Ok
-                                                                              : ParseStatus::BadUtf8;
+        return endData();
     case Line::Type:
         return setType();
     case Line::Id:
@@ -112,16 +111,37 @@ ParseStatus EventParser::endValue() noexcept {
     return ParseStatus::Ok;
 }
 
-// An empty type is none.
-ParseStatus EventParser::setType() noexcept {
-    const std::string_view type = text_.view();
-    if (text_.isWhole() && !isUtf8(type)) {
+ParseStatus EventParser::endData() noexcept {
+    const Repair plan = planRepair({data_.data() + lineStart_, data_.size() - lineStart_});
+    if (plan.replaced == 0) {
+        return ParseStatus::Ok;
+    }
+    if (!options_.repair) {
         return ParseStatus::BadUtf8;
     }
-    if (!text_.isWhole() || !(type.empty() || isEventType(type))) {
+    if (plan.size > maxEvent_ - lineStart_) {
+        return ParseStatus::TooLong;
+    }
+    replaced_ += plan.replaced;
+    return repairUtf8(data_, lineStart_, plan, maxEvent_) ? ParseStatus::Ok : ParseStatus::NoMemory;
+}
+
+// An empty type is none.
+ParseStatus EventParser::setType() noexcept {
+    const Repair plan = planRepair(text_.view());
+    if (text_.isWhole() && plan.replaced != 0 && !options_.repair) {
+        return ParseStatus::BadUtf8;
+    }
+    if (!text_.isWhole() || plan.size > kMaxEventType) {
         return ParseStatus::BadType;
     }
-    type_ = text_;
+    char type[kMaxEventType];
+    repairUtf8(text_.view(), type);
+    if (plan.size != 0 && !isEventType({type, plan.size})) {
+        return ParseStatus::BadType;
+    }
+    replaced_ += plan.replaced;
+    type_ = ShortText<kMaxEventType>({type, plan.size});
     return ParseStatus::Ok;
 }
 

@@ -19,7 +19,7 @@ enum class ParseStatus {
     TooLong, // the data of an event is longer than the limit
     NoMemory,
     BadType,    // an `event` field that is not an event type
-    BadUtf8,    // data or a type that is not UTF-8
+    BadUtf8,    // data or a type that is not UTF-8, unless it is repaired
     Incomplete, // the body ended inside an event: without a blank line there is none
     Stopped,    // the sink returned false
 };
@@ -27,6 +27,7 @@ enum class ParseStatus {
 // What a body asks of its parser.
 struct ParserOptions {
     bool ignoreIds = false; // no event gets an id of its own
+    bool repair = false;    // data and types that are not UTF-8 are repaired (utf8.hpp), not refused
 };
 
 // Unlike a browser this parser does not let an id last for the events that follow: an id names one event.
@@ -39,7 +40,8 @@ struct ParserOptions {
 // the data of one event, of at most `maxEvent` bytes, and for no line.
 class EventParser {
 public:
-    // `maxEvent`: bytes of an event's data at most, its lines joined by LF.
+    // `maxEvent`: bytes of an event's data at most, its lines joined by LF, and repaired where that is asked
+    // for.
     explicit EventParser(size_t maxEvent, const ParserOptions& options = {}) noexcept
         : maxEvent_(maxEvent), options_(options) {}
 
@@ -52,6 +54,9 @@ public:
 
     // Whether something has begun that a blank line has not ended: an unfinished line, or a field.
     bool inEvent() const noexcept { return inBlock_ || inLine(); }
+
+    // How many invalid sequences it has replaced so far.
+    uint64_t replaced() const noexcept { return replaced_; }
 
     // Bytes of memory that it holds, at most `maxEvent`; and gives them back while there is no data.
     size_t held() const noexcept { return data_.held(); }
@@ -70,6 +75,7 @@ private:
     ParseStatus addValue(std::string_view part) noexcept;
     ParseStatus endValue() noexcept;
     ParseStatus addData(std::string_view text) noexcept;
+    ParseStatus endData() noexcept;
     ParseStatus setType() noexcept;
     void setId() noexcept;
     Event event() const noexcept { return {type_.view(), data_.view(), id_.view(), retry_}; }
@@ -78,6 +84,7 @@ private:
     size_t maxEvent_;
     ParserOptions options_;
     LineScanner lines_;
+    uint64_t replaced_ = 0;
 
     // Of the line.
     Line line_ = Line::Name;

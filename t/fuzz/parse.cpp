@@ -25,6 +25,7 @@ struct Parsed {
 struct Result {
     sse::ParseStatus status = sse::ParseStatus::Ok;
     std::vector<Parsed> events;
+    uint64_t replaced = 0;
 
     bool operator==(const Result&) const = default;
 };
@@ -41,9 +42,9 @@ void checkRules(const sse::Event& event) {
             (event.retryMilliseconds >= sse::kMinRetry && event.retryMilliseconds <= sse::kMaxRetry));
 }
 
-Result parse(std::string_view text, size_t length) {
+Result parse(std::string_view text, size_t length, const sse::ParserOptions& options = {}) {
     Result result;
-    sse::EventParser parser(kMaxEvent);
+    sse::EventParser parser(kMaxEvent, options);
     auto sink = [&](const sse::Event& event) {
         checkRules(event);
         result.events.push_back({std::string(event.type), std::string(event.data), std::string(event.ownId),
@@ -62,6 +63,7 @@ Result parse(std::string_view text, size_t length) {
     if (result.status == sse::ParseStatus::Ok) {
         result.status = parser.finish();
     }
+    result.replaced = parser.replaced();
     return result;
 }
 
@@ -84,6 +86,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
     const Result whole = parse(text, text.size() + 1);
     require(parse(text, 1u + data[0]) == whole);
+
+    const Result repaired = parse(text, text.size() + 1, {.repair = true});
+    require(parse(text, 1u + data[0], {.repair = true}) == repaired);
+    require(repaired.status != sse::ParseStatus::BadUtf8);
+    require(whole.status == sse::ParseStatus::BadUtf8 || repaired == whole);
+    require(repaired.events.size() >= whole.events.size());
 
     std::string stream;
     for (const Parsed& parsed : whole.events) {

@@ -15,6 +15,7 @@ namespace {
 struct Result {
     ParseStatus status = ParseStatus::Ok;
     std::vector<RandomEvent> events;
+    uint64_t replaced = 0;
 };
 
 Result parse(const Pieces& pieces, size_t maxEvent = 1000, const ParserOptions& options = {}) {
@@ -28,11 +29,13 @@ Result parse(const Pieces& pieces, size_t maxEvent = 1000, const ParserOptions& 
     for (std::string_view piece : pieces) {
         const Exact exact(piece);
         result.status = parser.feed(exact.view(), sink);
+        result.replaced = parser.replaced();
         if (result.status != ParseStatus::Ok) {
             return result;
         }
     }
     result.status = parser.finish();
+    result.replaced = parser.replaced();
     return result;
 }
 
@@ -282,6 +285,37 @@ void testMemory(void**) {
     }
 }
 
+// Text that is not UTF-8 is repaired where that is asked for, counted, and measured as it is then.
+void testRepair(void**) {
+    const struct {
+        Case c;
+        uint64_t replaced;
+    } cases[] = {
+        {{"data: a\n\n", ParseStatus::Ok, "[|a||0]"}, 0},
+        {{"data: a\xffz\n\n", ParseStatus::Ok, "[|a\ufffdz||0]"}, 1},
+        {{"data: \xe2\x82\n\n", ParseStatus::Ok, "[|\ufffd||0]"}, 1},
+        {{"data: \xe2\x82\ndata: \xac\r\n\r\n", ParseStatus::Ok, "[|\ufffd\n\ufffd||0]"}, 2},
+        {{"data: \u00e9\ndata: \xff\ndata: z\n\n", ParseStatus::Ok, "[|\u00e9\n\ufffd\nz||0]"}, 1},
+        {{"data: \xff\n\ndata: \xc0\x80\n\n", ParseStatus::Ok, "[|\ufffd||0][|\ufffd\ufffd||0]"}, 3},
+        {{"event: a\xed\xa0\x80\ndata: b\n\n", ParseStatus::Ok, "[a\ufffd\ufffd\ufffd|b||0]"}, 3},
+        {{"id: \xff\n:\xff\nx\xff: \xff\ndata: b\n\n", ParseStatus::Ok, "[|b|%FF|0]"}, 0},
+        {{"event: \x01\xff\ndata: b\n\n", ParseStatus::BadType, ""}, 0},
+        {{"data: \xff", ParseStatus::Incomplete, ""}, 1},
+        // What has grown beyond the limit.
+        {{"data: 123456\xff\n\n", ParseStatus::Ok, "[|123456\ufffd||0]"}, 1},
+        {{"data: 1234567\xff\n\n", ParseStatus::TooLong, ""}, 0},
+        {{"data: 1\ndata: 23456\xff\n\n", ParseStatus::TooLong, ""}, 0},
+        {{"data: \xff\xff\xff\n\n", ParseStatus::Ok, "[|\ufffd\ufffd\ufffd||0]"}, 3},
+        {{"data: \xff\xff\xff\xff\n\n", ParseStatus::TooLong, ""}, 0},
+    };
+    for (const auto& [c, replaced] : cases) {
+        assertCase(c, 9, {.repair = true});
+        assert_int_equal(parse({c.text}, 9, {.repair = true}).replaced, replaced);
+    }
+    const std::string type = "event: " + std::string(126, 'a') + "\xff\n";
+    assert_int_equal(parse({type}, 10, {.repair = true}).status, ParseStatus::BadType);
+}
+
 void testSinkStops(void**) {
     everyCut("data: a\n\ndata: b\n\ndata: c\n\n", [](const Pieces& pieces) {
         EventParser parser(100);
@@ -391,19 +425,13 @@ void testAgainstReference(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(testFields),
-        cmocka_unit_test(testAnEventTakesNothingFromTheOneBefore),
-        cmocka_unit_test(testForeignIds),
-        cmocka_unit_test(testBom),
-        cmocka_unit_test(testRefused),
-        cmocka_unit_test(testIncomplete),
-        cmocka_unit_test(testLimit),
-        cmocka_unit_test(testSkippedLines),
-        cmocka_unit_test(testMemory),
-        cmocka_unit_test(testSinkStops),
-        cmocka_unit_test(testEventIsHandedOutAtOnce),
-        cmocka_unit_test(testRoundTrip),
-        cmocka_unit_test(testAgainstReference),
+        cmocka_unit_test(testFields),     cmocka_unit_test(testAnEventTakesNothingFromTheOneBefore),
+        cmocka_unit_test(testForeignIds), cmocka_unit_test(testBom),
+        cmocka_unit_test(testRefused),    cmocka_unit_test(testIncomplete),
+        cmocka_unit_test(testLimit),      cmocka_unit_test(testSkippedLines),
+        cmocka_unit_test(testRepair),     cmocka_unit_test(testMemory),
+        cmocka_unit_test(testSinkStops),  cmocka_unit_test(testEventIsHandedOutAtOnce),
+        cmocka_unit_test(testRoundTrip),  cmocka_unit_test(testAgainstReference),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
