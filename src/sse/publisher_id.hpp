@@ -1,5 +1,5 @@
-// The publisher's own id of an event. It travels behind the log's own, "<ms>-<seq>~<own>", and a client may
-// come back with either half.
+// The publisher's own id of an event. It goes with the log's, "<ms>-<seq>~<own>", and a client may come back
+// with both or with either.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ inline constexpr size_t kMaxOwnId = 86;
 using OwnId = ShortText<kMaxOwnId>;
 
 // Whether an id may be given as it stands: 1 to kMaxOwnId bytes of [A-Za-z0-9._~=+/-], and not of the form of
-// the log's own, "<digits>-<digits>" with or without a "~" after that, for which a client that comes back
-// with it would be taken at its word.
+// the log's, "<digits>-<digits>" with or without a "~" after that: it would be read as a place in the log
+// when a client comes back with it alone.
 bool isOwnId(std::string_view text) noexcept;
 
 // The form on the wire of an id that may be anything, as others than us have given it: every byte outside

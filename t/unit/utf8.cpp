@@ -192,7 +192,7 @@ void testUtf8FindsABadByteAnywhere(void**) {
 }
 
 // Into a block of exactly the announced size, with the text somewhere else and at the end of that block, and
-// behind other text in a buffer.
+// after other text in a buffer.
 std::string repaired(std::string_view text, size_t& replaced) {
     const Exact exact(text);
     const Repair plan = planRepair(exact.view());
