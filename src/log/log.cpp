@@ -160,26 +160,38 @@ bool Log::hasEnded(const ChannelState& state, std::string_view channel) const no
            newest.kind == RecordKind::End && isNamed(state.newest, newest, channel);
 }
 
-LogFigures Log::figures() const noexcept {
-    LogFigures figures{};
-    uint64_t tail = this->tail();
-    RecordHeader header;
-
-    // The oldest record knows how many came before it. At most the second one is an event.
-    for (uint64_t offset = tail;;) {
-        const ReadStatus status = read(offset, header);
+// The oldest event that can be read, and the tail when it was. At most the second record is one, unless the
+// ring moves on meanwhile; where a record is damaged no look finds one.
+bool Log::findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept {
+    constexpr int kLooks = 64;
+    uint64_t offset = tail = this->tail();
+    for (int look = 0; look < kLooks; ++look) {
+        const ReadStatus status = read(offset, oldest);
+        if (status == ReadStatus::End) {
+            return false;
+        }
         if (status == ReadStatus::Lapped) {
             offset = tail = this->tail();
-        } else if (status == ReadStatus::End) {
-            figures.evicted = header_->published.load(std::memory_order_relaxed);
-            break;
-        } else if (header.kind != RecordKind::Pad) {
-            figures.evicted = header.number;
-            figures.firstId = header.id;
-            break;
+        } else if (oldest.kind == RecordKind::Pad) {
+            offset += oldest.length;
         } else {
-            offset += header.length;
+            return true;
         }
+    }
+    return false;
+}
+
+LogFigures Log::figures() const noexcept {
+    LogFigures figures{};
+    uint64_t tail;
+    RecordHeader oldest;
+
+    // The oldest event knows how many came before it.
+    if (findOldest(tail, oldest)) {
+        figures.evicted = oldest.number;
+        figures.firstId = oldest.id;
+    } else {
+        figures.evicted = header_->published.load(std::memory_order_relaxed);
     }
     figures.capacity = header_->capacity;
     figures.used = std::min(head() - tail, figures.capacity);

@@ -75,7 +75,7 @@ enum class Match { Yes, No, Lapped };
 struct LogFigures {
     uint64_t capacity;  // bytes of the ring
     uint64_t used;      // bytes between tail and head
-    EventId firstId;    // of the oldest event in the ring; zero if there is none
+    EventId firstId;    // of the oldest event in the ring; zero if there is none that can be read
     EventId lastId;     // of the newest event ever; the birth of the log if there was none
     uint64_t published; // events appended since the log was made
     uint64_t evicted;   // events that newer ones have overwritten
@@ -174,12 +174,15 @@ private:
     Ring ring() const noexcept;
     Index index() const noexcept;
     ChannelState look(uint32_t entry) const noexcept;
+    bool findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept;
     // Around every change by a writer; what lies between may be cut off by death at any point.
     void begin() noexcept;
     void end() noexcept;
     void makeRoom(uint64_t newHead) noexcept;
     void insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept;
+    bool takeRecords(const Log& old, uint64_t tail, uint64_t head) noexcept;
     void take(const Log& old, uint64_t offset, const RecordHeader& record) noexcept;
+    void loseTrack() noexcept;
     void publish(uint64_t offset, const RecordHeader& record) noexcept;
     void redo(uint64_t offset, const RecordHeader& record) noexcept;
 

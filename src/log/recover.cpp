@@ -40,7 +40,9 @@ void Log::recover() noexcept {
 
     for (uint64_t offset = std::max(header_->indexedUpTo, tail); offset < head;) {
         const RecordHeader record = ring.header(offset);
-        redo(offset, record);
+        if (ring.isPublished(offset, record)) { // else somebody else has spoilt it
+            redo(offset, record);
+        }
         offset = ring.after(offset, record);
     }
     index().rebuild();

@@ -38,6 +38,7 @@ Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor
     for (ReplayChannel& channel : channels_) {
         channel.offset = channel.state.newest;
         channel.behind = channel.state.newestId;
+        channel.after = kNoOffset;
         channel.first = kNoOffset;
         channel.found = 0;
         channel.start = std::max(cursor_, channel.state.newestId);
@@ -63,7 +64,8 @@ ReadStatus Replay::seek(uint32_t steps) noexcept {
 }
 
 // Takes one step back along the chain. false if the newest record is not there any more: its successors are
-// what should be read now, and only the index knows them.
+// what should be read now, and only the index knows them. Where the chain is broken, because memory was
+// spoilt, the older records are lost: so the seek ends, and what it has found can be read.
 bool Replay::seekFurther(ReplayChannel& channel) noexcept {
     if (channel.behind <= cursor_) {
         finishSeek(channel, false);
@@ -78,10 +80,11 @@ bool Replay::seekFurther(ReplayChannel& channel) noexcept {
     const ReadStatus status = log_.read(channel.offset, record);
     const Match named =
         status == ReadStatus::Ok ? log_.match(channel.offset, record, channel.name) : Match::Lapped;
-    if (named == Match::Lapped && channel.offset == channel.state.newest) {
+    if (named == Match::Lapped && channel.offset == channel.state.newest && log_.tail() > channel.offset) {
         return false;
     }
-    if (named == Match::Lapped || (named == Match::Yes && record.time < history_.since)) {
+    const bool broken = channel.after != kNoOffset && record.next != channel.after;
+    if (named == Match::Lapped || broken || (named == Match::Yes && record.time < history_.since)) {
         finishSeek(channel, true);
         return true;
     }
@@ -92,7 +95,8 @@ bool Replay::seekFurther(ReplayChannel& channel) noexcept {
         channel.start = std::max(cursor_, record.previousId);
         ++channel.found;
     }
-    channel.offset = record.previous;
+    channel.after = channel.offset;
+    channel.offset = record.previous < channel.offset ? record.previous : kNoOffset;
     channel.behind = record.previousId;
     return true;
 }

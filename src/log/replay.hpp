@@ -29,6 +29,7 @@ struct ReplayChannel {
 
     uint64_t offset = kNoOffset; // where the seek goes on, then the next record to be read
     EventId behind{};            // id of the record there, or of the newest one that is lost
+    uint64_t after = kNoOffset;  // the record that the seek came from
     uint64_t first = kNoOffset;  // the oldest record found so far
     uint64_t found = 0;          // events seen by the seek
     EventId start{};             // everything after this id will be read

@@ -52,10 +52,16 @@ public:
                header.idLineLength <= header.payloadLength;
     }
 
+    // Whether it can be one of a record before the head, for writers.
+    bool isPublished(uint64_t offset, const RecordHeader& header) const noexcept {
+        return plausible(offset, header) &&
+               header.length <= zone_->head.load(std::memory_order_relaxed) - offset;
+    }
+
     // The start of the record behind this one, for writers; never past the head.
     uint64_t after(uint64_t offset, const RecordHeader& header) const noexcept {
-        const uint64_t head = zone_->head.load(std::memory_order_relaxed);
-        return plausible(offset, header) && header.length <= head - offset ? offset + header.length : head;
+        return isPublished(offset, header) ? offset + header.length
+                                           : zone_->head.load(std::memory_order_relaxed);
     }
 
 private:

@@ -14,13 +14,7 @@ void Log::takeOver(Log& old) noexcept {
 
     const uint64_t head = old.head();
     const uint64_t tail = old.tail();
-    for (uint64_t offset = tail; offset < head;) {
-        const RecordHeader record = old.ring().header(offset);
-        if (record.kind != RecordKind::Pad) {
-            take(old, offset, record);
-        }
-        offset = old.ring().after(offset, record);
-    }
+    const bool isWhole = takeRecords(old, tail, head);
     // Channels without a record lose their entries, and with them their newest ids.
     header_->forgottenId.raise(old.header_->forgottenId.load());
     for (uint32_t number = 0; number < old.header_->used; ++number) {
@@ -31,9 +25,36 @@ void Log::takeOver(Log& old) noexcept {
     }
     header_->lastId.store(old.lastId()); // the newest may have been too large, here or in a log before
     header_->published.store(old.header_->published.load());
+    if (!isWhole) {
+        loseTrack();
+    }
     index().rebuild(); // records that were too large have left entries behind
     end();
     old.header_->retired = 1;
+}
+
+// false: a record is damaged, so that there is no way to those behind it.
+bool Log::takeRecords(const Log& old, uint64_t tail, uint64_t head) noexcept {
+    while (tail < head) {
+        const RecordHeader record = old.ring().header(tail);
+        if (!old.ring().isPublished(tail, record)) {
+            return false;
+        }
+        if (record.kind != RecordKind::Pad) {
+            take(old, tail, record);
+        }
+        tail += record.length;
+    }
+    return true;
+}
+
+// Any channel may have missed something up to the newest event: all are as if that had just been evicted.
+void Log::loseTrack() noexcept {
+    header_->forgottenId.raise(lastId());
+    for (uint32_t number = 0; number < header_->used; ++number) {
+        entries_[number].newest = kNoOffset;
+        entries_[number].newestId = lastId();
+    }
 }
 
 // A record that is too large for this log leaves its channel as if it had just been evicted. One that the old
