@@ -1,19 +1,45 @@
 #include "worker/registry.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <utility>
 
 namespace sse {
 
 namespace {
 
+using Eventfds = std::array<int, RosterMemory::kCapacity>;
+
+constexpr Eventfds noEventfds() noexcept {
+    Eventfds none{};
+    none.fill(-1);
+    return none;
+}
+
 // By worker entry; -1 where there is none. Inherited by every worker.
-int eventfds[RosterMemory::kCapacity];
-bool eventfdsReady = false;
+constinit Eventfds eventfds = noEventfds();
+
+// Cycles that use them.
+ngx_uint_t users = 0;
+
+// A cycle goes. With the last one goes this copy of the module, and one that is loaded later would not know
+// of them. nginx-internal: the pool's cleanups run last in, first out (core/ngx_palloc.c), so this one before
+// that by which the module is unloaded (core/nginx.c: ngx_load_module).
+void leaveEventfds(void*) noexcept {
+    if (--users != 0) {
+        return;
+    }
+    for (int& fd : eventfds) {
+        if (fd != -1) {
+            close(std::exchange(fd, -1));
+        }
+    }
+}
 
 ngx_int_t initEntries(ngx_shm_zone_t* zone, void* old) noexcept {
     auto* pool = reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr);
@@ -60,10 +86,13 @@ ngx_shm_zone_t* Registry::addZone(ngx_conf_t* cf) noexcept {
 }
 
 void Registry::makeEventfds(ngx_cycle_t* cycle) noexcept {
-    if (!eventfdsReady) {
-        std::fill_n(eventfds, RosterMemory::kCapacity, -1);
-        eventfdsReady = true;
+    ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cleanup == nullptr) {
+        return;
     }
+    cleanup->handler = leaveEventfds;
+    ++users;
+
     uint32_t wanted = wantedEventfds(cycle);
     for (uint32_t i = 0; i < wanted; ++i) {
         if (eventfds[i] != -1 || Roster::isShared(i)) {

@@ -1,6 +1,7 @@
 // The registry: the roster of the workers in nginx's shared memory, and how each is woken.
 //
-// The eventfds are made by the master before the first fork, so that every generation has them all.
+// The eventfds are made by the master before the first fork, so that every generation has them all, and are
+// closed when no cycle uses them any more.
 #pragma once
 
 #include "ngx.hpp"
@@ -18,8 +19,9 @@ public:
     // While the configuration is read: asks nginx for the zone that holds the entries.
     static ngx_shm_zone_t* addZone(ngx_conf_t* cf) noexcept;
 
-    // In the master, before the fork: makes the eventfds that are not there yet. What fails is logged; a
-    // worker without one looks at the log by a short timer instead.
+    // In the master, before the fork, once for a cycle that has zones: makes the eventfds that are not there
+    // yet, and keeps them until the cycle's end. What fails is logged; a worker without one looks at the log
+    // by a short timer instead.
     static void makeEventfds(ngx_cycle_t* cycle) noexcept;
 
     // One more, for a worker that found none of these; -1 after an error, which is logged.

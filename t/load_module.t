@@ -1,0 +1,89 @@
+# The module taken out of the configuration and put back in by reloads: nginx unloads it and loads it afresh, and what it
+# had opened in the master is closed.
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use SSE::Nginx;
+use SSE::Process;
+
+# The descriptors of a process that wake workers.
+sub wake_ups ($pid) { return scalar grep { (readlink // '') =~ /eventfd/ } glob "/proc/$pid/fd/*" }
+
+sub is_mapped ($pid) {
+    open my $maps, '<', "/proc/$pid/maps" or die "process $pid: $!";
+    return scalar grep {/ngx_http_sse_module/} readline $maps;
+}
+
+# Reloads, and waits for the end of what was there before.
+sub reload ($server, %option) { $server->wait_gone($server->reload(%option)) }
+
+my %with = SSE::Nginx::usual();
+my %without = (module => 0, http => '', server => 'location = /status { return 204; }');
+
+subtest 'out and in again' => sub {
+    my $server = SSE::Nginx->start(workers => 2);
+    my $master = $server->{pid};
+    my @before = (wake_ups($master), descriptors($master));
+    cmp_ok $before[0], '>', 4, 'there are descriptors that wake workers';
+    for my $round (1 .. 3) {
+        reload($server, %without);
+        ok !is_mapped($master), "round $round: the module is unloaded";
+        is wake_ups($master), 0, 'and its descriptors are closed';
+        reload($server, module => 1, %with);
+        is_deeply [wake_ups($master), descriptors($master)], \@before, 'back in it has as many as before';
+        my ($one, $other) = $server->workers;
+        my $subscriber = $server->subscribe_on($one, '/sub?channel=a')->ready;
+        $server->publish('/pub?channel=a', $round, on => $server->connect_to($other));
+        is $subscriber->next_event->{data}, $round, 'and the workers reach each other';
+    }
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+subtest 'reloads with the module in use' => sub {
+    my $server = SSE::Nginx->start;
+    my $master = $server->{pid};
+    my $before = wake_ups($master);
+    reload($server) for 1 .. 2;
+    is wake_ups($master), $before, 'it has what it had';
+    reload($server, http => '', server => 'location = /status { return 204; }');
+    is wake_ups($master), 0, 'without a zone it needs none';
+    reload($server, %with);
+    is wake_ups($master), $before, 'with one it does again';
+    ok !system(join ' ', $server->command('-t'), '2>/dev/null'), 'a test of the configuration';
+    is wake_ups($master), $before, 'changes nothing';
+
+    # One that is refused while it is read, and one that has its zones already when it fails.
+    $server->allow(qr/unknown directive "rubbish"/, qr/no-such-directory/);
+    for my $wrong ('rubbish on;', 'access_log no-such-directory/access.log;') {
+        my $mark = $server->log_mark;
+        $server->write_file('nginx.conf', $server->configuration =~ s/(?<=http \{)/\n$wrong/r);
+        $server->signal('HUP');
+        $server->wait_for_log(qr/rubbish|no-such-directory/, $mark);
+        is $server->publish('/pub?channel=a', 'x')->status, 201, 'after one that fails it goes on';
+    }
+    reload($server);
+    is wake_ups($master), $before, 'and there are as many';
+    my $subscriber = $server->subscribe('/sub?channel=a')->ready;
+    $server->publish('/pub?channel=a', 'y');
+    is $subscriber->next_event->{data}, 'y', 'which work';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+# nginx serves nobody after a reload in this mode, with or without the module.
+subtest 'one process' => sub {
+    my $server = SSE::Nginx->start(master => 0);
+    my $before = wake_ups($server->{pid});
+    cmp_ok $before, '>', 4, 'has them, too';
+    my $subscriber = $server->subscribe('/sub?channel=a')->ready;
+    $server->publish('/pub?channel=a', 'x');
+    is $subscriber->next_event->{data}, 'x', 'and serves';
+    for my $round (1 .. 2) {
+        my $mark = $server->log_mark;
+        $server->signal('HUP');
+        $server->wait_for_log(qr/ reconfiguring\n.* using the "epoll"/s, $mark);
+    }
+    is wake_ups($server->{pid}), $before, 'after reloads it has what it had';
+    is_deeply [$server->stop('TERM')], [], 'it ends without trouble';
+};
+
+done_testing;
