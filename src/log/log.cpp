@@ -13,10 +13,6 @@ namespace sse {
 
 namespace {
 
-// "sselog", the version of the layout, and what else the layout depends on.
-constexpr uint64_t kMagic =
-    uint64_t{0x73736c6f67} << 24 | uint64_t{2} << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
-
 constexpr uint32_t kMaxChannels = uint32_t{1} << 30;
 
 uint32_t bucketsFor(uint32_t channels) noexcept {
@@ -83,6 +79,25 @@ std::optional<Log> Log::attach(std::span<std::byte> memory) noexcept {
     uint32_t* const buckets = reinterpret_cast<uint32_t*>(zone + 1);
     IndexEntry* const entries = reinterpret_cast<IndexEntry*>(buckets + zone->buckets);
     return Log{zone, entries, reinterpret_cast<std::byte*>(entries + zone->channels)};
+}
+
+Log::Found Log::recognise(std::span<std::byte> memory) noexcept {
+    if (attach(memory)) {
+        return Found::Ours;
+    }
+    uint64_t magic = 0;
+    if (memory.size() >= sizeof(magic)) {
+        std::memcpy(&magic, memory.data(), sizeof(magic));
+    }
+    return magic >> kLayoutBits == kKind ? Found::OtherLayout : Found::Foreign;
+}
+
+void Log::noteLoss() noexcept {
+    header_->eventsLost = 1;
+}
+
+bool Log::beganWithLoss() const noexcept {
+    return header_->eventsLost != 0;
 }
 
 uint64_t Log::hash(std::string_view channel) const noexcept {

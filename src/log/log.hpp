@@ -104,6 +104,16 @@ public:
     // A view of a log that was laid out earlier; nullopt if it was not made by this version of the module.
     static std::optional<Log> attach(std::span<std::byte> memory) noexcept;
 
+    // What lies in some memory: a log that attach() takes, one that it does not (of another version of the
+    // module, or spoilt), or something else.
+    enum class Found { Ours, OtherLayout, Foreign };
+    static Found recognise(std::span<std::byte> memory) noexcept;
+
+    // For a log whose zone held events before that it cannot take over: readers are told a gap whatever their
+    // cursor, unless this log gave it. Before anybody reads.
+    void noteLoss() noexcept;
+    bool beganWithLoss() const noexcept;
+
     // Whether both are views of the same log.
     bool isSame(const Log& other) const noexcept { return header_ == other.header_; }
 

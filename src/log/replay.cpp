@@ -34,6 +34,8 @@ Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor
     if (cursor > lastId || !log.mayHaveGiven(cursor)) {
         gap_ = Gap::Unknown;
         cursor_ = kBeginning;
+    } else if (cursor == kBeginning && log.beganWithLoss()) {
+        gap_ = Gap::Evicted;
     }
     for (ReplayChannel& channel : channels_) {
         channel.offset = channel.state.newest;

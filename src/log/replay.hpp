@@ -51,8 +51,8 @@ struct ReplayEvent {
 class Replay {
 public:
     // `channels` belong to the caller and stay as long as the replay. `cursor` is exclusive; kBeginning means
-    // all that there is, and is never a gap. A cursor newer than `lastId`, or with the mark of another log,
-    // is of another life: a gap, and all is read.
+    // all that there is, and is never a gap unless the log began with a loss. A cursor newer than `lastId`,
+    // or with the mark of another log, is of another life: a gap, and all is read.
     Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
            const History& history) noexcept;
 

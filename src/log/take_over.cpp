@@ -1,4 +1,4 @@
-// Taking over from a log of another size.
+// Taking over from a log of another size, or of another copy of the module.
 #include "log/log.hpp"
 #include "log/ring.hpp"
 #include "log/zone.hpp"
@@ -10,7 +10,8 @@ void Log::takeOver(Log& old) noexcept {
     begin();
     header_->key = old.header_->key;   // the hashes in the records stay true
     header_->mark = old.header_->mark; // it is one life
-    header_->forgottenId.store({});    // for records are to come that are older than what has been forgotten
+    header_->eventsLost |= old.header_->eventsLost;
+    header_->forgottenId.store({}); // for records are to come that are older than what has been forgotten
 
     const uint64_t head = old.head();
     const uint64_t tail = old.tail();

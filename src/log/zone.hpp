@@ -7,6 +7,8 @@
 
 #include "log/event_id.hpp"
 #include "log/fault.hpp"
+#include "log/index.hpp"
+#include "log/record.hpp"
 #include "log/siphash.hpp"
 
 namespace sse {
@@ -58,6 +60,21 @@ private:
     SharedWord version_{0};
 };
 
+// The first word of a log. Its upper five bytes, "sslog", say what it is; they and their place stay the same
+// in all versions of the module. Its lower three say how it is laid out: the version of the layout, which has
+// to grow with every change of what follows, and the sizes of what else that depends on. So a log that cannot
+// be read can be told from what is none.
+inline constexpr uint64_t kKind = 0x73736c6f67;
+inline constexpr int kLayoutBits = 24;
+#ifdef SSE_FAULTS
+inline constexpr uint64_t kLayoutVersion = 0x82; // so that tests have one with another layout
+#else
+inline constexpr uint64_t kLayoutVersion = 2;
+#endif
+inline constexpr uint64_t kMagic =
+    kKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
+static_assert(kLayoutVersion < 256 && sizeof(RecordHeader) < 256 && sizeof(IndexEntry) < 256);
+
 // Everything is written under the zone's lock. What is atomic is read without it.
 struct ZoneHeader {
     // Set by create() and never changed; key and mark once more by takeOver(), before anybody reads.
@@ -76,8 +93,8 @@ struct ZoneHeader {
     std::byte gap3[64];
 
     // The writers' own.
-    uint32_t retired; // another log has taken over
-    uint32_t reserved;
+    uint32_t retired;    // another log has taken over
+    uint32_t eventsLost; // the zone had events before that no log has taken over; set before anybody reads
     std::atomic<uint32_t> dirty; // a writer is at work, or died at it
     uint32_t used;               // entries [0, used) have been used at some time
     uint32_t queueHead;          // entries that may be reused

@@ -38,6 +38,37 @@ void laysOut(void**) {
     assert_false(Log::attach(memory).has_value());
 }
 
+void recognises(void**) {
+    Zone zone{10};
+    const std::span<std::byte> memory = zone.memory();
+    const uint64_t magic = zone.header().magic;
+    assert_true(Log::recognise(memory) == Log::Found::Ours);
+
+    // Another layout, or one that is spoilt.
+    for (const int bit : {0, 8, 16, 23}) {
+        zone.header().magic = magic ^ uint64_t { 1 } << bit;
+        assert_true(Log::recognise(memory) == Log::Found::OtherLayout);
+    }
+    zone.header().magic = magic;
+    assert_true(Log::recognise(memory.first(memory.size() - 8)) == Log::Found::OtherLayout);
+    assert_true(Log::recognise(memory.first(8)) == Log::Found::OtherLayout);
+    zone.header().capacity += 8;
+    assert_true(Log::recognise(memory) == Log::Found::OtherLayout);
+    zone.header().capacity -= 8;
+
+    // Something else, or nothing.
+    for (const int bit : {24, 40, 63}) {
+        zone.header().magic = magic ^ uint64_t { 1 } << bit;
+        assert_true(Log::recognise(memory) == Log::Found::Foreign);
+    }
+    zone.header().magic = 0;
+    assert_true(Log::recognise(memory) == Log::Found::Foreign);
+    zone.header().magic = magic;
+    assert_true(Log::recognise(memory.first(7)) == Log::Found::Foreign);
+    assert_true(Log::recognise({}) == Log::Found::Foreign);
+    assert_true(Log::recognise(memory) == Log::Found::Ours);
+}
+
 void appendsAndReads(void**) {
     Zone zone{8};
     RecordHeader record;
@@ -174,6 +205,7 @@ void readersFallBehind(void**) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(laysOut),
+        cmocka_unit_test(recognises),
         cmocka_unit_test(appendsAndReads),
         cmocka_unit_test(idsGrowWhateverTheClockDoes),
         cmocka_unit_test(refusesTheTooLarge),

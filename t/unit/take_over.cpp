@@ -294,6 +294,61 @@ void nothingToTake(void**) {
     }
 }
 
+struct Told {
+    Gap gap;
+    EventId start;
+    uint64_t events;
+};
+
+Told read(Zone& zone, const char* name, EventId cursor) {
+    ReplayChannel channels[] = {channel(zone.log, name)};
+    Replay replay{zone.log, channels, cursor, zone.log.lastId(), {}};
+    assert_true(replay.seek(UINT32_MAX) == ReadStatus::Ok);
+    Told told{replay.gap(), replay.start(), 0};
+    ReplayEvent event;
+    while (replay.next(UINT64_MAX, event) == ReadStatus::Ok) {
+        ++told.events;
+    }
+    return told;
+}
+
+// A log that began with a loss: every cursor but its own is told so, in the logs after it as well.
+void afterALoss(void**) {
+    Zone first{4};
+    assert_false(first.log.beganWithLoss());
+    first.log.noteLoss();
+    assert_true(first.log.beganWithLoss());
+    const EventId id = append(first.log, "a", "1", kBirth + 5).id;
+    append(first.log, "a", "2", kBirth + 6);
+    Zone second{4, 2 * Log::kMinCapacity, kBirth + 9, kOtherMark};
+    second.log.takeOver(first.log);
+    Zone third{4, Log::kMinCapacity, kBirth + 9, kOtherMark};
+    third.log.takeOver(second.log);
+
+    for (Zone* zone : {&first, &second, &third}) {
+        struct {
+            EventId cursor;
+            Gap gap;
+        } const others[] = {
+            {Replay::kBeginning, Gap::Evicted},  {{kBirth - 1, 0}, Gap::Evicted}, // a moment before it began
+            {{kBirth, kMark + 1}, Gap::Unknown}, {{kBirth + 5, kMark + 2}, Gap::Unknown},
+            {{UINT64_MAX, 0}, Gap::Unknown},
+        };
+        for (const auto& other : others) {
+            for (const char* name : {"a", "none"}) {
+                const Told told = read(*zone, name, other.cursor);
+                assert_int_equal(static_cast<int>(told.gap), static_cast<int>(other.gap));
+                assert_int_equal(told.events, *name == 'a' ? 2 : 0);
+                assert_true(read(*zone, name, told.start).gap == Gap::None); // told once
+            }
+        }
+        for (const EventId own : {kBorn, id}) {
+            const Told told = read(*zone, "a", own);
+            assert_true(told.gap == Gap::None && told.events == (own == kBorn ? 2 : 1));
+        }
+    }
+}
+
 // Names have the same hashes as before, by the old log's key, and publishers' own ids are found.
 void namesAndOwnIds(void**) {
     Zone old{4};
@@ -319,6 +374,7 @@ int main() {
         cmocka_unit_test(severalTimes),
         cmocka_unit_test(tooLargeForALogBefore),
         cmocka_unit_test(nothingToTake),
+        cmocka_unit_test(afterALoss),
         cmocka_unit_test(namesAndOwnIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
