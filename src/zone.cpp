@@ -16,11 +16,30 @@ size_t slabOverhead(size_t zoneSize) noexcept {
     return 3 * ngx_pagesize + zoneSize / ngx_pagesize * sizeof(ngx_slab_page_t);
 }
 
-// All free pages of the slab pool in one allocation: this header, then the log.
+// All free pages of the slab pool in one allocation: this header, then the log. The pool's `data` leads to
+// it. Other versions of the module find the log by this, so it stays as it is.
 struct Arena {
     uint64_t length;
     uint64_t reserved[7];
 };
+static_assert(sizeof(Arena) == 64);
+
+// The memory of the log in a zone; empty if there cannot be one. The zone may be another module's: nothing
+// that lies there is trusted.
+std::span<std::byte> findLog(const ngx_shm_zone_t& shared) noexcept {
+    const auto* pool = reinterpret_cast<const ngx_slab_pool_t*>(shared.shm.addr);
+    const auto start = reinterpret_cast<uintptr_t>(shared.shm.addr);
+    const auto place = reinterpret_cast<uintptr_t>(pool->data);
+    const size_t offset = place - start; // huge if it lies before
+    if (place % alignof(Arena) != 0 || offset < sizeof(*pool) || offset > shared.shm.size - sizeof(Arena)) {
+        return {};
+    }
+    auto* head = static_cast<Arena*>(pool->data);
+    if (head->length > shared.shm.size - offset - sizeof(Arena)) {
+        return {};
+    }
+    return {reinterpret_cast<std::byte*>(head + 1), head->length};
+}
 
 ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
     ngx_slab_pool_t* pool = zone.pool();
@@ -60,9 +79,7 @@ ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
 }
 
 ngx_int_t attachLog(Zone& zone, ngx_log_t* log) noexcept {
-    auto* head = static_cast<Arena*>(zone.pool()->data);
-    std::optional<Log> found =
-        head == nullptr ? std::nullopt : Log::attach({reinterpret_cast<std::byte*>(head + 1), head->length});
+    std::optional<Log> found = Log::attach(findLog(*zone.shared));
     if (!found) {
         ngx_log_error(NGX_LOG_EMERG, log, 0, "sse_zone \"%V\" was laid out by another version of the module",
                       &zone.name);
@@ -79,20 +96,45 @@ ngx_int_t attachLog(Zone& zone, ngx_log_t* log) noexcept {
     return NGX_OK;
 }
 
-// The zone of the same name in the cycle that is being replaced; NULL if there is none.
-Zone* findOldZone(ngx_cycle_t* cycle, const Zone& zone) noexcept {
+// The zone of the same name in the cycle that is being replaced, whosever it is; NULL if there is none.
+const ngx_shm_zone_t* findOldZone(const ngx_cycle_t* cycle, const Zone& zone) noexcept {
     if (cycle->old_cycle == nullptr) {
         return nullptr;
     }
-    for (ngx_list_part_t* part = &cycle->old_cycle->shared_memory.part; part != nullptr; part = part->next) {
-        std::span<ngx_shm_zone_t> found(static_cast<ngx_shm_zone_t*>(part->elts), part->nelts);
-        for (ngx_shm_zone_t& old : found) {
-            if (old.tag == &ngx_http_sse_module && view(old.shm.name) == view(zone.name)) {
-                return static_cast<Zone*>(old.data);
+    for (const ngx_list_part_t* part = &cycle->old_cycle->shared_memory.part; part != nullptr;
+         part = part->next) {
+        std::span<const ngx_shm_zone_t> found(static_cast<const ngx_shm_zone_t*>(part->elts), part->nelts);
+        for (const ngx_shm_zone_t& old : found) {
+            if (view(old.shm.name) == view(zone.name) && old.shm.addr != nullptr) {
+                return &old;
             }
         }
     }
     return nullptr;
+}
+
+// From a zone of this copy of the module that had another size, or from one of another copy, for nginx tells
+// them apart by its address. Of that one nothing but the log is looked at, which may be laid out otherwise.
+void takeOver(Zone& zone, const ngx_shm_zone_t& old, ngx_log_t* log) noexcept {
+    const bool isThisCopys = old.tag == &ngx_http_sse_module;
+    const std::span<std::byte> memory = findLog(old);
+    const Log::Found found = Log::recognise(memory);
+    if (found == Log::Found::Foreign && !isThisCopys) {
+        return;
+    }
+    if (found != Log::Found::Ours) {
+        zone.log.noteLoss();
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "sse_zone \"%V\" has lost its events: another version of the module laid them out",
+                      &zone.name);
+        return;
+    }
+    ZoneLock oldLock(old);
+    ZoneLock lock(zone);
+    Log oldLog = *Log::attach(memory);
+    zone.log.takeOver(oldLog);
+    ngx_log_error(NGX_LOG_NOTICE, log, 0, "sse_zone \"%V\" has taken over the events of %s", &zone.name,
+                  isThisCopys ? "its old size" : "another copy of the module");
 }
 
 // Whether a process has ended. A child of ours that has not been waited for yet is still there for kill().
@@ -151,13 +193,9 @@ ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept {
 
 void takeOverZones(ngx_cycle_t* cycle, std::span<Zone* const> zones) noexcept {
     for (Zone* zone : zones) {
-        Zone* old = zone->isNew ? findOldZone(cycle, *zone) : nullptr;
+        const ngx_shm_zone_t* old = zone->isNew ? findOldZone(cycle, *zone) : nullptr;
         if (old != nullptr) {
-            ZoneLock oldLock(*old);
-            ZoneLock lock(*zone);
-            zone->log.takeOver(old->log);
-            ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
-                          "sse_zone \"%V\" has taken over the events of its old size", &zone->name);
+            takeOver(*zone, *old, cycle->log);
         }
     }
 }

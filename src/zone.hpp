@@ -46,8 +46,9 @@ size_t expectedCapacity(size_t zoneSize, ngx_uint_t channels) noexcept;
 // ngx_shm_zone_t::init. On reload the memory is still in use by the old workers: then nothing is written.
 ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept;
 
-// Carries over what zones of the same names and other sizes hold. In the master once the new configuration is
-// certain, and before its workers start: from then on the old workers cannot publish to those zones any more.
+// Carries over what zones of the same names hold that have other sizes, or are those of another copy of the
+// module. In the master once the new configuration is certain, and before its workers start: from then on the
+// old workers cannot publish to those zones any more.
 void takeOverZones(ngx_cycle_t* cycle, std::span<Zone* const> zones) noexcept;
 
 } // namespace sse

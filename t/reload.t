@@ -17,28 +17,28 @@ my $server = SSE::Nginx->start(
 );
 
 # Publishes 1, 2, 3... from a process of its own until there is a file that tells it to stop, for a signal would cut off
-# the last one. Each line it writes: number, status, id.
-sub start_publisher {
+# the last one. What is turned away, because the zone is being taken over, is published again. Each line it writes:
+# number, status, id.
+sub start_publisher ($channel) {
     my $parent = $$;
+    unlink my $stop = $server->prefix . '/stop';
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
-    my $stop = $server->prefix . '/stop';
     open my $file, '>', $server->prefix . '/published' or POSIX::_exit(1);
     $file->autoflush(1);
-    for (my $number = 1; !-e $stop && getppid == $parent; $number++) {
-        my $answer = eval { $server->publish('/pub?channel=c', $number) };
+    for (my $number = 1; !-e $stop && getppid == $parent;) {
+        my $answer = eval { $server->publish("/pub?channel=$channel", $number) };
         my $status = $answer ? $answer->status : 0;
         print $file "$number $status ", $status == 201 ? $answer->json->{id} : '-', "\n";
+        $number++ unless $status == 503;
         sleep 0.003;
     }
     POSIX::_exit(0);
 }
 
 # A subscriber that comes back whenever its stream ends.
-my @follower = map { { via => $_, events => [], ends => {}, torn => 0 } } qw(h1 h1.0 unchunked tls h2c h2 h1 h2c h1 tls);
-
 sub connect_follower ($follower) {
-    $follower->{client} = $server->subscribe('/sub?channel=c', via => $follower->{via}, cursor => $follower->{cursor});
+    $follower->{client} = $server->subscribe("/sub?channel=$follower->{channel}", via => $follower->{via}, cursor => $follower->{cursor});
 }
 
 sub follow ($follower) {
@@ -52,51 +52,76 @@ sub follow ($follower) {
     connect_follower($follower);
 }
 
-for my $follower (@follower) {
-    connect_follower($follower);
-    my $ready = $follower->{client}->ready;
-    $follower->{cursor} = $ready->last_event_id;
+# Reloads with each of these in turn, while there are publishers and subscribers on a channel. @allowed: what publishers
+# may be answered.
+sub under_fire ($channel, $allowed, @reload) {
+    my @follower = map { { channel => $channel, via => $_, events => [], ends => {}, torn => 0 } }
+        qw(h1 h1.0 unchunked tls h2c h2 h1 h2c h1 tls);
+    for my $follower (@follower) {
+        connect_follower($follower);
+        my $ready = $follower->{client}->ready;
+        $follower->{cursor} = $ready->last_event_id;
+    }
+    my $publisher = start_publisher($channel);
+    my $reached = sub ($number) {
+        follow($_) for @follower;
+        return !grep { (@{ $_->{events} } ? $_->{events}[-1]{data} : 0) < $number } @follower;
+    };
+
+    my $round = 0;
+    for my $option (@reload) {
+        $round++;
+        wait_until(sub { $reached->(100 * $round) }, 'everybody to get on');
+        my $start = time;
+        my @old = $server->reload(%$option);
+        wait_until(
+            sub {
+                follow($_) for @follower;
+                my $child = $server->children;
+                return !grep { exists $child->{$_} } @old;
+            },
+            'the old workers to leave'
+        );
+        note sprintf 'reload %d: the old workers were gone after %.1f s', $round, time - $start;
+        cmp_ok time - $start, '<', 12, 'the old workers leave in time';
+    }
+    $server->write_file('stop', '');
+    waitpid $publisher, 0;
+
+    my @line = map { [split / /] } split /\n/, $server->read_file('published');
+    my @failed = grep { $_->[1] !~ $allowed } @line;
+    is_deeply \@failed, [], 'every publish has succeeded' or diag map {"@$_\n"} @failed;
+    my @done = grep { $_->[1] == 201 } @line;
+    note scalar(@line) - scalar(@done), ' were turned away';
+    is_ascending [map { $_->[2] } @done], 'ids grow';
+    my @expected = map {"$_->[0] $_->[2]"} @done;
+    wait_until(sub { $reached->($done[-1][0]) }, 'everybody to have the last one');
+
+    for my $number (0 .. $#follower) {
+        my $follower = $follower[$number];
+        my $name = "follower $number over $follower->{via}";
+        my @got = map {"$_->{data} $_->{id}"} grep { $_->{type} ne 'ready' } @{ $follower->{events} };
+        ok "@got" eq "@expected", "$name has got exactly what was published"
+            or diag scalar(@got), ' of ', scalar(@expected), '; first wrong: ',
+            (grep { ($got[$_] // '-') ne ($expected[$_] // '-') } 0 .. $#expected)[0] // 'too many';
+        is $follower->{torn}, 0, 'no stream has ended inside an event';
+        is_deeply [keys %{ $follower->{ends} }], ['clean'], 'each has come to its proper end' or diag explain $follower->{ends};
+    }
 }
-my $publisher = start_publisher();
-my $reached = sub ($number) {
-    follow($_) for @follower;
-    return !grep { (@{ $_->{events} } ? $_->{events}[-1]{data} : 0) < $number } @follower;
+
+subtest 'with the same module' => sub {
+    my $mark = $server->log_mark;
+    under_fire('c', qr/^201$/, map { {} } 1 .. 5);
+    unlike $server->log_since($mark), qr/has taken over/, 'the zone is used on';
 };
 
-for my $round (1 .. 5) {
-    wait_until(sub { $reached->(100 * $round) }, 'everybody to get on');
-    my $start = time;
-    my @old = $server->reload;
-    wait_until(
-        sub {
-            follow($_) for @follower;
-            my $child = $server->children;
-            return !grep { exists $child->{$_} } @old;
-        },
-        'the old workers to leave'
-    );
-    note sprintf 'reload %d: the old workers were gone after %.1f s', $round, time - $start;
-    cmp_ok time - $start, '<', 12, 'the old workers leave in time';
-}
-$server->write_file('stop', '');
-waitpid $publisher, 0;
-
-my @line = map { [split / /] } split /\n/, $server->read_file('published');
-my @failed = grep { $_->[1] != 201 } @line;
-is_deeply \@failed, [], 'every publish has succeeded' or diag map {"@$_\n"} @failed;
-my @expected = map { "$_->[0] $_->[2]" } grep { $_->[1] == 201 } @line;
-wait_until(sub { $reached->($line[-1][0]) }, 'everybody to have the last one');
-
-for my $number (0 .. $#follower) {
-    my $follower = $follower[$number];
-    my $name = "follower $number over $follower->{via}";
-    my @got = map {"$_->{data} $_->{id}"} grep { $_->{type} ne 'ready' } @{ $follower->{events} };
-    ok "@got" eq "@expected", "$name has got exactly what was published"
-        or diag scalar(@got), ' of ', scalar(@expected), '; first wrong: ',
-        (grep { ($got[$_] // '-') ne ($expected[$_] // '-') } 0 .. $#expected)[0] // 'too many';
-    is $follower->{torn}, 0, 'no stream has ended inside an event';
-    is_deeply [keys %{ $follower->{ends} }], ['clean'], 'each has come to its proper end' or diag explain $follower->{ends};
-}
+subtest 'with a copy of it at another path' => sub {
+    my $mark = $server->log_mark;
+    my @copy = map { $server->copy_module } 1 .. 2;
+    under_fire('copies', qr/^(?:201|503)$/, map { { module => $_ } } @copy, $copy[0], $copy[0], 1);
+    my $times = () = $server->log_since($mark) =~ /has taken over the events of another copy of the module/g;
+    is $times, 4, 'each time that it was another the events were taken over';
+};
 
 subtest 'the history is still there' => sub {
     my $subscriber = $server->subscribe('/sub?channel=c', cursor => '0-0');

@@ -108,7 +108,7 @@ Subscriber::Admission Subscriber::seekStart() noexcept {
     if (status != ReadStatus::Ok) {
         return Admission::Ok;
     }
-    const bool missed = catchup_->gap() != Gap::None;
+    const bool missed = gap() != Gap::None;
     if (missed && config_->gap == static_cast<ngx_uint_t>(GapMode::Close)) {
         Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
         return Admission::Gap;

@@ -101,6 +101,7 @@ private:
 
     enum class Reading { More, AtTip, Over, NoMemory };
     Reading readOn(BatchRef& out) noexcept;
+    Gap gap() const noexcept;
     Reading startReading(BatchRef& out) noexcept;
     void closeCatchup() noexcept;
 

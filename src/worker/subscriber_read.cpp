@@ -105,9 +105,15 @@ Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     return Reading::More;
 }
 
+// Who came without a cursor has missed nothing, whatever is lost.
+Gap Subscriber::gap() const noexcept {
+    const bool hadNone = requested_.empty() && cursor_ == Replay::kBeginning;
+    return hadNone ? Gap::None : catchup_->gap();
+}
+
 // The place is found: tells about a gap, as configured. More: read on.
 Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
-    Gap gap = catchup_->gap();
+    Gap gap = this->gap();
     EventId start = catchup_->start();
     Reading reading = Reading::More;
 

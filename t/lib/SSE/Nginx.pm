@@ -12,6 +12,7 @@ package SSE::Nginx;
 
 use v5.36;
 use Cwd        ();
+use File::Copy ();
 use File::Temp ();
 use List::Util ();
 use POSIX      ();
@@ -74,7 +75,7 @@ sub wait_until ($condition, $what, $seconds = $SSE::Client::Patience) {
 
 # Options: subscribe, publish (more directives in /sub and in /pub), locations (more locations), zone (its size);
 # or instead of what they make: http, server. Further texts: main, events, servers (at the http level).
-# listen (listeners), workers, module (0: do without), master (0: master_process off), daemon (1: so that it can be upgraded),
+# listen (listeners), workers, module (0: do without; or the path of another), master (0: master_process off), daemon (1: so that it can be upgraded),
 # drain (sse_drain, default 1s; undef: leave it out), reuseport (default: with several workers), env (of nginx),
 # allow (regular expressions for lines that the error log may hold although they look like trouble).
 sub new ($class, %option) {
@@ -144,7 +145,8 @@ sub port ($self, $listener = 'h1') { return $self->{ports}{$listener} // die "no
 sub configuration ($self) {
     my $main = $self->{main} // '';
     $main = "user root;\n$main" if $> == 0;
-    $main = 'load_module ' . module() . ";\n$main" if $self->{module};
+    my $module = $self->{module} =~ m{/} ? $self->{module} : module();
+    $main = "load_module $module;\n$main" if $self->{module};
     my $level = $ENV{TEST_NGINX_DEBUG} ? 'debug' : 'info';
     my $mode  = $self->{master} ? 'on' : 'off';
     my $daemon = $self->{daemon} ? 'on' : 'off';
@@ -212,6 +214,14 @@ sub make_certificate ($self) {
 
 sub write_configuration ($self) {
     $self->write_file('nginx.conf', $self->configuration);
+}
+
+# A copy of the module beside this one, as a new version may be installed; its path.
+sub copy_module ($self, $file = module()) {
+    state $number = 0;
+    my $copy = "$self->{prefix}/copy" . ++$number . '.so';
+    File::Copy::copy($file, $copy) or die "$copy: $!";
+    return $copy;
 }
 
 # At once, for a nginx may be about to read it.
