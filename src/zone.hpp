@@ -22,7 +22,8 @@ struct Zone {
 // always: the zone may be one that the newest configuration does not have, or has in another size, and then
 // nginx has forgotten it while old workers still lock it; and a master that carries such a zone over cannot
 // notice the death of a worker until it is done. So whoever waits looks for himself whether the holder is
-// still there, and never sleeps on the mutex, from which nobody might wake him.
+// still there, and never sleeps on the mutex, from which nobody might wake him. A holder that lives and keeps
+// the lock for seconds is reported.
 class ZoneLock {
 public:
     explicit ZoneLock(const Zone& zone) noexcept : ZoneLock(*zone.shared) {}

@@ -10,6 +10,7 @@ namespace sse {
 namespace {
 
 ngx_int_t stepsToLive;
+int signalToSend;
 
 } // namespace
 
@@ -19,13 +20,17 @@ CrashScope::CrashScope(ngx_http_request_t* r) noexcept {
     if (expression == nullptr || ngx_http_complex_value(r, expression, &text) != NGX_OK) {
         return;
     }
-    stepsToLive = ngx_atoi(text.data, text.len);
+    constexpr std::string_view kStop = "stop";
+    bool stops = view(text).starts_with(kStop);
+    ngx_str_t steps = stops ? ngxString(without(view(text), kStop.size())) : text;
+    stepsToLive = ngx_atoi(steps.data, steps.len);
+    signalToSend = stops ? SIGSTOP : SIGKILL;
     if (stepsToLive <= 0) {
         return;
     }
     faultHook = [](const char*) {
         if (--stepsToLive == 0) {
-            kill(getpid(), SIGKILL);
+            kill(getpid(), signalToSend);
         }
     };
 }

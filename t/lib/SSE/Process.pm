@@ -5,11 +5,10 @@ package SSE::Process;
 use v5.36;
 use Exporter 'import';
 use SSE::Nginx;
-our @EXPORT = qw(descriptors freeze thaw peak_memory private_memory);
+our @EXPORT = qw(descriptors freeze thaw wait_stopped peak_memory private_memory);
 
-# Stops a process, and waits until it stands. What is sent to it is there at once when it goes on.
-sub freeze ($pid) {
-    kill STOP => $pid or die "kill $pid: $!";
+# Waits until a process stands.
+sub wait_stopped ($pid) {
     wait_until(
         sub {
             open my $stat, '<', "/proc/$pid/stat" or die "process $pid: $!";
@@ -17,6 +16,12 @@ sub freeze ($pid) {
         },
         "process $pid to stand"
     );
+}
+
+# Stops a process, and waits until it stands. What is sent to it is there at once when it goes on.
+sub freeze ($pid) {
+    kill STOP => $pid or die "kill $pid: $!";
+    wait_stopped($pid);
 }
 
 sub thaw ($pid) { kill CONT => $pid or die "kill $pid: $!" }
