@@ -9,28 +9,30 @@ use v5.36;
 use IO::Socket::INET;
 use POSIX ();
 
-sub start ($class, $answer) {
+# With body => 0 it answers at once, and never reads the body.
+sub start ($class, $answer, %option) {
     my $listener = IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1') or die "listen: $!";
     my $pid = fork // die "fork: $!";
     if (!$pid) {
         $SIG{TERM} = 'DEFAULT';
         $SIG{PIPE} = 'IGNORE';
         while (my $client = $listener->accept) {
-            serve($client, $answer);
+            serve($client, $answer, $option{body} // 1);
         }
         POSIX::_exit(0);
     }
     return bless { pid => $pid, owner => $$, port => $listener->sockport }, $class;
 }
 
-sub serve ($client, $answer) {
+sub serve ($client, $answer, $reads) {
     my ($method, $path) = (readline($client) // '') =~ /\A(\S+) (\S+)/ or return;
     my %headers;
     while ((my $line = readline($client) // '') =~ /\A([^:]+):\s*(.*?)\r\n/) {
         $headers{ lc $1 } = $2;
     }
     my $body = '';
-    read $client, $body, $headers{'content-length'} if $headers{'content-length'};
+    read $client, $body, $headers{'content-length'}
+        if $reads && $headers{"content-length"};
     my ($status, $more, $content) = $answer->($method, $path, \%headers, $body);
     my $head = "HTTP/1.0 $status Answer\r\n";
     while (my ($name, $value) = splice @$more, 0, 2) {
