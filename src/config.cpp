@@ -7,6 +7,9 @@ namespace sse {
 namespace {
 
 constexpr size_t kDefaultMaxEvent = 1024 * 1024;
+constexpr ngx_uint_t kDefaultMaxChannels = 16;
+constexpr ngx_uint_t kDefaultMaxRate = 0;
+constexpr size_t kDefaultClientMemory = 64 * 1024 * 1024;
 
 ngx_http_handler_pt endpointHandler(const LocationConfig& config) noexcept {
     return config.channels != nullptr  ? handleSubscribe
@@ -71,11 +74,11 @@ const char* checkStatusZones(ngx_conf_t* cf, const MainConfig& main, const Locat
 // Whatever is configured, an event larger than a quarter of the ring is refused when it comes. To ask for
 // larger ones is a mistake.
 const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
-    if (config.askedEventSize == NGX_CONF_UNSET_SIZE) {
-        config.maxEventSize = kDefaultMaxEvent;
+    size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
+    if (config.askedEventSize == NGX_CONF_UNSET_SIZE || config.askedEventSize == 0) {
+        config.maxEventSize = config.askedEventSize == 0 ? quarter : ngx_min(kDefaultMaxEvent, quarter);
         return NGX_CONF_OK;
     }
-    size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
     if (config.askedEventSize > quarter) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"sse_max_event_size\" is more than a quarter of zone \"%V\", which is %uz bytes",
@@ -95,6 +98,27 @@ bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* co
     auto* server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
     *endpoint = {core, static_cast<ngx_http_core_srv_conf_t*>(server)};
     return true;
+}
+
+bool addOwnType(MainConfig& main, std::string_view type) noexcept {
+    auto* place = static_cast<ngx_str_t*>(ngx_array_push(&main.ownTypes));
+    if (place != nullptr) {
+        *place = ngxString(type);
+    }
+    return place != nullptr;
+}
+
+const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig& config) noexcept {
+    if (config.channels->nelts > config.maxChannels) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more channels in \"sse_channel\" than \"sse_max_channels\" %ui",
+                           config.maxChannels);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    bool primes = config.prime == static_cast<ngx_uint_t>(Prime::Event);
+    bool added = (!primes || addOwnType(main, view(config.primeEvent))) &&
+                 (config.heartbeatEvent.len == 0 || addOwnType(main, view(config.heartbeatEvent)));
+    return added ? NGX_CONF_OK : static_cast<const char*>(NGX_CONF_ERROR);
 }
 
 const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
@@ -118,10 +142,10 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
         return checkStatusZones(cf, main, config);
     }
     const char* status = resolveZone(cf, main, config);
-    if (status != NGX_CONF_OK || config.publish == nullptr) {
+    if (status != NGX_CONF_OK) {
         return status;
     }
-    return limitEventSize(cf, config);
+    return config.publish != nullptr ? limitEventSize(cf, config) : checkChannels(cf, main, config);
 }
 
 void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t sendTimeout) noexcept {
@@ -154,9 +178,10 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
     }
     ngx_conf_merge_uint_value(config.gap, parent.gap, static_cast<ngx_uint_t>(GapMode::Event));
     ngx_conf_merge_msec_value(config.askedSendTimeout, parent.askedSendTimeout, NGX_CONF_UNSET_MSEC);
-    bool asked = config.askedSendTimeout != NGX_CONF_UNSET_MSEC;
-    config.sendTimeout = asked ? config.askedSendTimeout : sendTimeout;
+    bool isAsked = config.askedSendTimeout != NGX_CONF_UNSET_MSEC;
+    config.sendTimeout = isAsked ? config.askedSendTimeout : sendTimeout;
     ngx_conf_merge_value(config.direct, parent.direct, 1);
+    ngx_conf_merge_uint_value(config.maxChannels, parent.maxChannels, kDefaultMaxChannels);
 }
 
 void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
@@ -166,6 +191,18 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
     ngx_conf_merge_ptr_value(config.eventId, parent.eventId, nullptr);
     ngx_conf_merge_ptr_value(config.eventRetry, parent.eventRetry, nullptr);
     ngx_conf_merge_msec_value(config.publishTimeout, parent.publishTimeout, 3600 * 1000);
+    if (config.allowedTypes == NGX_CONF_UNSET_PTR) {
+        bool unset = parent.allowedTypes == NGX_CONF_UNSET_PTR;
+        config.allowedTypes = unset ? nullptr : parent.allowedTypes;
+        config.allowsAllTypes = unset ? 0 : parent.allowsAllTypes;
+    }
+    ngx_conf_merge_uint_value(config.invalidUtf8, parent.invalidUtf8,
+                              static_cast<ngx_uint_t>(InvalidUtf8::Auto));
+    ngx_conf_merge_uint_value(config.bodyIds, parent.bodyIds, static_cast<ngx_uint_t>(BodyIds::Keep));
+    ngx_conf_merge_uint_value(config.maxEvents, parent.maxEvents, NGX_CONF_UNSET_UINT);
+    ngx_conf_merge_uint_value(config.maxRate, parent.maxRate, kDefaultMaxRate);
+    ngx_conf_merge_size_value(config.maxClientMemory, parent.maxClientMemory, kDefaultClientMemory);
+    ngx_conf_merge_value(config.checkOrigin, parent.checkOrigin, 1);
 }
 
 } // namespace
@@ -189,8 +226,15 @@ Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
 void* createMainConfig(ngx_conf_t* cf) noexcept {
     auto* config = static_cast<MainConfig*>(ngx_pcalloc(cf->pool, sizeof(MainConfig)));
     if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK ||
-        ngx_array_init(&config->endpoints, cf->pool, 4, sizeof(Endpoint)) != NGX_OK) {
+        ngx_array_init(&config->endpoints, cf->pool, 4, sizeof(Endpoint)) != NGX_OK ||
+        ngx_array_init(&config->ownTypes, cf->pool, 8, sizeof(ngx_str_t)) != NGX_OK) {
         return nullptr;
+    }
+    // An EventSource fires the last two by itself.
+    for (std::string_view type : {"gap", "ready", "error", "open"}) {
+        if (!addOwnType(*config, type)) {
+            return nullptr;
+        }
     }
     config->drain = NGX_CONF_UNSET_MSEC;
     return config;
@@ -223,12 +267,20 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->gap = NGX_CONF_UNSET_UINT;
     config->askedSendTimeout = NGX_CONF_UNSET_MSEC;
     config->direct = NGX_CONF_UNSET;
+    config->maxChannels = NGX_CONF_UNSET_UINT;
     config->askedEventSize = NGX_CONF_UNSET_SIZE;
     config->framing = NGX_CONF_UNSET_UINT;
     config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->eventId = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->eventRetry = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->publishTimeout = NGX_CONF_UNSET_MSEC;
+    config->allowedTypes = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    config->invalidUtf8 = NGX_CONF_UNSET_UINT;
+    config->bodyIds = NGX_CONF_UNSET_UINT;
+    config->maxEvents = NGX_CONF_UNSET_UINT;
+    config->maxRate = NGX_CONF_UNSET_UINT;
+    config->maxClientMemory = NGX_CONF_UNSET_SIZE;
+    config->checkOrigin = NGX_CONF_UNSET;
     config->crashAt = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->origins = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
     config->corsCredentials = NGX_CONF_UNSET;

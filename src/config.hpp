@@ -18,13 +18,19 @@ struct MainConfig {
     ngx_array_t endpoints; // of Endpoint, as they are merged
     ngx_shm_zone_t* workers;
     ngx_msec_t drain;
-    bool cors; // some location has sse_cors
+    bool cors;            // some location has sse_cors
+    ngx_array_t ownTypes; // of ngx_str_t: types of events that the module or a browser makes by itself
 };
 
 enum class Start : ngx_uint_t { New, Earliest, Last, Expression };
 enum class Prime : ngx_uint_t { Off, Id, Message, Event };
-enum class Framing : ngx_uint_t { Auto, Event, Lines, Ndjson, Sse };
+enum class Framing : ngx_uint_t { Auto, ContentType, Event, Lines, Ndjson, Sse };
+enum class InvalidUtf8 : ngx_uint_t { Auto, Replace, Reject };
+enum class BodyIds : ngx_uint_t { Keep, Ignore };
 enum class GapMode : ngx_uint_t { Event, Close, Off };
+
+// Channels of a subscriber; sse_max_channels may say less.
+inline constexpr size_t kMostChannels = 64;
 
 // The request headers that a preflight allows anyway.
 inline constexpr std::string_view kUsualCorsHeaders =
@@ -57,8 +63,9 @@ struct LocationConfig {
     ngx_str_t primeEvent;
     ngx_uint_t gap;              // GapMode
     ngx_msec_t askedSendTimeout; // by sse_send_timeout
-    ngx_msec_t sendTimeout;      // the same, or nginx's own; not inherited
+    ngx_msec_t sendTimeout;      // the same, or send_timeout; not inherited
     ngx_flag_t direct;
+    ngx_uint_t maxChannels;
 
     // Publishing.
     size_t askedEventSize; // by sse_max_event_size
@@ -68,6 +75,14 @@ struct LocationConfig {
     ngx_http_complex_value_t* eventId;
     ngx_http_complex_value_t* eventRetry;
     ngx_msec_t publishTimeout;
+    ngx_array_t* allowedTypes; // of ngx_str_t, sse_allow_types
+    ngx_flag_t allowsAllTypes;
+    ngx_uint_t invalidUtf8; // InvalidUtf8
+    ngx_uint_t bodyIds;     // BodyIds
+    ngx_uint_t maxEvents;   // of a request; 0: any number; unset: follows from client_max_body_size
+    ngx_uint_t maxRate;     // events of a request in a second; 0: any number
+    size_t maxClientMemory; // 0: any amount
+    ngx_flag_t checkOrigin;
 
     // Both.
     ngx_array_t* origins; // of ngx_str_t, sse_cors; "*" stands alone

@@ -297,7 +297,7 @@ char* setStart(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     } else {
         ngx_str_t count = parameter(word, "last");
         ngx_int_t number = count.data == nullptr ? NGX_ERROR : ngx_atoi(count.data, count.len);
-        if (number == NGX_ERROR) {
+        if (number <= 0) {
             return invalid(cf, command, word);
         }
         start = Start::Last;
@@ -336,7 +336,7 @@ char* setHistory(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     if (count == NGX_ERROR) {
         return invalid(cf, command, words[0]);
     }
-    config.historyCount = static_cast<ngx_uint_t>(count);
+    config.historyCount = count == 0 ? NGX_MAX_INT_T_VALUE : static_cast<ngx_uint_t>(count);
     if (words.size() > 1) {
         config.historyAge = ngx_parse_time(&words[1], 1);
         if (config.historyAge <= 0) {
@@ -422,6 +422,40 @@ char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     }
     config.prime = static_cast<ngx_uint_t>(prime);
     return NGX_CONF_OK;
+}
+
+// sse_allow_types type …|all
+char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.allowedTypes != NGX_CONF_UNSET_PTR) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    config.allowedTypes = makeArray(cf, sizeof(ngx_str_t));
+    if (config.allowedTypes == nullptr) {
+        return kError;
+    }
+    config.allowsAllTypes = words.size() == 1 && view(words[0]) == "all" ? 1 : 0;
+    for (const ngx_str_t& word : words) {
+        if (!isEventType(view(word))) {
+            return invalid(cf, command, word);
+        }
+        auto* type = static_cast<ngx_str_t*>(ngx_array_push(config.allowedTypes));
+        if (type == nullptr) {
+            return kError;
+        }
+        *type = word;
+    }
+    return NGX_CONF_OK;
+}
+
+char* checkPositive(ngx_conf_t* cf, void*, void* value) noexcept {
+    if (*static_cast<ngx_msec_t*>(value) != 0) {
+        return NGX_CONF_OK;
+    }
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" must be greater than 0",
+                       static_cast<ngx_str_t*>(cf->args->elts));
+    return kError;
 }
 
 // sse_cors origin … [credentials]

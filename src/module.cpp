@@ -21,6 +21,7 @@ constexpr ngx_uint_t kAnyLevel = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HT
 
 ngx_conf_enum_t framings[] = {
     {ngx_string("auto"), static_cast<ngx_uint_t>(Framing::Auto)},
+    {ngx_string("content_type"), static_cast<ngx_uint_t>(Framing::ContentType)},
     {ngx_string("event"), static_cast<ngx_uint_t>(Framing::Event)},
     {ngx_string("lines"), static_cast<ngx_uint_t>(Framing::Lines)},
     {ngx_string("ndjson"), static_cast<ngx_uint_t>(Framing::Ndjson)},
@@ -34,6 +35,21 @@ ngx_conf_enum_t gapModes[] = {
     {ngx_string("off"), static_cast<ngx_uint_t>(GapMode::Off)},
     {ngx_null_string, 0},
 };
+
+ngx_conf_enum_t invalidUtf8Modes[] = {
+    {ngx_string("replace"), static_cast<ngx_uint_t>(InvalidUtf8::Replace)},
+    {ngx_string("reject"), static_cast<ngx_uint_t>(InvalidUtf8::Reject)},
+    {ngx_null_string, 0},
+};
+
+ngx_conf_enum_t bodyIdModes[] = {
+    {ngx_string("keep"), static_cast<ngx_uint_t>(BodyIds::Keep)},
+    {ngx_string("ignore"), static_cast<ngx_uint_t>(BodyIds::Ignore)},
+    {ngx_null_string, 0},
+};
+
+ngx_conf_num_bounds_t channelBounds = {ngx_conf_check_num_bounds, 1, kMostChannels};
+ngx_conf_post_t positive = {checkPositive};
 
 ngx_command_t httpDirective(ngx_str_t name, ngx_uint_t arguments, Setter set, size_t offset = 0) noexcept {
     return {name, NGX_HTTP_MAIN_CONF | arguments, set, NGX_HTTP_MAIN_CONF_OFFSET, offset, nullptr};
@@ -67,15 +83,27 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_heartbeat"), NGX_CONF_TAKE12, setHeartbeat),
     setting(ngx_string("sse_prime"), NGX_CONF_TAKE1, setPrime),
     setting(ngx_string("sse_gap"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(gap), &gapModes),
-    setting(ngx_string("sse_send_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(askedSendTimeout)),
+    setting(ngx_string("sse_send_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(askedSendTimeout),
+            &positive),
     setting(ngx_string("sse_direct"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(direct)),
+    setting(ngx_string("sse_max_channels"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxChannels),
+            &channelBounds),
 
     setting(ngx_string("sse_max_event_size"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(askedEventSize)),
     setting(ngx_string("sse_framing"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(framing), &framings),
     setting(ngx_string("sse_event_type"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventType)),
     setting(ngx_string("sse_event_id"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventId)),
     setting(ngx_string("sse_event_retry"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventRetry)),
-    setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout)),
+    setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout),
+            &positive),
+    setting(ngx_string("sse_allow_types"), NGX_CONF_1MORE, setAllowTypes),
+    setting(ngx_string("sse_invalid_utf8"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(invalidUtf8),
+            &invalidUtf8Modes),
+    setting(ngx_string("sse_body_ids"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(bodyIds), &bodyIdModes),
+    setting(ngx_string("sse_max_events"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxEvents)),
+    setting(ngx_string("sse_max_rate"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxRate)),
+    setting(ngx_string("sse_max_client_memory"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(maxClientMemory)),
+    setting(ngx_string("sse_check_origin"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(checkOrigin)),
 
     setting(ngx_string("sse_cors"), NGX_CONF_1MORE, setCors),
     setting(ngx_string("sse_cors_headers"), NGX_CONF_1MORE, setCorsHeaders),

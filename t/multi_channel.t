@@ -11,7 +11,7 @@ my $server = SSE::Nginx->start(
     locations => <<'END',
 location = /both   { sse_channel $arg_a $arg_b; }
         location = /fixed  { sse_channel news user-$arg_user; }
-        location = /list   { sse_channel $arg_list separator=,; }
+        location = /list   { sse_channel $arg_list separator=,; sse_max_channels 64; }
         location = /mixed  { sse_channel $arg_list always separator=|; }
         location = /commas { sse_channel $arg_list; }
 END

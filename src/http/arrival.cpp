@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http/request.hpp"
 #include "sse/validate.hpp"
 
 namespace sse {
@@ -22,7 +23,7 @@ bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
         }
         return evaluated;
     }
-    cursor = view(requestHeader(r, "last-event-id"));
+    cursor = firstHeader(*r, "last-event-id");
     for (std::string_view name : kCursorArguments) {
         if (evaluated && cursor.empty()) {
             evaluated = lastArgument(r, name, cursor);
@@ -49,6 +50,7 @@ ngx_int_t ArrivalReader::sendRefusal(ngx_http_request_t* r) const noexcept {
 
 bool ArrivalReader::read(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
+    maxChannels_ = config.maxChannels;
     arrival_.history.count = config.historyCount;
     if (config.historyAge != 0) {
         auto age = static_cast<uint64_t>(config.historyAge) * 1000;
@@ -93,7 +95,7 @@ bool ArrivalReader::addChannel(std::string_view name) noexcept {
     if (!isChannelName(name)) {
         return refuseWith("invalid channel name");
     }
-    if (count_ == Subscriber::kMaxChannels) {
+    if (count_ == maxChannels_) {
         return refuseWith("too many channels");
     }
     names_[count_++] = name;

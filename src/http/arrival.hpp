@@ -31,7 +31,8 @@ private:
     bool refuseWith(std::string_view reason) noexcept;
     bool fail() noexcept;
 
-    std::string_view names_[Subscriber::kMaxChannels];
+    std::string_view names_[kMostChannels];
+    size_t maxChannels_ = 0;
     size_t count_ = 0;
     Arrival arrival_;
     OwnId ownId_;

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "http/header_list.hpp"
+#include "http/request.hpp"
 #include "http/respond.hpp"
 #include "worker/worker.hpp"
 
@@ -38,8 +39,8 @@ std::string_view allowedOrigin(const LocationConfig& config, std::string_view or
 }
 
 bool isPreflight(ngx_http_request_t* r) noexcept {
-    return r->method == NGX_HTTP_OPTIONS && !requestOrigin(r).empty() &&
-           requestHeader(r, "access-control-request-method").data != nullptr;
+    return r->method == NGX_HTTP_OPTIONS && !requestOrigin(*r).empty() &&
+           !firstHeader(*r, "access-control-request-method").empty();
 }
 
 // Only a preflight asks for these.
@@ -70,8 +71,8 @@ ngx_int_t answerPreflight(ngx_http_request_t* r) noexcept {
 
 } // namespace
 
-std::string_view requestOrigin(ngx_http_request_t* r) noexcept {
-    return soleRequestHeader(r, "origin");
+std::string_view requestOrigin(const ngx_http_request_t& r) noexcept {
+    return onlyHeader(r, "origin");
 }
 
 bool isListedOrigin(const LocationConfig& config, std::string_view origin) noexcept {
@@ -94,7 +95,7 @@ bool addCorsHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcep
     if (!allowsAny(config) && !addToken(r, "Vary", "Origin")) {
         return false;
     }
-    std::string_view allowed = allowedOrigin(config, requestOrigin(r));
+    std::string_view allowed = allowedOrigin(config, requestOrigin(*r));
     return allowed.empty() || addAllowance(r, config, allowed);
 }
 

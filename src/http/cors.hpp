@@ -9,7 +9,7 @@
 namespace sse {
 
 // The origin of a request; empty if it has none, or two.
-std::string_view requestOrigin(ngx_http_request_t* r) noexcept;
+std::string_view requestOrigin(const ngx_http_request_t& r) noexcept;
 
 // Whether sse_cors lists that origin by its name: "*" names none.
 bool isListedOrigin(const LocationConfig& config, std::string_view origin) noexcept;

@@ -1,6 +1,7 @@
 #include "http/header_filter.hpp"
 
 #include "config.hpp"
+#include "http/body.hpp"
 #include "http/cors.hpp"
 #include "http/header_list.hpp"
 #include "http/respond.hpp"
@@ -23,6 +24,7 @@ ngx_int_t filterHeader(ngx_http_request_t* r) noexcept {
     if (!isEndpoint(config) || r != r->main) {
         return nextFilter(r);
     }
+    closeIfUnread(r);
     return forbidStoring(r) && addCorsHeaders(r, config) ? nextFilter(r) : NGX_ERROR;
 }
 

@@ -39,14 +39,4 @@ void removeHeader(ngx_http_request_t* r, std::string_view name) noexcept {
     eachField(r->headers_out.headers, name, [](ngx_table_elt_t& field) { field.hash = 0; });
 }
 
-std::string_view soleRequestHeader(ngx_http_request_t* r, std::string_view name) noexcept {
-    std::string_view value;
-    int count = 0;
-    eachField(r->headers_in.headers, name, [&value, &count](const ngx_table_elt_t& field) {
-        value = view(field.value);
-        ++count;
-    });
-    return count == 1 ? trimmed(value) : std::string_view();
-}
-
 } // namespace sse

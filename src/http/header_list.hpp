@@ -1,4 +1,4 @@
-// The lists of header fields of a request and its response. Names are compared as RFC 9110 says, without
+// The header fields of a response. Names are compared as RFC 9110 says, without
 // regard to case.
 #pragma once
 
@@ -15,9 +15,5 @@ bool hasHeaderToken(ngx_http_request_t* r, std::string_view name, std::string_vi
 
 // Has the response headers of that name not sent.
 void removeHeader(ngx_http_request_t* r, std::string_view name) noexcept;
-
-// The value of a request header without the white space around it; empty if there is none of that name, or
-// more than one.
-std::string_view soleRequestHeader(ngx_http_request_t* r, std::string_view name) noexcept;
 
 } // namespace sse

@@ -1,9 +1,12 @@
 // sse_publish: the content handler of a publishing location.
 #include "config.hpp"
 #include "http/context.hpp"
+#include "http/cors.hpp"
 #include "http/publisher.hpp"
+#include "http/request.hpp"
 #include "http/respond.hpp"
 #include "sse/json.hpp"
+#include "sse/token.hpp"
 #include "sse/validate.hpp"
 #include "worker/worker.hpp"
 
@@ -13,16 +16,44 @@ namespace {
 
 constexpr std::string_view kMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
-// X-Accel-Redirect and error_page turn every method into GET, but the body is still the client's.
-bool publishes(ngx_http_request_t* r) noexcept {
-    if (r->method & (NGX_HTTP_POST | NGX_HTTP_PUT)) {
-        return true;
-    }
-    if (r->method != NGX_HTTP_GET || !r->internal) {
+// X-Accel-Redirect and error_page turn every method into GET, but the body is still the client's. Other ways
+// into an internal location (rewrite, try_files, index) leave the method alone: a GET there is the client's,
+// and so is one of a subrequest.
+bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept {
+    return r.method == NGX_HTTP_GET && &r == r.main && r.internal &&
+           (isSentWith(r, "POST") || isSentWith(r, "PUT"));
+}
+
+std::string_view hostOf(const ngx_http_request_t& r) noexcept {
+    return r.headers_in.host == nullptr ? std::string_view() : view(r.headers_in.host->value);
+}
+
+// Whether a browser says that the request comes from a page that has no business here. Any page can have a
+// browser send a POST, with the cookies of its user and from inside the user's network. Clients that are no
+// browsers send none of these headers.
+bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
+    std::string_view origin = requestOrigin(r);
+    if (!origin.empty() && isListedOrigin(config, origin)) {
         return false;
     }
-    return r->request_body != nullptr ? r->request_body->bufs != nullptr
-                                      : r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+    std::string_view site = firstHeader(r, "sec-fetch-site");
+    if (!site.empty()) {
+        return !equalTokens(site, "same-origin") && !equalTokens(site, "none");
+    }
+    std::string_view first = firstHeader(r, "origin");
+    size_t authority = origin.find("://");
+    return !first.empty() &&
+           (authority == std::string_view::npos || !equalTokens(without(origin, authority + 3), hostOf(r)));
+}
+
+// What the application has passed on by X-Accel-Redirect it has allowed.
+bool isAllowedByApplication(const ngx_http_request_t& r) noexcept {
+    return isTurnedIntoGet(r) && r.upstream != nullptr && r.upstream->headers_in.x_accel_redirect != nullptr;
+}
+
+bool isRefusedPage(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
+    bool changes = (r.method & (NGX_HTTP_POST | NGX_HTTP_PUT | NGX_HTTP_DELETE)) != 0 || isTurnedIntoGet(r);
+    return config.checkOrigin != 0 && changes && !isAllowedByApplication(r) && isForeignPage(r, config);
 }
 
 struct ChannelFacts {
@@ -113,27 +144,36 @@ ngx_int_t publish(ngx_http_request_t* r, RequestContext& context) noexcept {
     if (publisher == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return publisher->readFields() ? publisher->run() : publisher->sendRefusal();
+    return publisher->readHead() ? publisher->run() : publisher->sendRefusal();
 }
 
 } // namespace
 
 ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
-    bool isPublishing = publishes(r);
+    const LocationConfig& config = *locationConfig(r);
+    bool isPublishing = (r->method & (NGX_HTTP_POST | NGX_HTTP_PUT)) != 0 || isTurnedIntoGet(*r);
     if (!isPublishing && !(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD | NGX_HTTP_DELETE))) {
         return refuseMethod(r, kMethods);
     }
-    RequestContext* context = makeContext(r);
-    if (context == nullptr ||
-        ngx_http_complex_value(r, locationConfig(r)->publish, &context->channel) != NGX_OK) {
+    if (isRefusedPage(*r, config)) {
+        return refuse(r, NGX_HTTP_FORBIDDEN, "pages of this origin may not publish here");
+    }
+    ngx_str_t channel;
+    if (ngx_http_complex_value(r, config.publish, &channel) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (context->channel.len == 0) {
+    if (channel.len == 0) {
         return refuse(r, NGX_HTTP_BAD_REQUEST, "no channel");
     }
-    if (!isChannelName(view(context->channel))) {
+    if (!isChannelName(view(channel))) {
         return refuse(r, NGX_HTTP_BAD_REQUEST, "invalid channel name");
     }
+    // Only now: what the variables hold has been checked.
+    RequestContext* context = makeContext(r);
+    if (context == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    context->channel = channel;
     if (isPublishing) {
         return publish(r, *context);
     }

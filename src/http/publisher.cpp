@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <new>
+#include <span>
 
+#include "http/body.hpp"
+#include "http/request.hpp"
 #include "http/respond.hpp"
 #include "sse/json.hpp"
+#include "sse/token.hpp"
 #include "sse/validate.hpp"
 #include "worker/worker.hpp"
 
@@ -13,37 +17,53 @@ namespace sse {
 
 namespace {
 
+// A body of this many bytes may hold one event, unless sse_max_events says otherwise: a line feed is enough
+// for one, and takes a hundred bytes of the zone.
+constexpr off_t kBytesForEvent = 16;
+
 // "text/event-stream; charset=utf-8" is a text/event-stream.
-bool isType(ngx_http_request_t* r, std::string_view wanted) noexcept {
-    if (r->headers_in.content_type == nullptr) {
-        return false;
-    }
-    std::string_view type = view(r->headers_in.content_type->value);
-    type = type.substr(0, type.find(';'));
-    while (type.ends_with(' ')) {
-        type.remove_suffix(1);
-    }
-    return type.size() == wanted.size() &&
-           ngx_strncasecmp(ngxString(type).data, ngxString(wanted).data, wanted.size()) == 0;
+bool isType(const ngx_http_request_t& r, std::string_view wanted) noexcept {
+    return equalTokens(mediaType(firstHeader(r, "content-type")), wanted);
 }
 
-Framing framingOf(ngx_http_request_t* r, const LocationConfig& config) noexcept {
+Framing framingOf(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
     auto framing = static_cast<Framing>(config.framing);
-    if (framing != Framing::Auto) {
-        return framing;
+    bool asSent = &r == r.main && !r.internal;
+    if (framing != Framing::ContentType && !(framing == Framing::Auto && asSent)) {
+        return framing == Framing::Auto ? Framing::Event : framing;
     }
     return isType(r, "text/event-stream")      ? Framing::Sse
            : isType(r, "application/x-ndjson") ? Framing::Ndjson
                                                : Framing::Event;
 }
 
-// What an expression says of an event, or without one an argument of the query.
-bool readField(ngx_http_request_t* r, ngx_http_complex_value_t* expression, std::string_view argument,
-               std::string_view& value) noexcept {
-    if (expression != nullptr) {
-        return evaluateDecoded(r, expression, value);
+// A log is a log, also with bytes in it that are no text.
+bool repairs(const LocationConfig& config, Framing framing) noexcept {
+    auto mode = static_cast<InvalidUtf8>(config.invalidUtf8);
+    return mode == InvalidUtf8::Auto ? framing == Framing::Lines : mode == InvalidUtf8::Replace;
+}
+
+ParserOptions parserOptions(const LocationConfig& config) noexcept {
+    return {.ignoreIds = config.bodyIds == static_cast<ngx_uint_t>(BodyIds::Ignore),
+            .repair = repairs(config, Framing::Sse)};
+}
+
+uint64_t maxEventsOf(ngx_http_request_t* r, const LocationConfig& config) noexcept {
+    if (config.maxEvents != NGX_CONF_UNSET_UINT) {
+        return config.maxEvents;
     }
-    return argument.empty() || lastArgument(r, argument, value);
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return static_cast<uint64_t>((core->client_max_body_size + kBytesForEvent - 1) / kBytesForEvent);
+}
+
+bool isIn(const ngx_array_t* names, std::string_view wanted) noexcept {
+    if (names == nullptr) {
+        return false;
+    }
+    std::span<ngx_str_t> all(static_cast<ngx_str_t*>(names->elts), names->nelts);
+    return std::any_of(all.begin(), all.end(),
+                       [wanted](const ngx_str_t& name) { return view(name) == wanted; });
 }
 
 // Write where there is room, and return where it goes on.
@@ -59,10 +79,12 @@ char* putNumber(char* place, uint64_t number) noexcept {
 
 Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
     : request_(r), config_(*locationConfig(r)), context_(context), channel_(view(context.channel)),
-      hash_(config_.zone->log.hash(channel_)), framing_(framingOf(r, config_)), lines_(config_.maxEventSize),
-      parser_(config_.maxEventSize) {
+      hash_(config_.zone->log.hash(channel_)), framing_(framingOf(*r, config_)), lines_(config_.maxEventSize),
+      parser_(config_.maxEventSize, parserOptions(config_)), repairs_(repairs(config_, framing_)),
+      maxEvents_(maxEventsOf(r, config_)) {
     leaver_.owner = this;
     leaver_.leave = onLeave;
+    timer_.init(this, onAllowed);
 }
 
 Publisher* Publisher::make(ngx_http_request_t* r, RequestContext& context) noexcept {
@@ -92,56 +114,88 @@ void Publisher::unlink() noexcept {
         Worker::self().remove(leaver_, request_);
         linked_ = false;
     }
+    timer_.cancel();
 }
 
 void Publisher::onPoolEnd(void* data) noexcept {
     static_cast<Publisher*>(data)->~Publisher();
 }
 
-bool Publisher::readFields() noexcept {
-    std::string_view retry;
-    if (!readField(request_, config_.eventType, "event", defaults_.type) ||
-        !readField(request_, config_.eventId, {}, defaults_.ownId) ||
-        !readField(request_, config_.eventRetry, "retry", retry)) {
-        return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+// --- The head ---
+
+bool Publisher::readHead() noexcept {
+    return readType() && readId() && readRetry() && checkBody();
+}
+
+// A type that the configuration names is what it wants; one that comes from outside must not be taken for one
+// of the module's own events.
+bool Publisher::readType() noexcept {
+    const ngx_http_complex_value_t* expression = config_.eventType;
+    bool read = expression != nullptr ? evaluateDecoded(request_, config_.eventType, defaults_.type)
+                                      : isForeign() || firstArgument(request_, "event", defaults_.type);
+    if (!read) {
+        return refuseWithoutMemory();
     }
-    if (!defaults_.type.empty() && !isEventType(defaults_.type)) {
+    if (defaults_.type.empty()) {
+        return true;
+    }
+    if (!isEventType(defaults_.type)) {
         return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event type");
     }
-    if (!defaults_.ownId.empty() && !isOwnId(defaults_.ownId)) {
+    bool isFixed = expression != nullptr && expression->lengths == nullptr;
+    return isFixed || mayHaveType(defaults_.type);
+}
+
+bool Publisher::mayHaveType(std::string_view type) noexcept {
+    return !isIn(&mainConfig(request_)->ownTypes, type) || config_.allowsAllTypes ||
+           isIn(config_.allowedTypes, type) || refuseWith(NGX_HTTP_BAD_REQUEST, "reserved event type");
+}
+
+bool Publisher::readId() noexcept {
+    if (config_.eventId != nullptr && !evaluateDecoded(request_, config_.eventId, defaults_.ownId)) {
+        return refuseWithoutMemory();
+    }
+    if (defaults_.ownId.empty()) {
+        return true;
+    }
+    if (!isOwnId(defaults_.ownId)) {
         return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event id");
     }
-    if (!defaults_.ownId.empty() && isStream()) {
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "one event id for a body of many events");
+    return !isStream() || refuseWith(NGX_HTTP_BAD_REQUEST, "one event id for a body of many events");
+}
+
+bool Publisher::readRetry() noexcept {
+    std::string_view retry;
+    bool read = config_.eventRetry != nullptr ? evaluateDecoded(request_, config_.eventRetry, retry)
+                                              : isForeign() || firstArgument(request_, "retry", retry);
+    if (!read) {
+        return refuseWithoutMemory();
     }
-    if (!retry.empty()) {
-        std::optional<uint32_t> milliseconds = parseRetry(retry);
-        if (!milliseconds) {
-            return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid retry");
-        }
-        defaults_.retryMilliseconds = *milliseconds;
+    if (retry.empty()) {
+        return true;
     }
-    if (isBodyGone()) {
+    std::optional<uint32_t> milliseconds = parseRetry(retry);
+    defaults_.retryMilliseconds = milliseconds.value_or(0);
+    return milliseconds.has_value() || refuseWith(NGX_HTTP_BAD_REQUEST, "invalid retry");
+}
+
+// The text of a body that has been passed on to us is what it is, whatever its sender calls it.
+bool Publisher::checkBody() noexcept {
+    if (!isForeign() && isEncoded(*request_)) {
+        return refuseWith(NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "the body has a Content-Encoding");
+    }
+    if (!isForeign() && isType(*request_, "multipart/form-data")) {
+        return refuseWith(NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "the body is a multipart/form-data");
+    }
+    bool isOurs = request_ == request_->main && request_->request_body == nullptr && !request_->discard_body;
+    if (!isOurs && !isBodyKept(*request_)) {
         return refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request has not been kept");
     }
-    size_t largest = config_.maxEventSize + kByteOrderMark.size();
-    if (!isStream() && request_->headers_in.content_length_n > static_cast<off_t>(largest)) {
-        return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
-    }
-    return true;
+    auto most = static_cast<off_t>(config_.maxEventSize + kByteOrderMark.size());
+    return isStream() || request_->headers_in.content_length_n <= most || refuseTooLarge();
 }
 
 // --- Reading ---
-
-// A subrequest has the body of its parent, which may not have read it; after a redirect somebody else may
-// have passed it on without keeping it.
-bool Publisher::isBodyGone() const noexcept {
-    const ngx_http_request_body_t* body = request_->request_body;
-    if (!isForeign() || request_->headers_in.content_length_n <= 0) {
-        return false;
-    }
-    return body != nullptr ? body->bufs == nullptr : request_ != request_->main;
-}
 
 ngx_int_t Publisher::run() noexcept {
     Worker::self().add(leaver_);
@@ -168,11 +222,16 @@ void Publisher::onBody(ngx_http_request_t* r) noexcept {
 void Publisher::readOn() noexcept {
     ngx_http_request_t* r = request_;
     for (;;) {
-        if (!consume()) {
-            end(sendRefusal());
+        Progress progress = consume();
+        if (progress == Progress::Refused) {
+            endRefused();
             return;
         }
-        if (!r->reading_body || (leaving_ && isStream() && betweenEvents())) {
+        if (progress == Progress::Paused) {
+            pause();
+            return;
+        }
+        if (!r->reading_body || (leaving_ && mayStopReading())) {
             finish();
             return;
         }
@@ -188,13 +247,49 @@ void Publisher::readOn() noexcept {
     }
 }
 
-// A stream of events may be silent for longer than client_body_timeout, which nginx has just set.
+// nginx has just set client_body_timeout, which is for a client that has begun an event. Between two of them
+// a stream may be silent for longer.
 void Publisher::waitForMore() noexcept {
+    if (!holdMemory()) {
+        endRefused();
+        return;
+    }
     request_->read_event_handler = onBody;
     ngx_event_t* read = request_->connection->read;
-    if (isStream() && read->timer_set) {
+    if (isStream() && betweenEvents() && read->timer_set) {
         ngx_add_timer(read, config_.publishTimeout);
     }
+}
+
+// The publisher has used up sse_max_rate: nothing more is read until it is due, so the client has to wait.
+void Publisher::pause() noexcept {
+    if (!holdMemory()) {
+        endRefused();
+        return;
+    }
+    request_->read_event_handler = ngx_http_block_reading;
+    if (request_->connection->read->timer_set) {
+        ngx_del_timer(request_->connection->read);
+    }
+    timer_.wait(overdrawn());
+}
+
+void Publisher::onAllowed(ngx_event_t* event) noexcept {
+    auto& self = LoopEvent::owner<Publisher>(event);
+    ngx_connection_t* c = self.request_->connection;
+    self.readOn();
+    ngx_http_run_posted_requests(c);
+}
+
+// Gives back what is empty, and has the rest counted against the client.
+bool Publisher::holdMemory() noexcept {
+    body_.release();
+    lines_.release();
+    parser_.release();
+    staged_.reset(); // all of it is in the log
+    size_t held = body_.held() + lines_.held() + parser_.held();
+    return memory_.hold(*request_->connection, held, config_.maxClientMemory) ||
+           refuseWith(NGX_HTTP_TOO_MANY_REQUESTS, "incomplete events of this client take too much memory");
 }
 
 // The body is complete, or its publisher has to go elsewhere with the rest.
@@ -211,53 +306,84 @@ void Publisher::end(ngx_int_t rc) noexcept {
     ngx_http_finalize_request(request_, rc);
 }
 
-// nginx has found the body at fault. Unless the client has gone it is told so in our way.
+// nginx has found the body at fault. Unless the client has gone it is told so in our way, and how many of its
+// events were taken.
 ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
-    if (request_->connection->error) {
+    ngx_connection_t* c = request_->connection;
+    if (c->error) {
         return rc;
     }
-    if (rc == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+    switch (rc) {
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
         refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the body is larger than client_max_body_size");
-    } else if (rc == NGX_HTTP_BAD_REQUEST) {
+        break;
+    case NGX_HTTP_BAD_REQUEST:
         refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request is malformed");
-    } else {
+        break;
+    case NGX_HTTP_REQUEST_TIME_OUT:
+        c->timedout = c->read->timedout = 0; // or nginx would close without a word
+        refuseWith(NGX_HTTP_REQUEST_TIME_OUT, "the body has paused for too long");
+        break;
+    default:
         return rc;
     }
     return sendRefusal();
 }
 
+// A body with a length is read on for as long as there is time, for its client counts on all of it. One
+// without can be continued elsewhere, from the next event on.
+bool Publisher::mayStopReading() const noexcept {
+    return isStream() && !hasLength() && betweenEvents();
+}
+
+bool Publisher::hasLength() const noexcept {
+    return request_->headers_in.content_length_n > 0 && !request_->headers_in.chunked;
+}
+
 void Publisher::onLeave(Leaver& leaver, bool force) noexcept {
     Publisher& self = *static_cast<Publisher*>(leaver.owner);
-    ngx_http_request_t* r = self.request_;
-    ngx_connection_t* c = r->connection;
+    ngx_connection_t* c = self.request_->connection;
     self.leaving_ = true;
-    if (!force && (!self.isStream() || !self.betweenEvents())) {
-        return;
-    }
-    if (self.isStream()) {
+    if (self.mayStopReading()) {
         self.finish();
+    } else if (force) {
+        self.refuseWith(NGX_HTTP_SERVICE_UNAVAILABLE, "nginx is leaving and has not read all of the body");
+        self.endRefused();
     } else {
-        self.end(NGX_HTTP_SERVICE_UNAVAILABLE);
+        return;
     }
     ngx_http_run_posted_requests(c);
 }
 
 // --- Answering ---
 
-// Always false: do not go on.
+// Always false: do not go on. The first reason counts.
 bool Publisher::refuseWith(ngx_uint_t status, std::string_view reason) noexcept {
-    refusedStatus_ = status;
-    refusedReason_ = reason;
+    if (refusedStatus_ == 0) {
+        refusedStatus_ = status;
+        refusedReason_ = reason;
+    }
     return false;
 }
 
+bool Publisher::refuseWithoutMemory() noexcept {
+    return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+}
+
+bool Publisher::refuseTooLarge() noexcept {
+    return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
+}
+
+// What has been staged before the fault is in the log by now.
 ngx_int_t Publisher::sendRefusal() noexcept {
     if (!isStream()) {
         return refuse(request_, refusedStatus_, refusedReason_);
     }
+    logRefusal(request_, refusedStatus_, refusedReason_);
+    if (hasErrorPage(request_, refusedStatus_)) {
+        return static_cast<ngx_int_t>(refusedStatus_);
+    }
     ngx_str_t reason = ngxString(refusedReason_);
-    ngx_log_error(NGX_LOG_INFO, request_->connection->log, 0, "sse: refused with %ui after %uL events: %V",
-                  refusedStatus_, context_.events, &reason);
     size_t room = reason.len + sizeof("{\"error\":\"\",\"events\":}\n") + NGX_INT64_LEN;
     auto* text = static_cast<u_char*>(ngx_pnalloc(request_->pool, room));
     if (text == nullptr) {

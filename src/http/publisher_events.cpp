@@ -1,4 +1,6 @@
 // How a published body becomes events in the log: framing, checks, rendering, commit.
+#include <algorithm>
+
 #include "http/crash.hpp"
 #include "http/publisher.hpp"
 #include "sse/validate.hpp"
@@ -11,70 +13,94 @@ namespace {
 // What is staged is committed at this size at the latest: so much the zone's lock covers at a time.
 constexpr size_t kCommitSize = 32 * 1024;
 
+// What is taken at a time of what has been read.
+constexpr size_t kPiece = 16 * 1024;
+
 // Stands before each staged event; its own id and its fields follow.
 struct Staged {
     uint32_t ownIdLength;
     uint32_t fieldsLength;
 };
 
-std::string_view bytes(const ngx_buf_t& buffer) noexcept {
-    return {reinterpret_cast<const char*>(buffer.pos), static_cast<size_t>(buffer.last - buffer.pos)};
+void freeBuffers(ngx_http_request_t* r) noexcept {
+    ngx_http_request_body_t* body = r->request_body;
+    for (ngx_chain_t* link = body == nullptr ? nullptr : body->bufs; link != nullptr;) {
+        ngx_chain_t* used = link;
+        link = link->next;
+        used->buf->pos = used->buf->last;
+        ngx_free_chain(r->pool, used);
+        body->bufs = link;
+    }
 }
 
 } // namespace
 
 // --- Framing ---
 
-// Takes all that has been read. The buffers are views of one that nginx fills again once they are used up.
-bool Publisher::consume() noexcept {
+// Takes what has been read, piece by piece. The buffers are views of one that nginx fills again once they are
+// used up. What came before a fault is published, whatever else has come with it.
+Publisher::Progress Publisher::consume() noexcept {
     ngx_http_request_body_t* body = request_->request_body;
-    if (body == nullptr) {
-        return true;
+    if (!inBuffers_) {
+        link_ = body == nullptr ? nullptr : body->bufs;
+        offset_ = 0;
+        inBuffers_ = true;
     }
+    Buffer block;
+    std::string_view piece;
+    while (nextPiece(block, piece)) {
+        bool taken = !piece.empty() && consumePiece(piece);
+        if (!commit() || !taken) {
+            return Progress::Refused;
+        }
+        if (overdrawn() != 0) {
+            return Progress::Paused;
+        }
+    }
+    inBuffers_ = false;
     // In a subrequest, after a redirect and where it is mirrored the body is others' too, and stays as it is.
-    bool mayConsume = request_->reading_body || !(isForeign() || request_->preserve_body);
-    for (ngx_chain_t* link = body->bufs; link != nullptr;) {
-        bool taken = link->buf->in_file ? consumeFile(*link->buf) : consumePiece(bytes(*link->buf));
-        if (!taken) {
-            return false;
-        }
-        ngx_chain_t* used = link;
-        link = link->next;
-        if (mayConsume) {
-            used->buf->pos = used->buf->last;
-            ngx_free_chain(request_->pool, used);
-        }
+    if (request_->reading_body || !(isForeign() || request_->preserve_body)) {
+        freeBuffers(request_);
     }
-    if (mayConsume) {
-        body->bufs = nullptr;
-    }
-    return commit();
+    return Progress::Done;
 }
 
-bool Publisher::consumeFile(ngx_buf_t& buffer) noexcept {
-    Buffer piece;
-    constexpr size_t kPiece = 16 * 1024;
-    char* place = piece.extend(kPiece);
-    if (place == nullptr) {
-        return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+// What comes next of what has been read; empty if it cannot be read from its file. false: that was all.
+bool Publisher::nextPiece(Buffer& block, std::string_view& piece) noexcept {
+    while (link_ != nullptr && offset_ >= ngx_buf_size(link_->buf)) {
+        link_ = link_->next;
+        offset_ = 0;
     }
-    for (off_t at = buffer.file_pos; at < buffer.file_last;) {
-        auto wanted = static_cast<size_t>(ngx_min(static_cast<off_t>(kPiece), buffer.file_last - at));
-        ssize_t length = ngx_read_file(buffer.file, reinterpret_cast<u_char*>(place), wanted, at);
-        if (length <= 0) {
-            return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "the body of the request cannot be read");
-        }
-        if (!consumePiece({place, static_cast<size_t>(length)})) {
-            return false;
-        }
-        at += length;
+    if (link_ == nullptr) {
+        return false;
     }
+    const ngx_buf_t& buffer = *link_->buf;
+    auto length = static_cast<size_t>(std::min<off_t>(kPiece, ngx_buf_size(link_->buf) - offset_));
+    if (ngx_buf_in_memory(link_->buf)) {
+        piece = {reinterpret_cast<const char*>(buffer.pos) + offset_, length};
+        offset_ += static_cast<off_t>(length);
+        return true;
+    }
+    block.clear();
+    char* place = block.extend(kPiece);
+    ssize_t read = place == nullptr ? NGX_ERROR
+                                    : ngx_read_file(buffer.file, reinterpret_cast<u_char*>(place), length,
+                                                    buffer.file_pos + offset_);
+    if (read <= 0) {
+        refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "the body of the request cannot be read");
+        piece = {};
+        return true;
+    }
+    piece = {place, static_cast<size_t>(read)};
+    offset_ += read;
     return true;
 }
 
 bool Publisher::consumePiece(std::string_view piece) noexcept {
     auto onLine = [this](std::string_view line) noexcept { return addLine(line); };
-    auto onEvent = [this](const Event& event) noexcept { return stage(event); };
+    auto onEvent = [this](const Event& event) noexcept {
+        return (event.type.empty() || mayHaveType(event.type)) && stage(event);
+    };
     switch (framing_) {
     case Framing::Lines:
     case Framing::Ndjson:
@@ -82,6 +108,7 @@ bool Publisher::consumePiece(std::string_view piece) noexcept {
     case Framing::Sse:
         return check(parser_.feed(piece, onEvent));
     case Framing::Auto:
+    case Framing::ContentType:
     case Framing::Event:
         break;
     }
@@ -89,50 +116,73 @@ bool Publisher::consumePiece(std::string_view piece) noexcept {
 }
 
 bool Publisher::consumeEnd() noexcept {
+    bool whole = frameEnd();
+    return commit() && whole;
+}
+
+bool Publisher::frameEnd() noexcept {
     switch (framing_) {
     case Framing::Lines:
     case Framing::Ndjson:
-        if (!check(lines_.finish([this](std::string_view line) noexcept { return addLine(line); }))) {
-            return false;
-        }
-        break;
+        return check(lines_.finish([this](std::string_view line) noexcept { return addLine(line); }));
     case Framing::Sse:
-        if (!check(parser_.finish())) {
-            return false;
-        }
-        break;
+        return check(parser_.finish());
     case Framing::Auto:
+    case Framing::ContentType:
     case Framing::Event:
-        if (!addLine(body_.view())) {
-            return false;
-        }
         break;
     }
-    return commit();
+    std::string_view text = body_.view();
+    return addLine(text.starts_with(kByteOrderMark) ? without(text, kByteOrderMark.size()) : text);
 }
 
 bool Publisher::addToBody(std::string_view piece) noexcept {
-    if (piece.size() > config_.maxEventSize + kByteOrderMark.size() - body_.size()) {
-        return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
+    const size_t most = config_.maxEventSize + kByteOrderMark.size();
+    if (piece.size() > most - body_.size()) {
+        return refuseTooLarge();
     }
-    return body_.append(piece) || refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+    return body_.append(piece, most) || refuseWithoutMemory();
 }
 
 // One event's data, without a type or id of its own.
 bool Publisher::addLine(std::string_view line) noexcept {
-    if (atStart_ && !isStream() && line.starts_with(kByteOrderMark)) {
-        line.remove_prefix(kByteOrderMark.size());
-    }
-    atStart_ = false;
     if (line.empty() && framing_ == Framing::Ndjson) {
         return true;
     }
-    if (!isUtf8(line)) {
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid UTF-8");
+    if (isUtf8(line)) {
+        return addEvent(line);
     }
+    return repairs_ ? addRepaired(line) : refuseWith(NGX_HTTP_BAD_REQUEST, "invalid UTF-8");
+}
+
+bool Publisher::addRepaired(std::string_view line) noexcept {
+    Repair plan = planRepair(line);
+    if (plan.size > config_.maxEventSize) {
+        return refuseTooLarge();
+    }
+    Buffer repaired;
+    char* place = repaired.extend(plan.size, plan.size);
+    if (place == nullptr) {
+        return refuseWithoutMemory();
+    }
+    repairUtf8(line, place);
+    repaired_ += plan.replaced;
+    return addEvent(repaired.view());
+}
+
+bool Publisher::addEvent(std::string_view data) noexcept {
     Event event = defaults_;
-    event.data = line;
+    event.data = data;
     return stage(event);
+}
+
+// What has been repaired since the last time.
+void Publisher::countRepairs() noexcept {
+    const uint64_t all = repaired_ + parser_.replaced();
+    if (all != countedRepairs_) {
+        Worker::self().counters().repairs.fetch_add(all - countedRepairs_, std::memory_order_relaxed);
+        countedRepairs_ = all;
+    }
 }
 
 // Stopped: the sink has refused already.
@@ -141,9 +191,9 @@ bool Publisher::check(SplitStatus status) noexcept {
     case SplitStatus::Ok:
         return true;
     case SplitStatus::TooLong:
-        return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
+        return refuseTooLarge();
     case SplitStatus::NoMemory:
-        return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+        return refuseWithoutMemory();
     case SplitStatus::Stopped:
         break;
     }
@@ -155,9 +205,9 @@ bool Publisher::check(ParseStatus status) noexcept {
     case ParseStatus::Ok:
         return true;
     case ParseStatus::TooLong:
-        return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
+        return refuseTooLarge();
     case ParseStatus::NoMemory:
-        return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+        return refuseWithoutMemory();
     case ParseStatus::BadType:
         return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event type");
     case ParseStatus::BadUtf8:
@@ -187,7 +237,10 @@ bool Publisher::stage(Event event) noexcept {
     size_t record = sizeof(RecordHeader) + channel_.size() + sizeof("id: ~\n") + kMaxEventIdText +
                     event.ownId.size() + size;
     if (event.data.size() > config_.maxEventSize || record > config_.zone->log.maxRecord()) {
-        return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
+        return refuseTooLarge();
+    }
+    if (maxEvents_ != 0 && accepted_ == maxEvents_) {
+        return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "more events than sse_max_events allows");
     }
     if (staged_.size() >= kCommitSize && !commit()) {
         return false;
@@ -196,7 +249,7 @@ bool Publisher::stage(Event event) noexcept {
     Staged head{static_cast<uint32_t>(event.ownId.size()), static_cast<uint32_t>(size)};
     char* place = staged_.extend(sizeof(head) + event.ownId.size() + size);
     if (place == nullptr) {
-        return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+        return refuseWithoutMemory();
     }
     std::memcpy(place, &head, sizeof(head));
     place += sizeof(head);
@@ -204,7 +257,24 @@ bool Publisher::stage(Event event) noexcept {
         std::memcpy(place, event.ownId.data(), event.ownId.size());
     }
     encodeFields(event, place + event.ownId.size());
+    ++accepted_;
     return true;
+}
+
+// Counts events against sse_max_rate.
+void Publisher::pay(uint64_t events) noexcept {
+    if (config_.maxRate != 0) {
+        uint64_t now = uint64_t{ngx_current_msec} * 1000;
+        paidUntil_ = std::max(paidUntil_, now) + events * 1000 * 1000 / config_.maxRate;
+    }
+}
+
+// How long nothing more may be taken, in milliseconds, so that sse_max_rate is kept: a request may be a
+// second ahead.
+ngx_msec_t Publisher::overdrawn() noexcept {
+    constexpr uint64_t kSecond = 1000 * 1000;
+    uint64_t now = uint64_t{ngx_current_msec} * 1000;
+    return paidUntil_ > now + kSecond ? static_cast<ngx_msec_t>((paidUntil_ - now - kSecond) / 1000 + 1) : 0;
 }
 
 bool Publisher::commit() noexcept {
@@ -217,6 +287,7 @@ bool Publisher::commit() noexcept {
     Appended appended; // the last of them
     AppendStatus status = AppendStatus::Ok;
     std::string_view ownId;
+    const uint64_t before = context_.events;
     {
         CrashScope crash(request_);
         ZoneLock lock(*config_.zone);
@@ -238,13 +309,15 @@ bool Publisher::commit() noexcept {
             context_.lastId = appended.id;
         }
     }
+    pay(context_.events - before);
+    countRepairs();
     context_.subscribers = appended.subscribers;
     Worker::self().wake(appended.listeners);
     lastOwnId_.clear();
     bool kept = lastOwnId_.append(ownId);
     staged_.clear();
     if (!kept) {
-        return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+        return refuseWithoutMemory();
     }
     switch (status) {
     case AppendStatus::Ok:
@@ -254,7 +327,7 @@ bool Publisher::commit() noexcept {
     case AppendStatus::TooLarge:
         break;
     }
-    return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
+    return refuseTooLarge();
 }
 
 } // namespace sse

@@ -1,27 +1,12 @@
 #include "http/respond.hpp"
 
-#include "sse/percent.hpp"
+#include <algorithm>
+#include <span>
+
+#include "http/body.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
-
-namespace {
-
-// Decodes into the request's pool; false without memory.
-bool decode(ngx_http_request_t* r, std::string_view text, std::string_view& value) noexcept {
-    if (text.find('%') == std::string_view::npos) {
-        value = text;
-        return true;
-    }
-    auto* copy = static_cast<char*>(ngx_pnalloc(r->pool, text.size()));
-    if (copy == nullptr) {
-        return false;
-    }
-    value = {copy, percentDecode(text, copy)};
-    return true;
-}
-
-} // namespace
 
 ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
     ngx_str_t type = ngx_string("application/json");
@@ -31,15 +16,52 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view jso
     return ngx_http_send_response(r, status, &type, &body);
 }
 
-ngx_int_t refuse(ngx_http_request_t* r, ngx_uint_t status, std::string_view reason) noexcept {
+void logRefusal(const ngx_http_request_t* r, ngx_uint_t status, std::string_view reason) noexcept {
+    static time_t second = 0;
+    static ngx_uint_t unlogged = 0;
+    if (ngx_time() == second) {
+        ++unlogged;
+        return;
+    }
+    second = ngx_time();
     ngx_str_t text = ngxString(reason);
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V", status, &text);
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V (%ui more since the last)",
+                  status, &text, unlogged);
+    unlogged = 0;
+}
 
+// nginx-internal: as ngx_http_special_response_handler() decides. For a request that has timed out it does
+// not ask, but closes the connection. A redirect that finds part of the body read must not keep the
+// connection.
+bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    if (r->error_page || core->error_pages == nullptr || r->uri_changes == 0 ||
+        status == NGX_HTTP_REQUEST_TIME_OUT) {
+        return false;
+    }
+    std::span<ngx_http_err_page_t> pages(static_cast<ngx_http_err_page_t*>(core->error_pages->elts),
+                                         core->error_pages->nelts);
+    bool found = std::any_of(pages.begin(), pages.end(), [status](const ngx_http_err_page_t& page) {
+        return page.status == static_cast<ngx_int_t>(status);
+    });
+    if (found && r->main->request_body != nullptr) {
+        closeIfUnread(r);
+    }
+    return found;
+}
+
+ngx_int_t refuse(ngx_http_request_t* r, ngx_uint_t status, std::string_view reason,
+                 std::string_view retryAfter) noexcept {
+    logRefusal(r, status, reason);
+    if (hasErrorPage(r, status)) {
+        return static_cast<ngx_int_t>(status);
+    }
     constexpr std::string_view kBefore = "{\"error\":\"";
     constexpr std::string_view kAfter = "\"}\n";
     size_t length = kBefore.size() + reason.size() + kAfter.size();
     auto* body = static_cast<u_char*>(ngx_pnalloc(r->pool, length));
-    if (body == nullptr) {
+    if (body == nullptr || (!retryAfter.empty() && !addHeader(r, "Retry-After", retryAfter))) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     u_char* p = ngx_cpymem(body, kBefore.data(), kBefore.size());
@@ -69,40 +91,6 @@ bool addHeader(ngx_http_request_t* r, std::string_view name, std::string_view va
     header->key = ngxString(name);
     header->value = ngxString(value);
     return true;
-}
-
-ngx_str_t requestHeader(ngx_http_request_t* r, std::string_view lowerName) noexcept {
-    for (ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
-        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
-        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-            const ngx_table_elt_t& header = headers[i];
-            if (header.hash != 0 && header.key.len == lowerName.size() &&
-                ngx_strncmp(header.lowcase_key, lowerName.data(), lowerName.size()) == 0) {
-                return header.value;
-            }
-        }
-    }
-    return {0, nullptr};
-}
-
-bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept {
-    std::string_view args = view(r->args);
-    std::string_view found;
-    while (!args.empty()) {
-        size_t end = args.find('&');
-        std::string_view argument = args.substr(0, end);
-        if (argument.size() > name.size() && argument[name.size()] == '=' && argument.starts_with(name)) {
-            found = without(argument, name.size() + 1);
-        }
-        args = end == std::string_view::npos ? std::string_view() : without(args, end + 1);
-    }
-    return decode(r, found, value);
-}
-
-bool evaluateDecoded(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
-                     std::string_view& value) noexcept {
-    ngx_str_t text;
-    return ngx_http_complex_value(r, expression, &text) == NGX_OK && decode(r, view(text), value);
 }
 
 } // namespace sse

@@ -51,6 +51,7 @@ struct Totals {
     uint64_t delivered = 0;
     uint64_t gaps = 0;
     uint64_t slowCloses = 0;
+    uint64_t repairs = 0;
 };
 
 void writeZone(Text& text, const Zone& zone) noexcept {
@@ -109,13 +110,16 @@ Totals writeWorkers(Text& text, const Registry& registry) noexcept {
         totals.delivered += delivered;
         totals.gaps += gaps;
         totals.slowCloses += slowCloses;
+        uint64_t repairs = entry.repairs.load();
+        totals.repairs += repairs;
         if (!isAlive) {
             return;
         }
         uint32_t subscribers = entry.subscribers.load();
         totals.subscribers += subscribers;
-        text.format("%s{\"pid\":%L,\"subscribers\":%uD,\"delivered\":%uL,\"gaps\":%uL,\"slow_closes\":%uL}",
-                    first ? "" : ",", entry.pid.load(), subscribers, delivered, gaps, slowCloses);
+        text.format("%s{\"pid\":%L,\"subscribers\":%uD,\"delivered\":%uL,\"gaps\":%uL,\"slow_closes\":%uL,"
+                    "\"repairs\":%uL}",
+                    first ? "" : ",", entry.pid.load(), subscribers, delivered, gaps, slowCloses, repairs);
         first = false;
     });
     text.format("]");
@@ -137,8 +141,8 @@ ngx_int_t handleStatus(ngx_http_request_t* r) noexcept {
     Text text;
     writeZones(text, main, *locationConfig(r));
     Totals totals = writeWorkers(text, Worker::self().registry());
-    text.format(",\"subscribers\":%uL,\"delivered\":%uL,\"gaps\":%uL,\"slow_closes\":%uL}\n",
-                totals.subscribers, totals.delivered, totals.gaps, totals.slowCloses);
+    text.format(",\"subscribers\":%uL,\"delivered\":%uL,\"gaps\":%uL,\"slow_closes\":%uL,\"repairs\":%uL}\n",
+                totals.subscribers, totals.delivered, totals.gaps, totals.slowCloses, totals.repairs);
     std::string_view json = text.copy(r->pool);
     return json.empty() ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, NGX_HTTP_OK, json);
 }

@@ -1,6 +1,7 @@
 // sse_channel: the content handler of a subscribing location.
 #include "config.hpp"
 #include "http/arrival.hpp"
+#include "http/body.hpp"
 #include "http/context.hpp"
 #include "http/crash.hpp"
 #include "http/respond.hpp"
@@ -11,14 +12,21 @@ namespace sse {
 
 namespace {
 
+// One line a second, as for refusals.
+void logFullIndex(ngx_http_request_t* r) noexcept {
+    static time_t second = 0;
+    if (ngx_time() != second) {
+        second = ngx_time();
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
+                      &locationConfig(r)->zone->name);
+    }
+}
+
 ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission) noexcept {
     switch (admission) {
     case Subscriber::Admission::IndexFull:
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
-                      &locationConfig(r)->zone->name);
-        return addHeader(r, "Retry-After", "10")
-                   ? refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE, "no room for another channel")
-                   : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        logFullIndex(r);
+        return refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE, "no room for another channel", "10");
     case Subscriber::Admission::Gap:
         return refuse(r, 410, "events after this id are gone");
     case Subscriber::Admission::Ended:
@@ -39,7 +47,7 @@ ngx_table_elt_t* identityEncoding() noexcept {
 }
 
 // The type is the module's business, whatever "charset", "types" and "default_type" say.
-bool setHeaders(ngx_http_request_t* r, const Subscriber* subscriber) noexcept {
+bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_type = ngxString("text/event-stream");
     r->headers_out.charset = ngxString("utf-8");
@@ -54,7 +62,7 @@ bool setHeaders(ngx_http_request_t* r, const Subscriber* subscriber) noexcept {
         return false;
     }
     EventId start;
-    if (subscriber == nullptr || !subscriber->startPosition(start)) {
+    if (!subscriber.startPosition(start)) {
         return true;
     }
     auto* text = static_cast<char*>(ngx_pnalloc(r->pool, kMaxEventIdText));
@@ -85,7 +93,7 @@ void sendAtOnce(ngx_http_request_t* r) noexcept {
 
 // NGX_OK: the header is sent, and the stream may begin.
 ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
-    if (!setHeaders(r, &subscriber)) {
+    if (!setHeaders(r, subscriber)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ngx_int_t rc = ngx_http_send_header(r);
@@ -95,10 +103,21 @@ ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexc
     return !r->header_only && watchClient(r) ? NGX_OK : NGX_ERROR;
 }
 
+// What a GET would be answered, without the stream.
+ngx_int_t answerHead(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    if (rc == NGX_OK) {
+        rc = setHeaders(r, subscriber) ? ngx_http_send_header(r) : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    subscriber.abandon(CloseReason::None);
+    return rc;
+}
+
 ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
+    takeOverReading(r);
     ngx_int_t rc = sendHeaders(r, subscriber);
     if (rc != NGX_OK) {
-        subscriber.abandon();
+        subscriber.abandon(CloseReason::Error);
         return rc;
     }
     sendAtOnce(r);
@@ -119,11 +138,6 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
         return refuseMethod(r, "GET, HEAD, OPTIONS");
     }
-    ngx_int_t rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
     ArrivalReader reader;
     if (!reader.read(r)) {
         return reader.sendRefusal(r);
@@ -133,10 +147,6 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     context->channel = reader.joinedNames(r->pool);
-    if (r->method == NGX_HTTP_HEAD) {
-        return setHeaders(r, nullptr) ? ngx_http_send_header(r) : NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     Tail* tail = Worker::self().tail(*locationConfig(r)->zone);
     Subscriber* subscriber = tail == nullptr ? nullptr : Subscriber::make(r, *context);
     if (subscriber == nullptr) {
@@ -144,7 +154,10 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     }
     CrashScope crash(r);
     Subscriber::Admission admission = subscriber->arrive(*tail, reader.arrival());
-    return admission == Subscriber::Admission::Ok ? stream(r, *subscriber) : refuseAdmission(r, admission);
+    if (admission != Subscriber::Admission::Ok) {
+        return refuseAdmission(r, admission);
+    }
+    return r->method == NGX_HTTP_HEAD ? answerHead(r, *subscriber) : stream(r, *subscriber);
 }
 
 } // namespace sse

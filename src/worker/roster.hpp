@@ -31,9 +31,10 @@ struct alignas(64) WorkerEntry {
     std::atomic<uint32_t> mark;
     std::atomic<uint32_t> pending; // woken and not yet looked
     std::atomic<uint32_t> subscribers;
-    std::atomic<uint64_t> delivered; // these three only grow, and stay when the entry changes hands
+    std::atomic<uint64_t> delivered; // these four only grow, and stay when the entry changes hands
     std::atomic<uint64_t> gaps;
     std::atomic<uint64_t> slowCloses;
+    std::atomic<uint64_t> repairs; // sequences of published text that were not UTF-8 and have been replaced
 };
 static_assert(sizeof(WorkerEntry) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);

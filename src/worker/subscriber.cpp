@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "http/body.hpp"
 #include "worker/free_list.hpp"
 #include "worker/worker.hpp"
 
@@ -170,12 +171,13 @@ bool Subscriber::fail(CloseReason reason, ngx_int_t code) noexcept {
     return false;
 }
 
-void Subscriber::abandon() noexcept {
-    noteReason(CloseReason::Error);
+void Subscriber::abandon(CloseReason reason) noexcept {
+    noteReason(reason);
     detach();
 }
 
 ngx_int_t Subscriber::conclude() noexcept {
+    noteReason(CloseReason::Client);
     detach();
     return closeCode_ == NGX_OK ? stream_.finish() : closeCode_;
 }
@@ -184,7 +186,6 @@ void Subscriber::detach() noexcept {
     if (feed_ == nullptr) {
         return;
     }
-    noteReason(CloseReason::Client);
     noteGiven(cursor_);
     closeCatchup();
     if (heartbeat_ != nullptr) {
@@ -196,7 +197,11 @@ void Subscriber::detach() noexcept {
 }
 
 void Subscriber::onRequestEnd(void* data) noexcept {
-    static_cast<Subscriber*>(data)->detach();
+    auto* subscriber = static_cast<Subscriber*>(data);
+    if (subscriber->feed_ != nullptr) {
+        subscriber->noteReason(CloseReason::Client);
+        subscriber->detach();
+    }
 }
 
 void Subscriber::onPoolEnd(void* data) noexcept {
@@ -239,7 +244,22 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
         request->connection->read->error = 1;
         ngx_log_error(NGX_LOG_INFO, request->connection->log, error, "sse: the connection is gone");
     }
-    ngx_http_test_reading(request);
+    if (!isBodyUnread(*request)) {
+        ngx_http_test_reading(request);
+    } else if (error != 0 || !throwAway(request->connection)) {
+        request->connection->error = 1;
+        ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    }
+}
+
+// nginx may have put something else in place that notices no end of a client, say when it was done with a
+// body.
+void Subscriber::watchClient() noexcept {
+    ngx_http_request_t* request = stream_.request();
+    if (request->read_event_handler != onRead) {
+        request->read_event_handler = onRead;
+        ngx_post_event(request->connection->read, &ngx_posted_events);
+    }
 }
 
 // --- Sending ---
@@ -249,6 +269,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
     ngx_connection_t* c = request->connection;
     bool open;
 
+    self.watchClient();
     if (c->write->timedout) {
         c->timedout = 1;
         self.noteSlow();
@@ -372,6 +393,7 @@ void Subscriber::schedule() noexcept {
 
 void Subscriber::beat(const BatchRef& text) noexcept {
     heartbeat_->touch(*this);
+    watchClient();
     if (begun_ && !ending_ && !stream_.blocked() && !check(stream_.send(text))) {
         close();
     }

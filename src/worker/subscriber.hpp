@@ -29,8 +29,6 @@ struct Arrival {
 
 class Subscriber {
 public:
-    static constexpr size_t kMaxChannels = 64;
-
     // Makes a subscriber of a request, whose cleanups take it apart again. NULL without memory.
     static Subscriber* make(ngx_http_request_t* request, RequestContext& context) noexcept;
 
@@ -55,8 +53,8 @@ public:
     // nginx's handler of what the client sends, which is nothing but its end.
     static void onRead(ngx_http_request_t* request) noexcept;
 
-    // Leaves the feed without a word: something else will be answered.
-    void abandon() noexcept;
+    // Leaves the feed without a word: something else is answered, or a HEAD.
+    void abandon(CloseReason reason) noexcept;
 
     // Leaves the feed; returns what the request is to be finalized with.
     ngx_int_t conclude() noexcept;
@@ -80,6 +78,7 @@ private:
     friend class Heartbeat;
 
     static void onWrite(ngx_http_request_t* request) noexcept;
+    void watchClient() noexcept;
     static void onLeave(Leaver& leaver, bool force) noexcept;
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;

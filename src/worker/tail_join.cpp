@@ -21,7 +21,7 @@ void eachLink(Feed& feed, F&& visit) noexcept {
 } // namespace
 
 Tail::Join Tail::join(std::span<const std::string_view> names, Subscriber& subscriber) noexcept {
-    LiveChannel* channels[Subscriber::kMaxChannels];
+    LiveChannel* channels[kMostChannels];
     Join status = Join::Ok;
     uint32_t found = 0;
 

@@ -1,0 +1,92 @@
+#include "http/body.hpp"
+
+namespace sse {
+
+namespace {
+
+off_t sizeOf(const ngx_chain_t* chain) noexcept {
+    off_t size = 0;
+    for (; chain != nullptr; chain = chain->next) {
+        size += ngx_buf_size(chain->buf);
+    }
+    return size;
+}
+
+} // namespace
+
+// nginx marks a body without a length as chunked over HTTP/2 and 3, too (ngx_http_v2_run_request).
+bool hasBody(const ngx_http_request_t& r) noexcept {
+    return r.headers_in.content_length_n > 0 || r.headers_in.chunked;
+}
+
+// nginx-internal: what has been read of a body is counted in content_length_n by ngx_http_request_body.c if
+// it comes in chunks, and in `received` over HTTP/2 and 3. A chunked body that nginx throws away has a
+// request_body, too; only one that is read has `last_saved`.
+bool isBodyKept(const ngx_http_request_t& r) noexcept {
+    if (!hasBody(r)) {
+        return true;
+    }
+    const ngx_http_request_t& main = *r.main;
+    const ngx_http_request_body_t* body = r.request_body;
+    if (body == nullptr || body != main.request_body) {
+        return body != nullptr && body->bufs != nullptr; // a subrequest that has been given a body of its own
+    }
+    bool isFramed = main.http_version > NGX_HTTP_VERSION_11;
+    off_t length = isFramed ? body->received : main.headers_in.content_length_n;
+    return body->last_saved && body->rest == 0 && !main.reading_body && sizeOf(body->bufs) == length;
+}
+
+// nginx-internal: while `discard_body` is set nginx throws away the rest by itself; of a chunked body that it
+// throws away it leaves a length of 0 in the end. Over HTTP/2 and 3 the body is framed apart from other
+// requests.
+bool isBodyUnread(const ngx_http_request_t& r) noexcept {
+    const ngx_http_request_t& main = *r.main;
+    if (main.http_version > NGX_HTTP_VERSION_11 || !hasBody(main) || main.discard_body) {
+        return false;
+    }
+    const ngx_http_request_body_t* body = main.request_body;
+    return body == nullptr || main.reading_body || body->rest != 0 ||
+           (!body->last_saved && main.headers_in.content_length_n != 0);
+}
+
+// nginx-internal: ngx_http_discard_request_body() holds a reference for its own handler, which would notice
+// no end of the client when it is done. Whoever has read a body may have left a timer.
+void takeOverReading(ngx_http_request_t* r) noexcept {
+    if (r->http_version > NGX_HTTP_VERSION_11) {
+        (void)ngx_http_discard_request_body(r);
+        return;
+    }
+    if (r->discard_body) {
+        r->discard_body = 0;
+        r->main->count--;
+    }
+    if (r->connection->read->timer_set) {
+        ngx_del_timer(r->connection->read);
+    }
+    closeIfUnread(r);
+}
+
+bool throwAway(ngx_connection_t* c) noexcept {
+    constexpr int kBlocks = 16;
+    u_char block[4096];
+    for (int i = 0; i < kBlocks; ++i) {
+        ssize_t length = c->recv(c, block, sizeof(block));
+        if (length == NGX_AGAIN) {
+            return ngx_handle_read_event(c->read, 0) == NGX_OK;
+        }
+        if (length <= 0) {
+            return false;
+        }
+    }
+    ngx_post_event(c->read, &ngx_posted_next_events);
+    return true;
+}
+
+void closeIfUnread(ngx_http_request_t* r) noexcept {
+    if (isBodyUnread(*r)) {
+        r->main->keepalive = 0;
+        r->main->lingering_close = 1;
+    }
+}
+
+} // namespace sse

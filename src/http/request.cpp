@@ -1,0 +1,113 @@
+#include "http/request.hpp"
+
+#include <algorithm>
+
+#include "sse/percent.hpp"
+#include "sse/token.hpp"
+
+namespace sse {
+
+namespace {
+
+// Decodes into the request's pool; false without memory.
+bool decode(ngx_http_request_t* r, std::string_view text, std::string_view& value) noexcept {
+    if (text.find('%') == std::string_view::npos) {
+        value = text;
+        return true;
+    }
+    auto* copy = static_cast<char*>(ngx_pnalloc(r->pool, text.size()));
+    if (copy == nullptr) {
+        return false;
+    }
+    value = {copy, percentDecode(text, copy)};
+    return true;
+}
+
+// Calls visit(value) with each header of that name until it returns false.
+template <typename Visit>
+void eachHeader(const ngx_http_request_t& r, std::string_view name, Visit&& visit) noexcept {
+    for (const ngx_list_part_t* part = &r.headers_in.headers.part; part != nullptr; part = part->next) {
+        const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+            const ngx_table_elt_t& header = headers[i];
+            bool isNamed = header.hash != 0 && equalTokens(view(header.key), name);
+            if (isNamed && !visit(trimmed(view(header.value)))) {
+                return;
+            }
+        }
+    }
+}
+
+} // namespace
+
+std::string_view onlyHeader(const ngx_http_request_t& r, std::string_view name) noexcept {
+    std::string_view only;
+    int count = 0;
+    eachHeader(r, name, [&](std::string_view value) {
+        only = value;
+        return ++count < 2;
+    });
+    return count == 1 ? only : std::string_view();
+}
+
+std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name) noexcept {
+    std::string_view first;
+    eachHeader(r, name, [&](std::string_view value) {
+        first = value;
+        return false;
+    });
+    return first;
+}
+
+std::string_view mediaType(std::string_view contentType) noexcept {
+    return trimmed(contentType.substr(0, contentType.find(';')));
+}
+
+bool isEncoded(const ngx_http_request_t& r) noexcept {
+    bool encoded = false;
+    eachHeader(r, "content-encoding", [&](std::string_view codings) {
+        while (!codings.empty() && !encoded) {
+            size_t end = std::min(codings.find(','), codings.size());
+            std::string_view coding = trimmed(codings.substr(0, end));
+            encoded = !coding.empty() && !equalTokens(coding, "identity");
+            codings = without(codings, std::min(end + 1, codings.size()));
+        }
+        return !encoded;
+    });
+    return encoded;
+}
+
+// nginx-internal: over HTTP/2 and 3 nginx makes a request line like that of HTTP/1 (ngx_http_v2.c,
+// ngx_http_v3_request.c), and it leaves it alone when it changes the method.
+bool isSentWith(const ngx_http_request_t& r, std::string_view method) noexcept {
+    std::string_view line = view(r.main->request_line);
+    return line.starts_with(method) && line.size() > method.size() && line[method.size()] == ' ';
+}
+
+bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept {
+    std::string_view args = view(r->args);
+    std::string_view found;
+    while (!args.empty()) {
+        size_t end = args.find('&');
+        std::string_view argument = args.substr(0, end);
+        if (argument.size() > name.size() && argument[name.size()] == '=' && argument.starts_with(name)) {
+            found = without(argument, name.size() + 1);
+        }
+        args = end == std::string_view::npos ? std::string_view() : without(args, end + 1);
+    }
+    return decode(r, found, value);
+}
+
+bool firstArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept {
+    ngx_str_t found;
+    ngx_str_t wanted = ngxString(name);
+    return ngx_http_arg(r, wanted.data, wanted.len, &found) != NGX_OK || decode(r, view(found), value);
+}
+
+bool evaluateDecoded(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
+                     std::string_view& value) noexcept {
+    ngx_str_t text;
+    return ngx_http_complex_value(r, expression, &text) == NGX_OK && decode(r, view(text), value);
+}
+
+} // namespace sse
