@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds, runs, tests and installs ngx_http_sse_module on Debian. `./build.sh help` tells how.
-set -euo pipefail
+set -Eeuo pipefail
+shopt -s inherit_errexit
 
 caller=$PWD
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
@@ -13,6 +14,62 @@ enabled=/etc/nginx/modules-enabled/50-mod-http-sse.conf
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+
+# --- failures ---------------------------------------------------------------------------------------------------
+
+# Nothing fails in silence. What ends this script is named by the trap, and what is too loud to be shown runs by
+# run_quietly. Bash loses a status in three places, so none of them is used for what can fail: $(...) among the words of
+# a command (assign it to a variable first, and declare that variable before), <(...), and a function in a condition.
+
+name_what_fails() {
+    trap 'complain "${PIPESTATUS[*]}" "${BASH_SOURCE[0]##*/}:$LINENO" "${BASH_COMMAND//\"\$@\"/$*}"' ERR
+}
+
+complain() { # STATUS-OF-EACH-IN-A-PIPELINE PLACE COMMAND
+    printf 'build.sh: %s failed with status %s: %s\n' "$2" "$1" "$3" >&2
+}
+
+# Runs a command in a subshell that ends with the first failure in it, and sets `status`. Not for conditions, in which
+# bash goes on after a failure.
+attempt() { # COMMAND...
+    trap - ERR
+    set +e
+    (
+        set -e
+        name_what_fails
+        "$@"
+    )
+    status=$?
+    set -e
+    name_what_fails
+}
+
+# Runs a command, function or not, whose output nobody wants to see unless it fails. Not for conditions, either.
+run_quietly() { # NAME COMMAND...
+    local status log=build/log/$1.log
+    mkdir -p "$root/build/log"
+    attempt "${@:2}" >"$root/$log" 2>&1
+    ((status == 0)) || {
+        show_end_of "$root/$log"
+        die "$1 failed with status $status; that was the end of $log"
+    }
+}
+
+show_end_of() { tail -n 20 "$1" | sed 's/^/    /' >&2; }
+
+# Sets an array to the lines that a command prints.
+read_lines() { # ARRAY COMMAND...
+    local text
+    text=$("${@:2}")
+    eval "$1=()"
+    [[ ! $text ]] || mapfile -t "$1" <<<"$text"
+}
+
+# True if that is what the file holds.
+has_content() { [[ -e $1 && $2 == "$(<"$1")" ]]; } # FILE TEXT
+
+name_what_fails
+jobs=$(nproc)
 
 # --- help -------------------------------------------------------------------------------------------------------
 
@@ -181,39 +238,58 @@ if [[ ! -e $policy ]]; then
     chmod 755 "$policy"
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq </dev/null
-apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
+apt-get update -q </dev/null
+apt-get install -y -q --no-install-recommends "$@" </dev/null
 SCRIPT
 }
 
 need() {
-    local package missing=()
-    for package in $(packages_of "$1"); do
+    local package packages missing=()
+    packages=$(packages_of "$1")
+    for package in $packages; do
         has "$package" || missing+=("$package")
     done
     ((${#missing[@]})) || return 0
     command -v apt-get >/dev/null || die "missing, and this is no Debian to install them on: ${missing[*]}"
     ((EUID == 0)) || command -v sudo >/dev/null || die "only root can install what is missing: ${missing[*]}"
     say "installing ${missing[*]}"
-    install_packages "${missing[@]}"
+    run_quietly apt-get install_packages "${missing[@]}"
 }
 
 # --- the module -------------------------------------------------------------------------------------------------
 
+# What a nginx says about itself, which it does on its standard error.
+answer_of() { # BINARY OPTION
+    local text
+    text=$("$1" "$2" 2>&1) || die "$1 $2 failed with status $?: $text"
+    say "$text"
+}
+
 # The options that a nginx was configured with, one a line, without the modules that are built beside it and without
 # the flag that a C++ compiler warns about.
 options_of() {
-    "$1" -V 2>&1 | sed -n 's/^configure arguments: //p' | xargs -r printf '%s\n' |
+    local text
+    text=$(answer_of "$1" -V)
+    sed -n 's/^configure arguments: //p' <<<"$text" | xargs -r printf '%s\n' |
         sed -E '/=dynamic$|^--add-(dynamic-)?module=|^--builddir=/d; s/ -Werror=implicit-function-declaration//'
 }
 
 version_of_source() { sed -n 's/^#define NGINX_VERSION  *"\(.*\)".*/\1/p' "$1/src/core/nginx.h"; }
-version_of_binary() { "$1" -v 2>&1 | sed 's|.*nginx/\([0-9.]*\).*|\1|'; }
+version_of_binary() {
+    local text
+    text=$(answer_of "$1" -v)
+    sed -n 's|.*nginx/\([0-9.]*\).*|\1|p' <<<"$text"
+}
 
 options_for_source() {
+    local wanted installed=""
     if [[ -x $1/objs/nginx ]]; then
         options_of "$1/objs/nginx"
-    elif command -v nginx >/dev/null && [[ $(version_of_binary nginx) == "$(version_of_source "$1")" ]]; then
+        return
+    fi
+    wanted=$(version_of_source "$1")
+    ! command -v nginx >/dev/null || installed=$(version_of_binary nginx)
+    if [[ $installed == "$wanted" ]]; then
         options_of nginx
     else
         say --with-compat
@@ -247,11 +323,7 @@ configure() { # NGINX-SOURCE DIRECTORY COMPILER OPTION...
     rm -rf "$directory/objs"
     cd "$directory/nginx"
     [[ -x $script ]] || script=auto/configure # a checkout has it there
-    "$script" --with-cc="$compiler" "$@" --builddir="$directory/objs" --add-dynamic-module="$root" \
-        >"$directory/configure.log" || {
-        tail -n 20 "$directory/configure.log" >&2
-        die "nginx's configure failed, see $directory/configure.log"
-    }
+    "$script" --with-cc="$compiler" "$@" --builddir="$directory/objs" --add-dynamic-module="$root"
 }
 
 # Builds for one nginx with one compiler and leaves the module at OUTPUT.
@@ -261,15 +333,18 @@ build_module() ( # NGINX-SOURCE DIRECTORY COMPILER OUTPUT OPTION...
     mkdir -p "$directory" "${output%/*}"
     exec 9<"$directory"
     flock 9 # two builds at once take turns
-    wanted=$(fingerprint "$source" "$(version_of_source "$source")" "$compiler" "$@")
-    if [[ ! -e $directory/objs/Makefile || $wanted != "$(cat "$directory/fingerprint" 2>/dev/null)" ]]; then
+    version=$(version_of_source "$source")
+    wanted=$(fingerprint "$source" "$version" "$compiler" "$@")
+    if [[ ! -e $directory/objs/Makefile ]] || ! has_content "$directory/fingerprint" "$wanted"; then
         rm -f "$directory/fingerprint"
-        (configure "$source" "$directory" "$compiler" "$@")
+        run_quietly "configure-${directory##*/}" configure "$source" "$directory" "$compiler" "$@"
         say "$wanted" >"$directory/fingerprint"
     fi
-    make -s -j"$(nproc)" -C "$directory/nginx" -f "$directory/objs/Makefile" modules
+    make -s -j"$jobs" -C "$directory/nginx" -f "$directory/objs/Makefile" modules
     # The linker lets a shared object miss anything; nginx could not load one that misses something of C++.
-    if nm -Du "$directory/objs/$module" | grep -E ' U (_Z|__cxa|__gxx)' | c++filt >&2; then
+    undefined=$(nm -Du "$directory/objs/$module")
+    if foreign=$(grep -E ' U (_Z|__cxa|__gxx)' <<<"$undefined"); then
+        c++filt <<<"$foreign" >&2
         die "that is used and nowhere defined; nginx has no C++ library"
     fi
     if ! cmp -s "$directory/objs/$module" "$output"; then
@@ -281,7 +356,7 @@ build_module() ( # NGINX-SOURCE DIRECTORY COMPILER OUTPUT OPTION...
 
 build_for_distribution() { # COMPILER OUTPUT [DIRECTORY]
     local options
-    mapfile -t options < <(options_of nginx)
+    read_lines options options_of nginx
     build_module /usr/share/nginx/src "${3:-$root/build/$1}" "$1" "$2" "${options[@]}"
 }
 
@@ -292,11 +367,12 @@ build_with_faults() {
 }
 
 build_for_source() { # DIRECTORY COMPILER
-    local options source=$1 directory
+    local options source=$1 directory version
     [[ -e $source/src/core/nginx.h ]] || die "$source is no nginx source tree"
-    directory=$root/build/nginx-$(version_of_source "$source")
+    version=$(version_of_source "$source")
+    directory=$root/build/nginx-$version
     [[ $2 == gcc ]] || directory+=-$2
-    mapfile -t options < <(options_for_source "$source")
+    read_lines options options_for_source "$source"
     build_module "$source" "$directory" "$2" "$directory/$module" "${options[@]}"
     say "built ${directory#"$root"/}/$module"
 }
@@ -396,7 +472,7 @@ verb_test() {
     build_for_distribution gcc "$root/build/$module"
     build_for_distribution clang "$root/build/clang/$module"
     build_with_faults
-    make -s -j"$(nproc)" -f t/unit/Makefile
+    make -s -j"$jobs" -f t/unit/Makefile
     source t/fuzz.sh
     build_fuzz_targets
     install_browser_client
@@ -426,17 +502,23 @@ verb_chaos() {
 verb_bench() {
     need bench
     build_for_distribution gcc "$root/build/$module"
-    make -s -j"$(nproc)" -f t/bench/Makefile
+    make -s -j"$jobs" -f t/bench/Makefile
     exec perl t/bench/bench "$@"
 }
 
 # What t/browser.t drives the browser with.
 install_browser_client() {
     local marker=t/browser/node_modules/.package-lock.json
-    [[ $marker -nt t/browser/package-lock.json ]] || npm ci --silent --no-audit --no-fund --prefix t/browser
+    [[ $marker -nt t/browser/package-lock.json ]] ||
+        run_quietly npm npm ci --no-audit --no-fund --prefix t/browser
 }
 
-modules_directory() { options_of nginx | sed -n 's/^--modules-path=//p'; }
+modules_directory() {
+    local directory
+    directory=$(options_of nginx | sed -n 's/^--modules-path=//p')
+    [[ $directory ]] || die "this nginx has no --modules-path"
+    say "$directory"
+}
 
 verb_install() {
     local modules
@@ -468,11 +550,12 @@ verb_uninstall() {
 }
 
 verb_lint() {
-    local failed=() check
+    local failed=() check status
     need lint
     build_for_distribution gcc "$root/build/$module" # its configure makes headers that nginx's need
     for check in lint_format lint_tidy lint_cppcheck lint_shell; do
-        "$check" || failed+=("${check#lint_}")
+        attempt "$check"
+        ((status == 0)) || failed+=("${check#lint_}")
     done
     ((${#failed[@]} == 0)) || die "complaints of: ${failed[*]}"
     say "nothing to complain about"
@@ -490,13 +573,13 @@ lint_tidy() {
             say "-isystem$tree/nginx/src/$part"
         done
     } >"$tree/compile_flags.txt"
-    sources_in src | grep 'cpp$' | xargs -n 4 -P "$(nproc)" clang-tidy --quiet -p "$tree"
+    sources_in src | grep 'cpp$' | xargs -n 4 -P "$jobs" clang-tidy --quiet -p "$tree"
 }
 
 lint_cppcheck() {
     cppcheck --quiet --std=c++20 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
         --suppress=missingIncludeSystem --suppress=legacyUninitvar \
-        --suppress=uninitMemberVar -j "$(nproc)" -Isrc src
+        --suppress=uninitMemberVar -j "$jobs" -Isrc src
 }
 
 lint_shell() { shellcheck -x build.sh .ci/run t/*.sh; }

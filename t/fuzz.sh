@@ -9,25 +9,26 @@ fuzzers=build/fuzz
 fuzz_targets() { find t/fuzz -maxdepth 1 -name '*.cpp' -printf '%f\n' | sed 's/\.cpp$//' | LC_ALL=C sort; }
 
 build_fuzz_targets() { # [NAME]...
-    make -s -j"$(nproc)" -f t/unit/Makefile in=t/fuzz out="$fuzzers" CXX=clang++ \
+    make -s -j"$jobs" -f t/unit/Makefile in=t/fuzz out="$fuzzers" CXX=clang++ \
         FLAGS="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all" "${@/#/$fuzzers/}"
 }
 
 # Becomes the target. New inputs go to the first of the two directories; the second is only read.
 exec_target() { # NAME SECONDS
-    local options
-    read -ra options < <(sed -n '1,10s|^// run: *||p' "t/fuzz/$1.cpp") || true
+    local text options
+    text=$(sed -n '1,10s|^// run: *||p' "t/fuzz/$1.cpp")
+    read -ra options <<<"$text"
     exec "$fuzzers/$1" -max_total_time="$2" -timeout=60 -report_slow_units=60 -print_final_stats=1 \
         -artifact_prefix="$fuzzers/findings/$1-" "${options[@]}" "$corpus/$1" "t/fuzz/corpus/$1"
 }
 
-# Tells in a line how it went, and how a finding is reproduced; false if there is one, or if nothing was executed.
+# Tells in a line how it went, and how a finding is reproduced; exits with 1 if there is one, or if nothing was executed.
 tell_target() { # NAME EXIT-STATUS
     local log=$corpus/$1.log executions rate coverage findings finding
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")
     coverage=$(sed -n 's/^#.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
-    mapfile -t findings < <(sed -n 's/.*Test unit written to //p' "$log")
+    read_lines findings sed -n 's/.*Test unit written to //p' "$log"
     say "$1: ${executions:-0} executions, ${rate:-0} a second, coverage ${coverage:-unknown}, findings ${#findings[@]}"
     for finding in "${findings[@]}"; do
         say "    to reproduce it: $fuzzers/$1 $finding"
@@ -35,7 +36,7 @@ tell_target() { # NAME EXIT-STATUS
     if (($2 != 0 || ${executions:-0} == 0 || ${#findings[@]})); then
         say "    exit status $2; what it said:"
         grep -v '^#[0-9]' "$log" | cut -c 1-200 | sed 's/^/    /' || true
-        return 1
+        exit 1
     fi
 }
 
@@ -43,7 +44,7 @@ tell_target() { # NAME EXIT-STATUS
 run_fuzz_targets() { # SECONDS NAME...
     local seconds=$1 name pid status targets=("${@:2}")
     local -A running=() ended=()
-    trap 'targets=(); kill "${!running[@]}" 2>/dev/null' INT TERM HUP
+    trap 'targets=(); kill "${!running[@]}" 2>/dev/null || true' INT TERM HUP
     while ((${#targets[@]} + ${#running[@]})); do
         if ((${#targets[@]} && ${#running[@]} < 2)); then
             name=${targets[0]} targets=("${targets[@]:1}")
@@ -67,7 +68,8 @@ run_fuzz_targets() { # SECONDS NAME...
             say "$name: 0 executions"
             failed+=("$name")
         else
-            tell_target "$name" "${ended[$name]}" || failed+=("$name")
+            attempt tell_target "$name" "${ended[$name]}"
+            ((status == 0)) || failed+=("$name")
         fi
     done
     ((${#failed[@]} == 0)) || die "a finding, or not run to the end: ${failed[*]}"
@@ -94,7 +96,7 @@ fuzz() {
         shift
     done
     [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "not a number of seconds: \"$seconds\""
-    ((${#names[@]})) || mapfile -t names < <(fuzz_targets)
+    ((${#names[@]})) || read_lines names fuzz_targets
     if [[ $build ]]; then
         need fuzz
         build_fuzz_targets "${names[@]}"

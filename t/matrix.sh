@@ -10,7 +10,7 @@ matrix=$root/build/matrix
 # Where this machine's packages come from: of the label Debian, or Debian-Security.
 archive() {
     # shellcheck disable=SC2016
-    apt-get indextargets "Created-By: Packages" "Label: $1" --format '$(REPO_URI)' | head -n 1
+    apt-get indextargets "Created-By: Packages" "Label: $1" --format '$(REPO_URI)' | sed -n 1p
 }
 
 sources_of() { # RELEASE ARCHIVE SECURITY
@@ -23,17 +23,17 @@ make_root() { # RELEASE DIRECTORY
     local release=$1 directory=$2 script=/usr/share/debootstrap/scripts/$1 packages security
     packages=$(archive Debian)
     security=$(archive Debian-Security)
-    [[ $packages ]] || { say "apt knows no archive of Debian, perhaps before apt-get update" >&2 && return 1; }
+    [[ $packages ]] || die "apt knows no archive of Debian, perhaps before apt-get update"
+    rm -rf --one-file-system "$directory"
     [[ -e $script ]] || script=${script%/*}/sid # does for releases that this debootstrap does not know yet
-    debootstrap --variant=minbase --include=ca-certificates "$release" "$directory" "$packages" "$script" &&
-        sources_of "$release" "$packages" "$security" >"$directory/etc/apt/sources.list" &&
-        { apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)' \
-            >"$directory/etc/apt/apt.conf.d/90outside" || true; } &&
-        say force-unsafe-io >"$directory/etc/dpkg/dpkg.cfg.d/unsafe" && # it is thrown away: no need to wait for disks
-        cp /etc/resolv.conf /etc/hosts "$directory/etc" &&
-        { [[ ! ${NODE_EXTRA_CA_CERTS:-} ]] || install -D -m 644 "$NODE_EXTRA_CA_CERTS" "$directory/etc/ssl/outside.crt"; } &&
-        mkdir "$directory/root/tree" &&
-        tar -c --exclude=./build --exclude=./.git --exclude=node_modules . |
+    debootstrap --variant=minbase --include=ca-certificates "$release" "$directory" "$packages" "$script"
+    sources_of "$release" "$packages" "$security" >"$directory/etc/apt/sources.list"
+    apt-config dump | sed -nE '/^Acquire::(https?::Proxy|Check-)/p' >"$directory/etc/apt/apt.conf.d/90outside"
+    say force-unsafe-io >"$directory/etc/dpkg/dpkg.cfg.d/unsafe" # it is thrown away: no need to wait for disks
+    cp /etc/resolv.conf /etc/hosts "$directory/etc"
+    [[ ! ${NODE_EXTRA_CA_CERTS:-} ]] || install -D -m 644 "$NODE_EXTRA_CA_CERTS" "$directory/etc/ssl/outside.crt"
+    mkdir "$directory/root/tree"
+    tar -c --exclude=./build --exclude=./.git --exclude=node_modules . |
         tar -x --no-same-owner -C "$directory/root/tree"
 }
 
@@ -53,24 +53,30 @@ enter_root() { # DIRECTORY VARIABLE=VALUE... COMMAND...
             chroot "$root" sh -c "cd /root/tree && exec env \"\$@\"" sh "$@"' bash "$@"
 }
 
-nginx_in() { chroot "$1" nginx -v 2>&1 | sed -n 's|.*nginx/|nginx |p' | grep . || say "no nginx"; }
+nginx_in() {
+    local text
+    text=$(chroot "$1" nginx -v 2>&1) || text=nginx/none
+    say "nginx ${text##*nginx/}"
+}
 
-# Makes the root directory of a release and tests in it; sets verdict. The directory stays when that fails.
+# Makes the root directory of a release and tests in it; sets verdict, and adds to bad. The directory stays when that fails.
 test_release() { # RELEASE [ARGUMENT OF prove]...
-    local release=$1 directory=$matrix/$1 log=$matrix/$1.log settings=()
+    local release=$1 directory=$matrix/$1 log=$matrix/$1.log settings=() status
     shift
-    rm -rf --one-file-system "$directory"
     say "making $directory"
-    if ! make_root "$release" "$directory" >"$log" 2>&1; then
-        tail -n 5 "$log" >&2
+    attempt make_root "$release" "$directory" >"$log" 2>&1
+    if ((status != 0)); then
+        show_end_of "$log"
+        bad+=("$release")
         verdict="NOT TESTED, there is no root directory; see $log"
-        return 1
+        return
     fi
     # From Debian 13 on nginx and curl have HTTP/3, so its test must not be skipped.
     [[ $release == bookworm ]] || settings+=(TEST_NGINX_REQUIRE_H3=1)
     if ! enter_root "$directory" "${settings[@]}" ./build.sh test "$@" 2>&1 | tee -a "$log"; then
+        bad+=("$release")
         verdict="$(nginx_in "$directory"), FAILED; see $log and $directory"
-        return 1
+        return
     fi
     verdict="$(nginx_in "$directory"), passed"
     rm -rf --one-file-system "$directory"
@@ -78,7 +84,7 @@ test_release() { # RELEASE [ARGUMENT OF prove]...
 
 # Ends with a table; fails unless every release has been tested and has passed.
 test_matrix() { # [RELEASE]... [ARGUMENT OF prove]...
-    local releases=() release verdict table=() failed=0
+    local releases=() release verdict table=() bad=()
     while [[ ${1:-} =~ ^(bookworm|trixie|forky)$ ]]; do
         releases+=("$1")
         shift
@@ -89,9 +95,9 @@ test_matrix() { # [RELEASE]... [ARGUMENT OF prove]...
     need matrix
     mkdir -p "$matrix"
     for release in "${releases[@]}"; do
-        test_release "$release" "$@" || failed=1
+        test_release "$release" "$@"
         table+=("$release: $verdict")
     done
     printf '%s\n' "" "${table[@]}"
-    return "$failed"
+    ((${#bad[@]} == 0)) || die "not passed: ${bad[*]}"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2164
 # ./build.sh test --sanitize: sourced by build.sh, whose functions and variables it uses.
 #
 # Only nginx as a whole can be checked for what its pools hide, so it is built anew: every allocation of a pool becomes
@@ -10,8 +10,9 @@ sanitized=$root/build/sanitize
 # Fetches the source package of the installed nginx; prints the directory of the unpacked tree. The system's list of
 # sources stays as it is: a copy has the same places, but for source packages.
 nginx_source() {
-    local tree apt=$sanitized/apt
-    tree=$sanitized/source/nginx-$(version_of_binary nginx)
+    local version tree apt=$sanitized/apt
+    version=$(version_of_binary nginx)
+    tree=$sanitized/source/nginx-$version
     if [[ ! -e $tree ]]; then
         rm -rf "$apt" "$sanitized/source"
         mkdir -p "$apt"/{parts,lists/partial,cache/archives/partial} "$sanitized/source"
@@ -19,25 +20,25 @@ nginx_source() {
         local options=(-q -o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$apt/parts"
             -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
         ((EUID != 0)) || options+=(-o APT::Sandbox::User=root) # apt's own user may not read everywhere
-        unpack_source "$tree" "${options[@]}" >"$sanitized/source.log" 2>&1 || {
-            tail -n 20 "$sanitized/source.log" >&2
-            die "there is no source package of this nginx to be had"
-        }
+        run_quietly source-package unpack_source "$tree" "${options[@]}"
     fi
     say "$tree"
 }
 
 unpack_source() { # TREE OPTION-OF-APT...
-    local tree=$1 version
+    local tree=$1 version versions
     shift
-    cd "${tree%/*}" && apt-get "$@" update || return
-    for version in $(source_versions "$@"); do
+    cd "${tree%/*}"
+    apt-get "$@" update
+    versions=$(source_versions "$@")
+    for version in $versions; do
         if apt-get "$@" --download-only source "nginx=$version"; then
-            dpkg-source -x "nginx_$version.dsc" unfinished && mv unfinished "$tree"
+            dpkg-source -x "nginx_$version.dsc" unfinished
+            mv unfinished "$tree"
             return
         fi
     done
-    return 1
+    die "there is no source package of this nginx to be had"
 }
 
 # The versions of the same release of nginx, the installed one first and then from new to old: an archive drops the
@@ -64,7 +65,7 @@ copy_sources() { # DIRECTORY
 
 # The options of the distribution, with other flags.
 sanitized_options() {
-    options_of nginx | grep -v -- '^--with-\(cc\|ld\)-opt='
+    options_of nginx | sed '/^--with-\(cc\|ld\)-opt=/d'
     local debug="-DNGX_DEBUG_PALLOC=1 -DNGX_DEBUG_MALLOC=1 -DNGX_SUPPRESS_WARN=1"
     say "--with-cc-opt=-O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=address $debug"
     # The object has the settings of the sanitizers, for a nginx that upgrades itself starts without an environment.
@@ -78,21 +79,20 @@ build_sanitized_nginx() { # SOURCE OPTION...
     shift
     local wanted
     wanted=$(printf '%s\n' "$source" "$@"; cat t/sanitize.c)
-    if [[ -x $directory/objs/nginx && $wanted == "$(cat "$directory/fingerprint" 2>/dev/null)" ]]; then
+    if [[ -x $directory/objs/nginx ]] && has_content "$directory/fingerprint" "$wanted"; then
         return
     fi
-    say "building nginx $(version_of_source "$source") with AddressSanitizer"
+    say "building ${source##*/} with AddressSanitizer"
     rm -rf "$directory"
     link_tree "$source" "$directory/nginx"
-    (
-        cd "$directory/nginx"
-        ./configure "$@" --builddir="$directory/objs"
-        make -s -j"$(nproc)" -f "$directory/objs/Makefile" binary
-    ) >"$directory/build.log" 2>&1 || {
-        tail -n 20 "$directory/build.log" >&2
-        die "nginx does not build, see $directory/build.log"
-    }
+    run_quietly sanitized-nginx make_nginx "$directory" "$@"
     say "$wanted" >"$directory/fingerprint"
+}
+
+make_nginx() { # DIRECTORY OPTION...
+    cd "$1/nginx"
+    ./configure "${@:2}" --builddir="$1/objs"
+    make -s -j"$jobs" -f "$1/objs/Makefile" binary
 }
 
 # UBSan for the objects of the module alone, AddressSanitizer for all by the options of nginx.
@@ -105,7 +105,7 @@ build_sanitized_module() { # SOURCE DIRECTORY FLAGS OPTION...
 
 # The unit tests under valgrind, without the sanitizers, which it does not go with.
 valgrind_unit_tests() {
-    make -s -j"$(nproc)" -f t/unit/Makefile
+    make -s -j"$jobs" -f t/unit/Makefile
     TEST_UNIT_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes" prove t/unit.t
 }
 
@@ -116,11 +116,11 @@ test_sanitized() {
     mkdir -p "$sanitized"
     gcc -c -fPIC -o "$sanitized/settings.o" t/sanitize.c
     source=$(nginx_source)
-    mapfile -t options < <(sanitized_options)
+    read_lines options sanitized_options
     build_sanitized_nginx "$source" "${options[@]}"
     build_sanitized_module "$source" "$sanitized/module" "" "${options[@]}"
     build_sanitized_module "$source" "$sanitized/faults" -DSSE_FAULTS "${options[@]}"
-    make -s -j"$(nproc)" -f t/unit/Makefile out=build/sanitize/unit FLAGS=-fsanitize=address,undefined
+    make -s -j"$jobs" -f t/unit/Makefile out=build/sanitize/unit FLAGS=-fsanitize=address,undefined
     build_for_distribution gcc "$root/build/$module" # some tests look at that one
     build_for_distribution clang "$root/build/clang/$module"
     install_browser_client

@@ -1,0 +1,156 @@
+# build.sh never fails in silence: whatever command fails inside it, this is told, with what the command has said, and the
+# exit status is not 0.
+#
+# A copy of the tree is built in a world of fakes: every program that build.sh may call is a link to one script, which
+# does the least that the next step needs, and writes down how it was called. Then each of these calls is made to fail
+# in turn.
+use v5.36;
+use Cwd        ();
+use File::Temp ();
+use Test::More;
+
+my $world = File::Temp->newdir('sse-build-XXXXXX', TMPDIR => 1);
+my $tree  = "$world/tree";
+
+# What each of them is. One that is made to fail prints more than is shown of a log, and then its reason.
+my $fake = <<'SCRIPT';
+#!/bin/sh
+case $0 in */build/fuzz/*) name=target ;; *) name=${0##*/} ;; esac
+printf '%s\0' "$name $*" >>"$WORLD/calls"
+if [ "$name $*" = "$BREAK" ]; then
+    seq -f "$name says %g" 50
+    echo "$name has a reason" >&2
+    exit 9
+fi
+case $name in
+nginx)
+    case $1 in
+    -v) echo 'nginx version: nginx/1.2.3' >&2 ;;
+    -V) printf 'nginx version: nginx/1.2.3\nconfigure arguments: --modules-path=%s/modules\n' "$WORLD" >&2 ;;
+    esac
+    exit
+    ;;
+sudo) exec "$@" ;;
+esac
+[ $name = xargs ] || PATH=/usr/bin:/bin
+case $name in
+configure) # its makefile, and what that would make
+    for i; do
+        case $i in --builddir=*) mkdir -p "${i#*=}" && cd "${i#*=}" && touch Makefile ngx_http_sse_module.so nginx ;; esac
+    done
+    ;;
+make)
+    for i; do case $i in build/fuzz/*) mkdir -p build/fuzz && ln -sf "$WORLD/bin/fake" "$i" ;; esac; done
+    ;;
+target) echo 'stat::number_of_executed_units: 1' ;;
+clang) echo "$WORLD/clang" ;; # -print-resource-dir
+nproc) echo 1 ;;
+dpkg-query)
+    [ "$1" != -S ] || exit 1
+    echo 1.2.3-1
+    ;;
+apt-cache) echo 'Version: 1.2.3-1' ;;
+apt-get) [ "$1" != indextargets ] || echo archive ;;
+apt-config) echo 'Acquire::http::Proxy "";' ;;
+dpkg-source) mkdir -p unfinished/src/core && cp "$WORLD/bin/fake" unfinished/configure &&
+    cp "$WORLD/usr/share/nginx/src/src/core/nginx.h" unfinished/src/core ;;
+debootstrap) mkdir -p "$4/etc/apt/apt.conf.d" "$4/etc/dpkg/dpkg.cfg.d" "$4/root" ;;
+chroot) echo 'nginx version: nginx/1.2.3' ;;
+nm | npm | prove | perl | gcc | g++ | clang++ | clang-format | clang-tidy | cppcheck | shellcheck | unshare | node | chromium | \
+    curl | openssl | nghttp | llvm-symbolizer | valgrind) ;;
+*) exec "/usr/bin/$name" "$@" ;;
+esac
+SCRIPT
+
+my @programs = qw(
+    nginx configure make clang dpkg-query apt-cache apt-get apt-config dpkg-source debootstrap chroot sudo nm npm prove perl gcc
+    g++ clang++ clang-format clang-tidy cppcheck shellcheck unshare node chromium curl openssl nghttp llvm-symbolizer valgrind
+    awk cat chmod cmp cp c++filt cut find flock grep install ln mkdir mv nproc rm rmdir sed sort tar tee touch tr xargs
+);
+
+# What tells build.sh that a package is there. One is always missing, libcmocka-dev.
+my @signs = qw(
+    usr/include/pcre2.h usr/include/openssl/ssl.h usr/include/zlib.h etc/ssl/certs/ca-certificates.crt
+    clang/lib/linux/libclang_rt.fuzzer.a usr/lib/nginx/modules/ngx_nchan_module.so
+    usr/lib/nginx/modules/ngx_http_push_stream_module.so
+);
+
+sub write_file ($name, $text) {
+    system mkdir => '-p', $name =~ s{/[^/]*\z}{}r;
+    open my $file, '>', $name or die "$name: $!";
+    print $file $text;
+    close $file or die "$name: $!";
+}
+
+sub make_world {
+    mkdir $tree or die "$tree: $!";
+    system("tar -c --exclude=./build --exclude=./.git --exclude=node_modules . | tar -x -C $tree") == 0 or die 'no copy of the tree';
+    # No path outside of this world is looked at or written to.
+    for my $script ("$tree/build.sh", glob "$tree/t/*.sh") {
+        my $text = do { local (@ARGV, $/) = $script; readline };
+        write_file($script, $text =~ s{(?<!directory)/(?:usr/(?:share|include|lib|sbin/policy)|etc/(?:nginx|apt|ssl))\b}{$world$&}gr);
+    }
+    write_file("$world/bin/fake", $fake);
+    chmod 0755, "$world/bin/fake", "$tree/build.sh";
+    symlink 'fake', "$world/bin/$_" for @programs;
+    write_file("$world/$_", '') for @signs;
+    system mkdir => "$world/usr/sbin";
+    write_file("$world/etc/apt/sources.list", "deb archive release main\n");
+    write_file("$world/usr/share/nginx/src/src/core/nginx.h", qq{#define NGINX_VERSION "1.2.3"\n});
+    symlink "$world/bin/fake", "$world/usr/share/nginx/src/configure";
+}
+
+# (status, output); the command named $break fails. Nothing has been built before, and something is installed.
+sub build_sh ($arguments, $break = '') {
+    system rm => '-rf', "$tree/build", "$tree/t/browser/node_modules", "$world/calls";
+    write_file("$world/$_", '') for qw(usr/share/nginx/modules-available/mod-http-sse.conf modules/ngx_http_sse_module.so);
+    local %ENV = (PATH => "$world/bin:/usr/bin:/bin", HOME => "$world", LC_ALL => 'C', WORLD => "$world", BREAK => $break);
+    my $output = qx{exec 2>&1 </dev/null; $tree/build.sh $arguments};
+    return ($?, $output);
+}
+
+# How programs were called since then.
+sub calls {
+    local ($/, @ARGV) = ("\0", "$world/calls");
+    my %seen;
+    return grep { !$seen{$_}++ } map { s/\0\z//r } readline;
+}
+
+# No failure: what is asked a question, and may say no. And what build.sh becomes speaks for itself.
+my $no_failure = qr{\A(?:cmp\ |grep\ -|perl\ -MIO|clang\ -print-resource-dir\z|dpkg-query\ -S|chroot\ |perl\ t/)}x;
+
+make_world();
+my %tried;
+for my $arguments (
+    'build', "build --nginx-src $world/usr/share/nginx/src", 'test', 'lint', 'fuzz --seconds 1', 'chaos', 'bench', 'install',
+    'uninstall', 'test --sanitize', $> == 0 ? 'test --matrix bookworm' : (),
+) {
+    subtest $arguments => sub {
+        my ($status, $output) = build_sh($arguments);
+        is $status, 0, 'succeeds' or return diag $output;
+        # What is done for each of several modules is the same each time.
+        for my $call (grep { !$tried{s{build/(?:clang|faults|gcc|nginx-1.2.3|sanitize/\w+|fuzz/(?:corpus/)?\w+)\b}{build/*}gr}++ } calls()) {
+            next if $call =~ $no_failure;
+            my ($status, $output) = build_sh($arguments, $call);
+            my ($name) = split / /, $call;
+            ok $status != 0 && $output =~ /\b\Q$name\E has a reason$/m && $output =~ /^build\.sh: /m, "tells that this fails: $call"
+                or diag "status $status:\n$output";
+        }
+    };
+}
+
+subtest 'what is shown' => sub {
+    my ($status, $output) = build_sh('test', 'npm ci --no-audit --no-fund --prefix t/browser');
+    like $output, qr{^    npm says 50\n    npm has a reason\n.*^build\.sh: npm failed with status 9; [^\n]* build/log/npm\.log$}ms,
+        'the end of a log, and where it is';
+    unlike $output, qr{npm says 1$}m, 'and no more of it';
+
+    ($status, $output) = build_sh('test', 'make -s -j1 -f t/unit/Makefile');
+    like $output, qr{^build\.sh: build\.sh:\d+ failed with status 9: make -s -j"\$jobs" -f t/unit/Makefile$}m,
+        'the command that has failed, and its line';
+
+    ($status, $output) = build_sh('deps nothing');
+    isnt $status, 0, 'who asks for what there is not';
+    like $output, qr{^build\.sh: there is nothing to install for "nothing"$}m, 'is told so';
+};
+done_testing;
