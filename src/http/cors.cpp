@@ -45,7 +45,8 @@ bool isPreflight(ngx_http_request_t* r) noexcept {
 
 // Only a preflight asks for these.
 bool addPreflightHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {
-    std::string_view methods = config.publish != nullptr ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
+    bool mayPublish = config.publish != nullptr && (!allowsAny(config) || config.checkOrigin == 0);
+    std::string_view methods = mayPublish ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
     return addHeader(r, kAllowMethods, methods) && addHeader(r, kAllowHeaders, view(config.corsHeaders)) &&
            addHeader(r, kMaxAge, "86400");
 }
