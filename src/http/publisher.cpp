@@ -108,13 +108,16 @@ void Publisher::onRequestEnd(void* data) noexcept {
     static_cast<Publisher*>(data)->unlink();
 }
 
-// From here on a worker that leaves has nothing to ask of it.
+// From here on a worker that leaves has nothing to ask of it. The request may live on for long.
 void Publisher::unlink() noexcept {
     if (linked_) {
         Worker::self().remove(leaver_, request_);
         linked_ = false;
     }
     timer_.cancel();
+    for (Buffer* buffer : {&body_, &staged_, &lastOwnId_}) {
+        buffer->reset();
+    }
 }
 
 void Publisher::onPoolEnd(void* data) noexcept {
@@ -344,7 +347,10 @@ void Publisher::onLeave(Leaver& leaver, bool force) noexcept {
     Publisher& self = *static_cast<Publisher*>(leaver.owner);
     ngx_connection_t* c = self.request_->connection;
     self.leaving_ = true;
-    if (self.mayStopReading()) {
+    if (self.timer_.waiting()) {
+        self.timer_.cancel();
+        self.readOn(); // nothing is paced any more
+    } else if (self.mayStopReading()) {
         self.finish();
     } else if (force) {
         self.refuseWith(NGX_HTTP_SERVICE_UNAVAILABLE, "nginx is leaving and has not read all of the body");

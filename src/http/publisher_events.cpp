@@ -274,7 +274,9 @@ void Publisher::pay(uint64_t events) noexcept {
 ngx_msec_t Publisher::overdrawn() noexcept {
     constexpr uint64_t kSecond = 1000 * 1000;
     uint64_t now = uint64_t{ngx_current_msec} * 1000;
-    return paidUntil_ > now + kSecond ? static_cast<ngx_msec_t>((paidUntil_ - now - kSecond) / 1000 + 1) : 0;
+    return !leaving_ && paidUntil_ > now + kSecond
+               ? static_cast<ngx_msec_t>((paidUntil_ - now - kSecond) / 1000 + 1)
+               : 0;
 }
 
 bool Publisher::commit() noexcept {
