@@ -183,7 +183,7 @@ packages_of() {
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
     chaos) say nginx nginx-dev g++ make perl libio-socket-ssl-perl curl openssl ;;
     test) say nginx nginx-dev g++ make clang libclang-rt-dev llvm perl libcmocka-dev libio-socket-ssl-perl curl \
-        openssl nghttp2-client ca-certificates chromium nodejs npm ;;
+        openssl nghttp2-client haproxy ca-certificates chromium nodejs npm ;;
     fuzz) say make clang libclang-rt-dev llvm libcmocka-dev ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libnginx-mod-nchan
