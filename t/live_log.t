@@ -3,6 +3,7 @@
 use v5.36;
 use lib 't/lib';
 use List::Util qw(uniq);
+use POSIX ();
 use Test::More;
 use SSE::Client;
 use SSE::Nginx;
