@@ -26,7 +26,8 @@ name_what_fails() {
 }
 
 complain() { # STATUS-OF-EACH-IN-A-PIPELINE PLACE COMMAND
-    printf 'build.sh: %s failed with status %s: %s\n' "$2" "$1" "$3" >&2
+    local command=${3%%$'\n'*} # of a subshell the start is enough
+    printf 'build.sh: %s failed with status %s: %.200s\n' "$2" "$1" "$command" >&2
 }
 
 # Runs a command in a subshell that ends with the first failure in it, and sets `status`. Not for conditions, in which
