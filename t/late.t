@@ -18,7 +18,7 @@ my %late = (
         rest   => $chunked . "5\r\nwhole\r\n1\r\n\n\r\n",
         status => 201,
     },
-    'a publisher of half a line' => { line => 'POST /lines?channel=c', rest => $chunked . "4\r\nhalf\r\n", status => 200 },
+    'a publisher of half a line' => { line => 'POST /lines?channel=c', rest => $chunked . "4\r\nhalf\r\n", status => 503 },
     'a publisher of nothing'     => { line => 'POST /lines?channel=c', rest => $chunked, status => 200 },
     'a publisher of half an event' => {
         line   => 'POST /pub?channel=c',
