@@ -380,13 +380,14 @@ bool Publisher::refuseTooLarge() noexcept {
     return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
 }
 
-// What has been staged before the fault is in the log by now.
+// What has been staged before the fault is in the log by now. An error_page would not tell how much that is,
+// and a location that it names would publish it again.
 ngx_int_t Publisher::sendRefusal() noexcept {
     if (!isStream()) {
         return refuse(request_, refusedStatus_, refusedReason_);
     }
     logRefusal(request_, refusedStatus_, refusedReason_);
-    if (hasErrorPage(request_, refusedStatus_)) {
+    if (context_.events == 0 && hasErrorPage(request_, refusedStatus_)) {
         return static_cast<ngx_int_t>(refusedStatus_);
     }
     ngx_str_t reason = ngxString(refusedReason_);

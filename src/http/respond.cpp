@@ -31,24 +31,20 @@ void logRefusal(const ngx_http_request_t* r, ngx_uint_t status, std::string_view
 }
 
 // nginx-internal: as ngx_http_special_response_handler() decides. For a request that has timed out it does
-// not ask, but closes the connection. A redirect that finds part of the body read must not keep the
-// connection.
+// not ask, but closes the connection. A body that has been read in part goes nowhere else: an upstream would
+// be promised all of it, and would take the next request on its connection for the rest.
 bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
     if (r->error_page || core->error_pages == nullptr || r->uri_changes == 0 ||
-        status == NGX_HTTP_REQUEST_TIME_OUT) {
+        status == NGX_HTTP_REQUEST_TIME_OUT || (r->main->request_body != nullptr && !isBodyKept(*r))) {
         return false;
     }
     std::span<ngx_http_err_page_t> pages(static_cast<ngx_http_err_page_t*>(core->error_pages->elts),
                                          core->error_pages->nelts);
-    bool found = std::any_of(pages.begin(), pages.end(), [status](const ngx_http_err_page_t& page) {
+    return std::any_of(pages.begin(), pages.end(), [status](const ngx_http_err_page_t& page) {
         return page.status == static_cast<ngx_int_t>(status);
     });
-    if (found && r->main->request_body != nullptr) {
-        closeIfUnread(r);
-    }
-    return found;
 }
 
 ngx_int_t refuse(ngx_http_request_t* r, ngx_uint_t status, std::string_view reason,
