@@ -23,14 +23,17 @@ std::string_view bytes(const void* start, size_t length) noexcept {
     return {static_cast<const char*>(start), length};
 }
 
-// Empty for clients that have no address of their own (UNIX-domain sockets): they are one client.
+// Empty for clients that have no address of their own (UNIX-domain sockets): they are one client. A listener
+// with ipv6only=off has IPv4 clients whose first 64 bits are all the same.
 std::string_view addressOf(const ngx_connection_t& connection) noexcept {
     switch (connection.sockaddr->sa_family) {
     case AF_INET:
         return bytes(&reinterpret_cast<sockaddr_in*>(connection.sockaddr)->sin_addr, 4);
 #if (NGX_HAVE_INET6)
-    case AF_INET6:
-        return bytes(&reinterpret_cast<sockaddr_in6*>(connection.sockaddr)->sin6_addr, 8);
+    case AF_INET6: {
+        const in6_addr* address = &reinterpret_cast<sockaddr_in6*>(connection.sockaddr)->sin6_addr;
+        return IN6_IS_ADDR_V4MAPPED(address) ? bytes(&address->s6_addr[12], 4) : bytes(address, 8);
+    }
 #endif
     default:
         return {};

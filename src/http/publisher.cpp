@@ -301,10 +301,16 @@ void Publisher::finish() noexcept {
     end(complete ? answer() : sendRefusal());
 }
 
-// Every way out. The request may live on, sending the answer or redirected to another location: then neither
-// what is left of the body nor a worker that leaves is our business any more.
+// Every way out. The request may live on, sending the answer, lingering or redirected to another location:
+// then neither what is left of the body nor a worker that leaves is our business any more, and no memory is
+// needed.
 void Publisher::end(ngx_int_t rc) noexcept {
     unlink();
+    body_.reset();
+    lines_.discard();
+    parser_.discard();
+    staged_.reset();
+    (void)memory_.hold(*request_->connection, 0, 0);
     request_->read_event_handler = ngx_http_block_reading;
     ngx_http_finalize_request(request_, rc);
 }

@@ -13,8 +13,14 @@ namespace {
 // What is staged is committed at this size at the latest: so much the zone's lock covers at a time.
 constexpr size_t kCommitSize = 32 * 1024;
 
-// What is taken at a time of what has been read.
+// What is taken at a time of what has been read. Where sse_max_rate counts it is less, for an event may be a
+// single byte, and a piece is not to hold many more of them than a second may.
 constexpr size_t kPiece = 16 * 1024;
+constexpr size_t kLeastPiece = 64;
+
+size_t pieceSize(const LocationConfig& config) noexcept {
+    return config.maxRate == 0 ? kPiece : std::clamp<size_t>(config.maxRate, kLeastPiece, kPiece);
+}
 
 // Stands before each staged event; its own id and its fields follow.
 struct Staged {
@@ -75,7 +81,8 @@ bool Publisher::nextPiece(Buffer& block, std::string_view& piece) noexcept {
         return false;
     }
     const ngx_buf_t& buffer = *link_->buf;
-    auto length = static_cast<size_t>(std::min<off_t>(kPiece, ngx_buf_size(link_->buf) - offset_));
+    auto length = static_cast<size_t>(
+        std::min<off_t>(static_cast<off_t>(pieceSize(config_)), ngx_buf_size(link_->buf) - offset_));
     if (ngx_buf_in_memory(link_->buf)) {
         piece = {reinterpret_cast<const char*>(buffer.pos) + offset_, length};
         offset_ += static_cast<off_t>(length);

@@ -61,6 +61,8 @@ public:
     // Bytes of memory that it holds, at most `maxEvent`; and gives them back while there is no data.
     size_t held() const noexcept { return data_.held(); }
     void release() noexcept { data_.release(); }
+    // Gives them back in any case; it is of no further use then.
+    void discard() noexcept { data_.reset(); }
 
 private:
     // What the current line is. A name is one until its colon, or the end of the line, has come.

@@ -66,6 +66,8 @@ public:
     // Bytes of memory that it holds, at most `maxLine`; and gives them back between lines.
     size_t held() const noexcept { return partial_.held(); }
     void release() noexcept { partial_.release(); }
+    // Gives them back in any case; it is of no further use then.
+    void discard() noexcept { partial_.reset(); }
 
 private:
     template <typename Sink>
