@@ -9,9 +9,11 @@ my $dual   = SSE::Nginx::free_port();
 my $limits = 'sse_publish $arg_channel; sse_framing lines; sse_max_client_memory 40k; sse_max_event_size 900k; client_max_body_size 0;';
 my $has6   = IO::Socket::IP->new(Listen => 1, LocalHost => "::1") ? 1 : 0;
 my $server = SSE::Nginx->start(
+    listen    => ['h1', 'h2c'],
     locations => <<"END",
 location = /limited { $limits }
         location = /slow { sse_publish \$arg_channel; sse_framing lines; sse_max_rate 1; sse_max_events 0; }
+        location = /paused { sse_publish \$arg_channel; sse_framing lines; sse_max_rate 30; client_body_timeout 300ms; }
 END
     servers => $has6 ? "server { listen [::]:$dual ipv6only=off; location = /limited { $limits } }" : '',
 );
@@ -69,6 +71,16 @@ subtest 'a rate' => sub {
     cmp_ok $published->() - $before, '<=', 64, 'is not exceeded by much, however small the events are';
     $client->close;
 };
+
+for my $via ('h1', 'h2c') {
+    subtest "a pause that the rate makes, over $via" => sub {
+        my $client = $server->stream("/paused?channel=$via", via => $via)->feed("\n" x 64);
+        wait_until(sub { $server->get("/pub?channel=$via")->json->{last_id} }, 'the first event');
+        $client->feed("\n" x 10)->end;
+        is $client->finish->status, 201, 'is no fault of the client, however short client_body_timeout is';
+        is $client->json->{events}, 74, 'all is published';
+    };
+}
 
 is_deeply [$server->stop('TERM')], [], 'no trouble';
 done_testing;

@@ -280,8 +280,22 @@ void Publisher::pause() noexcept {
 void Publisher::onAllowed(ngx_event_t* event) noexcept {
     auto& self = LoopEvent::owner<Publisher>(event);
     ngx_connection_t* c = self.request_->connection;
+    self.restartBodyTimeout();
     self.readOn();
     ngx_http_run_posted_requests(c);
+}
+
+// nginx-internal: over HTTP/2 what comes during a pause sets client_body_timeout
+// (ngx_http_v2_process_request_body), and it is not the client that has paused.
+void Publisher::restartBodyTimeout() noexcept {
+    ngx_event_t* read = request_->connection->read;
+    if (request_ != request_->main || !(read->timer_set || read->timedout)) {
+        return;
+    }
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(request_, ngx_http_core_module));
+    read->timedout = 0;
+    ngx_add_timer(read, core->client_body_timeout);
 }
 
 // Gives back what is empty, and has the rest counted against the client.

@@ -52,6 +52,7 @@ private:
     void readOn() noexcept;
     void waitForMore() noexcept;
     void pause() noexcept;
+    void restartBodyTimeout() noexcept;
     void finish() noexcept;
     ngx_int_t answer() noexcept;
     bool refuseWith(ngx_uint_t status, std::string_view reason) noexcept;
