@@ -1,5 +1,8 @@
 #include "config.hpp"
 
+#include <algorithm>
+#include <span>
+
 #include "worker/registry.hpp"
 
 namespace sse {
@@ -101,6 +104,10 @@ bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* co
 }
 
 bool addOwnType(MainConfig& main, std::string_view type) noexcept {
+    std::span<ngx_str_t> known(static_cast<ngx_str_t*>(main.ownTypes.elts), main.ownTypes.nelts);
+    if (std::any_of(known.begin(), known.end(), [type](const ngx_str_t& one) { return view(one) == type; })) {
+        return true;
+    }
     auto* place = static_cast<ngx_str_t*>(ngx_array_push(&main.ownTypes));
     if (place != nullptr) {
         *place = ngxString(type);

@@ -24,8 +24,13 @@ bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept {
            (isSentWith(r, "POST") || isSentWith(r, "PUT"));
 }
 
+// nginx-internal: over HTTP/2 and 3 the host may be in the pseudo-header :authority alone, of which
+// ngx_http_v3_request.c keeps only where it lies.
 std::string_view hostOf(const ngx_http_request_t& r) noexcept {
-    return r.headers_in.host == nullptr ? std::string_view() : view(r.headers_in.host->value);
+    if (r.headers_in.host != nullptr) {
+        return view(r.headers_in.host->value);
+    }
+    return {reinterpret_cast<const char*>(r.host_start), static_cast<size_t>(r.host_end - r.host_start)};
 }
 
 // Whether a browser says that the request comes from a page that has no business here. Any page can have a
