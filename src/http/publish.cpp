@@ -24,6 +24,12 @@ bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept {
            (isSentWith(r, "POST") || isSentWith(r, "PUT"));
 }
 
+// Besides publishing. The DELETE that a subrequest has from its parent, as in a mirror, is about something
+// that the parent names: it must not end the channel.
+bool isOtherMethod(const ngx_http_request_t& r) noexcept {
+    return (r.method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0 || (r.method == NGX_HTTP_DELETE && &r == r.main);
+}
+
 // nginx-internal: over HTTP/2 and 3 the host may be in the pseudo-header :authority alone, of which
 // ngx_http_v3_request.c keeps only where it lies.
 std::string_view hostOf(const ngx_http_request_t& r) noexcept {
@@ -157,7 +163,7 @@ ngx_int_t publish(ngx_http_request_t* r, RequestContext& context) noexcept {
 ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     bool isPublishing = (r->method & (NGX_HTTP_POST | NGX_HTTP_PUT)) != 0 || isTurnedIntoGet(*r);
-    if (!isPublishing && !(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD | NGX_HTTP_DELETE))) {
+    if (!isPublishing && !isOtherMethod(*r)) {
         return refuseMethod(r, kMethods);
     }
     if (isRefusedPage(*r, config)) {
