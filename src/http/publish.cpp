@@ -51,20 +51,37 @@ bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) no
     if (!site.empty()) {
         return !equalTokens(site, "same-origin") && !equalTokens(site, "none");
     }
-    std::string_view first = firstHeader(r, "origin");
+    std::string_view host = hostOf(r);
     size_t authority = origin.find("://");
-    return !first.empty() &&
-           (authority == std::string_view::npos || !equalTokens(without(origin, authority + 3), hostOf(r)));
+    bool isOwn = authority != std::string_view::npos && !host.empty() &&
+                 equalTokens(without(origin, authority + 3), host);
+    return !isOwn && !firstHeader(r, "origin").empty();
 }
 
-// What the application has passed on by X-Accel-Redirect it has allowed.
-bool isAllowedByApplication(const ngx_http_request_t& r) noexcept {
-    return isTurnedIntoGet(r) && r.upstream != nullptr && r.upstream->headers_in.x_accel_redirect != nullptr;
+// Whether the request is where the application has sent it by X-Accel-Redirect: then it has allowed it. An
+// error page may have taken it elsewhere since, and the header may be there and not have counted.
+bool isAllowedByApplication(ngx_http_request_t* r) noexcept {
+    const ngx_http_upstream_t* upstream = r->upstream;
+    if (r != r->main || !r->internal || upstream == nullptr ||
+        upstream->headers_in.x_accel_redirect == nullptr ||
+        (upstream->conf->ignore_headers & NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT) != 0 ||
+        upstream->headers_in.status_n >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return false;
+    }
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    ngx_str_t target = upstream->headers_in.x_accel_redirect->value;
+    if (view(target).starts_with('@')) {
+        return view(target) == view(core->name);
+    }
+    ngx_str_t args = ngx_null_string;
+    ngx_uint_t flags = 0;
+    return ngx_http_parse_unsafe_uri(r, &target, &args, &flags) == NGX_OK && view(target) == view(r->uri);
 }
 
-bool isRefusedPage(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
-    bool changes = (r.method & (NGX_HTTP_POST | NGX_HTTP_PUT | NGX_HTTP_DELETE)) != 0 || isTurnedIntoGet(r);
-    return config.checkOrigin != 0 && changes && !isAllowedByApplication(r) && isForeignPage(r, config);
+bool isRefusedPage(ngx_http_request_t* r, const LocationConfig& config) noexcept {
+    bool changes = (r->method & (NGX_HTTP_POST | NGX_HTTP_PUT | NGX_HTTP_DELETE)) != 0 || isTurnedIntoGet(*r);
+    return config.checkOrigin != 0 && changes && isForeignPage(*r, config) && !isAllowedByApplication(r);
 }
 
 struct ChannelFacts {
@@ -166,7 +183,7 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     if (!isPublishing && !isOtherMethod(*r)) {
         return refuseMethod(r, kMethods);
     }
-    if (isRefusedPage(*r, config)) {
+    if (isRefusedPage(r, config)) {
         return refuse(r, NGX_HTTP_FORBIDDEN, "pages of this origin may not publish here");
     }
     ngx_str_t channel;
