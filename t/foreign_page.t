@@ -20,6 +20,7 @@ my $server = SSE::Nginx->start(
     locations => <<"END",
 location = /listed  { sse_publish c; sse_cors https://app.example http://[::1]:8080 https://x.example:8443; }
         location = /any     { sse_publish c; sse_cors *; }
+        location = /null    { sse_publish c; sse_cors null https://app.example; }
         location = /off     { sse_publish c; sse_check_origin off; }
         location /nested/   { sse_check_origin off;
                               location = /nested/off { sse_publish c; }
@@ -144,6 +145,14 @@ subtest 'the list' => sub {
     like $answer->json->{error}, qr/origin/, 'and told why';
     is asks('/any', 403, [Origin => 'https://evil.example'], 'a page that may read')->header('Access-Control-Allow-Origin'), '*',
         'can read why';
+};
+
+# Every page can put itself into a sandbox, and is then called "null".
+subtest 'null is nobody' => sub {
+    asks('/null', 403, [Origin => 'null'], 'though it may read');
+    asks('/null', 403, [Origin => 'null', 'Sec-Fetch-Site' => 'cross-site'], 'marked or not');
+    asks('/null', 201, [Origin => 'null', 'Sec-Fetch-Site' => 'same-origin'], 'unless the browser says that it is ours');
+    asks('/null', 201, [Origin => 'https://app.example'], 'a name counts beside it');
 };
 
 subtest 'methods' => sub {
