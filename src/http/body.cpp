@@ -12,6 +12,12 @@ off_t sizeOf(const ngx_chain_t* chain) noexcept {
     return size;
 }
 
+// As the client has sent it; negative if it has not, or if that is no number.
+off_t announcedLength(const ngx_http_request_t& r) noexcept {
+    const ngx_table_elt_t* header = r.headers_in.content_length;
+    return header == nullptr ? NGX_ERROR : ngx_atoof(header->value.data, header->value.len);
+}
+
 } // namespace
 
 // nginx marks a body without a length as chunked over HTTP/2 and 3, too (ngx_http_v2_run_request).
@@ -19,21 +25,42 @@ bool hasBody(const ngx_http_request_t& r) noexcept {
     return r.headers_in.content_length_n > 0 || r.headers_in.chunked;
 }
 
-// nginx-internal: what has been read of a body is counted in content_length_n by ngx_http_request_body.c if
-// it comes in chunks, and in `received` over HTTP/2 and 3. A chunked body that nginx throws away has a
-// request_body, too; only one that is read has `last_saved`.
+// nginx-internal: content_length_n is counted down when nginx throws a body away
+// (ngx_http_discard_request_body), so that nothing else is left of it.
+bool isBodyToCome(const ngx_http_request_t& r) noexcept {
+    bool isThrownAway = r.headers_in.content_length_n == 0 && announcedLength(r) > 0;
+    return &r == r.main && r.request_body == nullptr && !r.discard_body && !isThrownAway;
+}
+
+// nginx-internal: only of a body that is read is `last_saved` set, be it chunked, framed or empty; over
+// HTTP/2 one that nginx has begun to throw away looks like one that ends at once
+// (ngx_http_v2_read_request_body).
+bool isBodyWhole(const ngx_http_request_t& r) noexcept {
+    const ngx_http_request_body_t* body = r.request_body;
+    return !hasBody(r) || body != r.main->request_body || (body != nullptr && body->last_saved);
+}
+
+// nginx-internal: what has been read of a body without a length is counted in content_length_n by
+// ngx_http_request_body.c if it comes in chunks, and in `received` over HTTP/2 and 3. A chunked body that
+// nginx throws away has a request_body, too.
 bool isBodyKept(const ngx_http_request_t& r) noexcept {
-    if (!hasBody(r)) {
-        return true;
-    }
     const ngx_http_request_t& main = *r.main;
     const ngx_http_request_body_t* body = r.request_body;
-    if (body == nullptr || body != main.request_body) {
-        return body != nullptr && body->bufs != nullptr; // a subrequest that has been given a body of its own
+    if (body != main.request_body) { // a subrequest that has been given a body of its own
+        return !hasBody(r) || (body != nullptr && body->bufs != nullptr);
     }
-    bool isFramed = main.http_version > NGX_HTTP_VERSION_11;
-    off_t length = isFramed ? body->received : main.headers_in.content_length_n;
-    return body->last_saved && body->rest == 0 && !main.reading_body && sizeOf(body->bufs) == length;
+    off_t length = announcedLength(main);
+    if (length <= 0 && !hasBody(main)) {
+        return true;
+    }
+    if (body == nullptr || !isBodyWhole(main) || body->rest != 0 || main.reading_body) {
+        return false;
+    }
+    if (length < 0) {
+        bool isFramed = main.http_version > NGX_HTTP_VERSION_11;
+        length = isFramed ? body->received : main.headers_in.content_length_n;
+    }
+    return sizeOf(body->bufs) == length;
 }
 
 // nginx-internal: while `discard_body` is set nginx throws away the rest by itself; of a chunked body that it

@@ -9,6 +9,13 @@ namespace sse {
 // Whether the client has announced a body (a length above 0, or chunks; over HTTP/2 and 3 an open stream).
 bool hasBody(const ngx_http_request_t& r) noexcept;
 
+// Whether nobody has read the body yet, nor begun to throw it away.
+bool isBodyToCome(const ngx_http_request_t& r) noexcept;
+
+// Of a body that has been read to its end: whether that was all of it. nginx reports a body that it throws
+// away as an empty one.
+bool isBodyWhole(const ngx_http_request_t& r) noexcept;
+
 // Whether somebody has read all of the body, and all of it is still in request_body->bufs. Also true if there
 // is none. A redirect or a subrequest may come when the body has been passed on, thrown away, or not read.
 bool isBodyKept(const ngx_http_request_t& r) noexcept;

@@ -190,9 +190,8 @@ bool Publisher::checkBody() noexcept {
     if (!isForeign() && isType(*request_, "multipart/form-data")) {
         return refuseWith(NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "the body is a multipart/form-data");
     }
-    bool isOurs = request_ == request_->main && request_->request_body == nullptr && !request_->discard_body;
-    if (!isOurs && !isBodyKept(*request_)) {
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request has not been kept");
+    if (!isBodyToCome(*request_) && !isBodyKept(*request_)) {
+        return refuseNotKept();
     }
     auto most = static_cast<off_t>(config_.maxEventSize + kByteOrderMark.size());
     return isStream() || request_->headers_in.content_length_n <= most || refuseTooLarge();
@@ -394,6 +393,10 @@ bool Publisher::refuseWith(ngx_uint_t status, std::string_view reason) noexcept 
 
 bool Publisher::refuseWithoutMemory() noexcept {
     return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+}
+
+bool Publisher::refuseNotKept() noexcept {
+    return refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request has not been kept");
 }
 
 bool Publisher::refuseTooLarge() noexcept {

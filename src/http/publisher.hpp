@@ -57,6 +57,7 @@ private:
     ngx_int_t answer() noexcept;
     bool refuseWith(ngx_uint_t status, std::string_view reason) noexcept;
     bool refuseWithoutMemory() noexcept;
+    bool refuseNotKept() noexcept;
     bool refuseTooLarge() noexcept;
 
     // The head of the request; false after a refusal.

@@ -1,6 +1,7 @@
 // How a published body becomes events in the log: framing, checks, rendering, commit.
 #include <algorithm>
 
+#include "http/body.hpp"
 #include "http/crash.hpp"
 #include "http/publisher.hpp"
 #include "sse/validate.hpp"
@@ -123,7 +124,7 @@ bool Publisher::consumePiece(std::string_view piece) noexcept {
 }
 
 bool Publisher::consumeEnd() noexcept {
-    bool whole = frameEnd();
+    bool whole = isBodyWhole(*request_) ? frameEnd() : refuseNotKept();
     return commit() && whole;
 }
 
