@@ -21,6 +21,10 @@ namespace {
 // for one, and takes a hundred bytes of the zone.
 constexpr off_t kBytesForEvent = 16;
 
+// A pause is so many milliseconds longer than it must be, so that after it there is more than one event to
+// take. Nothing is lost by that.
+constexpr ngx_msec_t kBreath = 20;
+
 // "text/event-stream; charset=utf-8" is a text/event-stream.
 bool isType(const ngx_http_request_t& r, std::string_view wanted) noexcept {
     return equalTokens(mediaType(firstHeader(r, "content-type")), wanted);
@@ -270,10 +274,18 @@ void Publisher::pause() noexcept {
         return;
     }
     request_->read_event_handler = ngx_http_block_reading;
-    if (request_->connection->read->timer_set) {
-        ngx_del_timer(request_->connection->read);
+    stopClock();
+    timer_.wait(overdrawn() + kBreath);
+}
+
+// It is not the client that is late. Over HTTP/2 and 3 nginx sets the timer anew for what comes during a
+// pause.
+void Publisher::stopClock() noexcept {
+    ngx_event_t* read = request_->connection->read;
+    if (read->timer_set) {
+        ngx_del_timer(read);
     }
-    timer_.wait(overdrawn());
+    read->timedout = 0;
 }
 
 void Publisher::onAllowed(ngx_event_t* event) noexcept {
@@ -352,10 +364,10 @@ ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
     return sendRefusal();
 }
 
-// A body with a length is read on for as long as there is time, for its client counts on all of it. One
-// without can be continued elsewhere, from the next event on.
+// A body with a length, or that has come to its end, is taken for as long as there is time, for its client
+// counts on all of it. Another one can be continued elsewhere, from the next event on.
 bool Publisher::mayStopReading() const noexcept {
-    return isStream() && !hasLength() && betweenEvents();
+    return request_->reading_body && isStream() && !hasLength() && betweenEvents();
 }
 
 bool Publisher::hasLength() const noexcept {

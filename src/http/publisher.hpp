@@ -52,6 +52,7 @@ private:
     void readOn() noexcept;
     void waitForMore() noexcept;
     void pause() noexcept;
+    void stopClock() noexcept;
     void restartBodyTimeout() noexcept;
     void finish() noexcept;
     ngx_int_t answer() noexcept;
@@ -94,7 +95,8 @@ private:
     bool commit() noexcept;
     void countRepairs() noexcept;
     void pay(uint64_t events) noexcept;
-    ngx_msec_t overdrawn() noexcept;
+    ngx_msec_t overdrawn() const noexcept;
+    size_t mostBytes() const noexcept;
 
     Leaver leaver_;
     ngx_http_request_t* request_;
@@ -122,7 +124,7 @@ private:
     uint64_t countedRepairs_ = 0; // how many of all are in the status already
     uint64_t maxEvents_;          // of this request; 0: any number
     uint64_t accepted_ = 0;       // staged or committed
-    uint64_t paidUntil_ = 0;      // microseconds of nginx's clock: up to then sse_max_rate is used up
+    uint64_t paidUntil_ = 0;      // nanoseconds of nginx's clock: up to then sse_max_rate is used up
     LoopEvent timer_;             // ends a pause
 
     ngx_uint_t refusedStatus_ = 0;

@@ -14,13 +14,15 @@ namespace {
 // What is staged is committed at this size at the latest: so much the zone's lock covers at a time.
 constexpr size_t kCommitSize = 32 * 1024;
 
-// What is taken at a time of what has been read. Where sse_max_rate counts it is less, for an event may be a
-// single byte, and a piece is not to hold many more of them than a second may.
+// What is taken at a time of what has been read.
 constexpr size_t kPiece = 16 * 1024;
-constexpr size_t kLeastPiece = 64;
 
-size_t pieceSize(const LocationConfig& config) noexcept {
-    return config.maxRate == 0 ? kPiece : std::clamp<size_t>(config.maxRate, kLeastPiece, kPiece);
+// nginx's clock in nanoseconds: as finely is counted what an event takes of a second.
+constexpr uint64_t kSecond = 1000 * 1000 * 1000;
+constexpr uint64_t kMillisecond = kSecond / 1000;
+
+uint64_t clock() noexcept {
+    return uint64_t{ngx_current_msec} * kMillisecond;
 }
 
 // Stands before each staged event; its own id and its fields follow.
@@ -83,14 +85,14 @@ bool Publisher::nextPiece(Buffer& block, std::string_view& piece) noexcept {
     }
     const ngx_buf_t& buffer = *link_->buf;
     auto length = static_cast<size_t>(
-        std::min<off_t>(static_cast<off_t>(pieceSize(config_)), ngx_buf_size(link_->buf) - offset_));
+        std::min<off_t>(static_cast<off_t>(mostBytes()), ngx_buf_size(link_->buf) - offset_));
     if (ngx_buf_in_memory(link_->buf)) {
         piece = {reinterpret_cast<const char*>(buffer.pos) + offset_, length};
         offset_ += static_cast<off_t>(length);
         return true;
     }
     block.clear();
-    char* place = block.extend(kPiece);
+    char* place = block.extend(length);
     ssize_t read = place == nullptr ? NGX_ERROR
                                     : ngx_read_file(buffer.file, reinterpret_cast<u_char*>(place), length,
                                                     buffer.file_pos + offset_);
@@ -272,19 +274,28 @@ bool Publisher::stage(Event event) noexcept {
 // Counts events against sse_max_rate.
 void Publisher::pay(uint64_t events) noexcept {
     if (config_.maxRate != 0) {
-        uint64_t now = uint64_t{ngx_current_msec} * 1000;
-        paidUntil_ = std::max(paidUntil_, now) + events * 1000 * 1000 / config_.maxRate;
+        paidUntil_ = std::max(paidUntil_, clock()) + events * kSecond / config_.maxRate;
     }
 }
 
 // How long nothing more may be taken, in milliseconds, so that sse_max_rate is kept: a request may be a
 // second ahead.
-ngx_msec_t Publisher::overdrawn() noexcept {
-    constexpr uint64_t kSecond = 1000 * 1000;
-    uint64_t now = uint64_t{ngx_current_msec} * 1000;
-    return !leaving_ && paidUntil_ > now + kSecond
-               ? static_cast<ngx_msec_t>((paidUntil_ - now - kSecond) / 1000 + 1)
-               : 0;
+ngx_msec_t Publisher::overdrawn() const noexcept {
+    const uint64_t most = clock() + kSecond;
+    return !leaving_ && paidUntil_ > most ? static_cast<ngx_msec_t>((paidUntil_ - most) / kMillisecond + 1)
+                                          : 0;
+}
+
+// What may be taken at a time. No event is shorter than a byte, so there are no more of them in it than are
+// allowed.
+size_t Publisher::mostBytes() const noexcept {
+    if (config_.maxRate == 0 || leaving_ || !isStream()) {
+        return kPiece;
+    }
+    const uint64_t ahead = paidUntil_ > clock() ? paidUntil_ - clock() : 0;
+    const uint64_t allowed =
+        (kSecond - std::min(ahead, kSecond)) * std::min<uint64_t>(config_.maxRate, kSecond);
+    return std::clamp<uint64_t>(allowed / kSecond, 1, kPiece);
 }
 
 bool Publisher::commit() noexcept {
