@@ -6,6 +6,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use SSE::App;
 use SSE::Nginx;
+use SSE::Parallel;
 
 # An application that decides before it has read the body.
 my $app = SSE::App->start(
@@ -28,10 +29,14 @@ location /sub      { sse_channel \$arg_channel; }
         location /cors     { sse_publish \$arg_channel; sse_cors https://app.example; }
         location /status   { sse_status; }
         location /secret   { return 200 secret; }
+        location /last     { return 200 last; }
+        location /replay   { sse_channel ended; sse_start earliest; }
         location /early/   { proxy_request_buffering off; proxy_pass http://127.0.0.1:@{[ $app->port ]}; }
-        location /inner/sub   { internal; sse_channel none; }
-        location /inner/pub   { internal; sse_publish early; }
-        location /inner/ended { internal; sse_channel ended; }
+        location /inner/sub    { internal; sse_channel none; }
+        location /inner/pub    { internal; sse_publish early; }
+        location /inner/ended  { internal; sse_channel ended; }
+        location /inner/replay { internal; sse_channel ended; sse_start earliest; }
+        location /inner/secret { internal; return 200 secret; }
 END
 );
 # Another nginx in front, which keeps its connections to the one behind it and passes bodies on as they come.
@@ -44,7 +49,7 @@ $back->publish('/pub?channel=ended', 'x');
 $back->publish('/pub?channel=ended', '', method => 'DELETE');
 
 my $evil = "GET /secret HTTP/1.1\r\nHost: localhost\r\n\r\n";
-my $last = "GET /secret HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+my $last = "GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 sub chunk ($bytes) { return sprintf "%x\r\n%s\r\n", length $bytes, $bytes }
 
@@ -99,7 +104,15 @@ my %door = (
     'a head of a stream'  => [HEAD    => '/sub?channel=c'],
     'early: publish'      => [POST    => '/early/pub'],
     'early: an end'       => [POST    => '/early/ended'],
+    'a stream that ends'  => [GET     => '/replay'],
+    'early: a stream'     => [POST    => '/early/replay'],
 );
+
+# There is one worker, and one application, that do one thing after the other: what they have been sent before this they have
+# seen after it, and what they answer to it at once is there.
+sub settle ($server, $path = '') { $server->get($path =~ m{^/early/} ? '/early/secret' : '/secret') for 1 .. 3 }
+
+my $answered = qr{^HTTP/1\.\d [2-5].*?\r\n\r\n}ms;
 
 # Sends the request and what there is of its body. Whoever is not told that the connection ends completes the body and sends one
 # more request, which is the only other one that may be answered.
@@ -113,13 +126,14 @@ sub exchange ($server, $version, $door, $body) {
     my ($first, @later) = @$parts;
     $client->write($head . ($first // ''));
     for my $part (@later) {
-        $server->get('/secret') for 1 .. 2; # there is one worker: what it has been sent before it has seen by now
+        settle($server, $path);
         $client->write($part);
     }
-    if (defined $rest && !read_until($client, qr{^HTTP/1\.\d [2-5].*?\r\n\r\n}ms, length $rest ? 0.3 : 30)) {
+    settle($server, $path);
+    if (defined $rest && !read_until($client, $answered, 0)) { # who is not answered now wants to have all of the body
         $client->write($rest);
         $rest = '';
-        read_until($client, qr{^HTTP/1\.\d [2-5].*?\r\n\r\n}ms);
+        read_until($client, $answered);
     }
     if (defined $rest && keeps($client->{in}, $version)) {
         $client->write($rest . $last);
@@ -135,7 +149,7 @@ sub read_until ($client, $pattern, $seconds = 30) {
     my $deadline = time + $seconds;
     while (!defined $pattern || $client->{in} !~ $pattern) {
         my $left = $deadline - time;
-        return 0 if $left <= 0 || !IO::Select->new($client->{socket})->can_read($left);
+        return 0 unless IO::Select->new($client->{socket})->can_read($left > 0 ? $left : 0);
         my $count = $client->{socket}->sysread($client->{in}, 65536, length $client->{in});
         return !defined $pattern if defined $count ? !$count : $!{ECONNRESET};
     }
@@ -149,23 +163,32 @@ sub keeps ($text, $version) {
 
 sub answers ($text) { return grep { $_ >= 200 } $text =~ m{^HTTP/1\.\d (\d+)}mg }
 
-my $only = $ENV{DOOR};
-for my $version (qw(1.1 1.0)) {
-    for my $name (sort keys %door) {
-        next if $only && $name !~ $only;
-        subtest "$name, HTTP/$version" => sub {
-            for my $kind (sort keys %body) {
-                my $body = $body{$kind};
-                next if $version eq '1.0' && $body->[0] =~ /chunked|Expect/; # nginx refuses both by itself
-                my $got     = exchange($back, $version, $door{$name}, $body);
-                my @answers = answers($got->{text});
-                my $secrets = () = $got->{text} =~ /^secret/mg;
-                is $secrets, $got->{asked}, "$kind: (@answers)" or diag $got->{text};
-                is scalar(@answers), 1 + $got->{asked}, 'one answer to each request' or diag $got->{text};
-                ok $got->{ended}, 'and the connection ends';
-            }
-        };
-    }
+# nginx refuses some bodies of HTTP/1.0 by itself.
+sub bodies ($version) { return grep { $version ne '1.0' || $body{$_}[0] !~ /chunked|Expect/ } sort keys %body }
+
+# Some of these wait for seconds until nginx ends the connection: all doors at once, each with one body after the other.
+my @cases = map { my $version = $_; map { [$version, $_] } sort keys %door } qw(1.1 1.0);
+my @got = parallel(
+    sub ($case) {
+        my ($version, $name) = @$case;
+        return { map { $_ => exchange($back, $version, $door{$name}, $body{$_}) } bodies($version) };
+    },
+    @cases
+);
+for my $case (@cases) {
+    my ($version, $name) = @$case;
+    my $of = shift @got;
+    subtest "$name, HTTP/$version" => sub {
+        for my $kind (bodies($version)) {
+            my $got     = $of->{$kind};
+            my @answers = answers($got->{text});
+            my $asked   = () = $got->{text} =~ /^last/mg;
+            unlike $got->{text}, qr/^secret/m, "$kind: nothing of the body is taken for a request (@answers)";
+            is $asked, $got->{asked}, 'what follows it is, if the connection is kept' or diag $got->{text};
+            is scalar(@answers), 1 + $got->{asked}, 'one answer to each request' or diag $got->{text};
+            ok $got->{ended}, 'and the connection ends';
+        }
+    };
 }
 
 subtest 'behind an nginx that keeps its connections' => sub {
@@ -177,7 +200,7 @@ subtest 'behind an nginx that keeps its connections' => sub {
             $client->write("$method $path HTTP/1.1\r\nHost: localhost\r\n" . ($framing ? "$framing\r\n" : '') . "\r\n");
             for my $part (@$parts) {
                 $client->write($part);
-                $front->get('/secret');
+                settle($front);
             }
             for my $round (1 .. 2) {
                 my $answer = $front->get("/status?$round");
