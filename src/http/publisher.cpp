@@ -364,10 +364,10 @@ ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
     return sendRefusal();
 }
 
-// A body with a length, or that has come to its end, is taken for as long as there is time, for its client
-// counts on all of it. Another one can be continued elsewhere, from the next event on.
-bool Publisher::mayStopReading() const noexcept {
-    return request_->reading_body && isStream() && !hasLength() && betweenEvents();
+// A body with a length is read on for as long as there is time, for its client counts on all of it. One
+// without can be continued elsewhere, from the next event on, unless some of it or its end is here already.
+bool Publisher::mayStopReading() noexcept {
+    return isStream() && !hasLength() && request_->reading_body && allTaken() && betweenEvents();
 }
 
 bool Publisher::hasLength() const noexcept {

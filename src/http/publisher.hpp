@@ -73,12 +73,13 @@ private:
     bool isForeign() const noexcept { return request_ != request_->main || request_->internal; }
     bool isStream() const noexcept { return framing_ != Framing::Event; }
     bool hasLength() const noexcept;
-    bool mayStopReading() const noexcept;
+    bool mayStopReading() noexcept;
     bool holdMemory() noexcept;
 
     // Framing; false after a refusal.
     enum class Progress { Done, Paused, Refused };
     Progress consume() noexcept;
+    bool allTaken() noexcept;
     bool nextPiece(Buffer& block, std::string_view& piece) noexcept;
     bool consumePiece(std::string_view piece) noexcept;
     bool consumeEnd() noexcept;

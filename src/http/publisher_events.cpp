@@ -62,7 +62,7 @@ Publisher::Progress Publisher::consume() noexcept {
         if (!commit() || !taken) {
             return Progress::Refused;
         }
-        if (overdrawn() != 0) {
+        if (overdrawn() != 0 && (request_->reading_body || !allTaken())) {
             return Progress::Paused;
         }
     }
@@ -74,13 +74,18 @@ Publisher::Progress Publisher::consume() noexcept {
     return Progress::Done;
 }
 
-// What comes next of what has been read; empty if it cannot be read from its file. false: that was all.
-bool Publisher::nextPiece(Buffer& block, std::string_view& piece) noexcept {
+// Whether nothing is left of what has been read.
+bool Publisher::allTaken() noexcept {
     while (link_ != nullptr && offset_ >= ngx_buf_size(link_->buf)) {
         link_ = link_->next;
         offset_ = 0;
     }
-    if (link_ == nullptr) {
+    return link_ == nullptr;
+}
+
+// What comes next of what has been read; empty if it cannot be read from its file. false: that was all.
+bool Publisher::nextPiece(Buffer& block, std::string_view& piece) noexcept {
+    if (allTaken()) {
         return false;
     }
     const ngx_buf_t& buffer = *link_->buf;

@@ -1,12 +1,15 @@
 package SSE::Client::Window;
 
-# HTTP/2 by hand, for a subscriber whose window is as small as it likes: the server may send only what it is granted.
-# The answer has no head here, but body, events and end are as in every SSE::Client. It does not mind a GOAWAY. Beside the
-# stream there may be a download, of which only {downloaded} (bytes) and {whole} are known.
+# HTTP/2 by hand, for a subscriber whose window is as small as it likes: the server may send only what it is granted; and for
+# a request whose body comes in frames as one likes.
+# Of the head of the answer there is the status only, but body, events and end are as in every SSE::Client. It does not mind a
+# GOAWAY. Beside the stream there may be a download, of which only {downloaded} (bytes) and {whole} are known.
 #
 #   my $client = SSE::Client::Window->new(port => n, tls => 0|1, window => 1)->subscribe('/sub?channel=a');
 #   $client->grant(1);
 #   $client->download('/big');
+#   my $publisher = SSE::Client::Window->new(port => n)->request(POST => '/pub', 'content-length' => 4);
+#   $publisher->feed('ab')->feed('cd')->end;
 
 use v5.36;
 use parent 'SSE::Client';
@@ -24,19 +27,47 @@ sub frame ($self, $type, $flags, $stream, $payload) {
     $self->{carrier}->write(pack 'CnCCN a*', $length >> 16, $length & 0xffff, $type{$type}, $flags, $stream, $payload);
 }
 
-# The header fields are literals, or in the static table of HPACK.
 sub subscribe ($self, $path) {
-    $self->begin(method => 'GET');
+    $self->start('GET');
     $self->{status} = 200;
-    $self->{headers} = { 'content-type' => 'text/event-stream' };
-    $self->{carrier}->write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    $self->frame('SETTINGS', 0, 0, pack 'nN', 4, $self->{window});
     return $self->get(1, $path);
 }
 
+sub start ($self, $method) {
+    $self->begin(method => $method);
+    $self->{headers} = { 'content-type' => 'text/event-stream' };
+    $self->{carrier}->write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    $self->frame('SETTINGS', 0, 0, pack 'nN', 4, $self->{window});
+}
+
+# The header fields are literals, or in the static table of HPACK.
+sub fields ($self, $method, $path, @more) {
+    my $fields = pack 'CC/a* C CC/a* CC/a*', 0x02, $method, $self->{tls} ? 0x87 : 0x86, 0x04, $path, 0x01, 'localhost';
+    while (my ($name, $value) = splice @more, 0, 2) {
+        $fields .= pack 'CC/a*C/a*', 0, $name, $value;
+    }
+    return $fields;
+}
+
 sub get ($self, $stream, $path) {
-    my $fields = pack 'CC CC/a* CC/a*', 0x82, $self->{tls} ? 0x87 : 0x86, 0x04, $path, 0x01, 'localhost';
-    $self->frame('HEADERS', 5, $stream, $fields); # END_STREAM, END_HEADERS
+    $self->frame('HEADERS', 5, $stream, $self->fields(GET => $path)); # END_STREAM, END_HEADERS
+    return $self;
+}
+
+# A request whose body follows by feed and end, no more of it than the server takes without more ado: 64k.
+sub request ($self, $method, $path, @headers) {
+    $self->start($method);
+    $self->frame('HEADERS', 4, 1, $self->fields($method, $path, @headers)); # END_HEADERS
+    return $self;
+}
+
+sub feed ($self, $bytes) {
+    $self->frame('DATA', 0, 1, $_) for unpack '(a16384)*', $bytes;
+    return $self;
+}
+
+sub end ($self) {
+    $self->frame('DATA', 1, 1, ''); # END_STREAM
     return $self;
 }
 
@@ -82,7 +113,15 @@ sub take ($self, $type, $flags, $stream, $payload) {
     elsif ($type == $type{PING} && !($flags & 1))     { $self->frame('PING', 1, 0, $payload) }
     $self->{ended} ||= 'abort' if $type == $type{RST_STREAM} || $type == $type{GOAWAY} && substr($payload, 4, 4) ne "\0\0\0\0";
     return if $stream != 1;
+    $self->{status} //= status_of($payload) if $type == $type{HEADERS};
     $self->{ended} ||= 'clean' if ($type == $type{DATA} || $type == $type{HEADERS}) && $flags & 1;
+}
+
+# The status is the first field: in the static table, or a literal; the size of the dynamic table may be told before.
+sub status_of ($fields) {
+    state $table = { 0x88 => 200, 0x89 => 204, 0x8c => 400, 0x8d => 404, 0x8e => 500 };
+    $fields =~ s/\A[\x20-\x3f]//;
+    return $table->{ ord $fields } // ($fields =~ /\A[\x08\x48]\x03(\d{3})/ ? $1 : die 'no status in the first field');
 }
 
 sub decode ($self) { return substr $self->{in}, 0, length $self->{in}, '' }
