@@ -27,10 +27,10 @@ sub nghttp ($name, $count, $publish, @option) {
     my $got = eval {
         wait_until(sub { $server->get("/pub?channel=$name")->json->{subscribers} == $count }, "$count streams");
         $publish->();
-        my @old = $server->reload;
+        # A client whose window hardly opens takes its time on a busy machine: whoever leaves would cut it off, an end does not.
+        $server->publish("/pub?channel=$name", '', method => 'DELETE');
         wait_until(sub { waitpid($pid, POSIX::WNOHANG()) == $pid }, 'the client to end');
         undef $pid;
-        $server->wait_gone(@old);
         1;
     };
     my $error = $@;
