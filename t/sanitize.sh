@@ -71,7 +71,8 @@ sanitized_options() {
     # The object has the settings of the sanitizers, for a nginx that upgrades itself starts without an environment.
     say "--with-ld-opt=-fPIC -fsanitize=address,undefined $sanitized/settings.o"
     say "--with-debug"
-    say "--with-poll_module" # which no distribution has, and t/poll.t needs
+    say "--with-poll_module" # which no distribution has, and t/poll.t and t/body_on_stream.t need
+    say "--with-select_module"
 }
 
 build_sanitized_nginx() { # SOURCE OPTION...

@@ -18,6 +18,12 @@ off_t announcedLength(const ngx_http_request_t& r) noexcept {
     return header == nullptr ? NGX_ERROR : ngx_atoof(header->value.data, header->value.len);
 }
 
+// The connection ends with the answer to this request.
+void makeLast(ngx_http_request_t& r) noexcept {
+    r.main->keepalive = 0;
+    r.main->lingering_close = 1;
+}
+
 } // namespace
 
 // nginx marks a body without a length as chunked over HTTP/2 and 3, too (ngx_http_v2_run_request).
@@ -93,9 +99,10 @@ void takeOverReading(ngx_http_request_t* r) noexcept {
     closeIfUnread(r);
 }
 
-bool throwAway(ngx_connection_t* c) noexcept {
+bool throwAway(ngx_http_request_t* r) noexcept {
     constexpr int kBlocks = 16;
     u_char block[4096];
+    ngx_connection_t* c = r->connection;
     for (int i = 0; i < kBlocks; ++i) {
         ssize_t length = c->recv(c, block, sizeof(block));
         if (length == NGX_AGAIN) {
@@ -104,6 +111,7 @@ bool throwAway(ngx_connection_t* c) noexcept {
         if (length <= 0) {
             return false;
         }
+        makeLast(*r);
     }
     ngx_post_event(c->read, &ngx_posted_next_events);
     return true;
@@ -111,8 +119,7 @@ bool throwAway(ngx_connection_t* c) noexcept {
 
 void closeIfUnread(ngx_http_request_t* r) noexcept {
     if (isBodyUnread(*r)) {
-        r->main->keepalive = 0;
-        r->main->lingering_close = 1;
+        makeLast(*r);
     }
 }
 

@@ -28,9 +28,9 @@ bool isBodyUnread(const ngx_http_request_t& r) noexcept;
 // place of nginx. The connection ends with the stream then.
 void takeOverReading(ngx_http_request_t* r) noexcept;
 
-// Reads what has come on a connection and throws it away, some of it at a time. false: the connection is
-// gone.
-bool throwAway(ngx_connection_t* c) noexcept;
+// Reads what has come on the connection of a request of HTTP/1 and throws it away, some of it at a time:
+// after that the connection carries no other request. false: the connection is gone.
+bool throwAway(ngx_http_request_t* r) noexcept;
 
 // To be called before the header of an answer is sent. After a body that is not read to its end the
 // connection carries no other request (RFC 9112, sections 9.3 and 11.2): what follows could be taken for one.

@@ -233,7 +233,9 @@ void Subscriber::onLeave(Leaver& leaver, bool force) noexcept {
 }
 
 // The client has said something, or is gone. What the kernel has given up it closes with that error. (nginx
-// would ask for it once more, and not be told.)
+// would ask for it once more, and not be told.) Over HTTP/1 what has come is read, for only at its end the
+// end of the client can be seen: ngx_http_test_reading() sees it past the rest of a body or another request
+// with epoll alone.
 void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     int error = 0;
     socklen_t size = sizeof(error);
@@ -244,9 +246,9 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
         request->connection->read->error = 1;
         ngx_log_error(NGX_LOG_INFO, request->connection->log, error, "sse: the connection is gone");
     }
-    if (!isBodyUnread(*request)) {
+    if (request->http_version > NGX_HTTP_VERSION_11) {
         ngx_http_test_reading(request);
-    } else if (error != 0 || !throwAway(request->connection)) {
+    } else if (error != 0 || !throwAway(request)) {
         request->connection->error = 1;
         ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST);
     }

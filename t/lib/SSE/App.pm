@@ -39,9 +39,10 @@ sub serve ($client, $answer, $reads) {
         $head .= "$name: $value\r\n";
     }
     print $client "$head\r\n", $content // '';
-    if (!$reads) { # to close before all has come would reset the connection, and could take the answer with it
+    if (!$reads) { # to close with something unread is to reset, and the answer could be lost
+        $client->flush;
         shutdown $client, 1;
-        1 while read $client, my $rest, 65536;
+        1 while sysread $client, my $rest, 65536;
     }
     close $client;
 }
