@@ -85,7 +85,7 @@ my %door = (
     'no more than 100'    => [POST    => '/small?channel=c'],
     'no event above 10'   => [POST    => '/tiny?channel=c'],
     'no channel'          => [POST    => '/pub'],
-    'a bad channel'       => [POST    => "/pub?channel=\x7f"],
+    'a bad channel'       => [POST    => '/pub?channel=' . 'x' x 300],
     'a bad type'          => [POST    => '/pub?channel=c&event=%0a'],
     'a bad retry'         => [POST    => '/lines?channel=c&retry=x'],
     'a compressed body'   => [POST    => '/pub?channel=c', 'Content-Encoding: gzip'],
@@ -187,6 +187,7 @@ for my $case (@cases) {
             is $asked, $got->{asked}, 'what follows it is, if the connection is kept' or diag $got->{text};
             is scalar(@answers), 1 + $got->{asked}, 'one answer to each request' or diag $got->{text};
             ok $got->{ended}, 'and the connection ends';
+            is $got->{asked}, 1, 'not before it has to' if $kind =~ /^(?:no|a whole) body|^whole/ && $name !~ /stream that|early/;
         }
     };
 }
