@@ -79,7 +79,6 @@ my @refused = (
     [403, DELETE => '/pub?channel=a', headers => ['Sec-Fetch-Site' => 'cross-site']],
     [404, DELETE => '/pub?channel=none'],
     [413, POST   => '/tiny?channel=a'],
-    [413, POST   => '/few?channel=a'],
     [413, POST   => '/small?channel=a'],
     [415, POST   => '/pub?channel=a', headers => ['Content-Encoding' => 'gzip']],
     [415, POST   => '/pub?channel=a', type => 'multipart/form-data'],
@@ -108,6 +107,7 @@ for my $via (qw(h1 tls h2c)) {
     }
 }
 
+# Then part of the body has been used up, and nothing else can be made of the request.
 subtest 'a body in which the fault is found' => sub {
     my %fault = (
         '/pub?channel=f'    => [400, "\xff"],
@@ -118,14 +118,15 @@ subtest 'a body in which the fault is found' => sub {
     for my $path (sort keys %fault) {
         for my $rest (0, 200_000) {
             my ($status, $text) = @{ $fault{$path} };
-            my $body = $text . 'x' x $rest;
-            my $answer = $server->publish($path, $body);
-            is $answer->body, "page $status", "$path, and $rest bytes";
+            my $answer = $server->publish($path, $text . 'x' x $rest);
+            is $answer->status, $status, "$path, and $rest bytes: the module answers";
+            like $answer->json->{error}, qr/./, 'and says why';
         }
     }
     my $client = $server->stream('/memory?channel=f');
     $client->feed('x' x 3000);
-    is $client->finish->body, 'page 429', 'too much memory';
+    is $client->finish->status, 429, 'too much memory';
+    is $client->header('Connection'), 'close', 'and the connection ends';
 };
 
 # The answer, and another request behind the body: it is answered alone, or the connection has been closed.
@@ -232,7 +233,8 @@ subtest 'a body that is cut when nginx leaves' => sub {
     my @old = $server->reload;
     $server->wait_gone(@old);
     $client->finish;
-    is $client->body, 'page 503', 'its page answers a body that has been cut';
+    is $client->status, 503, 'the module answers a body that has been cut';
+    is $client->json->{events}, 0, 'with the number';
     is $client->header('Connection'), 'close', 'and the connection ends';
 };
 
