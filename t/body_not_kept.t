@@ -129,6 +129,11 @@ for my $via (qw(h1 tls h2c)) {
                         next;
                     }
                     is scalar @heard, 0, "$size bytes by $sending: nothing is published";
+                    # Where the first location has published a part, it is that which is told.
+                    if ($path eq '/small-lines' && $answer->{wire} =~ /"events":[1-9]/) {
+                        is $answer->{status}, 413, 'answered, with the number';
+                        next;
+                    }
                     is $answer->{status}, $status, 'answered' or diag $answer->{wire};
                     like $answer->{wire}, qr/has not been kept/, 'and told why' if $status == 400;
                 }

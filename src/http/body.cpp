@@ -117,6 +117,25 @@ bool throwAway(ngx_http_request_t* r) noexcept {
     return true;
 }
 
+// nginx-internal: what an upstream is promised follows from content_length_n (ngx_http_proxy_module.c), and
+// more of it is read while `reading_body` is set (ngx_http_upstream.c). Without `last_saved` the body is not
+// whole.
+void forgetBody(ngx_http_request_t* r) noexcept {
+    closeIfUnread(r);
+    r->request_body->bufs = nullptr;
+    r->request_body->last_saved = 0;
+    r->headers_in.content_length_n = 0;
+    r->reading_body = 0;
+    if (r->connection->read->timer_set) {
+        ngx_del_timer(r->connection->read);
+    }
+#if (NGX_HTTP_V2)
+    if (r->stream != nullptr) {
+        r->stream->skip_data = 1;
+    }
+#endif
+}
+
 void closeIfUnread(ngx_http_request_t* r) noexcept {
     if (isBodyUnread(*r)) {
         makeLast(*r);

@@ -31,20 +31,23 @@ void logRefusal(const ngx_http_request_t* r, ngx_uint_t status, std::string_view
 }
 
 // nginx-internal: as ngx_http_special_response_handler() decides. For a request that has timed out it does
-// not ask, but closes the connection. A body that has been read in part goes nowhere else: an upstream would
-// be promised all of it, and would take the next request on its connection for the rest.
+// not ask, but closes the connection.
 bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
     if (r->error_page || core->error_pages == nullptr || r->uri_changes == 0 ||
-        status == NGX_HTTP_REQUEST_TIME_OUT || (r->main->request_body != nullptr && !isBodyKept(*r))) {
+        status == NGX_HTTP_REQUEST_TIME_OUT) {
         return false;
     }
     std::span<ngx_http_err_page_t> pages(static_cast<ngx_http_err_page_t*>(core->error_pages->elts),
                                          core->error_pages->nelts);
-    return std::any_of(pages.begin(), pages.end(), [status](const ngx_http_err_page_t& page) {
+    bool isFound = std::any_of(pages.begin(), pages.end(), [status](const ngx_http_err_page_t& page) {
         return page.status == static_cast<ngx_int_t>(status);
     });
+    if (isFound && r == r->main && r->request_body != nullptr && !isBodyKept(*r)) {
+        forgetBody(r);
+    }
+    return isFound;
 }
 
 ngx_int_t refuse(ngx_http_request_t* r, ngx_uint_t status, std::string_view reason,
