@@ -1,14 +1,14 @@
 // The module: its directives and its life. Reads like a table of contents; everything else is elsewhere.
 #include <cstddef>
 
-#include "audit.hpp"
-#include "config.hpp"
-#include "directives.hpp"
-#include "http/context.hpp"
+#include "conf/audit.hpp"
+#include "conf/config.hpp"
+#include "conf/directives.hpp"
 #include "http/cors.hpp"
 #include "http/header_filter.hpp"
+#include "http/request_context.hpp"
 #include "ngx.hpp"
-#include "worker/registry.hpp"
+#include "roster/registry.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {

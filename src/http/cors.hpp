@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "config.hpp"
+#include "conf/config.hpp"
 #include "ngx.hpp"
 
 namespace sse {

@@ -1,6 +1,6 @@
 #include "http/header_filter.hpp"
 
-#include "config.hpp"
+#include "conf/config.hpp"
 #include "http/body.hpp"
 #include "http/cors.hpp"
 #include "http/header_list.hpp"

@@ -3,9 +3,9 @@
 #include <initializer_list>
 
 #include "log/fault.hpp"
+#include "log/layout.hpp"
 #include "log/log.hpp"
 #include "log/ring.hpp"
-#include "log/zone.hpp"
 
 namespace sse {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "log/fault.hpp"
+#include "log/layout.hpp"
 #include "log/ring.hpp"
-#include "log/zone.hpp"
 
 namespace sse {
 

@@ -6,8 +6,8 @@
 #include <new>
 
 #include "log/fault.hpp"
+#include "log/layout.hpp"
 #include "log/ring.hpp"
-#include "log/zone.hpp"
 
 namespace sse {
 

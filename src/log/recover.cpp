@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "log/fault.hpp"
+#include "log/layout.hpp"
 #include "log/log.hpp"
 #include "log/ring.hpp"
-#include "log/zone.hpp"
 
 namespace sse {
 

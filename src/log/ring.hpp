@@ -9,8 +9,8 @@
 #include <bit>
 #include <cstring>
 
+#include "log/layout.hpp"
 #include "log/record.hpp"
-#include "log/zone.hpp"
 
 namespace sse {
 

@@ -1,7 +1,7 @@
 // Taking over from a log of another size, or of another copy of the module.
+#include "log/layout.hpp"
 #include "log/log.hpp"
 #include "log/ring.hpp"
-#include "log/zone.hpp"
 
 namespace sse {
 

@@ -3,7 +3,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include "http/stream.hpp"
+#include "output/stream.hpp"
 
 namespace sse {
 

@@ -1,13 +1,13 @@
 // The worker: what one nginx worker process has of the module.
 #pragma once
 
-#include "config.hpp"
-#include "worker/heartbeat.hpp"
+#include "conf/config.hpp"
+#include "fanout/tail.hpp"
+#include "roster/registry.hpp"
+#include "subscribe/heartbeat.hpp"
 #include "worker/leaver.hpp"
 #include "worker/lingering.hpp"
 #include "worker/loop_event.hpp"
-#include "worker/registry.hpp"
-#include "worker/tail.hpp"
 
 namespace sse {
 

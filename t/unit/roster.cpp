@@ -8,7 +8,7 @@
 
 #include "cmocka.hpp"
 #include "log/fault.hpp"
-#include "worker/roster.hpp"
+#include "roster/roster.hpp"
 
 using namespace sse;
 

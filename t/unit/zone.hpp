@@ -10,7 +10,7 @@
 #include "log/log.hpp"
 #include "log/replay.hpp"
 #include "log/ring.hpp"
-#include "log/zone.hpp"
+#include "log/layout.hpp"
 
 namespace sse {
 

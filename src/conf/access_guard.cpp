@@ -1,0 +1,130 @@
+#include "conf/access_guard.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include "conf/neighbours.hpp"
+
+namespace sse {
+
+namespace {
+
+// nginx-internal: http/modules/ngx_http_access_module.c, the same in 1.22.1 and 1.31-dev.
+struct AccessRule {
+    in_addr_t mask;
+    in_addr_t address;
+    ngx_uint_t deny;
+};
+
+struct AccessRule6 {
+    in6_addr address;
+    in6_addr mask;
+    ngx_uint_t deny;
+};
+
+// Rules for "unix:" follow. They do not matter here: who comes through a socket of this machine is not
+// anybody.
+struct AccessConfig {
+    ngx_array_t* rules;
+#if (NGX_HAVE_INET6)
+    ngx_array_t* rules6;
+#endif
+};
+
+// nginx-internal: http/modules/ngx_http_auth_basic_module.c, the same in 1.22.1 and 1.31-dev.
+struct AuthBasicConfig {
+    ngx_http_complex_value_t* realm;
+    ngx_http_complex_value_t* userFile;
+};
+
+// nginx-internal: http/modules/ngx_http_auth_request_module.c, the same in 1.22.1 and 1.31-dev.
+struct AuthRequestConfig {
+    ngx_str_t uri;
+};
+
+// nginx-internal: ngx_http_auth_jwt_module has no public source. Assumed is no more than that its first word
+// is zero until "auth_jwt" sets it.
+struct AuthJwtConfig {
+    uintptr_t realm;
+};
+
+// What the access module answers to an address that no rule names.
+enum class Verdict { Undecided, Allowed, Denied };
+
+bool matchesAll(in_addr_t mask) noexcept {
+    return mask == 0;
+}
+
+bool matchesAll(const in6_addr& mask) noexcept {
+    return std::ranges::all_of(mask.s6_addr, [](uint8_t byte) { return byte == 0; });
+}
+
+// The first rule that matches decides.
+template <typename Rule>
+Verdict judge(const ngx_array_t* rules) noexcept {
+    if (rules == nullptr) {
+        return Verdict::Undecided;
+    }
+    std::span<const Rule> list(static_cast<const Rule*>(rules->elts), rules->nelts);
+    auto last = std::ranges::find_if(list, [](const Rule& rule) { return matchesAll(rule.mask); });
+    if (last == list.end()) {
+        return Verdict::Undecided;
+    }
+    return last->deny ? Verdict::Denied : Verdict::Allowed;
+}
+
+bool asksForCredentials(const ngx_cycle_t& cycle, void* const* configs) noexcept {
+    auto* basic =
+        static_cast<const AuthBasicConfig*>(neighbourConfig(cycle, configs, "ngx_http_auth_basic_module"));
+    if (basic != nullptr && basic->realm != nullptr && basic->userFile != nullptr &&
+        view(basic->realm->value) != "off") {
+        return true;
+    }
+    auto* request = static_cast<const AuthRequestConfig*>(
+        neighbourConfig(cycle, configs, "ngx_http_auth_request_module"));
+    if (request != nullptr && request->uri.len != 0) {
+        return true;
+    }
+    auto* jwt =
+        static_cast<const AuthJwtConfig*>(neighbourConfig(cycle, configs, "ngx_http_auth_jwt_module"));
+    return jwt != nullptr && jwt->realm != 0 && jwt->realm != static_cast<uintptr_t>(NGX_CONF_UNSET);
+}
+
+// nginx-internal: ngx_http_core_access_phase() in http/ngx_http_core_module.c, to the same effect in 1.22.1
+// and 1.31-dev. With "satisfy any" the first module that allows ends the phase, and one that is undecided
+// leaves it to the others; with "satisfy all" none of them can open what another one closes.
+bool isOpen(const ngx_cycle_t& cycle, void* const* configs) noexcept {
+    auto* core = static_cast<const ngx_http_core_loc_conf_t*>(configs[ngx_http_core_module.ctx_index]);
+    bool asks = asksForCredentials(cycle, configs);
+    auto opens = [any = core->satisfy == NGX_HTTP_SATISFY_ANY, asks](Verdict verdict) {
+        return any && verdict == Verdict::Allowed ? true : verdict != Verdict::Denied && !asks;
+    };
+    auto* access =
+        static_cast<const AccessConfig*>(neighbourConfig(cycle, configs, "ngx_http_access_module"));
+    if (access == nullptr) {
+        return opens(Verdict::Undecided);
+    }
+    // Both families matter, whatever the server listens on: "realip" takes an address of any family from a
+    // header, and a listener is soon added.
+#if (NGX_HAVE_INET6)
+    if (opens(judge<AccessRule6>(access->rules6))) {
+        return true;
+    }
+#endif
+    return opens(judge<AccessRule>(access->rules));
+}
+
+} // namespace
+
+ngx_uint_t openMethods(const ngx_cycle_t& cycle, const ngx_http_core_loc_conf_t& location,
+                       ngx_uint_t methods) noexcept {
+    if (location.internal || location.named) {
+        return 0;
+    }
+    ngx_uint_t own = methods & ~static_cast<ngx_uint_t>(location.limit_except);
+    ngx_uint_t excepted = methods & location.limit_except;
+    ngx_uint_t open = own != 0 && isOpen(cycle, location.loc_conf) ? own : 0;
+    return excepted != 0 && isOpen(cycle, location.limit_except_loc_conf) ? open | excepted : open;
+}
+
+} // namespace sse

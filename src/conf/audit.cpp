@@ -1,0 +1,101 @@
+#include "conf/audit.hpp"
+
+#include <span>
+
+#include "conf/access_guard.hpp"
+#include "conf/config.hpp"
+#include "conf/ssi_guard.hpp"
+
+namespace sse {
+
+namespace {
+
+struct Method {
+    ngx_uint_t bit;
+    std::string_view name;
+};
+
+constexpr Method kPublishing[] = {
+    {NGX_HTTP_POST, "POST"}, {NGX_HTTP_PUT, "PUT"}, {NGX_HTTP_DELETE, "DELETE"}};
+constexpr Method kReading[] = {{NGX_HTTP_GET, "GET"}, {NGX_HTTP_HEAD, "HEAD"}};
+
+struct Deed {
+    const char* text;
+    std::span<const Method> methods;
+};
+
+constexpr Deed kPublish{"publish to", kPublishing};
+constexpr Deed kReadStatus{"read the status at", kReading};
+
+ngx_uint_t bits(std::span<const Method> methods) noexcept {
+    ngx_uint_t all = 0;
+    for (const Method& method : methods) {
+        all |= method.bit;
+    }
+    return all;
+}
+
+// The names of those of `methods` that are in `wanted`, as a list; the text is in `room`.
+ngx_str_t nameMethods(std::span<const Method> methods, ngx_uint_t wanted, std::span<u_char> room) noexcept {
+    u_char* end = room.data();
+    for (const Method& method : methods) {
+        if (method.bit & wanted) {
+            ngx_str_t name = ngxString(method.name);
+            end = ngx_slprintf(end, room.data() + room.size(), "%s%V", end == room.data() ? "" : ", ", &name);
+        }
+    }
+    return {static_cast<size_t>(end - room.data()), room.data()};
+}
+
+void warnIfOpen(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationConfig& config,
+                const Deed& deed) noexcept {
+    ngx_uint_t open = openMethods(*cf->cycle, *endpoint.location, bits(deed.methods));
+    if (open == 0) {
+        return;
+    }
+    u_char room[64];
+    ngx_str_t names = nameMethods(deed.methods, open, room);
+    ngx_log_error(
+        NGX_LOG_WARN, cf->log, 0,
+        "anybody can %s location \"%V\" of server \"%V\": neither \"internal\" nor an access rule that "
+        "refuses, \"auth_basic\" or \"auth_request\" guards %V in %V:%ui",
+        deed.text, &endpoint.location->name, &endpoint.server->server_name, &names, &config.file,
+        config.line);
+}
+
+// An include stalls the stream it stands in, and who may write one reads locations that are internal.
+bool refuseSsi(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationConfig& config) noexcept {
+    const char* type = config.channels != nullptr ? "text/event-stream" : "application/json";
+    if (!isSsiOn(*cf->cycle, *endpoint.location, type)) {
+        return false;
+    }
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"ssi\" is on for %s in %s \"%V\" of server \"%V\", where texts of clients would be taken "
+                  "for its commands: \"%s\" needs \"ssi off\" in %V:%ui",
+                  type, endpoint.location->noname ? "a block of location" : "location",
+                  &endpoint.location->name, &endpoint.server->server_name, endpointName(config), &config.file,
+                  config.line);
+    return true;
+}
+
+} // namespace
+
+ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept {
+    const auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+    for (const Endpoint& endpoint :
+         std::span(static_cast<Endpoint*>(main.endpoints.elts), main.endpoints.nelts)) {
+        const auto& config =
+            *static_cast<LocationConfig*>(endpoint.location->loc_conf[ngx_http_sse_module.ctx_index]);
+        if (refuseSsi(cf, endpoint, config)) {
+            return NGX_ERROR;
+        }
+        // Access to blocks is judged with their location: "if" cannot have rules of its own, and
+        // "limit_except" is asked for the methods that it takes.
+        if (!endpoint.location->noname && config.channels == nullptr) {
+            warnIfOpen(cf, endpoint, config, config.publish != nullptr ? kPublish : kReadStatus);
+        }
+    }
+    return NGX_OK;
+}
+
+} // namespace sse

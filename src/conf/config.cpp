@@ -1,0 +1,321 @@
+#include "conf/config.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include "roster/registry.hpp"
+
+namespace sse {
+
+namespace {
+
+constexpr size_t kDefaultMaxEvent = 1024 * 1024;
+constexpr ngx_uint_t kDefaultMaxChannels = 16;
+constexpr ngx_uint_t kDefaultMaxRate = 0;
+constexpr size_t kDefaultClientMemory = 64 * 1024 * 1024;
+
+ngx_http_handler_pt endpointHandler(const LocationConfig& config) noexcept {
+    return config.channels != nullptr  ? handleSubscribe
+           : config.publish != nullptr ? handlePublish
+                                       : handleStatus;
+}
+
+// Blocks of "if" and "limit_except" have a configuration of their own, and are what their location is.
+void inheritEndpoint(ngx_http_core_loc_conf_t& core, const LocationConfig& parent,
+                     LocationConfig& config) noexcept {
+    if (isEndpoint(config) || !isEndpoint(parent) || !(core.noname || core.lmt_excpt)) {
+        return;
+    }
+    config.channels = parent.channels;
+    config.publish = parent.publish;
+    config.status = parent.status;
+    config.zoneName = parent.zoneName;
+    config.separator = parent.separator;
+    config.file = parent.file;
+    config.line = parent.line;
+    if (core.lmt_excpt && core.handler == nullptr) {
+        core.handler = endpointHandler(config);
+    }
+}
+
+// sse_channel and sse_publish: finds the zone.
+const char* resolveZone(ngx_conf_t* cf, const MainConfig& main, LocationConfig& config) noexcept {
+    const char* name = endpointName(config);
+    if (main.zones.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%s\" needs an \"sse_zone\" at http level", name);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    if (config.zoneName.len == 0) {
+        if (main.zones.nelts > 1) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%s\" needs the parameter \"zone=\", since there are several \"sse_zone\"",
+                               name);
+            return static_cast<const char*>(NGX_CONF_ERROR);
+        }
+        config.zone = *static_cast<Zone**>(main.zones.elts);
+        return NGX_CONF_OK;
+    }
+    config.zone = findZone(main, view(config.zoneName));
+    if (config.zone == nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"%s\"", &config.zoneName, name);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    return NGX_CONF_OK;
+}
+
+const char* checkStatusZones(ngx_conf_t* cf, const MainConfig& main, const LocationConfig& config) noexcept {
+    auto* names = static_cast<ngx_str_t*>(config.status->elts);
+    for (ngx_uint_t i = 0; i < config.status->nelts; ++i) {
+        if (findZone(main, view(names[i])) == nullptr) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"sse_status\"", &names[i]);
+            return static_cast<const char*>(NGX_CONF_ERROR);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+// Whatever is configured, an event larger than a quarter of the ring is refused when it comes. To ask for
+// larger ones is a mistake.
+const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
+    size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
+    if (config.askedEventSize == NGX_CONF_UNSET_SIZE || config.askedEventSize == 0) {
+        config.maxEventSize = config.askedEventSize == 0 ? quarter : ngx_min(kDefaultMaxEvent, quarter);
+        return NGX_CONF_OK;
+    }
+    if (config.askedEventSize > quarter) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sse_max_event_size\" is more than a quarter of zone \"%V\", which is %uz bytes",
+                           &config.zone->name, quarter);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    config.maxEventSize = config.askedEventSize;
+    return NGX_CONF_OK;
+}
+
+// Remembers the location for the audit.
+bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* core) noexcept {
+    auto* endpoint = static_cast<Endpoint*>(ngx_array_push(&main.endpoints));
+    if (endpoint == nullptr) {
+        return false;
+    }
+    auto* server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    *endpoint = {core, static_cast<ngx_http_core_srv_conf_t*>(server)};
+    return true;
+}
+
+bool addOwnType(MainConfig& main, std::string_view type) noexcept {
+    std::span<ngx_str_t> known(static_cast<ngx_str_t*>(main.ownTypes.elts), main.ownTypes.nelts);
+    if (std::any_of(known.begin(), known.end(), [type](const ngx_str_t& one) { return view(one) == type; })) {
+        return true;
+    }
+    auto* place = static_cast<ngx_str_t*>(ngx_array_push(&main.ownTypes));
+    if (place != nullptr) {
+        *place = ngxString(type);
+    }
+    return place != nullptr;
+}
+
+const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig& config) noexcept {
+    if (config.channels->nelts > config.maxChannels) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more channels in \"sse_channel\" than \"sse_max_channels\" %ui",
+                           config.maxChannels);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    bool primes = config.prime == static_cast<ngx_uint_t>(Prime::Event);
+    bool added = (!primes || addOwnType(main, view(config.primeEvent))) &&
+                 (config.heartbeatEvent.len == 0 || addOwnType(main, view(config.heartbeatEvent)));
+    return added ? NGX_CONF_OK : static_cast<const char*>(NGX_CONF_ERROR);
+}
+
+const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+
+    int endpoints = (config.channels != nullptr) + (config.publish != nullptr) + (config.status != nullptr);
+    bool overruled = core->handler != nullptr && core->handler != endpointHandler(config);
+    if (endpoints > 1 || overruled) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"%s\" and another directive that answers requests are in the same location \"%V\"",
+            endpointName(config), &core->name);
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    if (!noteEndpoint(cf, main, core)) {
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
+    if (config.status != nullptr) {
+        return checkStatusZones(cf, main, config);
+    }
+    const char* status = resolveZone(cf, main, config);
+    if (status != NGX_CONF_OK) {
+        return status;
+    }
+    return config.publish != nullptr ? limitEventSize(cf, config) : checkChannels(cf, main, config);
+}
+
+void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t sendTimeout) noexcept {
+    if (config.start == NGX_CONF_UNSET_UINT) {
+        bool unset = parent.start == NGX_CONF_UNSET_UINT;
+        config.start = unset ? static_cast<ngx_uint_t>(Start::New) : parent.start;
+        config.startCount = parent.startCount;
+        config.startExpression = parent.startExpression;
+    }
+    ngx_conf_merge_ptr_value(config.cursors, parent.cursors, nullptr);
+    if (config.historyCount == NGX_CONF_UNSET_UINT) {
+        bool unset = parent.historyCount == NGX_CONF_UNSET_UINT;
+        config.historyCount = unset ? NGX_MAX_INT_T_VALUE : parent.historyCount;
+        config.historyAge = unset ? 0 : parent.historyAge;
+    }
+    if (config.retry == NGX_CONF_UNSET_MSEC) {
+        bool unset = parent.retry == NGX_CONF_UNSET_MSEC;
+        config.retry = unset ? 3000 : parent.retry;
+        config.retryJitter = unset ? 33 : parent.retryJitter;
+    }
+    if (config.heartbeat == NGX_CONF_UNSET_MSEC) {
+        bool unset = parent.heartbeat == NGX_CONF_UNSET_MSEC;
+        config.heartbeat = unset ? 15000 : parent.heartbeat;
+        config.heartbeatEvent = parent.heartbeatEvent;
+    }
+    if (config.prime == NGX_CONF_UNSET_UINT) {
+        bool unset = parent.prime == NGX_CONF_UNSET_UINT;
+        config.prime = unset ? static_cast<ngx_uint_t>(Prime::Event) : parent.prime;
+        config.primeEvent = unset ? ngxString("ready") : parent.primeEvent;
+    }
+    ngx_conf_merge_uint_value(config.gap, parent.gap, static_cast<ngx_uint_t>(GapMode::Event));
+    ngx_conf_merge_msec_value(config.askedSendTimeout, parent.askedSendTimeout, NGX_CONF_UNSET_MSEC);
+    bool isAsked = config.askedSendTimeout != NGX_CONF_UNSET_MSEC;
+    config.sendTimeout = isAsked ? config.askedSendTimeout : sendTimeout;
+    ngx_conf_merge_value(config.direct, parent.direct, 1);
+    ngx_conf_merge_uint_value(config.maxChannels, parent.maxChannels, kDefaultMaxChannels);
+}
+
+void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
+    ngx_conf_merge_size_value(config.askedEventSize, parent.askedEventSize, NGX_CONF_UNSET_SIZE);
+    ngx_conf_merge_uint_value(config.framing, parent.framing, static_cast<ngx_uint_t>(Framing::Auto));
+    ngx_conf_merge_ptr_value(config.eventType, parent.eventType, nullptr);
+    ngx_conf_merge_ptr_value(config.eventId, parent.eventId, nullptr);
+    ngx_conf_merge_ptr_value(config.eventRetry, parent.eventRetry, nullptr);
+    ngx_conf_merge_msec_value(config.publishTimeout, parent.publishTimeout, 3600 * 1000);
+    if (config.allowedTypes == NGX_CONF_UNSET_PTR) {
+        bool unset = parent.allowedTypes == NGX_CONF_UNSET_PTR;
+        config.allowedTypes = unset ? nullptr : parent.allowedTypes;
+        config.allowsAllTypes = unset ? 0 : parent.allowsAllTypes;
+    }
+    ngx_conf_merge_uint_value(config.invalidUtf8, parent.invalidUtf8,
+                              static_cast<ngx_uint_t>(InvalidUtf8::Auto));
+    ngx_conf_merge_uint_value(config.bodyIds, parent.bodyIds, static_cast<ngx_uint_t>(BodyIds::Keep));
+    ngx_conf_merge_uint_value(config.maxEvents, parent.maxEvents, NGX_CONF_UNSET_UINT);
+    ngx_conf_merge_uint_value(config.maxRate, parent.maxRate, kDefaultMaxRate);
+    ngx_conf_merge_size_value(config.maxClientMemory, parent.maxClientMemory, kDefaultClientMemory);
+    ngx_conf_merge_value(config.checkOrigin, parent.checkOrigin, 1);
+}
+
+} // namespace
+
+const char* endpointName(const LocationConfig& config) noexcept {
+    return config.channels != nullptr  ? "sse_channel"
+           : config.publish != nullptr ? "sse_publish"
+                                       : "sse_status";
+}
+
+Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
+    auto* zones = static_cast<Zone**>(config.zones.elts);
+    for (ngx_uint_t i = 0; i < config.zones.nelts; ++i) {
+        if (view(zones[i]->name) == name) {
+            return zones[i];
+        }
+    }
+    return nullptr;
+}
+
+void* createMainConfig(ngx_conf_t* cf) noexcept {
+    auto* config = static_cast<MainConfig*>(ngx_pcalloc(cf->pool, sizeof(MainConfig)));
+    if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK ||
+        ngx_array_init(&config->endpoints, cf->pool, 4, sizeof(Endpoint)) != NGX_OK ||
+        ngx_array_init(&config->ownTypes, cf->pool, 8, sizeof(ngx_str_t)) != NGX_OK) {
+        return nullptr;
+    }
+    // An EventSource fires the last two by itself.
+    for (std::string_view type : {"gap", "ready", "error", "open"}) {
+        if (!addOwnType(*config, type)) {
+            return nullptr;
+        }
+    }
+    config->drain = NGX_CONF_UNSET_MSEC;
+    return config;
+}
+
+char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept {
+    auto& config = *static_cast<MainConfig*>(conf);
+    ngx_conf_init_msec_value(config.drain, 5000);
+    if (config.zones.nelts != 0) {
+        config.workers = Registry::addZone(cf);
+        if (config.workers == nullptr) {
+            return static_cast<char*>(NGX_CONF_ERROR);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+void* createLocationConfig(ngx_conf_t* cf) noexcept {
+    // Zero is "not set" for all that is not mentioned.
+    auto* config = static_cast<LocationConfig*>(ngx_pcalloc(cf->pool, sizeof(LocationConfig)));
+    if (config == nullptr) {
+        return nullptr;
+    }
+    config->start = NGX_CONF_UNSET_UINT;
+    config->cursors = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    config->historyCount = NGX_CONF_UNSET_UINT;
+    config->retry = NGX_CONF_UNSET_MSEC;
+    config->heartbeat = NGX_CONF_UNSET_MSEC;
+    config->prime = NGX_CONF_UNSET_UINT;
+    config->gap = NGX_CONF_UNSET_UINT;
+    config->askedSendTimeout = NGX_CONF_UNSET_MSEC;
+    config->direct = NGX_CONF_UNSET;
+    config->maxChannels = NGX_CONF_UNSET_UINT;
+    config->askedEventSize = NGX_CONF_UNSET_SIZE;
+    config->framing = NGX_CONF_UNSET_UINT;
+    config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->eventId = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->eventRetry = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->publishTimeout = NGX_CONF_UNSET_MSEC;
+    config->allowedTypes = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    config->invalidUtf8 = NGX_CONF_UNSET_UINT;
+    config->bodyIds = NGX_CONF_UNSET_UINT;
+    config->maxEvents = NGX_CONF_UNSET_UINT;
+    config->maxRate = NGX_CONF_UNSET_UINT;
+    config->maxClientMemory = NGX_CONF_UNSET_SIZE;
+    config->checkOrigin = NGX_CONF_UNSET;
+    config->crashAt = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->origins = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    config->corsCredentials = NGX_CONF_UNSET;
+    return config;
+}
+
+char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept {
+    auto& parent = *static_cast<LocationConfig*>(parentConf);
+    auto& config = *static_cast<LocationConfig*>(conf);
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+
+    inheritEndpoint(*core, parent, config);
+    mergeSubscribing(parent, config, core->send_timeout);
+    mergePublishing(parent, config);
+    ngx_conf_merge_ptr_value(config.crashAt, parent.crashAt, nullptr);
+    if (config.origins == NGX_CONF_UNSET_PTR) {
+        config.origins = parent.origins == NGX_CONF_UNSET_PTR ? nullptr : parent.origins;
+        config.corsCredentials = parent.corsCredentials;
+    }
+    if (config.corsCredentials == NGX_CONF_UNSET) {
+        config.corsCredentials = 0;
+    }
+    if (config.corsHeaders.data == nullptr) {
+        config.corsHeaders =
+            parent.corsHeaders.data == nullptr ? ngxString(kUsualCorsHeaders) : parent.corsHeaders;
+    }
+    return isEndpoint(config) ? const_cast<char*>(checkEndpoint(cf, config)) : NGX_CONF_OK;
+}
+
+} // namespace sse

@@ -1,0 +1,523 @@
+#include "conf/directives.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include "conf/config.hpp"
+#include "log/index.hpp"
+#include "roster/registry.hpp"
+#include "sse/encode.hpp"
+#include "sse/origin.hpp"
+#include "sse/token.hpp"
+#include "sse/validate.hpp"
+
+namespace sse {
+
+namespace {
+
+char* const kError = static_cast<char*>(NGX_CONF_ERROR);
+char kDuplicate[] = "is duplicate";
+constexpr std::string_view kListSeparator = ", "; // of the values in a header
+
+// The words of the directive behind its name.
+std::span<ngx_str_t> arguments(ngx_conf_t* cf) noexcept {
+    return std::span(static_cast<ngx_str_t*>(cf->args->elts), cf->args->nelts).subspan(1);
+}
+
+char* invalid(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word) noexcept {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\" in \"%V\"", &word, &command->name);
+    return kError;
+}
+
+// The value of a word "key=value"; nullopt-like: data is NULL if the word has another key.
+ngx_str_t parameter(const ngx_str_t& word, std::string_view key) noexcept {
+    std::string_view text = view(word);
+    if (!text.starts_with(key) || text.size() == key.size() || text[key.size()] != '=') {
+        return {0, nullptr};
+    }
+    return ngxString(without(text, key.size() + 1));
+}
+
+bool compile(ngx_conf_t* cf, ngx_str_t& text, ngx_http_complex_value_t* value) noexcept {
+    ngx_http_compile_complex_value_t request{};
+    request.cf = cf;
+    request.value = &text;
+    request.complex_value = value;
+    return ngx_http_compile_complex_value(&request) == NGX_OK;
+}
+
+ngx_http_complex_value_t* compileNew(ngx_conf_t* cf, ngx_str_t& text) noexcept {
+    auto* value =
+        static_cast<ngx_http_complex_value_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t)));
+    return value != nullptr && compile(cf, text, value) ? value : nullptr;
+}
+
+bool compileInto(ngx_conf_t* cf, ngx_str_t& text, ngx_array_t* values) noexcept {
+    auto* value = static_cast<ngx_http_complex_value_t*>(ngx_array_push(values));
+    if (value == nullptr) {
+        return false;
+    }
+    *value = {};
+    return compile(cf, text, value);
+}
+
+ngx_array_t* makeArray(ngx_conf_t* cf, size_t itemSize) noexcept {
+    return ngx_array_create(cf->pool, 4, itemSize);
+}
+
+// Has the location answer by that handler; false if another directive has said before how it answers.
+bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, LocationConfig& config,
+                ngx_http_handler_pt handler) noexcept {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    if (core->handler != nullptr) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"%V\" and another directive that answers requests are in the same location \"%V\"",
+            &command->name, &core->name);
+        return false;
+    }
+    core->handler = handler;
+    config.file = cf->conf_file->file.name;
+    config.line = cf->conf_file->line;
+    return true;
+}
+
+// "33%" as a number from 0 to 100; NGX_ERROR otherwise.
+ngx_int_t parsePercent(const ngx_str_t& word) noexcept {
+    if (word.len < 2 || word.data[word.len - 1] != '%') {
+        return NGX_ERROR;
+    }
+    ngx_int_t percent = ngx_atoi(word.data, word.len - 1);
+    return percent > 100 ? NGX_ERROR : percent;
+}
+
+// The size of a zone in bytes; 0, and the reason is told, if there cannot be such a zone.
+size_t parseZoneSize(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words) noexcept {
+    ssize_t size = ngx_parse_size(&words[1]);
+    if (size == NGX_ERROR) {
+        invalid(cf, command, words[1]);
+        return 0;
+    }
+    if (static_cast<size_t>(size) < kMinZoneSize) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" in \"sse_zone\" is too small, at least %uz bytes", &words[0],
+                           kMinZoneSize);
+        return 0;
+    }
+    return static_cast<size_t>(size);
+}
+
+// The channels that a zone of this size shall have; 0, and the reason is told, if it cannot have so many.
+ngx_uint_t parseZoneChannels(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words,
+                             size_t size) noexcept {
+    ngx_uint_t channels = defaultChannels(size);
+    if (words.size() > 2) {
+        ngx_str_t count = parameter(words[2], "channels");
+        ngx_int_t number = count.data == nullptr ? NGX_ERROR : ngx_atoi(count.data, count.len);
+        if (number <= 0 || number > INT32_MAX) {
+            invalid(cf, command, words[2]);
+            return 0;
+        }
+        channels = static_cast<ngx_uint_t>(number);
+    }
+    if (expectedCapacity(size, channels) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is too small for %ui channels",
+                           &words[0], channels);
+        return 0;
+    }
+    return channels;
+}
+
+// Whether that word can be in the list of sse_cors; if not, the reason is told.
+bool checkOrigin(ngx_conf_t* cf, const ngx_str_t& word) noexcept {
+    if (view(word) == "*" || view(word) == "null") {
+        return true;
+    }
+    ngx_str_t fault = ngxString(originFault(view(word)));
+    if (fault.len != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid origin \"%V\" in \"sse_cors\": %V", &word, &fault);
+    }
+    return fault.len == 0;
+}
+
+// Whether the origins of sse_cors can stand together, and with "credentials".
+bool checkOrigins(ngx_conf_t* cf, const LocationConfig& config) noexcept {
+    std::span<ngx_str_t> origins(static_cast<ngx_str_t*>(config.origins->elts), config.origins->nelts);
+    auto has = [&origins](std::string_view text) {
+        return std::any_of(origins.begin(), origins.end(),
+                           [text](const ngx_str_t& origin) { return view(origin) == text; });
+    };
+    bool credentials = config.corsCredentials == 1;
+    if (origins.empty() || (has("*") && (origins.size() > 1 || credentials))) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"sse_cors\" takes a list of origins, or \"*\" alone and without \"credentials\"");
+        return false;
+    }
+    if (has("null") && credentials) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sse_cors\" takes \"null\" only without \"credentials\": any page in a sandbox "
+                           "has that origin");
+        return false;
+    }
+    return true;
+}
+
+} // namespace
+
+// sse_zone name size [channels=n]
+char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<MainConfig*>(conf);
+    auto words = arguments(cf);
+
+    size_t size = parseZoneSize(cf, command, words);
+    ngx_uint_t channels = size == 0 ? 0 : parseZoneChannels(cf, command, words, size);
+    if (channels == 0) {
+        return kError;
+    }
+    if (view(words[0]) == Registry::kZoneName) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is the module's own",
+                           &words[0]);
+        return kError;
+    }
+    if (findZone(config, view(words[0])) != nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is duplicate", &words[0]);
+        return kError;
+    }
+
+    auto* zone = static_cast<Zone*>(ngx_pcalloc(cf->pool, sizeof(Zone)));
+    auto** place = static_cast<Zone**>(ngx_array_push(&config.zones));
+    if (zone == nullptr || place == nullptr) {
+        return kError;
+    }
+    zone->name = words[0];
+    zone->size = size;
+    zone->channels = channels;
+    zone->shared = ngx_shared_memory_add(cf, &zone->name, zone->size, &ngx_http_sse_module);
+    if (zone->shared == nullptr) {
+        return kError;
+    }
+    if (zone->shared->data != nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is already bound", &zone->name);
+        return kError;
+    }
+    zone->shared->init = initZone;
+    zone->shared->data = zone;
+    *place = zone;
+    return NGX_CONF_OK;
+}
+
+// sse_channel expr … [zone=name] [separator=c]
+char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.channels != nullptr) {
+        return kDuplicate;
+    }
+    config.channels = makeArray(cf, sizeof(ngx_http_complex_value_t));
+    if (config.channels == nullptr) {
+        return kError;
+    }
+    for (ngx_str_t& word : arguments(cf)) {
+        if (ngx_str_t zone = parameter(word, "zone"); zone.data != nullptr) {
+            config.zoneName = zone;
+        } else if (ngx_str_t separator = parameter(word, "separator"); separator.data != nullptr) {
+            u_char mark = separator.len == 1 ? separator.data[0] : 'x';
+            if (mark <= ' ' || mark > '~' || isalnum(mark)) {
+                return invalid(cf, command, word);
+            }
+            config.separator = mark;
+        } else if (!compileInto(cf, word, config.channels)) {
+            return kError;
+        }
+    }
+    if (config.channels->nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no channel in \"sse_channel\"");
+        return kError;
+    }
+    return answerWith(cf, command, config, handleSubscribe) ? NGX_CONF_OK : kError;
+}
+
+// sse_publish expr [zone=name]
+char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.publish != nullptr) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    if (words.size() > 1) {
+        config.zoneName = parameter(words[1], "zone");
+        if (config.zoneName.data == nullptr) {
+            return invalid(cf, command, words[1]);
+        }
+    }
+    config.publish = compileNew(cf, words[0]);
+    return config.publish != nullptr && answerWith(cf, command, config, handlePublish) ? NGX_CONF_OK : kError;
+}
+
+// sse_status [zone …]
+char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.status != nullptr) {
+        return kDuplicate;
+    }
+    config.status = makeArray(cf, sizeof(ngx_str_t));
+    if (config.status == nullptr) {
+        return kError;
+    }
+    for (const ngx_str_t& word : arguments(cf)) {
+        auto* name = static_cast<ngx_str_t*>(ngx_array_push(config.status));
+        if (name == nullptr) {
+            return kError;
+        }
+        *name = word;
+    }
+    return answerWith(cf, command, config, handleStatus) ? NGX_CONF_OK : kError;
+}
+
+// sse_start new|earliest|last=N|$var
+char* setStart(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.start != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    ngx_str_t& word = arguments(cf)[0];
+    std::string_view text = view(word);
+    Start start;
+    if (text.find('$') != std::string_view::npos) {
+        start = Start::Expression;
+        config.startExpression = compileNew(cf, word);
+        if (config.startExpression == nullptr) {
+            return kError;
+        }
+    } else if (text == "new") {
+        start = Start::New;
+    } else if (text == "earliest") {
+        start = Start::Earliest;
+    } else {
+        ngx_str_t count = parameter(word, "last");
+        ngx_int_t number = count.data == nullptr ? NGX_ERROR : ngx_atoi(count.data, count.len);
+        if (number <= 0) {
+            return invalid(cf, command, word);
+        }
+        start = Start::Last;
+        config.startCount = static_cast<ngx_uint_t>(number);
+    }
+    config.start = static_cast<ngx_uint_t>(start);
+    return NGX_CONF_OK;
+}
+
+// sse_cursor expr …
+char* setCursor(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.cursors != NGX_CONF_UNSET_PTR) {
+        return kDuplicate;
+    }
+    config.cursors = makeArray(cf, sizeof(ngx_http_complex_value_t));
+    if (config.cursors == nullptr) {
+        return kError;
+    }
+    for (ngx_str_t& word : arguments(cf)) {
+        if (!compileInto(cf, word, config.cursors)) {
+            return kError;
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_history count [age]
+char* setHistory(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.historyCount != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    ngx_int_t count = ngx_atoi(words[0].data, words[0].len);
+    if (count == NGX_ERROR) {
+        return invalid(cf, command, words[0]);
+    }
+    config.historyCount = count == 0 ? NGX_MAX_INT_T_VALUE : static_cast<ngx_uint_t>(count);
+    if (words.size() > 1) {
+        config.historyAge = ngx_parse_time(&words[1], 1);
+        if (config.historyAge <= 0) {
+            return invalid(cf, command, words[1]);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_retry time [jitter%]
+char* setRetry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.retry != NGX_CONF_UNSET_MSEC) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    ngx_int_t retry = ngx_parse_time(&words[0], 0);
+    if (retry == NGX_ERROR) {
+        return invalid(cf, command, words[0]);
+    }
+    if (retry < static_cast<ngx_int_t>(kMinRetry) || retry > static_cast<ngx_int_t>(kMaxRetry)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_retry\" must be between %uDms and %uDms", kMinRetry,
+                           kMaxRetry);
+        return kError;
+    }
+    config.retry = static_cast<ngx_msec_t>(retry);
+    if (words.size() > 1) {
+        ngx_int_t jitter = parsePercent(words[1]);
+        if (jitter == NGX_ERROR) {
+            return invalid(cf, command, words[1]);
+        }
+        config.retryJitter = static_cast<ngx_uint_t>(jitter);
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_heartbeat time|off [event=name]
+char* setHeartbeat(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.heartbeat != NGX_CONF_UNSET_MSEC) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    if (view(words[0]) == "off") {
+        config.heartbeat = 0;
+        return words.size() > 1 ? invalid(cf, command, words[1]) : NGX_CONF_OK;
+    }
+    ngx_int_t interval = ngx_parse_time(&words[0], 0);
+    if (interval <= 0) {
+        return invalid(cf, command, words[0]);
+    }
+    config.heartbeat = static_cast<ngx_msec_t>(interval);
+    if (words.size() > 1) {
+        config.heartbeatEvent = parameter(words[1], "event");
+        if (!isEventType(view(config.heartbeatEvent))) {
+            return invalid(cf, command, words[1]);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_prime event=name|message|id|off
+char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.prime != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    const ngx_str_t& word = arguments(cf)[0];
+    std::string_view text = view(word);
+    Prime prime;
+    if (text == "off") {
+        prime = Prime::Off;
+    } else if (text == "id") {
+        prime = Prime::Id;
+    } else if (text == "message") {
+        prime = Prime::Message;
+    } else {
+        prime = Prime::Event;
+        config.primeEvent = parameter(word, "event");
+        if (!isEventType(view(config.primeEvent))) {
+            return invalid(cf, command, word);
+        }
+    }
+    config.prime = static_cast<ngx_uint_t>(prime);
+    return NGX_CONF_OK;
+}
+
+// sse_allow_types type …|all
+char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.allowedTypes != NGX_CONF_UNSET_PTR) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    config.allowedTypes = makeArray(cf, sizeof(ngx_str_t));
+    if (config.allowedTypes == nullptr) {
+        return kError;
+    }
+    config.allowsAllTypes = words.size() == 1 && view(words[0]) == "all" ? 1 : 0;
+    for (const ngx_str_t& word : words) {
+        if (!isEventType(view(word))) {
+            return invalid(cf, command, word);
+        }
+        auto* type = static_cast<ngx_str_t*>(ngx_array_push(config.allowedTypes));
+        if (type == nullptr) {
+            return kError;
+        }
+        *type = word;
+    }
+    return NGX_CONF_OK;
+}
+
+char* checkPositive(ngx_conf_t* cf, void*, void* value) noexcept {
+    if (*static_cast<ngx_msec_t*>(value) != 0) {
+        return NGX_CONF_OK;
+    }
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" must be greater than 0",
+                       static_cast<ngx_str_t*>(cf->args->elts));
+    return kError;
+}
+
+// sse_cors origin … [credentials]
+char* setCors(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.origins != NGX_CONF_UNSET_PTR) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    if (words.size() == 1 && view(words[0]) == "off") {
+        config.origins = nullptr;
+        return NGX_CONF_OK;
+    }
+    config.origins = makeArray(cf, sizeof(ngx_str_t));
+    if (config.origins == nullptr) {
+        return kError;
+    }
+    for (const ngx_str_t& word : words) {
+        if (view(word) == "credentials") {
+            config.corsCredentials = 1;
+            continue;
+        }
+        auto* origin =
+            static_cast<ngx_str_t*>(checkOrigin(cf, word) ? ngx_array_push(config.origins) : nullptr);
+        if (origin == nullptr) {
+            return kError;
+        }
+        *origin = word;
+    }
+    auto* main = static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+    main->cors = true;
+    return checkOrigins(cf, config) ? NGX_CONF_OK : kError;
+}
+
+// sse_cors_headers name …
+char* setCorsHeaders(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.corsHeaders.data != nullptr) {
+        return kDuplicate;
+    }
+    size_t room = kUsualCorsHeaders.size();
+    for (const ngx_str_t& word : arguments(cf)) {
+        if (!isToken(view(word))) {
+            return invalid(cf, command, word);
+        }
+        room += kListSeparator.size() + word.len;
+    }
+    auto* text = static_cast<u_char*>(ngx_pnalloc(cf->pool, room));
+    if (text == nullptr) {
+        return kError;
+    }
+    u_char* end = ngx_cpymem(text, kUsualCorsHeaders.data(), kUsualCorsHeaders.size());
+    for (const ngx_str_t& word : arguments(cf)) {
+        std::string_view list(reinterpret_cast<char*>(text), static_cast<size_t>(end - text));
+        if (!hasToken(list, view(word))) {
+            end = ngx_cpymem(end, kListSeparator.data(), kListSeparator.size());
+            ngx_strlow(end, word.data, word.len);
+            end += word.len;
+        }
+    }
+    config.corsHeaders = {static_cast<size_t>(end - text), text};
+    return NGX_CONF_OK;
+}
+
+} // namespace sse

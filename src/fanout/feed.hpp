@@ -1,0 +1,65 @@
+// Feeds: what the subscribers of a worker listen to.
+//
+// A feed is a set of channels that somebody here subscribes to; all subscribers with the same set share one.
+// Events of one feed go out in the order of the log, whatever channel they are of, so that one id is the
+// cursor for all.
+#pragma once
+
+#include "ngx.hpp"
+#include "output/batch.hpp"
+
+namespace sse {
+
+class Tail;
+class Subscriber;
+
+// A channel with subscribers on this worker.
+struct LiveChannel {
+    LiveChannel* sameEntry; // the next one with this index entry: their hashes collide
+    uint64_t hash;
+    uint32_t entry; // of the zone's index, which keeps it for as long as we listen
+    uint32_t feedCount;
+    ngx_queue_t feeds; // of FeedLink::inChannel
+    uint32_t subscribers;
+    uint32_t announced; // how many of them the index knows of
+    uint32_t census;    // in which census
+    bool ended;         // its newest record is its end, and has been looked at
+    EventId lastId;     // then: of the newest event before
+    uint8_t nameLength;
+    char name[1];
+
+    std::string_view nameView() const noexcept { return {name, nameLength}; }
+};
+
+struct FeedLink {
+    ngx_queue_t inChannel;
+    LiveChannel* channel;
+    struct Feed* feed;
+};
+
+struct Feed {
+    Tail* tail;
+    ngx_queue_t all;      // in Tail::feeds_
+    ngx_queue_t runnable; // in Tail::runnable_ while `queued`
+    bool queued;
+    bool inRound;
+    bool fresh;     // something has come that the round, if one is going on, does not hold
+    bool freshLost; // and some of it could not be collected
+    bool lost;      // in this round everybody has to read the log for himself
+    uint32_t subscribers;
+
+    ngx_queue_t ready;    // of subscribers who have been handed the current batch
+    ngx_queue_t waiting;  // of those who have not
+    BatchRef current;     // what is being handed out
+    BatchRef pending;     // what will be next
+    uint64_t pendingFrom; // offset of its first event
+    uint64_t next;        // events before this offset have been collected
+
+    uint32_t channelCount;
+    FeedLink channels[1];
+
+    // Whether each of its channels has ended.
+    bool ended() const noexcept;
+};
+
+} // namespace sse

@@ -1,0 +1,31 @@
+// Lets a test kill a worker in the middle of a change to the log: the directive sse_test_crash_at, which only
+// a build with -DSSE_FAULTS has.
+#pragma once
+
+#include "conf/config.hpp"
+#include "log/fault.hpp"
+
+namespace sse {
+
+#ifdef SSE_FAULTS
+
+// While it lives, this process kills itself at the N-th step of whatever it does to a log, where N is the
+// value of sse_test_crash_at for the request; empty or 0: it does not. With "stopN" it stops there, and goes
+// on when it is told to.
+class CrashScope {
+public:
+    explicit CrashScope(ngx_http_request_t* r) noexcept;
+    ~CrashScope();
+    CrashScope(const CrashScope&) = delete;
+    CrashScope& operator=(const CrashScope&) = delete;
+};
+
+#else
+
+struct CrashScope {
+    explicit CrashScope(ngx_http_request_t*) noexcept {}
+};
+
+#endif
+
+} // namespace sse

@@ -1,0 +1,109 @@
+#include "http/request_context.hpp"
+
+#include <new>
+
+namespace sse {
+
+namespace {
+
+enum class Variable : uintptr_t { Channel, Events, LastId, Reason, Subscribers };
+
+std::string_view reasonText(CloseReason reason) noexcept {
+    switch (reason) {
+    case CloseReason::None:
+        break;
+    case CloseReason::Client:
+        return "client";
+    case CloseReason::Drain:
+        return "drain";
+    case CloseReason::Slow:
+        return "slow";
+    case CloseReason::Gap:
+        return "gap";
+    case CloseReason::Ended:
+        return "ended";
+    case CloseReason::Error:
+        return "error";
+    }
+    return {};
+}
+
+std::string_view number(ngx_http_request_t* r, uint64_t value) noexcept {
+    auto* text = static_cast<u_char*>(ngx_pnalloc(r->pool, NGX_INT64_LEN));
+    if (text == nullptr) {
+        return {};
+    }
+    return {reinterpret_cast<char*>(text), static_cast<size_t>(ngx_sprintf(text, "%uL", value) - text)};
+}
+
+std::string_view idText(ngx_http_request_t* r, EventId id) noexcept {
+    auto* text = static_cast<char*>(ngx_pnalloc(r->pool, kMaxEventIdText));
+    return text == nullptr || id == EventId{} ? std::string_view()
+                                              : std::string_view(text, formatEventId(id, text));
+}
+
+std::string_view valueOf(ngx_http_request_t* r, const RequestContext& context, Variable variable) noexcept {
+    switch (variable) {
+    case Variable::Channel:
+        return view(context.channel);
+    case Variable::Events:
+        return number(r, context.events);
+    case Variable::LastId:
+        return idText(r, context.lastId);
+    case Variable::Reason:
+        return reasonText(context.reason);
+    case Variable::Subscribers:
+        return number(r, context.subscribers);
+    }
+    return {};
+}
+
+ngx_int_t getVariable(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t which) noexcept {
+    const RequestContext* context = contextOf(r);
+    std::string_view text =
+        context == nullptr ? std::string_view() : valueOf(r, *context, static_cast<Variable>(which));
+    value->not_found = text.empty() ? 1 : 0;
+    value->valid = 1;
+    value->no_cacheable = 1;
+    value->len = static_cast<unsigned>(text.size()) & 0xfffffff;
+    value->data = ngxString(text).data;
+    return NGX_OK;
+}
+
+struct Name {
+    ngx_str_t text;
+    Variable variable;
+};
+
+} // namespace
+
+RequestContext* makeContext(ngx_http_request_t* r) noexcept {
+    void* memory = ngx_palloc(r->pool, sizeof(RequestContext));
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    auto* context = new (memory) RequestContext{};
+    ngx_http_set_ctx(r, context, ngx_http_sse_module);
+    return context;
+}
+
+ngx_int_t addVariables(ngx_conf_t* cf) noexcept {
+    Name names[] = {
+        {ngx_string("sse_channel"), Variable::Channel},
+        {ngx_string("sse_events"), Variable::Events},
+        {ngx_string("sse_last_event_id"), Variable::LastId},
+        {ngx_string("sse_close_reason"), Variable::Reason},
+        {ngx_string("sse_subscribers"), Variable::Subscribers},
+    };
+    for (Name& name : names) {
+        ngx_http_variable_t* variable = ngx_http_add_variable(cf, &name.text, NGX_HTTP_VAR_NOCACHEABLE);
+        if (variable == nullptr) {
+            return NGX_ERROR;
+        }
+        variable->get_handler = getVariable;
+        variable->data = static_cast<uintptr_t>(name.variable);
+    }
+    return NGX_OK;
+}
+
+} // namespace sse

@@ -1,0 +1,46 @@
+#include "output/batch.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace sse {
+
+std::string_view Batch::chunk() noexcept {
+    if (chunkHead == 0) {
+        char* head = bytes();
+        *--head = '\n';
+        *--head = '\r';
+        for (size_t rest = size; rest != 0; rest >>= 4) {
+            *--head = "0123456789abcdef"[rest & 0xf];
+        }
+        std::memcpy(bytes() + size, "\r\n", kAfterBytes);
+        chunkHead = static_cast<uint32_t>(bytes() - head);
+    }
+    return {bytes() - chunkHead, chunkHead + size + kAfterBytes};
+}
+
+char* BatchRef::room(size_t length) noexcept {
+    size_t used = size();
+    if (batch_ != nullptr && batch_->capacity - used >= length) {
+        return batch_->bytes() + used;
+    }
+
+    // The first event gets just what it needs: most batches hold one.
+    size_t ample = batch_ == nullptr ? 0 : std::min(2 * batch_->capacity, Batch::kMost);
+    size_t capacity = std::max(used + length, ample);
+    void* memory =
+        ngx_alloc(sizeof(Batch) + Batch::kBeforeBytes + capacity + Batch::kAfterBytes, ngx_cycle->log);
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    Batch* larger = new (memory) Batch(batch_ == nullptr ? Batch{} : *batch_);
+    larger->capacity = capacity;
+    if (batch_ != nullptr) {
+        std::memcpy(larger->bytes(), batch_->bytes(), used);
+        ngx_free(batch_);
+    }
+    batch_ = larger;
+    return larger->bytes() + used;
+}
+
+} // namespace sse

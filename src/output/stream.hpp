@@ -1,0 +1,88 @@
+// What carries a subscriber's bytes: nginx's filter chain or, where no filter has a say, the connection
+// itself.
+//
+// The header and the first bytes always go through the chain. By then every filter has shown whether it wants
+// to do something with the response, and the way of the rest is decided. The end takes the chain again.
+//
+// A stream has at most one batch in flight and keeps no queue; what comes while it is blocked is read from
+// the log later. All that the rest of the module knows of nginx's output lies behind these few calls.
+#pragma once
+
+#include "ngx.hpp"
+#include "output/batch.hpp"
+
+namespace sse {
+
+// The connection with a socket: that of all streams with HTTP/2. (A module that is built without HTTP/2
+// cannot know it, and leaves a connection that stands still to nginx's own timeout.)
+ngx_connection_t* transportOf(const ngx_http_request_t* request) noexcept;
+
+class Stream {
+public:
+    enum class Status {
+        Sent,    // all bytes are with the kernel
+        Blocked, // some are not: the write handler will be called, then call flush()
+        Failed,  // the connection is gone
+    };
+
+    void open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept;
+
+    // From here on a client that acknowledges nothing for as long as it may stand still is gone.
+    void limitSilence() noexcept { setSilenceLimit(sendTimeout_); }
+
+    // Sends a batch and keeps it until it is through. Only while not blocked.
+    Status send(BatchRef batch) noexcept;
+
+    // Goes on with what is in flight, if there is anything.
+    Status flush() noexcept;
+
+    bool blocked() const noexcept { return way_ == Way::Direct ? !rest_.empty() : blockedInChain(); }
+
+    // Ends the response: the last chunk, END_STREAM or the end of the connection. Returns what to finalize
+    // with.
+    ngx_int_t finish() noexcept;
+
+    // Before a request is finalized with bytes in flight, which are lost then: ends an HTTP/2 connection that
+    // has stood still as well.
+    void giveUp() noexcept;
+
+    // Asks the processor for what send() will look at.
+    void prefetch() const noexcept { __builtin_prefetch(connection_); }
+
+    ngx_http_request_t* request() const noexcept { return request_; }
+    ngx_connection_t* connection() const noexcept { return connection_; }
+
+private:
+    enum class Way : uint8_t { Undecided, Chain, Direct };
+
+    Status sendChain() noexcept;
+    Status sendRest() noexcept;
+    Status push(ngx_chain_t* chain) noexcept;
+    bool blockedInChain() const noexcept;
+    Status settle(ngx_int_t rc) noexcept;
+    Status wait() noexcept;
+    Status through() noexcept;
+    void stopWaiting() noexcept;
+    void decideWay() noexcept;
+    void watchProgress() noexcept;
+    void setSilenceLimit(ngx_msec_t limit) noexcept;
+
+    // What a direct send looks at comes first: it happens for one subscriber after another, and each line of
+    // memory counts.
+    ngx_connection_t* connection_;
+    BatchRef batch_;
+    std::string_view rest_; // directly: what of the batch is not yet with the kernel
+    Way way_;
+    bool chunked_;
+
+    ngx_http_request_t* request_;
+    ngx_msec_t sendTimeout_;
+    // What stream and connection had sent when the timer was set: it counts from the last progress.
+    off_t sentBefore_;
+    off_t transportSentBefore_;
+    // Through the chain.
+    ngx_buf_t buffer_;
+    ngx_chain_t link_;
+};
+
+} // namespace sse

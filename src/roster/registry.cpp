@@ -1,0 +1,193 @@
+#include "roster/registry.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <utility>
+
+namespace sse {
+
+namespace {
+
+using Eventfds = std::array<int, RosterMemory::kCapacity>;
+
+constexpr Eventfds noEventfds() noexcept {
+    Eventfds none{};
+    none.fill(-1);
+    return none;
+}
+
+// By worker entry; -1 where there is none. Inherited by every worker.
+constinit Eventfds eventfds = noEventfds();
+
+// Cycles that use them.
+ngx_uint_t users = 0;
+
+// A cycle goes. With the last one goes this copy of the module, and one that is loaded later would not know
+// of them. nginx-internal: the pool's cleanups run last in, first out (core/ngx_palloc.c), so this one before
+// that by which the module is unloaded (core/nginx.c: ngx_load_module).
+void leaveEventfds(void*) noexcept {
+    if (--users != 0) {
+        return;
+    }
+    for (int& fd : eventfds) {
+        if (fd != -1) {
+            close(std::exchange(fd, -1));
+        }
+    }
+}
+
+ngx_int_t initEntries(ngx_shm_zone_t* zone, void* old) noexcept {
+    auto* pool = reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr);
+    if (old != nullptr || zone->shm.exists) {
+        zone->data = pool->data;
+        return NGX_OK;
+    }
+    zone->data = pool->data = ngx_slab_calloc(pool, sizeof(RosterMemory));
+    return zone->data == nullptr ? NGX_ERROR : NGX_OK;
+}
+
+// Room for this generation, the one that is leaving, and as many again for reloads in quick succession. But
+// every worker has all of them open, and most of what it may open is for its clients.
+uint32_t wantedEventfds(ngx_cycle_t* cycle) noexcept {
+    auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cycle->conf_ctx, ngx_core_module));
+    rlim_t limit = RLIM_INFINITY;
+    struct rlimit current {};
+    if (getrlimit(RLIMIT_NOFILE, &current) == 0) {
+        limit = current.rlim_cur;
+    }
+    if (core->rlimit_nofile != NGX_CONF_UNSET) {
+        limit = std::min(limit, static_cast<rlim_t>(core->rlimit_nofile));
+    }
+    rlim_t workers = static_cast<rlim_t>(core->worker_processes);
+    rlim_t wanted = std::clamp<rlim_t>(4 * workers, 32, RosterMemory::kCapacity);
+    return static_cast<uint32_t>(std::min(wanted, limit / 4));
+}
+
+bool isAlive(int64_t pid) noexcept {
+    return pid == ngx_pid || kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
+}
+
+} // namespace
+
+ngx_shm_zone_t* Registry::addZone(ngx_conf_t* cf) noexcept {
+    ngx_str_t zoneName = ngxString(kZoneName);
+    size_t size = sizeof(RosterMemory) + 16 * ngx_pagesize; // the rest is for the slab pool itself
+    ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &zoneName, size, &ngx_http_sse_module);
+    if (zone != nullptr) {
+        zone->init = initEntries;
+        zone->data = nullptr;
+    }
+    return zone;
+}
+
+void Registry::makeEventfds(ngx_cycle_t* cycle) noexcept {
+    ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cleanup == nullptr) {
+        return;
+    }
+    cleanup->handler = leaveEventfds;
+    ++users;
+
+    uint32_t wanted = wantedEventfds(cycle);
+    for (uint32_t i = 0; i < wanted; ++i) {
+        if (eventfds[i] != -1 || Roster::isShared(i)) {
+            continue;
+        }
+        eventfds[i] = makeEventfd(cycle->log);
+        if (eventfds[i] == -1) {
+            return;
+        }
+    }
+}
+
+int Registry::makeEventfd(ngx_log_t* log) noexcept {
+    int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd == -1) {
+        ngx_log_error(NGX_LOG_ERR, log, ngx_errno, "eventfd() failed");
+    }
+    return fd;
+}
+
+Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
+    zone_ = zone;
+    roster_ = Roster(*static_cast<RosterMemory*>(zone->data), {ngx_pid, ngx_process_slot, isAlive});
+    ZoneLock lock(*zone_);
+    LeftBehind left = roster_.claim();
+    if (!roster_.hasEntry()) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "too many workers: this one takes no subscribers");
+    }
+    return left;
+}
+
+Registry::LeftBehind Registry::claimLeftBehind() noexcept {
+    if (!roster_.hasEntry() || !roster_.someLeftBehind()) {
+        return {};
+    }
+    ZoneLock lock(*zone_);
+    return roster_.takeLeftBehind();
+}
+
+void Registry::cleared(const LeftBehind& left) noexcept {
+    ZoneLock lock(*zone_);
+    roster_.cleared(left);
+}
+
+uint32_t Registry::beginChange(bool stays) noexcept {
+    if (!roster_.wantsChange(stays)) {
+        return kMaxListeners;
+    }
+    ZoneLock lock(*zone_);
+    return roster_.beginChange(stays);
+}
+
+void Registry::finishChange() noexcept {
+    ZoneLock lock(*zone_);
+    roster_.finishChange();
+}
+
+void Registry::turnOver(bool crowded) noexcept {
+    if (roster_.wantsTurn(crowded, ngx_current_msec)) {
+        ZoneLock lock(*zone_);
+        roster_.turnOver(crowded, ngx_current_msec);
+    }
+}
+
+int Registry::eventfd() const noexcept {
+    return roster_.hasEntry() ? eventfds[roster_.index()] : -1;
+}
+
+void Registry::signal(uint32_t worker) noexcept {
+    if (eventfds[worker] == -1 || roster_.at(worker).pending.exchange(1) != 0) {
+        return;
+    }
+    uint64_t one = 1;
+    // A full counter is a wake-up too: nothing to be done about EAGAIN.
+    [[maybe_unused]] ssize_t written = write(eventfds[worker], &one, sizeof(one));
+}
+
+bool Registry::wake(const ListenerSet& workers) noexcept {
+    bool self = false;
+    roster_.each(workers, [this, &self](uint32_t worker) {
+        if (worker == roster_.index()) {
+            self = true;
+        } else {
+            signal(worker);
+        }
+    });
+    return self;
+}
+
+void Registry::wakeAll() noexcept {
+    for (uint32_t i = 0; i < roster_.end(); ++i) {
+        if (i != roster_.index() && !Roster::isShared(i) && roster_.at(i).pid.load() != 0) {
+            signal(i);
+        }
+    }
+}
+
+} // namespace sse

@@ -1,0 +1,70 @@
+// The registry: the roster of the workers in nginx's shared memory, and how each is woken.
+//
+// The eventfds are made by the master before the first fork, so that every generation has them all, and are
+// closed when no cycle uses them any more.
+#pragma once
+
+#include "ngx.hpp"
+#include "roster/roster.hpp"
+#include "zone.hpp"
+
+namespace sse {
+
+class Registry {
+public:
+    using LeftBehind = Roster::LeftBehind;
+
+    static constexpr std::string_view kZoneName = "sse_workers"; // of the shared memory
+
+    // While the configuration is read: asks nginx for the zone that holds the entries.
+    static ngx_shm_zone_t* addZone(ngx_conf_t* cf) noexcept;
+
+    // In the master, before the fork, once for a cycle that has zones: makes the eventfds that are not there
+    // yet, and keeps them until the cycle's end. What fails is logged; a worker without one looks at the log
+    // by a short timer instead.
+    static void makeEventfds(ngx_cycle_t* cycle) noexcept;
+
+    // One more, for a worker that found none of these; -1 after an error, which is logged.
+    static int makeEventfd(ngx_log_t* log) noexcept;
+
+    // In a worker: takes an entry for this process, and what others have left behind.
+    LeftBehind claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept;
+    // Later: what has been left since.
+    LeftBehind claimLeftBehind() noexcept;
+    void cleared(const LeftBehind& left) noexcept;
+    void release() noexcept { roster_.release(); }
+
+    // As the roster's.
+    uint32_t beginChange(bool stays) noexcept;
+    void finishChange() noexcept;
+    void turnOver(bool crowded) noexcept;
+
+    bool hasOwnMark() const noexcept { return mark() < Roster::kOwnMarks; }
+    uint32_t mark() const noexcept { return roster_.mark(); }
+    // Of this worker; of a private stand-in for a worker that found no entry free.
+    WorkerEntry& own() noexcept { return roster_.hasEntry() ? roster_.at(roster_.index()) : spare_; }
+    // By which others wake this worker; -1 if they cannot.
+    int eventfd() const noexcept;
+
+    // Wakes the workers of that set, except this one. Returns whether this one was among them.
+    bool wake(const ListenerSet& workers) noexcept;
+    void wakeAll() noexcept;
+
+    // For the status page: visit(entry, whether its worker is alive), each worker once.
+    template <typename F>
+    void eachEntry(F&& visit) const noexcept {
+        ZoneLock lock(*zone_);
+        for (uint32_t i = 0; i < roster_.end(); ++i) {
+            visit(roster_.at(i), roster_.isWorker(i));
+        }
+    }
+
+private:
+    void signal(uint32_t worker) noexcept;
+
+    ngx_shm_zone_t* zone_ = nullptr;
+    Roster roster_;
+    WorkerEntry spare_{};
+};
+
+} // namespace sse

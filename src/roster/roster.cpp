@@ -1,0 +1,194 @@
+#include "roster/roster.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "log/fault.hpp"
+
+namespace sse {
+
+bool Roster::isWorker(uint32_t index) const noexcept {
+    const int64_t pid = at(index).pid.load();
+    return pid != 0 && at(index).held.load() == 0 && !isShared(index) && self_.isAlive(pid);
+}
+
+bool Roster::isUsed(uint32_t sharedMark) const noexcept {
+    bool used = false;
+    eachSharing(sharedMark, [this, &used](uint32_t i) { used = used || self_.isAlive(at(i).pid.load()); });
+    return used;
+}
+
+// An entry under our own pid or process slot that is not ours belongs to a worker that is certainly dead.
+bool Roster::isLeftBehind(uint32_t index) const noexcept {
+    const WorkerEntry& entry = at(index);
+    const int64_t pid = entry.pid.load();
+    if (index == index_ || pid == 0) {
+        return false;
+    }
+    if (isShared(index) && entry.held.load() == 0) {
+        return index != currentMark() && !isUsed(index);
+    }
+    return pid == self_.pid || entry.slot.load() == self_.slot || !self_.isAlive(pid);
+}
+
+// The pid comes first: from then on the entry shares our fate.
+void Roster::take(uint32_t index, uint32_t mark, bool held) noexcept {
+    WorkerEntry& entry = at(index);
+    if (index >= end()) {
+        memory_->used.store(index + 1 - kMaxListeners);
+        faultPoint("take: counted");
+    }
+    entry.pid.store(self_.pid);
+    faultPoint("take: pid");
+    entry.held.store(held ? 1 : 0);
+    faultPoint("take: held");
+    entry.slot.store(self_.slot);
+    entry.mark.store(mark);
+    entry.pending.store(0);
+    entry.subscribers.store(0);
+    faultPoint("take: done");
+}
+
+bool Roster::someLeftBehind() const noexcept {
+    for (uint32_t i = 0; i < end(); ++i) {
+        if (isLeftBehind(i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// An entry with a mark of its own stays taken until that is cleared. One that shared its mark can go at once:
+// the mark is cleared when all have gone.
+Roster::LeftBehind Roster::takeLeftBehind() noexcept {
+    LeftBehind left;
+    for (uint32_t i = 0; i < end(); ++i) {
+        if (!isLeftBehind(i)) {
+            continue;
+        }
+        left.counts = left.counts || !isShared(i);
+        if (i < kMaxListeners) {
+            take(i, i, true);
+            left.marks[i / 64] |= uint64_t{1} << i % 64;
+        } else {
+            at(i).pid.store(0);
+            faultPoint("left behind: free");
+        }
+    }
+    return left;
+}
+
+uint32_t Roster::findFree(uint32_t from, uint32_t until) const noexcept {
+    while (from < until && at(from).pid.load() != 0) {
+        ++from;
+    }
+    return from < until ? from : kNoEntry;
+}
+
+// Once it is on a channel it is there until it is cleared.
+uint32_t Roster::useCurrentMark() noexcept {
+    const uint32_t mark = currentMark();
+    if (at(mark).pid.load() == 0) {
+        at(mark).held.store(0);
+        at(mark).pid.store(self_.pid);
+        faultPoint("shared mark: used");
+    }
+    return mark;
+}
+
+// It has an entry, and so is missed when it dies, before it takes anything else.
+Roster::LeftBehind Roster::claim() noexcept {
+    LeftBehind own;
+    for (uint32_t i = 0; i < kOwnMarks && !hasEntry(); ++i) {
+        const bool isDirty = isLeftBehind(i);
+        if (isDirty || at(i).pid.load() == 0) {
+            take(i, i, false);
+            index_ = i;
+            own.counts = isDirty;
+            own.marks[i / 64] |= uint64_t{isDirty} << i % 64;
+        }
+    }
+    if (!hasEntry()) {
+        const uint32_t i = findFree(kMaxListeners, RosterMemory::kCapacity);
+        if (i != kNoEntry) {
+            take(i, useCurrentMark(), false);
+            index_ = i;
+        }
+    }
+    LeftBehind left = takeLeftBehind();
+    left.counts = left.counts || own.counts;
+    std::transform(left.marks.begin(), left.marks.end(), own.marks.begin(), left.marks.begin(),
+                   std::bit_or());
+    return left;
+}
+
+void Roster::cleared(const LeftBehind& left) noexcept {
+    for (uint32_t mark = 0; mark < kMaxListeners; ++mark) {
+        if (left.has(mark) && mark != index_) {
+            at(mark).pid.store(0);
+            faultPoint("cleared: free");
+        }
+    }
+}
+
+void Roster::release() noexcept {
+    if (hasEntry()) {
+        if (at(index_).subscribers.load() == 0) {
+            at(index_).pid.store(0);
+        }
+        index_ = kNoEntry;
+    }
+}
+
+bool Roster::wantsChange(bool stays) const noexcept {
+    return hasEntry() && isShared(mark()) &&
+           ((stays && findFree(0, kOwnMarks) != kNoEntry) || mark() != currentMark());
+}
+
+uint32_t Roster::beginChange(bool stays) noexcept {
+    next_ = kMaxListeners;
+    if (!wantsChange(stays)) {
+        return next_;
+    }
+    const uint32_t own = stays ? findFree(0, kOwnMarks) : kNoEntry;
+    if (own == kNoEntry) {
+        next_ = useCurrentMark();
+    } else {
+        take(own, own, true);
+        next_ = own;
+    }
+    return next_;
+}
+
+// Whoever reads with the lock finds the subscribers in one place.
+void Roster::finishChange() noexcept {
+    WorkerEntry& old = at(index_);
+    if (isShared(next_)) {
+        old.mark.store(next_);
+        faultPoint("change: mark");
+        return;
+    }
+    at(next_).subscribers.store(old.subscribers.load());
+    faultPoint("change: subscribers");
+    at(next_).held.store(0);
+    faultPoint("change: new entry");
+    old.pid.store(0);
+    faultPoint("change: old entry");
+    index_ = next_;
+}
+
+bool Roster::wantsTurn(bool crowded, uint64_t now) const noexcept {
+    const uint32_t mark = currentMark();
+    return at(mark).pid.load() != 0 && at(otherMark()).pid.load() == 0 &&
+           ((crowded && now - memory_->turnedAt.load() >= kTurnTime) || !isUsed(mark));
+}
+
+void Roster::turnOver(bool crowded, uint64_t now) noexcept {
+    if (wantsTurn(crowded, now)) {
+        memory_->turnedAt.store(now);
+        memory_->turn.store(memory_->turn.load() + 1);
+        faultPoint("turned over");
+    }
+}
+
+} // namespace sse

@@ -1,0 +1,136 @@
+#include "subscribe/catchup.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace sse {
+
+namespace {
+
+// A publisher's id is looked up among so many of the newest events, those of all channels together.
+constexpr uint32_t kOwnIdSteps = 64 * 1024;
+
+// Newer than any event: the log takes it for a cursor of another life.
+constexpr EventId kUnknown{UINT64_MAX, UINT64_MAX};
+
+} // namespace
+
+// They lie behind the object.
+std::span<ReplayChannel> Catchup::channels() const noexcept {
+    auto* first = reinterpret_cast<ReplayChannel*>(const_cast<Catchup*>(this) + 1);
+    return {first, feed_.channelCount};
+}
+
+Catchup::Catchup(Feed& feed, EventId cursor, EventId lastId, const History& history) noexcept
+    : feed_(feed), cursor_(cursor), lastId_(lastId),
+      replay_(feed.tail->zone().log, channels(), cursor, lastId, history) {}
+
+Catchup* Catchup::allocate(Feed& feed) noexcept {
+    static_assert(alignof(ReplayChannel) <= alignof(Catchup));
+    size_t size = sizeof(Catchup) + feed.channelCount * sizeof(ReplayChannel);
+    return static_cast<Catchup*>(ngx_alloc(size, ngx_cycle->log));
+}
+
+// In one critical section, so that the states of all channels and the newest id belong together; returns that
+// id.
+EventId Catchup::takeStock(Feed& feed, ReplayChannel* channels) noexcept {
+    Zone& zone = feed.tail->zone();
+    ZoneLock lock(zone);
+    for (uint32_t i = 0; i < feed.channelCount; ++i) {
+        LiveChannel& live = *feed.channels[i].channel;
+        ReplayChannel* channel = new (&channels[i]) ReplayChannel{};
+        channel->name = live.nameView();
+        channel->hash = live.hash;
+        channel->state = zone.log.state(live.entry);
+        feed.tail->reviewEnd(live, channel->state);
+    }
+    return zone.log.lastId();
+}
+
+Catchup* Catchup::make(Feed& feed, EventId cursor, const History& history) noexcept {
+    Catchup* memory = allocate(feed);
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    EventId lastId = takeStock(feed, reinterpret_cast<ReplayChannel*>(memory + 1));
+    return new (memory) Catchup(feed, cursor, lastId, history);
+}
+
+Catchup* Catchup::makeFromOwnId(Feed& feed, std::string_view ownId, const History& history) noexcept {
+    Catchup* memory = allocate(feed);
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
+    EventId lastId = takeStock(feed, channels);
+    std::optional<EventId> cursor = findOwnId(feed.tail->zone().log, {channels, feed.channelCount}, ownId,
+                                              kOwnIdSteps / feed.channelCount);
+    return new (memory) Catchup(feed, cursor.value_or(kUnknown), lastId, history);
+}
+
+ReadStatus Catchup::seek(uint32_t steps) noexcept {
+    ReadStatus status = replay_.seek(steps);
+    sought_ = status == ReadStatus::Ok;
+    return status;
+}
+
+Catchup::Progress Catchup::read(BatchRef& out) noexcept {
+    const Log& log = feed_.tail->zone().log;
+    for (;;) {
+        uint64_t tip = feed_.tail->tip(feed_);
+        switch (holding_ ? ReadStatus::Ok : replay_.next(tip, event_)) {
+        case ReadStatus::End:
+            // What has come since stock was taken may lie behind the horizon.
+            return tip > replay_.horizon() ? Progress::Outdated : Progress::AtTip;
+        case ReadStatus::Lapped:
+            return Progress::Outdated;
+        case ReadStatus::Ok:
+            break;
+        }
+
+        const RecordHeader& header = event_.header;
+        if (header.kind == RecordKind::End) {
+            holding_ = false;
+            continue;
+        }
+        if (out.size() != 0 && out.size() + header.payloadLength > Batch::kMost) {
+            holding_ = true;
+            return Progress::More;
+        }
+        char* place = out.room(header.payloadLength);
+        if (place == nullptr) {
+            return Progress::NoMemory;
+        }
+        holding_ = false;
+        if (!log.copy(event_.offset, header.nameLength, header.payloadLength, place)) {
+            return Progress::Outdated;
+        }
+        out.grow(header.payloadLength);
+        out.addEvent(header.id);
+    }
+}
+
+uint32_t Catchup::subscribers() const noexcept {
+    uint32_t most = 0;
+    for (const ReplayChannel& channel : channels()) {
+        most = std::max(most, channel.state.subscribers);
+    }
+    return most;
+}
+
+bool Catchup::ended() const noexcept {
+    const Log& log = feed_.tail->zone().log;
+    auto all = channels();
+    return std::all_of(all.begin(), all.end(), [&log](const ReplayChannel& channel) {
+        return log.hasEnded(channel.state, channel.name);
+    });
+}
+
+bool Catchup::onlyTheEnd() const noexcept {
+    auto all = channels();
+    return ended() && std::all_of(all.begin(), all.end(), [this](const ReplayChannel& channel) {
+               return channel.state.newestId <= start();
+           });
+}
+
+} // namespace sse

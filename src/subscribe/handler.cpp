@@ -1,0 +1,163 @@
+// sse_channel: the content handler of a subscribing location.
+#include "conf/config.hpp"
+#include "http/body.hpp"
+#include "http/fault_scope.hpp"
+#include "http/request_context.hpp"
+#include "http/respond.hpp"
+#include "subscribe/subscribe_request.hpp"
+#include "subscribe/subscriber.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// One line a second, as for refusals.
+void logFullIndex(ngx_http_request_t* r) noexcept {
+    static time_t second = 0;
+    if (ngx_time() != second) {
+        second = ngx_time();
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
+                      &locationConfig(r)->zone->name);
+    }
+}
+
+ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission) noexcept {
+    switch (admission) {
+    case Subscriber::Admission::IndexFull:
+        logFullIndex(r);
+        return refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE, "no room for another channel", "10");
+    case Subscriber::Admission::Gap:
+        return refuse(r, 410, "events after this id are gone");
+    case Subscriber::Admission::Ended:
+        return NGX_HTTP_NO_CONTENT;
+    case Subscriber::Admission::NoMemory:
+    case Subscriber::Admission::Ok:
+        break;
+    }
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+// A header that is looked at by nginx's filters and never sent: what has an encoding already is neither
+// recoded by "charset" nor compressed (for which each subscriber would pay a quarter of a megabyte).
+ngx_table_elt_t* identityEncoding() noexcept {
+    static ngx_table_elt_t header{};
+    header.value = ngxString("identity");
+    return &header;
+}
+
+// The type is the module's business, whatever "charset", "types" and "default_type" say.
+bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_type = ngxString("text/event-stream");
+    r->headers_out.charset = ngxString("utf-8");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = nullptr;
+    r->headers_out.content_encoding = identityEncoding();
+    r->disable_not_modified = 1; // a stream has no version that a condition could ask for
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+    if (!addHeader(r, "Cache-Control", "no-store, no-cache, no-transform") ||
+        !addHeader(r, "X-Accel-Buffering", "no")) {
+        return false;
+    }
+    EventId start;
+    if (!subscriber.startPosition(start)) {
+        return true;
+    }
+    auto* text = static_cast<char*>(ngx_pnalloc(r->pool, kMaxEventIdText));
+    return text != nullptr && addHeader(r, "Last-Event-ID", {text, formatEventId(start, text)});
+}
+
+// From here on a client that goes away is noticed. With edge-triggered events its FIN may have been seen
+// already, hence the posted event.
+bool watchClient(ngx_http_request_t* r) noexcept {
+    ngx_connection_t* c = r->connection;
+    r->read_event_handler = Subscriber::onRead;
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+        return true;
+    }
+    return ngx_handle_read_event(c->read, 0) == NGX_OK;
+}
+
+// nginx does so for connections that are kept alive and upgraded, but not for a plain response. A stream of
+// HTTP/2 or 3 has no socket of its own.
+void sendAtOnce(ngx_http_request_t* r) noexcept {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    if (r->http_version <= NGX_HTTP_VERSION_11 && core->tcp_nodelay) {
+        (void)ngx_tcp_nodelay(r->connection);
+    }
+}
+
+// NGX_OK: the header is sent, and the stream may begin.
+ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
+    if (!setHeaders(r, subscriber)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ngx_int_t rc = ngx_http_send_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return rc;
+    }
+    return !r->header_only && watchClient(r) ? NGX_OK : NGX_ERROR;
+}
+
+// What a GET would be answered, without the stream.
+ngx_int_t answerHead(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    if (rc == NGX_OK) {
+        rc = setHeaders(r, subscriber) ? ngx_http_send_header(r) : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    subscriber.abandon(CloseReason::None);
+    return rc;
+}
+
+ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
+    takeOverReading(r);
+    ngx_int_t rc = sendHeaders(r, subscriber);
+    if (rc != NGX_OK) {
+        subscriber.abandon(CloseReason::Error);
+        return rc;
+    }
+    sendAtOnce(r);
+    if (!subscriber.begin()) {
+        return subscriber.conclude();
+    }
+    r->main->count++;
+    return NGX_DONE;
+}
+
+} // namespace
+
+ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
+    if (r != r->main) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse: a subrequest cannot be a stream");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
+        return refuseMethod(r, "GET, HEAD, OPTIONS");
+    }
+    ArrivalReader reader;
+    if (!reader.read(r)) {
+        return reader.sendRefusal(r);
+    }
+    RequestContext* context = makeContext(r);
+    if (context == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    context->channel = reader.joinedNames(r->pool);
+    Tail* tail = Worker::self().tail(*locationConfig(r)->zone);
+    Subscriber* subscriber = tail == nullptr ? nullptr : Subscriber::make(r, *context);
+    if (subscriber == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    CrashScope crash(r);
+    Subscriber::Admission admission = subscriber->arrive(*tail, reader.arrival());
+    if (admission != Subscriber::Admission::Ok) {
+        return refuseAdmission(r, admission);
+    }
+    return r->method == NGX_HTTP_HEAD ? answerHead(r, *subscriber) : stream(r, *subscriber);
+}
+
+} // namespace sse

@@ -1,0 +1,98 @@
+#include "subscribe/heartbeat.hpp"
+
+#include <new>
+
+#include "subscribe/subscriber.hpp"
+
+namespace sse {
+
+namespace {
+
+// Heartbeats sent in one turn of the event loop; after a broadcast everybody is due at the same moment.
+constexpr int kBeatsPerTurn = 256;
+
+constexpr std::string_view kBefore = "event: ";
+constexpr std::string_view kAfter = "\ndata: \n\n";
+
+} // namespace
+
+// A bare comment line, never with a blank line behind it, which several clients take for an event; or a named
+// event, without an id, so that it moves no cursor.
+Heartbeat* Heartbeat::make(ngx_msec_t interval, std::string_view event) noexcept {
+    BatchRef text;
+    bool written = event.empty() ? text.append(":\n")
+                                 : text.append(kBefore) && text.append(event) && text.append(kAfter);
+    void* memory = written ? ngx_calloc(sizeof(Heartbeat), ngx_cycle->log) : nullptr;
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    auto* heartbeat = new (memory) Heartbeat{};
+    heartbeat->interval_ = interval;
+    heartbeat->text_ = std::move(text);
+    heartbeat->eventLength_ = event.size();
+    ngx_queue_init(&heartbeat->queue_);
+    heartbeat->timer_.init(heartbeat, [](ngx_event_t* e) { LoopEvent::owner<Heartbeat>(e).run(); });
+    return heartbeat;
+}
+
+bool Heartbeat::is(ngx_msec_t interval, std::string_view event) const noexcept {
+    if (interval != interval_ || event.size() != eventLength_) {
+        return false;
+    }
+    return event.empty() || std::string_view(text_->bytes() + kBefore.size(), eventLength_) == event;
+}
+
+void Heartbeat::enter(Subscriber& subscriber) noexcept {
+    subscriber.lastSent_ = ngx_current_msec;
+    ngx_queue_insert_tail(&queue_, &subscriber.beatLink_);
+    if (!timer_.waiting()) {
+        timer_.wait(interval_);
+    }
+}
+
+void Heartbeat::touch(Subscriber& subscriber) noexcept {
+    subscriber.lastSent_ = ngx_current_msec;
+    ngx_queue_remove(&subscriber.beatLink_);
+    ngx_queue_insert_tail(&queue_, &subscriber.beatLink_);
+}
+
+// A beat may end its subscriber, and others of the same connection with it: only the head of the queue is
+// held on to.
+void Heartbeat::run() noexcept {
+    for (int beats = 0; !ngx_queue_empty(&queue_); ++beats) {
+        Subscriber* subscriber = Subscriber::fromBeatLink(ngx_queue_head(&queue_));
+        auto left = static_cast<ngx_msec_int_t>(subscriber->lastSent() + interval_ - ngx_current_msec);
+        if (left > 0) {
+            timer_.wait(static_cast<ngx_msec_t>(left));
+            return;
+        }
+        if (beats == kBeatsPerTurn) {
+            timer_.postNext();
+            return;
+        }
+        subscriber->beat(text_);
+    }
+}
+
+Heartbeat* Heartbeats::enter(const LocationConfig& config, Subscriber& subscriber) noexcept {
+    if (config.heartbeat == 0) {
+        return nullptr;
+    }
+    std::string_view event = view(config.heartbeatEvent);
+    Heartbeat* heartbeat = first_;
+    while (heartbeat != nullptr && !heartbeat->is(config.heartbeat, event)) {
+        heartbeat = heartbeat->following;
+    }
+    if (heartbeat == nullptr) {
+        heartbeat = Heartbeat::make(config.heartbeat, event);
+        if (heartbeat == nullptr) {
+            return nullptr;
+        }
+        heartbeat->following = first_;
+        first_ = heartbeat;
+    }
+    heartbeat->enter(subscriber);
+    return heartbeat;
+}
+
+} // namespace sse

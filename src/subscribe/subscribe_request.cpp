@@ -1,0 +1,188 @@
+#include "subscribe/subscribe_request.hpp"
+
+#include <algorithm>
+
+#include "http/request.hpp"
+#include "sse/validate.hpp"
+
+namespace sse {
+
+namespace {
+
+// Where clients put the cursor: browsers into the header, polyfills and hand-written clients into the query.
+constexpr std::string_view kCursorArguments[] = {"last_event_id", "lastEventId", "lastEventID"};
+
+// The first cursor that is not empty; false without memory.
+bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
+    const LocationConfig& config = *locationConfig(r);
+    bool evaluated = true;
+    if (config.cursors != nullptr) {
+        auto* expressions = static_cast<ngx_http_complex_value_t*>(config.cursors->elts);
+        for (ngx_uint_t i = 0; i < config.cursors->nelts && evaluated && cursor.empty(); ++i) {
+            evaluated = evaluateDecoded(r, &expressions[i], cursor);
+        }
+        return evaluated;
+    }
+    cursor = firstHeader(*r, "last-event-id");
+    for (std::string_view name : kCursorArguments) {
+        if (evaluated && cursor.empty()) {
+            evaluated = lastArgument(r, name, cursor);
+        }
+    }
+    return evaluated;
+}
+
+} // namespace
+
+// Both always false: do not go on.
+bool ArrivalReader::refuseWith(std::string_view reason) noexcept {
+    refusal_ = reason;
+    return false;
+}
+
+bool ArrivalReader::fail() noexcept {
+    return refuseWith({});
+}
+
+ngx_int_t ArrivalReader::sendRefusal(ngx_http_request_t* r) const noexcept {
+    return refusal_.empty() ? NGX_HTTP_INTERNAL_SERVER_ERROR : refuse(r, NGX_HTTP_BAD_REQUEST, refusal_);
+}
+
+bool ArrivalReader::read(ngx_http_request_t* r) noexcept {
+    const LocationConfig& config = *locationConfig(r);
+    maxChannels_ = config.maxChannels;
+    arrival_.history.count = config.historyCount;
+    if (config.historyAge != 0) {
+        auto age = static_cast<uint64_t>(config.historyAge) * 1000;
+        arrival_.history.since = unixMilliseconds() > age ? unixMilliseconds() - age : 0;
+    }
+    return readChannels(r) && readCursor(r);
+}
+
+// --- Channels ---
+
+bool ArrivalReader::readChannels(ngx_http_request_t* r) noexcept {
+    const LocationConfig& config = *locationConfig(r);
+    auto* expressions = static_cast<ngx_http_complex_value_t*>(config.channels->elts);
+    for (ngx_uint_t i = 0; i < config.channels->nelts; ++i) {
+        ngx_str_t list;
+        if (ngx_http_complex_value(r, &expressions[i], &list) != NGX_OK) {
+            return fail();
+        }
+        if (!addChannels(view(list), config.separator)) {
+            return false;
+        }
+    }
+    arrival_.channels = {names_, count_};
+    return count_ != 0 || refuseWith("no channel");
+}
+
+// Without a separator a value is one name, whatever is in it.
+bool ArrivalReader::addChannels(std::string_view list, u_char separator) noexcept {
+    bool added = true;
+    while (added && !list.empty()) {
+        size_t end = separator == 0 ? std::string_view::npos : list.find(static_cast<char>(separator));
+        added = addChannel(list.substr(0, end));
+        list = end == std::string_view::npos ? std::string_view() : without(list, end + 1);
+    }
+    return added;
+}
+
+bool ArrivalReader::addChannel(std::string_view name) noexcept {
+    if (name.empty() || std::find(names_, names_ + count_, name) != names_ + count_) {
+        return true;
+    }
+    if (!isChannelName(name)) {
+        return refuseWith("invalid channel name");
+    }
+    if (count_ == maxChannels_) {
+        return refuseWith("too many channels");
+    }
+    names_[count_++] = name;
+    return true;
+}
+
+ngx_str_t ArrivalReader::joinedNames(ngx_pool_t* pool) const noexcept {
+    if (count_ == 1) {
+        return ngxString(names_[0]);
+    }
+    size_t length = 0;
+    for (std::string_view name : arrival_.channels) {
+        length += name.size() + 1;
+    }
+    auto* text = static_cast<u_char*>(ngx_pnalloc(pool, length));
+    if (text == nullptr) {
+        return {0, nullptr};
+    }
+    u_char* p = text;
+    for (std::string_view name : arrival_.channels) {
+        p = ngx_cpymem(p, name.data(), name.size());
+        *p++ = ',';
+    }
+    return {length - 1, text};
+}
+
+// --- Where to begin ---
+
+bool ArrivalReader::readCursor(ngx_http_request_t* r) noexcept {
+    std::string_view cursor;
+    if (!findCursor(r, cursor)) {
+        return fail();
+    }
+    if (cursor.empty()) {
+        return readStart(r);
+    }
+    arrival_.requested = cursor;
+    if (!setCursor(cursor)) {
+        ownId_ = ownIdOnWire(cursor);
+        arrival_.ownId = ownId_.view();
+    }
+    return true;
+}
+
+// An id as it stands on the wire: ours, and behind a "~" perhaps the publisher's. false: anything else is the
+// publisher's alone, or nothing at all, which the log will find out.
+bool ArrivalReader::setCursor(std::string_view text) noexcept {
+    std::optional<EventId> id = parseEventId(text.substr(0, text.find('~')));
+    arrival_.cursor = id.value_or(EventId{});
+    return id.has_value();
+}
+
+bool ArrivalReader::readStart(ngx_http_request_t* r) noexcept {
+    const LocationConfig& config = *locationConfig(r);
+    std::string_view text;
+    switch (static_cast<Start>(config.start)) {
+    case Start::New:
+        arrival_.fromNow = true;
+        return true;
+    case Start::Earliest:
+        return true; // the cursor is the beginning
+    case Start::Last:
+        arrival_.history.count = std::min<uint64_t>(arrival_.history.count, config.startCount);
+        return true;
+    case Start::Expression:
+        break;
+    }
+    return evaluateDecoded(r, config.startExpression, text) ? setStart(text) : fail();
+}
+
+bool ArrivalReader::setStart(std::string_view text) noexcept {
+    constexpr std::string_view kLast = "last=";
+    if (text.empty() || text == "new") {
+        arrival_.fromNow = true;
+        return true;
+    }
+    if (text == "earliest") {
+        return true;
+    }
+    if (text.starts_with(kLast)) {
+        ngx_str_t digits = ngxString(without(text, kLast.size()));
+        ngx_int_t count = ngx_atoi(digits.data, digits.len);
+        arrival_.history.count = std::min<uint64_t>(arrival_.history.count, static_cast<uint64_t>(count));
+        return count != NGX_ERROR || refuseWith("invalid start");
+    }
+    arrival_.requested = text;
+    return setCursor(text) || refuseWith("invalid start");
+}
+
+} // namespace sse

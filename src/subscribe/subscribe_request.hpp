@@ -1,0 +1,42 @@
+// What a subscribing request asks for: its channels, and where to begin.
+#pragma once
+
+#include "http/respond.hpp"
+#include "sse/publisher_id.hpp"
+#include "subscribe/subscriber.hpp"
+
+namespace sse {
+
+class ArrivalReader {
+public:
+    // Reads it all; false if the request is to be refused.
+    bool read(ngx_http_request_t* r) noexcept;
+
+    // Lives as long as the reader.
+    const Arrival& arrival() const noexcept { return arrival_; }
+    // The names, joined by commas, in the request's pool; data is NULL without memory.
+    ngx_str_t joinedNames(ngx_pool_t* pool) const noexcept;
+
+    // After a false: sends the refusal, and returns what the content handler returns.
+    ngx_int_t sendRefusal(ngx_http_request_t* r) const noexcept;
+
+private:
+    bool readChannels(ngx_http_request_t* r) noexcept;
+    bool addChannels(std::string_view list, u_char separator) noexcept;
+    bool addChannel(std::string_view name) noexcept;
+    bool readCursor(ngx_http_request_t* r) noexcept;
+    bool readStart(ngx_http_request_t* r) noexcept;
+    bool setStart(std::string_view text) noexcept;
+    bool setCursor(std::string_view text) noexcept;
+    bool refuseWith(std::string_view reason) noexcept;
+    bool fail() noexcept;
+
+    std::string_view names_[kMostChannels];
+    size_t maxChannels_ = 0;
+    size_t count_ = 0;
+    Arrival arrival_;
+    OwnId ownId_;
+    std::string_view refusal_; // empty: out of memory
+};
+
+} // namespace sse

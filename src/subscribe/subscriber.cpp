@@ -1,0 +1,404 @@
+#include "subscribe/subscriber.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "http/body.hpp"
+#include "worker/free_list.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// Records that a subscriber looks at while it comes in: a millisecond or two. Longer ways are gone in slices.
+constexpr uint32_t kArrivalSteps = 32 * 1024;
+
+FreeList<Subscriber> freeList;
+
+} // namespace
+
+Subscriber* Subscriber::fromFeedLink(ngx_queue_t* link) noexcept {
+    return queueItem<Subscriber>(link, offsetof(Subscriber, feedLink_));
+}
+
+Subscriber* Subscriber::fromBeatLink(ngx_queue_t* link) noexcept {
+    return queueItem<Subscriber>(link, offsetof(Subscriber, beatLink_));
+}
+
+// --- Coming ---
+
+// Two cleanups: when the request ends the subscriber leaves its feed, but its buffer stays until the pool
+// goes, for HTTP/2 may still have a frame of it on the way.
+Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& context) noexcept {
+    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(request, 0);
+    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(request->pool, 0);
+    void* memory = requestEnd == nullptr || poolEnd == nullptr ? nullptr : freeList.take();
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    auto* subscriber = new (memory) Subscriber{};
+    subscriber->leaver_.owner = subscriber;
+    subscriber->leaver_.leave = onLeave;
+    subscriber->config_ = locationConfig(request);
+    subscriber->context_ = &context;
+    subscriber->stream_.open(request, subscriber->config_->sendTimeout);
+    context.subscriber = subscriber;
+
+    requestEnd->handler = onRequestEnd;
+    requestEnd->data = subscriber;
+    poolEnd->handler = onPoolEnd;
+    poolEnd->data = subscriber;
+    return subscriber;
+}
+
+Subscriber::Admission Subscriber::arrive(Tail& tail, const Arrival& arrival) noexcept {
+    Admission admission = enter(tail, arrival);
+    if (admission != Admission::Ok) {
+        noteReason(admission == Admission::Gap     ? CloseReason::Gap
+                   : admission == Admission::Ended ? CloseReason::Ended
+                                                   : CloseReason::Error);
+        detach();
+    }
+    return admission;
+}
+
+Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noexcept {
+    Tail::Join join = tail.join(arrival.channels, *this);
+    if (join != Tail::Join::Ok) {
+        return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
+    }
+    Worker& worker = Worker::self();
+    worker.add(leaver_);
+    worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
+    heartbeat_ = worker.heartbeats().enter(*config_, *this);
+    if (heartbeat_ == nullptr && config_->heartbeat != 0) {
+        return Admission::NoMemory;
+    }
+
+    requested_ = arrival.requested;
+    primed_ = !requested_.empty();
+    history_ = arrival.history;
+    auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
+    retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
+
+    catchup_ = arrival.ownId ? Catchup::makeFromOwnId(*feed_, *arrival.ownId, history_)
+                             : Catchup::make(*feed_, arrival.cursor, history_);
+    if (catchup_ == nullptr) {
+        return Admission::NoMemory;
+    }
+    context_->subscribers = catchup_->subscribers();
+    if (arrival.fromNow) {
+        bool ended = catchup_->ended();
+        cursor_ = catchup_->lastId();
+        closeCatchup();
+        live_ = true;
+        return ended ? Admission::Ended : Admission::Ok;
+    }
+    cursor_ = catchup_->cursor();
+    return seekStart();
+}
+
+// Goes the way back now if it is short, for then a refusal can still be told by a status.
+Subscriber::Admission Subscriber::seekStart() noexcept {
+    ReadStatus status = catchup_->seek(kArrivalSteps);
+    if (status == ReadStatus::Lapped) {
+        closeCatchup();
+    }
+    if (status != ReadStatus::Ok) {
+        return Admission::Ok;
+    }
+    const bool missed = gap() != Gap::None;
+    if (missed && config_->gap == static_cast<ngx_uint_t>(GapMode::Close)) {
+        Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
+        return Admission::Gap;
+    }
+    const bool told = !missed || config_->gap == static_cast<ngx_uint_t>(GapMode::Off);
+    return told && catchup_->onlyTheEnd() ? Admission::Ended : Admission::Ok;
+}
+
+bool Subscriber::startPosition(EventId& position) const noexcept {
+    if (live_) {
+        position = cursor_;
+        return true;
+    }
+    if (catchup_ == nullptr || !catchup_->sought()) {
+        return false;
+    }
+    position = catchup_->start();
+    return true;
+}
+
+bool Subscriber::begin() noexcept {
+    stream_.request()->write_event_handler = onWrite;
+    stream_.limitSilence();
+    bool open = advance();
+    if (open && Worker::self().leaving()) {
+        noteReason(CloseReason::Drain);
+        ending_ = true;
+        open = stream_.blocked();
+    }
+    return open;
+}
+
+// --- Going ---
+
+void Subscriber::noteReason(CloseReason reason) noexcept {
+    if (context_->reason == CloseReason::None) {
+        context_->reason = reason;
+    }
+}
+
+void Subscriber::noteSlow() noexcept {
+    noteReason(CloseReason::Slow);
+    Worker::self().counters().slowCloses.fetch_add(1, std::memory_order_relaxed);
+}
+
+// For the variables: what has been given since the last time, up to that event. Only at the end, and when the
+// cursor moves on without an event, for a delivery shall not touch the context.
+void Subscriber::noteGiven(EventId last) noexcept {
+    if (events_ != 0) {
+        context_->events += std::exchange(events_, 0);
+        context_->lastId = last;
+    }
+}
+
+// Always false: the stream is not open any more.
+bool Subscriber::fail(CloseReason reason, ngx_int_t code) noexcept {
+    noteReason(reason);
+    closeCode_ = code;
+    return false;
+}
+
+void Subscriber::abandon(CloseReason reason) noexcept {
+    noteReason(reason);
+    detach();
+}
+
+ngx_int_t Subscriber::conclude() noexcept {
+    noteReason(CloseReason::Client);
+    detach();
+    return closeCode_ == NGX_OK ? stream_.finish() : closeCode_;
+}
+
+void Subscriber::detach() noexcept {
+    if (feed_ == nullptr) {
+        return;
+    }
+    noteGiven(cursor_);
+    closeCatchup();
+    if (heartbeat_ != nullptr) {
+        ngx_queue_remove(&beatLink_);
+    }
+    Worker::self().remove(leaver_, stream_.request());
+    Worker::self().counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
+    feed_->tail->leave(*this);
+}
+
+void Subscriber::onRequestEnd(void* data) noexcept {
+    auto* subscriber = static_cast<Subscriber*>(data);
+    if (subscriber->feed_ != nullptr) {
+        subscriber->noteReason(CloseReason::Client);
+        subscriber->detach();
+    }
+}
+
+void Subscriber::onPoolEnd(void* data) noexcept {
+    auto* subscriber = static_cast<Subscriber*>(data);
+    subscriber->~Subscriber();
+    freeList.give(subscriber);
+}
+
+// From where nginx does not run posted requests by itself: the fan-out and timers.
+void Subscriber::close() noexcept {
+    ngx_connection_t* c = stream_.connection();
+    ngx_http_finalize_request(stream_.request(), conclude());
+    ngx_http_run_posted_requests(c);
+}
+
+// What is in flight ends with a whole event, so a stream that is blocked ends behind it.
+void Subscriber::onLeave(Leaver& leaver, bool force) noexcept {
+    Subscriber& self = *static_cast<Subscriber*>(leaver.owner);
+    self.noteReason(CloseReason::Drain);
+    self.ending_ = true;
+    if (self.stream_.blocked() && !force) {
+        return;
+    }
+    if (self.stream_.blocked()) {
+        self.stream_.giveUp();
+        self.closeCode_ = NGX_ERROR;
+    }
+    self.close();
+}
+
+// The client has said something, or is gone. What the kernel has given up it closes with that error. (nginx
+// would ask for it once more, and not be told.) Over HTTP/1 what has come is read, for only at its end the
+// end of the client can be seen: ngx_http_test_reading() sees it past the rest of a body or another request
+// with epoll alone.
+void Subscriber::onRead(ngx_http_request_t* request) noexcept {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (getsockopt(request->connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
+        contextOf(request)->subscriber->noteSlow();
+    }
+    if (error != 0) {
+        request->connection->read->error = 1;
+        ngx_log_error(NGX_LOG_INFO, request->connection->log, error, "sse: the connection is gone");
+    }
+    if (request->http_version > NGX_HTTP_VERSION_11) {
+        ngx_http_test_reading(request);
+    } else if (error != 0 || !throwAway(request)) {
+        request->connection->error = 1;
+        ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    }
+}
+
+// nginx may have put something else in place that notices no end of a client, say when it was done with a
+// body.
+void Subscriber::watchClient() noexcept {
+    ngx_http_request_t* request = stream_.request();
+    if (request->read_event_handler != onRead) {
+        request->read_event_handler = onRead;
+        ngx_post_event(request->connection->read, &ngx_posted_events);
+    }
+}
+
+// --- Sending ---
+
+void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
+    Subscriber& self = *contextOf(request)->subscriber;
+    ngx_connection_t* c = request->connection;
+    bool open;
+
+    self.watchClient();
+    if (c->write->timedout) {
+        c->timedout = 1;
+        self.noteSlow();
+        self.stream_.giveUp();
+        open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
+    } else if (c->error || c->write->error) {
+        // HTTP/3 tells of a STOP_SENDING here and nowhere else.
+        open = self.fail(CloseReason::Client, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    } else {
+        open = self.check(self.stream_.flush()) && self.advance();
+    }
+    if (!open) {
+        ngx_http_finalize_request(request, self.conclude());
+    }
+}
+
+bool Subscriber::check(Stream::Status status) noexcept {
+    if (status != Stream::Status::Failed) {
+        return true;
+    }
+    return stream_.connection()->error ? fail(CloseReason::Client, NGX_HTTP_CLIENT_CLOSED_REQUEST)
+                                       : fail(CloseReason::Error, NGX_ERROR);
+}
+
+// Goes on from where it is: whatever there is to be sent that no batch will bring.
+bool Subscriber::advance() noexcept {
+    if (stream_.blocked() || (live_ && begun_ && !ending_)) {
+        return true;
+    }
+    if (ending_) {
+        return false;
+    }
+
+    BatchRef out;
+    bool memory = begun_ || addPreamble(out);
+    if (memory && !live_) {
+        Reading reading = readOn(out);
+        memory = reading != Reading::NoMemory;
+        live_ = reading == Reading::AtTip;
+        ending_ = reading == Reading::Over;
+    }
+    if (memory && live_ && !primed_ && (!out || out->events == 0)) {
+        memory = addPrime(out);
+    }
+    if (!memory) {
+        return fail(CloseReason::Error, NGX_ERROR);
+    }
+
+    begun_ = true;
+    // A batch without a byte: what it was made for has been overwritten meanwhile.
+    if (out.size() != 0 && !give(std::move(out))) {
+        return false;
+    }
+    if (!live_ && !ending_ && !stream_.blocked()) {
+        schedule();
+    }
+    return endIfOver();
+}
+
+// At the tip of channels that have ended, or told to end: the stream does so as soon as it is not blocked.
+bool Subscriber::endIfOver() noexcept {
+    if (live_ && !feed_->pending && feed_->ended()) {
+        noteReason(CloseReason::Ended);
+        ending_ = true;
+    }
+    return !ending_ || stream_.blocked();
+}
+
+bool Subscriber::give(BatchRef batch) noexcept {
+    if (batch->events != 0) {
+        primed_ = true;
+        events_ += batch->events;
+        if (cursor_ > batch->last) { // a gap behind its events has told a later place
+            noteGiven(batch->last);
+        } else {
+            cursor_ = batch->last;
+        }
+        WorkerEntry& counters = Worker::self().counters();
+        counters.delivered.fetch_add(batch->events, std::memory_order_relaxed);
+    }
+    if (heartbeat_ != nullptr) {
+        heartbeat_->touch(*this);
+    }
+    return check(stream_.send(std::move(batch)));
+}
+
+void Subscriber::deliver(const BatchRef& batch, bool lost) noexcept {
+    if (!live_) {
+        return;
+    }
+    if (lost) {
+        fallBehind();
+        return;
+    }
+    if (batch && batch->last > cursor_) {
+        if (stream_.blocked() || ending_ || cursor_ >= batch->first) {
+            fallBehind();
+            return;
+        }
+        if (!give(batch)) {
+            close();
+            return;
+        }
+    }
+    if (!endIfOver()) {
+        close();
+    }
+}
+
+void Subscriber::fallBehind() noexcept {
+    live_ = false;
+    if (!stream_.blocked()) {
+        schedule();
+    }
+}
+
+// advance() in the next turn of the event loop, from the write handler.
+void Subscriber::schedule() noexcept {
+    ngx_post_event(stream_.connection()->write, &ngx_posted_next_events);
+}
+
+void Subscriber::beat(const BatchRef& text) noexcept {
+    heartbeat_->touch(*this);
+    watchClient();
+    if (begun_ && !ending_ && !stream_.blocked() && !check(stream_.send(text))) {
+        close();
+    }
+}
+
+} // namespace sse

@@ -1,0 +1,135 @@
+// A subscriber: a cursor in the log, and a stream that carries what comes after it.
+//
+// At the tip (`live_`) it is given the batches of its feed. When it has missed one, because it was blocked or
+// has just come, it is behind: then it reads the log for itself from its cursor until it is at the tip again.
+// Either way an event is only ever given when it is newer than the cursor, so none comes twice or out of
+// order.
+#pragma once
+
+#include "conf/config.hpp"
+#include "fanout/tail.hpp"
+#include "http/request_context.hpp"
+#include "output/stream.hpp"
+#include "subscribe/catchup.hpp"
+#include "subscribe/heartbeat.hpp"
+#include "worker/leaver.hpp"
+
+namespace sse {
+
+// What a subscriber comes with.
+struct Arrival {
+    std::span<const std::string_view> channels; // distinct names
+    std::string_view
+        requested;  // the cursor as the client gave it (lives as long as the request); empty: none
+    EventId cursor; // what it means
+    std::optional<std::string_view> ownId; // or that it is none of ours: a publisher's, as on the wire
+    bool fromNow = false;                  // no cursor, and nothing older is wanted
+    History history;
+};
+
+class Subscriber {
+public:
+    // Makes a subscriber of a request, whose cleanups take it apart again. NULL without memory.
+    static Subscriber* make(ngx_http_request_t* request, RequestContext& context) noexcept;
+
+    enum class Admission {
+        Ok,
+        NoMemory,
+        IndexFull, // no room for another channel
+        Gap,       // it has missed events, and sse_gap says not to go on
+        Ended,     // its channels have ended, and it has had all that was left
+    };
+    // Joins the feed and finds the place to begin; nothing is sent yet. Unless it is Ok the feed is left
+    // again.
+    Admission arrive(Tail& tail, const Arrival& arrival) noexcept;
+
+    // Where it begins: a reader with this cursor gets the same. false if the way back is long and not yet
+    // gone.
+    bool startPosition(EventId& position) const noexcept;
+
+    // Sends the first bytes and what is there. false: the stream has ended already, see conclude().
+    [[nodiscard]] bool begin() noexcept;
+
+    // nginx's handler of what the client sends, which is nothing but its end.
+    static void onRead(ngx_http_request_t* request) noexcept;
+
+    // Leaves the feed without a word: something else is answered, or a HEAD.
+    void abandon(CloseReason reason) noexcept;
+
+    // Leaves the feed; returns what the request is to be finalized with.
+    ngx_int_t conclude() noexcept;
+
+    // From the fan-out: a batch, which may be none, or word that one was lost. May end the subscriber.
+    void deliver(const BatchRef& batch, bool lost) noexcept;
+
+    // From the heartbeat, after enough silence. May end the subscriber.
+    void beat(const BatchRef& text) noexcept;
+
+    ngx_msec_t lastSent() const noexcept { return lastSent_; }
+
+    // Asks the processor for what a delivery will look at.
+    void prefetch() const noexcept { stream_.prefetch(); }
+
+    static Subscriber* fromFeedLink(ngx_queue_t* link) noexcept;
+    static Subscriber* fromBeatLink(ngx_queue_t* link) noexcept;
+
+private:
+    friend class Tail;
+    friend class Heartbeat;
+
+    static void onWrite(ngx_http_request_t* request) noexcept;
+    void watchClient() noexcept;
+    static void onLeave(Leaver& leaver, bool force) noexcept;
+    static void onRequestEnd(void* data) noexcept;
+    static void onPoolEnd(void* data) noexcept;
+
+    Admission enter(Tail& tail, const Arrival& arrival) noexcept;
+    Admission seekStart() noexcept;
+    [[nodiscard]] bool advance() noexcept;
+    [[nodiscard]] bool give(BatchRef batch) noexcept;
+    [[nodiscard]] bool check(Stream::Status status) noexcept;
+    [[nodiscard]] bool endIfOver() noexcept;
+    bool fail(CloseReason reason, ngx_int_t code) noexcept;
+    void noteReason(CloseReason reason) noexcept;
+    void noteSlow() noexcept;
+    void noteGiven(EventId last) noexcept;
+    void close() noexcept;
+    void detach() noexcept;
+    void fallBehind() noexcept;
+    void schedule() noexcept;
+
+    enum class Reading { More, AtTip, Over, NoMemory };
+    Reading readOn(BatchRef& out) noexcept;
+    Gap gap() const noexcept;
+    Reading startReading(BatchRef& out) noexcept;
+    void closeCatchup() noexcept;
+
+    bool addPreamble(BatchRef& out) noexcept;
+    bool addPrime(BatchRef& out) noexcept;
+    bool addGap(BatchRef& out, Gap gap, EventId start) noexcept;
+
+    // What a delivery looks at comes first, see Stream.
+    ngx_queue_t feedLink_;
+    ngx_queue_t beatLink_;
+    ngx_msec_t lastSent_;
+    EventId cursor_; // everything of the feed up to this has been given
+    bool live_;
+    bool begun_;      // the first bytes have been sent
+    bool primed_;     // it has an id to come back with
+    bool ending_;     // ends as soon as it is not blocked
+    uint64_t events_; // see noteGiven()
+    Heartbeat* heartbeat_;
+    Feed* feed_;
+    Stream stream_;
+
+    Leaver leaver_;
+    const LocationConfig* config_;
+    RequestContext* context_;
+    std::string_view requested_; // until the first gap has been told
+    Catchup* catchup_;           // while behind
+    History history_;            // limits the first catching up only
+    ngx_int_t closeCode_;
+    uint32_t retry_; // milliseconds
+};
+
+} // namespace sse
