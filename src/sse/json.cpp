@@ -1,5 +1,6 @@
 #include "sse/json.hpp"
 
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 
@@ -86,6 +87,60 @@ char* writeJson(std::string_view text, char* out) noexcept {
     }
     *out++ = '"';
     return out;
+}
+
+void JsonWriter::separate() noexcept {
+    if (follows_) {
+        append(",");
+    }
+}
+
+JsonWriter& JsonWriter::open(char bracket) noexcept {
+    separate();
+    append({&bracket, 1});
+    follows_ = false;
+    return *this;
+}
+
+JsonWriter& JsonWriter::close(char bracket) noexcept {
+    append({&bracket, 1});
+    follows_ = true;
+    return *this;
+}
+
+JsonWriter& JsonWriter::key(std::string_view name) noexcept {
+    string(name);
+    append(":");
+    follows_ = false;
+    return *this;
+}
+
+JsonWriter& JsonWriter::string(std::string_view text) noexcept {
+    separate();
+    char* place = complete_ ? out_.extend(jsonSize(text)) : nullptr;
+    if (place != nullptr) {
+        writeJson(text, place);
+    }
+    complete_ = place != nullptr;
+    follows_ = true;
+    return *this;
+}
+
+JsonWriter& JsonWriter::number(uint64_t value) noexcept {
+    char digits[20];
+    const char* end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
+    return scalar({digits, static_cast<size_t>(end - digits)});
+}
+
+JsonWriter& JsonWriter::null() noexcept {
+    return scalar("null");
+}
+
+JsonWriter& JsonWriter::scalar(std::string_view text) noexcept {
+    separate();
+    append(text);
+    follows_ = true;
+    return *this;
 }
 
 } // namespace sse

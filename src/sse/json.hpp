@@ -1,18 +1,64 @@
-// Writes JSON strings (RFC 8259, section 7).
+// Writes JSON (RFC 8259): one writer for the answers to publishers, refusals, the status, and gap events.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
+
+#include "sse/buffer.hpp"
 
 namespace sse {
 
 // Bytes that writeJson will write.
 size_t jsonSize(std::string_view text) noexcept;
 
-// Writes `text` as a JSON string, with its quotes: `"`, `\` and the control characters (isControl) are
-// escaped, each sequence that is not UTF-8 becomes one U+FFFD, as browsers decode. C1, U+2028 and U+2029 need
-// no escape in JSON, but end a line for some tools, and a string for old JavaScript. Returns the end of what
-// was written; `out` has room for jsonSize(text).
+// Writes `text` as a JSON string, with its quotes: `"`, `\`, the control characters (C0, DEL, C1) and the
+// line ends U+2028 and U+2029 are escaped, each sequence that is not UTF-8 becomes one U+FFFD, as browsers
+// decode. Returns the end of what was written; `out` has room for jsonSize(text).
 char* writeJson(std::string_view text, char* out) noexcept;
+
+// Appends JSON to a buffer, with the commas where they belong:
+//
+//   JsonWriter json(buffer);
+//   json.beginObject().member("channel", name).member("subscribers", 3u).endObject();
+//   if (!json.isComplete()) …
+//
+// Numbers are written in full; a 64-bit one may be more than JavaScript can hold.
+class JsonWriter {
+public:
+    // `out` belongs to the caller and outlives the writer.
+    explicit JsonWriter(Buffer& out) noexcept : out_(out) {}
+
+    JsonWriter& beginObject() noexcept { return open('{'); }
+    JsonWriter& endObject() noexcept { return close('}'); }
+    JsonWriter& beginArray() noexcept { return open('['); }
+    JsonWriter& endArray() noexcept { return close(']'); }
+
+    // The name of the member that comes next.
+    JsonWriter& key(std::string_view name) noexcept;
+
+    JsonWriter& string(std::string_view text) noexcept;
+    JsonWriter& number(uint64_t value) noexcept;
+    JsonWriter& null() noexcept;
+
+    JsonWriter& member(std::string_view name, std::string_view text) noexcept {
+        return key(name).string(text);
+    }
+    JsonWriter& member(std::string_view name, uint64_t value) noexcept { return key(name).number(value); }
+
+    // Whether there was memory for all of it.
+    bool isComplete() const noexcept { return complete_; }
+
+private:
+    JsonWriter& open(char bracket) noexcept;
+    JsonWriter& close(char bracket) noexcept;
+    JsonWriter& scalar(std::string_view text) noexcept;
+    void append(std::string_view text) noexcept { complete_ = complete_ && out_.append(text); }
+    void separate() noexcept;
+
+    Buffer& out_;
+    bool follows_ = false; // a value of the same object or array precedes
+    bool complete_ = true;
+};
 
 } // namespace sse
