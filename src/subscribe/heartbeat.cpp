@@ -11,6 +11,8 @@ namespace {
 // Heartbeats sent in one turn of the event loop; after a broadcast everybody is due at the same moment.
 constexpr int kBeatsPerTurn = 256;
 
+constinit Heartbeats heartbeats;
+
 constexpr std::string_view kBefore = "event: ";
 constexpr std::string_view kAfter = "\ndata: \n\n";
 
@@ -72,6 +74,10 @@ void Heartbeat::run() noexcept {
         }
         subscriber->beat(text_);
     }
+}
+
+Heartbeats& Heartbeats::ofProcess() noexcept {
+    return heartbeats;
 }
 
 Heartbeat* Heartbeats::enter(const LocationConfig& config, Subscriber& subscriber) noexcept {

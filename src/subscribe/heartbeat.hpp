@@ -32,9 +32,11 @@ private:
     LoopEvent timer_;
 };
 
-// All heartbeats of a worker; there are as many as there are different settings.
+// All heartbeats of this process; there are as many as there are different settings.
 class Heartbeats {
 public:
+    static Heartbeats& ofProcess() noexcept;
+
     // Has the subscriber sent a heartbeat as its location says; NULL if it says none, or without memory.
     Heartbeat* enter(const LocationConfig& config, Subscriber& subscriber) noexcept;
 

@@ -72,7 +72,7 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
     Worker& worker = Worker::self();
     worker.add(leaver_);
     worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
-    heartbeat_ = worker.heartbeats().enter(*config_, *this);
+    heartbeat_ = Heartbeats::ofProcess().enter(*config_, *this);
     if (heartbeat_ == nullptr && config_->heartbeat != 0) {
         return Admission::NoMemory;
     }

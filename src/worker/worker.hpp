@@ -4,7 +4,6 @@
 #include "conf/config.hpp"
 #include "fanout/tail.hpp"
 #include "roster/registry.hpp"
-#include "subscribe/heartbeat.hpp"
 #include "worker/leaver.hpp"
 #include "worker/lingering.hpp"
 #include "worker/loop_event.hpp"
@@ -21,7 +20,6 @@ public:
 
     Registry& registry() noexcept { return registry_; }
     WorkerEntry& counters() noexcept { return registry_.own(); }
-    Heartbeats& heartbeats() noexcept { return heartbeats_; }
 
     // The tail of a zone, made when it is first asked for; NULL without memory.
     Tail* tail(Zone& zone) noexcept;
@@ -55,7 +53,6 @@ private:
 
     Registry registry_;
     const MainConfig* config_ = nullptr;
-    Heartbeats heartbeats_;
     Tail* tails_ = nullptr;
 
     ngx_connection_t* wakeUp_ = nullptr; // the eventfd
