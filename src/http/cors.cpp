@@ -6,7 +6,6 @@
 #include "http/header_list.hpp"
 #include "http/request.hpp"
 #include "http/respond.hpp"
-#include "worker/worker.hpp"
 
 namespace sse {
 
@@ -66,7 +65,6 @@ ngx_int_t answerPreflight(ngx_http_request_t* r) noexcept {
     if (config.origins == nullptr || !isEndpoint(config) || r != r->main || !isPreflight(r)) {
         return NGX_DECLINED;
     }
-    Worker::self().noteEnd(r);
     return NGX_HTTP_NO_CONTENT;
 }
 

@@ -11,6 +11,7 @@ namespace sse {
 namespace {
 
 ngx_http_output_header_filter_pt nextFilter;
+AnswerHook answerHook;
 
 // Without a Cache-Control a cache may store answers like 200, 204, 404 and 410 for as long as it thinks right
 // (RFC 9110, section 15.1). That of the configuration or of an application stays.
@@ -25,6 +26,7 @@ ngx_int_t filterHeader(ngx_http_request_t* r) noexcept {
         return nextFilter(r);
     }
     closeIfUnread(r);
+    answerHook(r);
     return forbidStoring(r) && addCorsHeaders(r, config) ? nextFilter(r) : NGX_ERROR;
 }
 
@@ -32,7 +34,8 @@ ngx_int_t filterHeader(ngx_http_request_t* r) noexcept {
 
 // Even if the configuration has no endpoint: chains are not part of a cycle, and after a reload that has
 // failed, the workers of the old configuration run with the chain of the new one.
-void addHeaderFilter() noexcept {
+void addHeaderFilter(AnswerHook onAnswer) noexcept {
+    answerHook = onAnswer;
     nextFilter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = filterHeader;
 }

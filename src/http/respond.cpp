@@ -4,7 +4,6 @@
 #include <span>
 
 #include "http/body.hpp"
-#include "worker/worker.hpp"
 
 namespace sse {
 
@@ -12,7 +11,6 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view jso
     ngx_str_t type = ngx_string("application/json");
     ngx_http_complex_value_t body{};
     body.value = ngxString(json);
-    Worker::self().noteEnd(r);
     return ngx_http_send_response(r, status, &type, &body);
 }
 
@@ -76,7 +74,6 @@ ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept
     if (r->method != NGX_HTTP_OPTIONS) {
         return refuse(r, NGX_HTTP_NOT_ALLOWED, "the method is not allowed here");
     }
-    Worker::self().noteEnd(r);
     return NGX_HTTP_NO_CONTENT;
 }
 
