@@ -11,7 +11,6 @@
 namespace sse {
 
 class Tail;
-class Subscriber;
 
 // A channel with subscribers on this worker.
 struct LiveChannel {
@@ -48,8 +47,8 @@ struct Feed {
     bool lost;      // in this round everybody has to read the log for himself
     uint32_t subscribers;
 
-    ngx_queue_t ready;    // of subscribers who have been handed the current batch
-    ngx_queue_t waiting;  // of those who have not
+    ngx_queue_t ready;    // of Member::link: those that have been handed the current batch
+    ngx_queue_t waiting;  // and those that have not
     BatchRef current;     // what is being handed out
     BatchRef pending;     // what will be next
     uint64_t pendingFrom; // offset of its first event

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "fanout/tail.hpp"
-#include "subscribe/subscriber.hpp"
 
 namespace sse {
 
@@ -62,9 +61,10 @@ bool Tail::fanOut() noexcept {
         ngx_queue_remove(link);
         ngx_queue_insert_tail(&feed.ready, link);
         if (!ngx_queue_empty(&feed.waiting)) {
-            Subscriber::fromFeedLink(ngx_queue_head(&feed.waiting))->prefetch();
+            __builtin_prefetch(Member::fromLink(ngx_queue_head(&feed.waiting)).firstRead);
         }
-        Subscriber::fromFeedLink(link)->deliver(feed.current, feed.lost);
+        Member& member = Member::fromLink(link);
+        member.deliver(member, feed.current, feed.lost);
     }
     return false;
 }

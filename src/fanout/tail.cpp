@@ -16,22 +16,22 @@ constexpr size_t kMaxPending = 8 * 1024 * 1024;
 
 } // namespace
 
-Tail::Tail(Zone& zone) noexcept : zone_(&zone), position_(zone.log.head()), live_(nullptr) {
+Tail::Tail(Zone& zone, void (*runSoon)() noexcept) noexcept
+    : zone_(&zone), position_(zone.log.head()), runSoon_(runSoon) {
     ngx_queue_init(&feeds_);
     ngx_queue_init(&runnable_);
 }
 
-Tail* Tail::make(Zone& zone) noexcept {
+Tail* Tail::make(Zone& zone, Registry& registry, void (*runSoon)() noexcept) noexcept {
     void* memory = ngx_alloc(sizeof(Tail), ngx_cycle->log);
-    size_t entries = zone.log.figures().channelCapacity;
-    auto* live = static_cast<LiveChannel**>(ngx_calloc(entries * sizeof(LiveChannel*), ngx_cycle->log));
-    if (memory == nullptr || live == nullptr) {
-        ngx_free(memory);
-        ngx_free(live);
+    if (memory == nullptr) {
         return nullptr;
     }
-    auto* tail = new (memory) Tail(zone);
-    tail->live_ = live;
+    auto* tail = new (memory) Tail(zone, runSoon);
+    if (!tail->channels_.init(zone, registry)) {
+        ngx_free(memory);
+        return nullptr;
+    }
     return tail;
 }
 
@@ -43,7 +43,7 @@ bool Tail::turn() noexcept {
 // Returns whether it stopped before the head.
 bool Tail::scan() noexcept {
     for (int i = 0; i < kScanRecords; ++i) {
-        if (liveCount_ == 0) {
+        if (channels_.isEmpty()) {
             position_ = zone_->log.head();
             return false;
         }
@@ -72,7 +72,8 @@ bool Tail::take(const RecordHeader& header) noexcept {
     if (header.entry == kNoEntry) {
         return true; // nobody can listen to a channel without an entry
     }
-    for (LiveChannel* channel = live_[header.entry]; channel != nullptr; channel = channel->sameEntry) {
+    for (LiveChannel* channel = channels_.at(header.entry); channel != nullptr;
+         channel = channel->sameEntry) {
         if (channel->hash != header.hash) {
             continue;
         }
@@ -137,7 +138,7 @@ bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
 // The ring has passed us. Each subscriber finds out by the index what it has really missed.
 void Tail::lose() noexcept {
     position_ = zone_->log.head();
-    reviewEnds();
+    channels_.reviewEnds(position_);
     for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_); q = ngx_queue_next(q)) {
         Feed& feed = *queueItem<Feed>(q, offsetof(Feed, all));
         takePending(feed);

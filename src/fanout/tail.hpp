@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <span>
 
+#include "fanout/channels.hpp"
 #include "fanout/feed.hpp"
+#include "fanout/member.hpp"
 #include "ngx.hpp"
 #include "zone.hpp"
 
@@ -15,16 +17,24 @@ namespace sse {
 
 class Tail {
 public:
-    static Tail* make(Zone& zone) noexcept; // NULL without memory
+    // Of a zone, for a process with that entry in the roster. `runSoon` is called when there is something to
+    // read that has woken nobody. NULL without memory.
+    static Tail* make(Zone& zone, Registry& registry, void (*runSoon)() noexcept) noexcept;
 
     Zone& zone() noexcept { return *zone_; }
+    ChannelTable& channels() noexcept { return channels_; }
 
-    enum class Join { Ok, NoMemory, IndexFull };
+    using Join = ChannelTable::Status;
 
-    // Finds or makes the feed of these channels (distinct names), counts one subscriber more on each and
-    // links the subscriber. From then on no event can pass unseen.
-    Join join(std::span<const std::string_view> names, Subscriber& subscriber) noexcept;
-    void leave(Subscriber& subscriber) noexcept;
+    // Finds or makes the feed of these channels (distinct names, at most kMostChannels), counts one
+    // subscriber more on each and links the member. From then on no event can pass unseen.
+    Join join(std::span<const std::string_view> names, Member& member) noexcept;
+    void leave(Member& member) noexcept;
+
+    // Decides once more whether a channel has ended, from what the index knows of it now.
+    void reviewEnd(LiveChannel& channel, const ChannelState& state) const noexcept {
+        channels_.reviewEnd(channel, state, position_);
+    }
 
     // All events of the feed before this offset have been handed to its subscribers at the tip. That is as
     // far as the log was looked at, or one event further for a feed that has taken one while another feed had
@@ -36,33 +46,15 @@ public:
     // One turn: reads on, and hands out a slice. Returns whether there is more to do at once.
     bool turn() noexcept;
 
-    // Every worker announces its subscribers again after one has died.
-    void answerCensus() noexcept;
-
-    // Marks this worker as a listener of all of its channels, by that mark as well.
-    void listenAs(uint32_t mark) noexcept;
-
-    // Decides once more whether a channel has ended, from what the index knows of it now.
-    void reviewEnd(LiveChannel& channel, const ChannelState& state) const noexcept;
-
     // Whether the log has something that was not looked at.
     bool behind() const noexcept { return zone_->log.head() != position_; }
 
     Tail* following = nullptr; // the worker's next tail
 
 private:
-    explicit Tail(Zone& zone) noexcept;
+    Tail(Zone& zone, void (*runSoon)() noexcept) noexcept;
 
-    Join listen(std::string_view name, LiveChannel*& channel) noexcept;
-    void enter(Feed& feed, Subscriber& subscriber) noexcept;
-    LiveChannel* findChannel(uint32_t entry, std::string_view name) noexcept;
-    LiveChannel* makeChannel(const ChannelState& state, uint64_t hash, std::string_view name) noexcept;
-    void dropChannel(LiveChannel* channel) noexcept;
-    void unlisten(uint32_t entry) noexcept;
-    void reviewEnds() noexcept;
-    void announce(LiveChannel& channel) noexcept;
-    template <typename F>
-    void eachChannel(F&& visit) noexcept;
+    void enter(Feed& feed, Member& member) noexcept;
     Feed* findOrMakeFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* findFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;
@@ -82,10 +74,9 @@ private:
 
     Zone* zone_;
     uint64_t position_;       // everything before it has been looked at
-    LiveChannel** live_;      // by index entry
     size_t pendingBytes_ = 0; // of all feeds
-    uint32_t liveCount_ = 0;
-    uint32_t answered_ = 0; // the last census that was answered
+    ChannelTable channels_;
+    void (*runSoon_)() noexcept;
     ngx_queue_t feeds_;
     ngx_queue_t runnable_;
 };

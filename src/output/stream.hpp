@@ -46,9 +46,6 @@ public:
     // has stood still as well.
     void giveUp() noexcept;
 
-    // Asks the processor for what send() will look at.
-    void prefetch() const noexcept { __builtin_prefetch(connection_); }
-
     ngx_http_request_t* request() const noexcept { return request_; }
     ngx_connection_t* connection() const noexcept { return connection_; }
 

@@ -61,7 +61,7 @@ void Subscriber::closeCatchup() noexcept {
 Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         if (catchup_ == nullptr) {
-            catchup_ = Catchup::make(*feed_, cursor_, history_);
+            catchup_ = Catchup::make(*member_.feed, cursor_, history_);
         }
         if (catchup_ == nullptr) {
             return Reading::NoMemory;

@@ -19,10 +19,6 @@ FreeList<Subscriber> freeList;
 
 } // namespace
 
-Subscriber* Subscriber::fromFeedLink(ngx_queue_t* link) noexcept {
-    return queueItem<Subscriber>(link, offsetof(Subscriber, feedLink_));
-}
-
 Subscriber* Subscriber::fromBeatLink(ngx_queue_t* link) noexcept {
     return queueItem<Subscriber>(link, offsetof(Subscriber, beatLink_));
 }
@@ -44,6 +40,8 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
     subscriber->config_ = locationConfig(request);
     subscriber->context_ = &context;
     subscriber->stream_.open(request, subscriber->config_->sendTimeout);
+    subscriber->member_.deliver = onDelivery;
+    subscriber->member_.firstRead = request->connection;
     context.subscriber = subscriber;
 
     requestEnd->handler = onRequestEnd;
@@ -65,7 +63,7 @@ Subscriber::Admission Subscriber::arrive(Tail& tail, const Arrival& arrival) noe
 }
 
 Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noexcept {
-    Tail::Join join = tail.join(arrival.channels, *this);
+    Tail::Join join = tail.join(arrival.channels, member_);
     if (join != Tail::Join::Ok) {
         return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
     }
@@ -83,8 +81,8 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 
-    catchup_ = arrival.ownId ? Catchup::makeFromOwnId(*feed_, *arrival.ownId, history_)
-                             : Catchup::make(*feed_, arrival.cursor, history_);
+    catchup_ = arrival.ownId ? Catchup::makeFromOwnId(*member_.feed, *arrival.ownId, history_)
+                             : Catchup::make(*member_.feed, arrival.cursor, history_);
     if (catchup_ == nullptr) {
         return Admission::NoMemory;
     }
@@ -183,7 +181,7 @@ ngx_int_t Subscriber::conclude() noexcept {
 }
 
 void Subscriber::detach() noexcept {
-    if (feed_ == nullptr) {
+    if (member_.feed == nullptr) {
         return;
     }
     noteGiven(cursor_);
@@ -193,12 +191,12 @@ void Subscriber::detach() noexcept {
     }
     Worker::self().remove(leaver_, stream_.request());
     Worker::self().counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
-    feed_->tail->leave(*this);
+    member_.feed->tail->leave(member_);
 }
 
 void Subscriber::onRequestEnd(void* data) noexcept {
     auto* subscriber = static_cast<Subscriber*>(data);
-    if (subscriber->feed_ != nullptr) {
+    if (subscriber->member_.feed != nullptr) {
         subscriber->noteReason(CloseReason::Client);
         subscriber->detach();
     }
@@ -333,7 +331,7 @@ bool Subscriber::advance() noexcept {
 
 // At the tip of channels that have ended, or told to end: the stream does so as soon as it is not blocked.
 bool Subscriber::endIfOver() noexcept {
-    if (live_ && !feed_->pending && feed_->ended()) {
+    if (live_ && !member_.feed->pending && member_.feed->ended()) {
         noteReason(CloseReason::Ended);
         ending_ = true;
     }
@@ -358,11 +356,17 @@ bool Subscriber::give(BatchRef batch) noexcept {
     return check(stream_.send(std::move(batch)));
 }
 
-void Subscriber::deliver(const BatchRef& batch, bool lost) noexcept {
+void Subscriber::onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept {
+    auto* self =
+        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(&member) - offsetof(Subscriber, member_));
+    self->deliver(batch, isLost);
+}
+
+void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
     if (!live_) {
         return;
     }
-    if (lost) {
+    if (isLost) {
         fallBehind();
         return;
     }

@@ -59,25 +59,19 @@ public:
     // Leaves the feed; returns what the request is to be finalized with.
     ngx_int_t conclude() noexcept;
 
-    // From the fan-out: a batch, which may be none, or word that one was lost. May end the subscriber.
-    void deliver(const BatchRef& batch, bool lost) noexcept;
-
     // From the heartbeat, after enough silence. May end the subscriber.
     void beat(const BatchRef& text) noexcept;
 
     ngx_msec_t lastSent() const noexcept { return lastSent_; }
 
-    // Asks the processor for what a delivery will look at.
-    void prefetch() const noexcept { stream_.prefetch(); }
-
-    static Subscriber* fromFeedLink(ngx_queue_t* link) noexcept;
     static Subscriber* fromBeatLink(ngx_queue_t* link) noexcept;
 
 private:
-    friend class Tail;
     friend class Heartbeat;
 
     static void onWrite(ngx_http_request_t* request) noexcept;
+    static void onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept;
+    void deliver(const BatchRef& batch, bool isLost) noexcept;
     void watchClient() noexcept;
     static void onLeave(Leaver& leaver, bool force) noexcept;
     static void onRequestEnd(void* data) noexcept;
@@ -109,7 +103,7 @@ private:
     bool addGap(BatchRef& out, Gap gap, EventId start) noexcept;
 
     // What a delivery looks at comes first, see Stream.
-    ngx_queue_t feedLink_;
+    Member member_;
     ngx_queue_t beatLink_;
     ngx_msec_t lastSent_;
     EventId cursor_; // everything of the feed up to this has been given
@@ -119,7 +113,6 @@ private:
     bool ending_;     // ends as soon as it is not blocked
     uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
-    Feed* feed_;
     Stream stream_;
 
     Leaver leaver_;

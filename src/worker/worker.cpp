@@ -112,7 +112,7 @@ void Worker::changeMark() noexcept {
         return;
     }
     for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
-        tail->listenAs(mark);
+        tail->channels().listenAs(mark);
     }
     int before = registry_.eventfd();
     registry_.finishChange();
@@ -191,7 +191,7 @@ Tail* Worker::tail(Zone& zone) noexcept {
             return tail;
         }
     }
-    Tail* tail = Tail::make(zone);
+    Tail* tail = Tail::make(zone, registry_, []() noexcept { worker.runSoon(); });
     if (tail != nullptr) {
         tail->following = tails_;
         tails_ = tail;
@@ -202,7 +202,7 @@ Tail* Worker::tail(Zone& zone) noexcept {
 void Worker::turn() noexcept {
     bool more = false;
     for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
-        tail->answerCensus();
+        tail->channels().answerCensus();
         more = tail->turn() || more;
     }
     if (more) {

@@ -1,0 +1,59 @@
+// The channels that a worker's subscribers listen to, by their entry in the index of the zone, and what the
+// index learns of them: which worker listens, and how many subscribers it has.
+#pragma once
+
+#include <string_view>
+
+#include "fanout/feed.hpp"
+#include "roster/registry.hpp"
+#include "zone.hpp"
+
+namespace sse {
+
+class ChannelTable {
+public:
+    // Makes the table; false without memory. Zone and registry outlive it.
+    bool init(Zone& zone, Registry& registry) noexcept;
+
+    enum class Status { Ok, NoMemory, IndexFull };
+
+    // Marks this worker as a listener, then finds or makes the channel of that name. What lies before
+    // `position` has been looked at.
+    Status acquire(std::string_view name, uint64_t position, LiveChannel*& channel) noexcept;
+    // Frees a channel that no feed has any more.
+    void release(LiveChannel* channel) noexcept;
+
+    // The channels of an entry, linked by `sameEntry`.
+    LiveChannel* at(uint32_t entry) const noexcept { return live_[entry]; }
+    bool isEmpty() const noexcept { return count_ == 0; }
+
+    // Has the index know how many subscribers a channel has here. The zone's lock is held.
+    void announce(LiveChannel& channel) noexcept;
+
+    // Every worker announces its subscribers again after one has died.
+    void answerCensus() noexcept;
+
+    // Marks this worker as a listener of all channels, by that listener id as well.
+    void listenAs(uint32_t listener) noexcept;
+
+    // Decides once more whether a channel has ended, from what the index knows of it now.
+    void reviewEnd(LiveChannel& channel, const ChannelState& state, uint64_t position) const noexcept;
+    void reviewEnds(uint64_t position) noexcept;
+
+private:
+    LiveChannel* find(uint32_t entry, std::string_view name) noexcept;
+    LiveChannel* make(const ChannelState& state, uint64_t hash, std::string_view name,
+                      uint64_t position) noexcept;
+    void unlisten(uint32_t entry) noexcept;
+    template <typename F>
+    void each(F&& visit) noexcept;
+
+    Zone* zone_ = nullptr;
+    Registry* registry_ = nullptr;
+    LiveChannel** live_ = nullptr; // by index entry
+    uint32_t entries_ = 0;
+    uint32_t count_ = 0;
+    uint32_t answered_ = 0; // the last census that was answered
+};
+
+} // namespace sse

@@ -1,0 +1,146 @@
+// Feeds: subscribers join and leave them.
+#include <algorithm>
+#include <new>
+
+#include "conf/config.hpp"
+#include "fanout/tail.hpp"
+
+namespace sse {
+
+namespace {
+
+template <typename F>
+void eachLink(Feed& feed, F&& visit) noexcept {
+    for (uint32_t i = 0; i < feed.channelCount; ++i) {
+        visit(feed.channels[i]);
+    }
+}
+
+} // namespace
+
+Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) noexcept {
+    LiveChannel* found[kMostChannels];
+    Join status = Join::Ok;
+    uint32_t count = 0;
+
+    if (channels_.isEmpty()) {
+        position_ = zone_->log.head(); // nobody here cared for what was before
+    }
+    for (std::string_view name : names) {
+        status = channels_.acquire(name, position_, found[count]);
+        if (status != Join::Ok) {
+            break;
+        }
+        ++count;
+    }
+
+    std::span<LiveChannel* const> set(found, count);
+    Feed* feed = status == Join::Ok ? findOrMakeFeed(set) : nullptr;
+    if (feed == nullptr) {
+        for (LiveChannel* channel : set) {
+            channels_.release(channel);
+        }
+        return status == Join::Ok ? Join::NoMemory : status;
+    }
+    enter(*feed, member);
+    if (behind()) {
+        runSoon_(); // what came before our mark was there has woken nobody
+    }
+    return Join::Ok;
+}
+
+Feed* Tail::findOrMakeFeed(std::span<LiveChannel* const> channels) noexcept {
+    Feed* feed = findFeed(channels);
+    return feed == nullptr ? makeFeed(channels) : feed;
+}
+
+// The reverse of leave().
+void Tail::enter(Feed& feed, Member& member) noexcept {
+    ++feed.subscribers;
+    member.feed = &feed;
+    ngx_queue_insert_tail(&feed.ready, &member.link);
+    ZoneLock lock(*zone_);
+    eachLink(feed, [this](FeedLink& link) {
+        ++link.channel->subscribers;
+        channels_.announce(*link.channel);
+    });
+}
+
+void Tail::leave(Member& member) noexcept {
+    Feed* feed = member.feed;
+    ngx_queue_remove(&member.link);
+    member.feed = nullptr;
+    --feed->subscribers;
+    {
+        ZoneLock lock(*zone_);
+        eachLink(*feed, [this](FeedLink& link) {
+            --link.channel->subscribers;
+            channels_.announce(*link.channel);
+        });
+    }
+    if (feed->subscribers == 0) {
+        dropFeed(feed);
+    }
+}
+
+// Looks among the feeds of that channel which has the fewest: where a private channel and one for all go
+// together, the private one has a single feed.
+Feed* Tail::findFeed(std::span<LiveChannel* const> channels) noexcept {
+    LiveChannel* rarest = *std::min_element(channels.begin(), channels.end(),
+                                            [](auto* a, auto* b) { return a->feedCount < b->feedCount; });
+    for (ngx_queue_t* q = ngx_queue_head(&rarest->feeds); q != ngx_queue_sentinel(&rarest->feeds);
+         q = ngx_queue_next(q)) {
+        Feed* feed = queueItem<FeedLink>(q, offsetof(FeedLink, inChannel))->feed;
+        if (feed->channelCount != channels.size()) {
+            continue;
+        }
+        bool same = std::all_of(channels.begin(), channels.end(), [feed](LiveChannel* channel) {
+            return std::any_of(feed->channels, feed->channels + feed->channelCount,
+                               [channel](const FeedLink& link) { return link.channel == channel; });
+        });
+        if (same) {
+            return feed;
+        }
+    }
+    return nullptr;
+}
+
+Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
+    size_t size = offsetof(Feed, channels) + channels.size() * sizeof(FeedLink);
+    void* memory = ngx_calloc(std::max(size, sizeof(Feed)), ngx_cycle->log);
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    auto* feed = new (memory) Feed{};
+    feed->tail = this;
+    feed->next = position_;
+    feed->channelCount = static_cast<uint32_t>(channels.size());
+    ngx_queue_init(&feed->ready);
+    ngx_queue_init(&feed->waiting);
+    ngx_queue_insert_tail(&feeds_, &feed->all);
+    for (uint32_t i = 0; i < feed->channelCount; ++i) {
+        FeedLink& link = feed->channels[i];
+        link.channel = channels[i];
+        link.feed = feed;
+        ngx_queue_insert_tail(&channels[i]->feeds, &link.inChannel);
+        ++channels[i]->feedCount;
+    }
+    return feed;
+}
+
+void Tail::dropFeed(Feed* feed) noexcept {
+    eachLink(*feed, [this](FeedLink& link) {
+        ngx_queue_remove(&link.inChannel);
+        --link.channel->feedCount;
+        channels_.release(link.channel);
+    });
+    ngx_queue_remove(&feed->all);
+    if (feed->queued) {
+        ngx_queue_remove(&feed->runnable);
+    }
+    takePending(*feed);
+    feed->~Feed();
+    ngx_free(feed);
+}
+
+} // namespace sse

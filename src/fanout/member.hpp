@@ -1,0 +1,28 @@
+// What a feed knows of a subscriber: where it stands in the feed, and how to hand it a batch.
+//
+// A subscriber has one of these; nothing below it needs to know more.
+#pragma once
+
+#include "ngx.hpp"
+#include "output/batch.hpp"
+
+namespace sse {
+
+struct Feed;
+
+struct Member {
+    ngx_queue_t link;     // in Feed::ready or Feed::waiting
+    Feed* feed = nullptr; // while it is in one
+
+    // Hands over a batch, which may be none, or reports that one was lost: then the subscriber has to read
+    // the log for itself. May end the subscriber, and any other.
+    void (*deliver)(Member& member, const BatchRef& batch, bool isLost) noexcept = nullptr;
+    // What deliver() will look at; the processor is asked for it ahead of time.
+    const void* firstRead = nullptr;
+
+    static Member& fromLink(ngx_queue_t* link) noexcept {
+        return *queueItem<Member>(link, offsetof(Member, link));
+    }
+};
+
+} // namespace sse
