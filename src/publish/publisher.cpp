@@ -86,8 +86,8 @@ Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
       hash_(config_.zone->log.hash(channel_)), framing_(framingOf(*r, config_)), lines_(config_.maxEventSize),
       parser_(config_.maxEventSize, parserOptions(config_)), repairs_(repairs(config_, framing_)),
       maxEvents_(maxEventsOf(r, config_)) {
-    leaver_.owner = this;
-    leaver_.leave = onLeave;
+    drainable_.owner = this;
+    drainable_.drain = onDrain;
     timer_.init(this, onAllowed);
 }
 
@@ -115,7 +115,7 @@ void Publisher::onRequestEnd(void* data) noexcept {
 // From here on a worker that leaves has nothing to ask of it. The request may live on for long.
 void Publisher::unlink() noexcept {
     if (linked_) {
-        Worker::self().remove(leaver_, request_);
+        Worker::self().remove(drainable_, request_);
         linked_ = false;
     }
     timer_.cancel();
@@ -204,7 +204,7 @@ bool Publisher::checkBody() noexcept {
 // --- Reading ---
 
 ngx_int_t Publisher::run() noexcept {
-    Worker::self().add(leaver_);
+    Worker::self().add(drainable_);
     linked_ = true;
     leaving_ = Worker::self().leaving();
     if (request_ == request_->main) {
@@ -374,8 +374,8 @@ bool Publisher::hasLength() const noexcept {
     return request_->headers_in.content_length_n > 0 && !request_->headers_in.chunked;
 }
 
-void Publisher::onLeave(Leaver& leaver, bool force) noexcept {
-    Publisher& self = *static_cast<Publisher*>(leaver.owner);
+void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
+    Publisher& self = *static_cast<Publisher*>(drainable.owner);
     ngx_connection_t* c = self.request_->connection;
     self.leaving_ = true;
     if (self.timer_.waiting()) {

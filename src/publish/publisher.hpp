@@ -12,7 +12,7 @@
 #include "sse/encode.hpp"
 #include "sse/parse.hpp"
 #include "sse/split.hpp"
-#include "worker/leaver.hpp"
+#include "worker/drain.hpp"
 #include "worker/loop_event.hpp"
 
 namespace sse {
@@ -40,7 +40,7 @@ private:
     Publisher(ngx_http_request_t* r, RequestContext& context) noexcept;
 
     static void onBody(ngx_http_request_t* r) noexcept;
-    static void onLeave(Leaver& leaver, bool force) noexcept;
+    static void onDrain(Drainable& drainable, bool force) noexcept;
     static void onAllowed(ngx_event_t* event) noexcept;
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
@@ -99,7 +99,7 @@ private:
     ngx_msec_t overdrawn() const noexcept;
     size_t mostBytes() const noexcept;
 
-    Leaver leaver_;
+    Drainable drainable_;
     ngx_http_request_t* request_;
     const LocationConfig& config_;
     RequestContext& context_;

@@ -35,8 +35,8 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
         return nullptr;
     }
     auto* subscriber = new (memory) Subscriber{};
-    subscriber->leaver_.owner = subscriber;
-    subscriber->leaver_.leave = onLeave;
+    subscriber->drainable_.owner = subscriber;
+    subscriber->drainable_.drain = onDrain;
     subscriber->config_ = locationConfig(request);
     subscriber->context_ = &context;
     subscriber->stream_.open(request, subscriber->config_->sendTimeout);
@@ -68,7 +68,7 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
         return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
     }
     Worker& worker = Worker::self();
-    worker.add(leaver_);
+    worker.add(drainable_);
     worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
     heartbeat_ = Heartbeats::ofProcess().enter(*config_, *this);
     if (heartbeat_ == nullptr && config_->heartbeat != 0) {
@@ -189,7 +189,7 @@ void Subscriber::detach() noexcept {
     if (heartbeat_ != nullptr) {
         ngx_queue_remove(&beatLink_);
     }
-    Worker::self().remove(leaver_, stream_.request());
+    Worker::self().remove(drainable_, stream_.request());
     Worker::self().counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
     member_.feed->tail->leave(member_);
 }
@@ -216,8 +216,8 @@ void Subscriber::close() noexcept {
 }
 
 // What is in flight ends with a whole event, so a stream that is blocked ends behind it.
-void Subscriber::onLeave(Leaver& leaver, bool force) noexcept {
-    Subscriber& self = *static_cast<Subscriber*>(leaver.owner);
+void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
+    Subscriber& self = *static_cast<Subscriber*>(drainable.owner);
     self.noteReason(CloseReason::Drain);
     self.ending_ = true;
     if (self.stream_.blocked() && !force) {

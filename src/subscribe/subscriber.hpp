@@ -12,7 +12,7 @@
 #include "output/stream.hpp"
 #include "subscribe/catchup.hpp"
 #include "subscribe/heartbeat.hpp"
-#include "worker/leaver.hpp"
+#include "worker/drain.hpp"
 
 namespace sse {
 
@@ -73,7 +73,7 @@ private:
     static void onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept;
     void deliver(const BatchRef& batch, bool isLost) noexcept;
     void watchClient() noexcept;
-    static void onLeave(Leaver& leaver, bool force) noexcept;
+    static void onDrain(Drainable& drainable, bool force) noexcept;
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
@@ -115,7 +115,7 @@ private:
     Heartbeat* heartbeat_;
     Stream stream_;
 
-    Leaver leaver_;
+    Drainable drainable_;
     const LocationConfig* config_;
     RequestContext* context_;
     std::string_view requested_; // until the first gap has been told

@@ -4,9 +4,10 @@
 #include "conf/config.hpp"
 #include "fanout/tail.hpp"
 #include "roster/registry.hpp"
-#include "worker/leaver.hpp"
+#include "worker/drain.hpp"
 #include "worker/lingering.hpp"
 #include "worker/loop_event.hpp"
+#include "worker/wakeups.hpp"
 
 namespace sse {
 
@@ -31,43 +32,32 @@ public:
     void runSoon() noexcept { turn_.postNext(); }
 
     // Registers what has to end when the worker leaves.
-    void add(Leaver& leaver) noexcept;
+    void add(Drainable& drainable) noexcept { drain_.add(drainable); }
     // It ends, and its request with it or soon.
-    void remove(Leaver& leaver, ngx_http_request_t* request) noexcept;
+    void remove(Drainable& drainable, ngx_http_request_t* request) noexcept;
     // A request of ours is answered.
     void noteEnd(ngx_http_request_t* request) noexcept;
     // Whether it is leaving: what begins now should end at once.
-    bool leaving() const noexcept { return ngx_exiting || draining_; }
+    bool leaving() const noexcept { return ngx_exiting || drain_.hasBegun(); }
 
 private:
-    bool listenForWakeUps(ngx_cycle_t* cycle) noexcept;
     void onWakeUp() noexcept;
     void turn() noexcept;
     void poll() noexcept;
     void checkRegistry() noexcept;
-    void clearAway(const Registry::LeftBehind& left) noexcept;
     void changeMark() noexcept;
-    void followEventfd(bool closeOld) noexcept;
     void beginDrain() noexcept;
-    void drain() noexcept;
 
     Registry registry_;
     const MainConfig* config_ = nullptr;
     Tail* tails_ = nullptr;
 
-    ngx_connection_t* wakeUp_ = nullptr; // the eventfd
+    WakeUps wakeUps_;
     LoopEvent turn_;
     LoopEvent poll_;
     ngx_msec_t checked_ = 0; // when the registry was looked at
 
-    LoopEvent drain_;
-    bool draining_ = false;
-    ngx_msec_t drainTime_ = 0;
-    ngx_msec_t drainStart_ = 0;
-    ngx_uint_t drainTotal_ = 0;
-    ngx_uint_t drained_ = 0;
-    ngx_queue_t leavers_{}; // not yet asked to end
-    ngx_queue_t asked_{};   // asked, and still sending
+    Drain drain_;
     Lingering lingering_;
 };
 

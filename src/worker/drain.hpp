@@ -1,0 +1,44 @@
+// Draining: a worker that leaves ends what is long-lived, spread over sse_drain, so that clients do not all
+// come back at once.
+#pragma once
+
+#include "worker/loop_event.hpp"
+
+namespace sse {
+
+// Anything long-lived that has to end when the worker leaves: a subscriber, an open publisher.
+struct Drainable {
+    ngx_queue_t link;
+    void* owner;
+    // Asks it to end, in an orderly way or, with `force`, at once. It removes itself when it has ended.
+    // Called from a timer, so it runs nginx's posted requests itself.
+    void (*drain)(Drainable& drainable, bool force) noexcept;
+};
+
+class Drain {
+public:
+    // `time`: the milliseconds over which streams end.
+    void init(ngx_msec_t time) noexcept;
+
+    // What is added when all others have gone has its turn, too.
+    void add(Drainable& drainable) noexcept;
+    static void remove(Drainable& drainable) noexcept { ngx_queue_remove(&drainable.link); }
+
+    void begin() noexcept;
+    bool hasBegun() const noexcept { return begun_; }
+    ngx_msec_t time() const noexcept { return time_; }
+
+private:
+    void step() noexcept;
+
+    LoopEvent timer_;
+    ngx_queue_t pending_{}; // not yet asked to end
+    ngx_queue_t asked_{};   // asked, and still sending
+    bool begun_ = false;
+    ngx_msec_t time_ = 0;
+    ngx_msec_t start_ = 0;
+    ngx_uint_t total_ = 0; // when it began
+    ngx_uint_t done_ = 0;  // asked since
+};
+
+} // namespace sse

@@ -1,0 +1,62 @@
+#include "worker/upkeep.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace sse {
+
+namespace {
+
+// Index entries that are looked through in one go with the zone's lock held.
+constexpr uint32_t kSweep = 4096;
+
+std::span<Zone* const> zonesOf(const MainConfig& config) noexcept {
+    return {static_cast<Zone* const*>(config.zones.elts), config.zones.nelts};
+}
+
+// Clears a mark from the zones' indexes.
+void forget(const MainConfig& config, uint32_t mark) noexcept {
+    for (Zone* zone : zonesOf(config)) {
+        bool more = true;
+        for (uint32_t from = 0; more; from += kSweep) {
+            ZoneLock lock(*zone);
+            more = zone->log.forgetListener(mark, from, kSweep);
+        }
+    }
+}
+
+void beginCensus(const MainConfig& config) noexcept {
+    for (Zone* zone : zonesOf(config)) {
+        ZoneLock lock(*zone);
+        zone->log.beginCensus();
+    }
+}
+
+} // namespace
+
+void clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept {
+    for (uint32_t mark = 0; mark < kMaxListeners; ++mark) {
+        if (left.has(mark)) {
+            forget(config, mark);
+        }
+    }
+    if (left.counts) {
+        beginCensus(config);
+    }
+    if (left.marks != ListenerSet{}) {
+        registry.cleared(left);
+    }
+    if (left.counts) {
+        registry.wakeAll(); // to take part in the census
+    }
+}
+
+bool isCrowded(const MainConfig& config) noexcept {
+    std::span<Zone* const> zones = zonesOf(config);
+    return std::any_of(zones.begin(), zones.end(), [](const Zone* zone) {
+        LogFigures figures = zone->log.figures();
+        return figures.channels > figures.channelCapacity / 2;
+    });
+}
+
+} // namespace sse

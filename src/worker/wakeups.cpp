@@ -1,0 +1,60 @@
+#include "worker/wakeups.hpp"
+
+#include <unistd.h>
+
+namespace sse {
+
+// nginx-internal: the connection counts as idle, so that nginx tells it when the worker is to leave
+// (ngx_close_idle_connections), and as a channel, so that it is not missed at exit
+// (ngx_worker_process_exit). Level-triggered and for reading only, like nginx's own channel.
+bool WakeUps::listen(ngx_cycle_t* cycle, const Registry& registry, void* owner,
+                     ngx_event_handler_pt onWakeUp) noexcept {
+    int fd = registry.eventfd();
+    if (fd == -1) {
+        fd = Registry::makeEventfd(cycle->log);
+    }
+    if (fd == -1) {
+        return false;
+    }
+    // One is left for nginx's own channel, without which it does not start a worker.
+    ngx_connection_t* c = cycle->free_connection_n < 2 ? nullptr : ngx_get_connection(fd, cycle->log);
+    if (c == nullptr) {
+        return false;
+    }
+    c->pool = cycle->pool;
+    c->data = owner;
+    c->read->log = c->write->log = cycle->log;
+    c->read->channel = c->write->channel = 1;
+    c->read->handler = onWakeUp;
+    if (ngx_add_event(c->read, NGX_READ_EVENT, 0) != NGX_OK) {
+        ngx_free_connection(c);
+        return false;
+    }
+    c->idle = 1;
+    connection_ = c;
+    return true;
+}
+
+// An eventfd that is not in the registry is closed.
+void WakeUps::follow(const Registry& registry, int before) noexcept {
+    if (connection_ == nullptr || registry.eventfd() == before) {
+        return;
+    }
+    int old = connection_->fd;
+    ngx_del_event(connection_->read, NGX_READ_EVENT, 0);
+    connection_->fd = registry.eventfd();
+    if (before == -1) {
+        close(old);
+    }
+    if (ngx_add_event(connection_->read, NGX_READ_EVENT, 0) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "this worker cannot be woken any more");
+    }
+}
+
+bool WakeUps::take() noexcept {
+    uint64_t count;
+    [[maybe_unused]] ssize_t bytes = read(connection_->fd, &count, sizeof(count));
+    return connection_->close;
+}
+
+} // namespace sse
