@@ -10,10 +10,6 @@ namespace sse {
 
 namespace {
 
-constexpr std::string_view kType = "event: ";
-constexpr std::string_view kRetry = "retry: ";
-constexpr std::string_view kData = "data: ";
-
 char* put(char* out, std::string_view text) noexcept {
     return text.empty() ? out : static_cast<char*>(std::memcpy(out, text.data(), text.size())) + text.size();
 }
@@ -52,25 +48,26 @@ void eachLine(std::string_view data, Take&& take) noexcept {
 size_t encodedSize(const Event& event) noexcept {
     size_t size = 1; // the blank line
     if (!event.type.empty()) {
-        size += kType.size() + event.type.size() + 1;
+        size += kTypeField.size() + event.type.size() + 1;
     }
     if (event.retryMilliseconds != 0) {
         char digits[10];
-        size += kRetry.size() + retryText(event.retryMilliseconds, digits).size() + 1;
+        size += kRetryField.size() + retryText(event.retryMilliseconds, digits).size() + 1;
     }
-    eachLine(event.data, [&](std::string_view line) noexcept { size += kData.size() + line.size() + 1; });
+    eachLine(event.data,
+             [&](std::string_view line) noexcept { size += kDataField.size() + line.size() + 1; });
     return size;
 }
 
 char* encodeFields(const Event& event, char* out) noexcept {
     if (!event.type.empty()) {
-        out = putField(out, kType, event.type);
+        out = putField(out, kTypeField, event.type);
     }
     if (event.retryMilliseconds != 0) {
         char digits[10];
-        out = putField(out, kRetry, retryText(event.retryMilliseconds, digits));
+        out = putField(out, kRetryField, retryText(event.retryMilliseconds, digits));
     }
-    eachLine(event.data, [&](std::string_view line) noexcept { out = putField(out, kData, line); });
+    eachLine(event.data, [&](std::string_view line) noexcept { out = putField(out, kDataField, line); });
     *out++ = '\n';
     return out;
 }

@@ -3,30 +3,43 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string_view>
+
+#include "sse/event.hpp"
 
 namespace sse {
 
-// An event as its publisher gave it. The values have been validated; `data` may hold any line ends.
-struct Event {
-    std::string_view type; // empty: a `message`
-    std::string_view data;
-    // The publisher's id, may be empty; not rendered here, the log puts it behind its own.
-    std::string_view ownId;
-    uint32_t retryMilliseconds = 0; // 0: none
-};
+// The names of the fields as they stand at the start of a line.
+inline constexpr std::string_view kTypeField = "event: ";
+inline constexpr std::string_view kRetryField = "retry: ";
+inline constexpr std::string_view kDataField = "data: ";
 
-// `retry:` is kept between these: below, browsers come back hundreds of times a second.
-inline constexpr uint32_t kMinRetry = 250;
-inline constexpr uint32_t kMaxRetry = 3600 * 1000;
+// The line that an event begins with, "id: <id>\n" or "id: <id>~<publisher's id>\n", as the pieces that make
+// it up, in their order. They refer to the texts that it was made of.
+struct IdLine {
+    static constexpr std::string_view kField = "id: ";
+
+    IdLine(std::string_view logId, std::string_view publishersId) noexcept
+        : id(logId), tilde(publishersId.empty() ? "" : "~"), publisherId(publishersId) {}
+
+    // Bytes of all pieces.
+    size_t size() const noexcept {
+        return field.size() + id.size() + tilde.size() + publisherId.size() + lineEnd.size();
+    }
+
+    std::string_view field = kField;
+    std::string_view id;
+    std::string_view tilde;
+    std::string_view publisherId; // empty: there is none
+    std::string_view lineEnd = "\n";
+};
 
 // Bytes that encodeFields will write.
 size_t encodedSize(const Event& event) noexcept;
 
-// Writes everything behind the id line, in the order event, retry, data, and the closing blank line. CRLF, CR
-// and LF in the data each end a line; data that is empty is one empty line. `retry` is clamped. Returns the
-// end of what was written; `out` has room for encodedSize(event).
+// Writes everything after the id line, in the order event, retry, data, and the closing blank line. CRLF, CR
+// and LF in the data each end a line; data that is empty is one empty line. `retry` is kept within its
+// limits. Returns the end of what was written; `out` has room for encodedSize(event).
 char* encodeFields(const Event& event, char* out) noexcept;
 
 } // namespace sse

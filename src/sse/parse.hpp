@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "sse/buffer.hpp"
-#include "sse/encode.hpp"
+#include "sse/event.hpp"
 #include "sse/short_text.hpp"
 #include "sse/split.hpp"
 #include "sse/validate.hpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sse/encode.hpp"
+#include "sse/event.hpp"
 
 namespace sse {
 

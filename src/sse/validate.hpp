@@ -23,7 +23,7 @@ bool isChannelName(std::string_view text) noexcept;
 bool isEventType(std::string_view text) noexcept;
 
 // Reads a `retry` value: ASCII digits only, however many, as milliseconds kept between kMinRetry and
-// kMaxRetry (encode.hpp); never 0, which is "none" in an Event.
+// kMaxRetry (event.hpp); never 0, which is "none" in an Event.
 std::optional<uint32_t> parseRetry(std::string_view text) noexcept;
 
 } // namespace sse

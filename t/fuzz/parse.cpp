@@ -6,6 +6,7 @@
 
 #include "log/event_id.hpp"
 #include "pieces.hpp"
+#include "sse/encode.hpp"
 #include "sse/percent.hpp"
 #include "sse/validate.hpp"
 

@@ -4,6 +4,7 @@
 #include "pieces.hpp"
 #include "random_event.hpp"
 #include "reference.hpp"
+#include "sse/encode.hpp"
 
 using sse::Event;
 using sse::EventParser;

@@ -1,0 +1,79 @@
+#include "sse/notices.hpp"
+
+#include <charconv>
+
+#include "sse/encode.hpp"
+#include "sse/json.hpp"
+
+namespace sse {
+
+namespace {
+
+constexpr std::string_view kComment = ":\n";
+constexpr std::string_view kNoData = "data: \n\n";
+
+template <typename... Parts>
+bool appendAll(Buffer& out, const Parts&... parts) noexcept {
+    return (out.append(parts) && ...);
+}
+
+bool addId(Buffer& out, std::string_view id) noexcept {
+    const IdLine line(id, {});
+    return appendAll(out, line.field, line.id, line.lineEnd);
+}
+
+bool addType(Buffer& out, std::string_view type) noexcept {
+    return appendAll(out, kTypeField, type, "\n");
+}
+
+// As configured, not clamped: a jitter may go beyond the limits of a publisher.
+bool addRetry(Buffer& out, uint32_t milliseconds) noexcept {
+    char digits[10];
+    const char* end = std::to_chars(digits, digits + sizeof(digits), milliseconds).ptr;
+    return appendAll(out, kRetryField, std::string_view(digits, static_cast<size_t>(end - digits)), "\n");
+}
+
+// An object as the data, and the end of the event. JSON has no line ends in it.
+template <typename Write>
+bool addObject(Buffer& out, Write&& write) noexcept {
+    if (!out.append(kDataField)) {
+        return false;
+    }
+    JsonWriter json(out);
+    json.beginObject();
+    write(json);
+    json.endObject();
+    return json.isComplete() && out.append("\n\n");
+}
+
+} // namespace
+
+bool addPreamble(Buffer& out, uint32_t retryMilliseconds) noexcept {
+    return out.append(kComment) && addRetry(out, retryMilliseconds);
+}
+
+bool addReady(Buffer& out, std::string_view id, std::string_view type, uint32_t retryMilliseconds) noexcept {
+    return addId(out, id) && addType(out, type) && addRetry(out, retryMilliseconds) &&
+           addObject(out, [id](JsonWriter& json) noexcept { json.member("id", id); });
+}
+
+bool addPrimingMessage(Buffer& out, std::string_view id) noexcept {
+    return addId(out, id) && out.append(kNoData);
+}
+
+bool addPrimingId(Buffer& out, std::string_view id) noexcept {
+    return addId(out, id) && out.append("\n");
+}
+
+bool addGap(Buffer& out, GapReason reason, std::string_view requested, std::string_view start) noexcept {
+    const std::string_view text = reason == GapReason::Evicted ? "evicted" : "unknown";
+    return addId(out, start) && addType(out, kGapType) && addObject(out, [&](JsonWriter& json) noexcept {
+               json.member("reason", text).member("requested", requested).member("start", start);
+           });
+}
+
+bool addHeartbeat(Buffer& out, std::string_view type) noexcept {
+    return type.empty() ? out.append(kComment) : addType(out, type) && out.append(kNoData);
+}
+
+} // namespace sse
