@@ -1,9 +1,9 @@
 // What a subscriber sends besides the batches of its feed: the first bytes, and what it reads from the log
 // for itself.
 #include <algorithm>
-#include <charconv>
 
-#include "sse/json.hpp"
+#include "sse/notices.hpp"
+#include "subscribe/append_notice.hpp"
 #include "subscribe/subscriber.hpp"
 #include "worker/worker.hpp"
 
@@ -30,26 +30,6 @@ private:
     char text_[kMaxEventIdText];
     size_t length_;
 };
-
-template <typename... Parts>
-bool appendAll(BatchRef& out, const Parts&... parts) noexcept {
-    return (out.append(parts) && ...);
-}
-
-bool appendRetry(BatchRef& out, uint32_t milliseconds) noexcept {
-    char digits[NGX_INT32_LEN];
-    const char* end = std::to_chars(digits, digits + sizeof(digits), milliseconds).ptr;
-    return appendAll(out, "retry: ", std::string_view(digits, static_cast<size_t>(end - digits)), "\n");
-}
-
-bool appendJson(BatchRef& out, std::string_view text) noexcept {
-    char* place = out.room(jsonSize(text));
-    if (place == nullptr) {
-        return false;
-    }
-    out.grow(static_cast<size_t>(writeJson(text, place) - place));
-    return true;
-}
 
 } // namespace
 
@@ -133,37 +113,35 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
     return reading;
 }
 
-// Bare lines, with no blank one behind them: several clients take a blank line for an event.
 bool Subscriber::addPreamble(BatchRef& out) noexcept {
-    return out.room(kFirstBytes) != nullptr && out.append(":\n") && appendRetry(out, retry_);
+    return out.room(kFirstBytes) != nullptr &&
+           appendNotice(out, [this](Buffer& text) noexcept { return sse::addPreamble(text, retry_); });
 }
 
-// The position as an event, so that a client that has had none can come back to it.
+// The position, so that a client that has had none can come back to it.
 bool Subscriber::addPrime(BatchRef& out) noexcept {
     primed_ = true;
-    IdText id(cursor_);
-    switch (static_cast<Prime>(config_->prime)) {
-    case Prime::Off:
-        return true;
-    case Prime::Id:
-        return appendAll(out, "id: ", id.view(), "\n\n");
-    case Prime::Message:
-        return appendAll(out, "id: ", id.view(), "\ndata: \n\n");
-    case Prime::Event:
-        break;
-    }
-    return appendAll(out, "id: ", id.view(), "\nevent: ", view(config_->primeEvent), "\n") &&
-           appendRetry(out, retry_) && appendAll(out, "data: {\"id\":\"", id.view(), "\"}\n\n");
+    const auto prime = static_cast<Prime>(config_->prime);
+    return prime == Prime::Off || appendNotice(out, [this, prime](Buffer& text) noexcept {
+               const IdText id(cursor_);
+               switch (prime) {
+               case Prime::Id:
+                   return addPrimingId(text, id.view());
+               case Prime::Message:
+                   return addPrimingMessage(text, id.view());
+               default:
+                   return addReady(text, id.view(), view(config_->primeEvent), retry_);
+               }
+           });
 }
 
 bool Subscriber::addGap(BatchRef& out, Gap gap, EventId start) noexcept {
-    IdText id(start);
-    IdText cursor(cursor_);
-    return appendAll(out, "id: ", id.view(),
-                     "\nevent: gap\ndata: {\"reason\":", gap == Gap::Evicted ? "\"evicted\"" : "\"unknown\"",
-                     ",\"requested\":") &&
-           appendJson(out, requested_.empty() ? cursor.view() : requested_) &&
-           appendAll(out, ",\"start\":\"", id.view(), "\"}\n\n");
+    const IdText startText(start);
+    const IdText cursor(cursor_);
+    const std::string_view requested = requested_.empty() ? cursor.view() : requested_;
+    const GapReason reason = gap == Gap::Evicted ? GapReason::Evicted : GapReason::Unknown;
+    return appendNotice(
+        out, [&](Buffer& text) noexcept { return sse::addGap(text, reason, requested, startText.view()); });
 }
 
 } // namespace sse

@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "sse/notices.hpp"
+#include "subscribe/append_notice.hpp"
 #include "subscribe/subscriber.hpp"
 
 namespace sse {
@@ -13,17 +15,11 @@ constexpr int kBeatsPerTurn = 256;
 
 constinit Heartbeats heartbeats;
 
-constexpr std::string_view kBefore = "event: ";
-constexpr std::string_view kAfter = "\ndata: \n\n";
-
 } // namespace
 
-// A bare comment line, never with a blank line behind it, which several clients take for an event; or a named
-// event, without an id, so that it moves no cursor.
 Heartbeat* Heartbeat::make(ngx_msec_t interval, std::string_view event) noexcept {
     BatchRef text;
-    bool written = event.empty() ? text.append(":\n")
-                                 : text.append(kBefore) && text.append(event) && text.append(kAfter);
+    bool written = appendNotice(text, [event](Buffer& out) noexcept { return addHeartbeat(out, event); });
     void* memory = written ? ngx_calloc(sizeof(Heartbeat), ngx_cycle->log) : nullptr;
     if (memory == nullptr) {
         return nullptr;
@@ -31,17 +27,14 @@ Heartbeat* Heartbeat::make(ngx_msec_t interval, std::string_view event) noexcept
     auto* heartbeat = new (memory) Heartbeat{};
     heartbeat->interval_ = interval;
     heartbeat->text_ = std::move(text);
-    heartbeat->eventLength_ = event.size();
+    heartbeat->event_.append(event);
     ngx_queue_init(&heartbeat->queue_);
     heartbeat->timer_.init(heartbeat, [](ngx_event_t* e) { LoopEvent::owner<Heartbeat>(e).run(); });
     return heartbeat;
 }
 
 bool Heartbeat::is(ngx_msec_t interval, std::string_view event) const noexcept {
-    if (interval != interval_ || event.size() != eventLength_) {
-        return false;
-    }
-    return event.empty() || std::string_view(text_->bytes() + kBefore.size(), eventLength_) == event;
+    return interval == interval_ && event == event_.view();
 }
 
 void Heartbeat::enter(Subscriber& subscriber) noexcept {

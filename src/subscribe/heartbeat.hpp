@@ -5,6 +5,8 @@
 #include "conf/config.hpp"
 #include "ngx.hpp"
 #include "output/batch.hpp"
+#include "sse/short_text.hpp"
+#include "sse/validate.hpp"
 #include "worker/loop_event.hpp"
 
 namespace sse {
@@ -27,8 +29,8 @@ private:
 
     ngx_msec_t interval_;
     BatchRef text_;
-    size_t eventLength_;
-    ngx_queue_t queue_; // of subscribers, the longest silent first
+    ShortText<kMaxEventType> event_; // empty: a comment
+    ngx_queue_t queue_;              // of subscribers, the longest silent first
     LoopEvent timer_;
 };
 
