@@ -1,0 +1,83 @@
+#include "status/figures.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace sse {
+
+namespace {
+
+bool isWanted(const LocationConfig& config, const Zone& zone) noexcept {
+    const std::span names(static_cast<const ngx_str_t*>(config.status->elts), config.status->nelts);
+    return names.empty() || std::ranges::any_of(names, [&zone](const ngx_str_t& name) noexcept {
+               return view(name) == view(zone.name);
+           });
+}
+
+WorkerCounters countersOf(const WorkerEntry& entry, bool isAlive) noexcept {
+    return {
+        .subscribers = isAlive ? entry.subscribers.load() : 0,
+        .delivered = entry.delivered.load(),
+        .gaps = entry.gaps.load(),
+        .slowCloses = entry.slowCloses.load(),
+        .repairs = entry.repairs.load(),
+    };
+}
+
+void add(WorkerCounters& total, const WorkerCounters& counters) noexcept {
+    total.subscribers += counters.subscribers;
+    total.delivered += counters.delivered;
+    total.gaps += counters.gaps;
+    total.slowCloses += counters.slowCloses;
+    total.repairs += counters.repairs;
+}
+
+// A growing list in a pool.
+template <typename T>
+class PoolList {
+public:
+    explicit PoolList(ngx_pool_t* pool) noexcept : array_(ngx_array_create(pool, 8, sizeof(T))) {}
+
+    void push(const T& item) noexcept {
+        void* place = isComplete() ? ngx_array_push(array_) : nullptr;
+        if (place == nullptr) {
+            array_ = nullptr;
+            return;
+        }
+        new (place) T(item);
+    }
+
+    // Whether there was memory for all.
+    bool isComplete() const noexcept { return array_ != nullptr; }
+    std::span<const T> items() const noexcept { return {static_cast<const T*>(array_->elts), array_->nelts}; }
+
+private:
+    ngx_array_t* array_; // NULL without memory
+};
+
+} // namespace
+
+std::optional<Figures> collectFigures(const MainConfig& main, const LocationConfig& config,
+                                      const Registry& registry, ngx_pool_t* pool) noexcept {
+    PoolList<ZoneFigures> zones(pool);
+    for (const Zone* zone : std::span(static_cast<Zone* const*>(main.zones.elts), main.zones.nelts)) {
+        if (isWanted(config, *zone)) {
+            zones.push({view(zone->name), zone->log.figures()});
+        }
+    }
+    PoolList<WorkerFigures> workers(pool);
+    WorkerCounters total;
+    registry.eachEntry([&](const WorkerEntry& entry, bool isAlive) noexcept {
+        const WorkerCounters counters = countersOf(entry, isAlive);
+        add(total, counters);
+        if (isAlive) {
+            workers.push({entry.pid.load(), counters});
+        }
+    });
+    if (!zones.isComplete() || !workers.isComplete()) {
+        return std::nullopt;
+    }
+    return Figures{zones.items(), workers.items(), total};
+}
+
+} // namespace sse

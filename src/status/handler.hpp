@@ -1,0 +1,11 @@
+// sse_status: what the zones and the workers have counted.
+#pragma once
+
+#include "ngx.hpp"
+
+namespace sse {
+
+// The content handler.
+ngx_int_t handleStatus(ngx_http_request_t* r) noexcept;
+
+} // namespace sse

@@ -1,0 +1,66 @@
+#include "status/json.hpp"
+
+#include "sse/json.hpp"
+
+namespace sse {
+
+namespace {
+
+void writeId(JsonWriter& json, EventId id) noexcept {
+    char text[kMaxEventIdText];
+    json.string({text, formatEventId(id, text)});
+}
+
+void writeZone(JsonWriter& json, const ZoneFigures& zone) noexcept {
+    const LogFigures& log = zone.log;
+    json.key(zone.name).beginObject();
+    json.member("capacity", log.capacity).member("used", log.used);
+    json.key("first_id");
+    if (log.firstId == EventId{}) {
+        json.null();
+    } else {
+        writeId(json, log.firstId);
+    }
+    json.key("last_id");
+    writeId(json, log.lastId);
+    json.member("published", log.published).member("evicted", log.evicted);
+    json.member("channels", log.channels).member("channel_capacity", log.channelCapacity);
+    json.member("forgotten_channels", log.forgottenChannels);
+    json.endObject();
+}
+
+void writeCounters(JsonWriter& json, const WorkerCounters& counters) noexcept {
+    json.member("subscribers", counters.subscribers)
+        .member("delivered", counters.delivered)
+        .member("gaps", counters.gaps)
+        .member("slow_closes", counters.slowCloses)
+        .member("repairs", counters.repairs);
+}
+
+void writeWorker(JsonWriter& json, const WorkerFigures& worker) noexcept {
+    json.beginObject().member("pid", static_cast<uint64_t>(worker.pid));
+    writeCounters(json, worker.counters);
+    json.endObject();
+}
+
+} // namespace
+
+bool writeStatus(const Figures& figures, Buffer& out) noexcept {
+    JsonWriter json(out);
+    json.beginObject();
+    json.key("zones").beginObject();
+    for (const ZoneFigures& zone : figures.zones) {
+        writeZone(json, zone);
+    }
+    json.endObject();
+    json.key("workers").beginArray();
+    for (const WorkerFigures& worker : figures.workers) {
+        writeWorker(json, worker);
+    }
+    json.endArray();
+    writeCounters(json, figures.total);
+    json.endObject();
+    return json.isComplete() && out.append("\n");
+}
+
+} // namespace sse
