@@ -81,7 +81,7 @@ bool refuseSsi(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationCon
 } // namespace
 
 ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept {
-    const auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+    const MainConfig& main = *mainConfig(cf);
     for (const Endpoint& endpoint :
          std::span(static_cast<Endpoint*>(main.endpoints.elts), main.endpoints.nelts)) {
         const auto& config =

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "roster/registry.hpp"
+#include "sse/notices.hpp"
 
 namespace sse {
 
@@ -14,14 +15,14 @@ constexpr ngx_uint_t kDefaultMaxChannels = 16;
 constexpr ngx_uint_t kDefaultMaxRate = 0;
 constexpr size_t kDefaultClientMemory = 64 * 1024 * 1024;
 
-ngx_http_handler_pt endpointHandler(const LocationConfig& config) noexcept {
-    return config.channels != nullptr  ? handleSubscribe
-           : config.publish != nullptr ? handlePublish
-                                       : handleStatus;
+ngx_http_handler_pt endpointHandler(const MainConfig& main, const LocationConfig& config) noexcept {
+    return config.channels != nullptr  ? main.handlers.subscribe
+           : config.publish != nullptr ? main.handlers.publish
+                                       : main.handlers.status;
 }
 
 // Blocks of "if" and "limit_except" have a configuration of their own, and are what their location is.
-void inheritEndpoint(ngx_http_core_loc_conf_t& core, const LocationConfig& parent,
+void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, const LocationConfig& parent,
                      LocationConfig& config) noexcept {
     if (isEndpoint(config) || !isEndpoint(parent) || !(core.noname || core.lmt_excpt)) {
         return;
@@ -34,7 +35,7 @@ void inheritEndpoint(ngx_http_core_loc_conf_t& core, const LocationConfig& paren
     config.file = parent.file;
     config.line = parent.line;
     if (core.lmt_excpt && core.handler == nullptr) {
-        core.handler = endpointHandler(config);
+        core.handler = endpointHandler(main, config);
     }
 }
 
@@ -122,7 +123,7 @@ const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig
                            config.maxChannels);
         return static_cast<const char*>(NGX_CONF_ERROR);
     }
-    bool primes = config.prime == static_cast<ngx_uint_t>(Prime::Event);
+    bool primes = config.primeMode() == Prime::Event;
     bool added = (!primes || addOwnType(main, view(config.primeEvent))) &&
                  (config.heartbeatEvent.len == 0 || addOwnType(main, view(config.heartbeatEvent)));
     return added ? NGX_CONF_OK : static_cast<const char*>(NGX_CONF_ERROR);
@@ -131,10 +132,10 @@ const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig
 const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    auto& main = *static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+    MainConfig& main = *mainConfig(cf);
 
     int endpoints = (config.channels != nullptr) + (config.publish != nullptr) + (config.status != nullptr);
-    bool overruled = core->handler != nullptr && core->handler != endpointHandler(config);
+    bool overruled = core->handler != nullptr && core->handler != endpointHandler(main, config);
     if (endpoints > 1 || overruled) {
         ngx_conf_log_error(
             NGX_LOG_EMERG, cf, 0,
@@ -158,7 +159,7 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
 void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t sendTimeout) noexcept {
     if (config.start == NGX_CONF_UNSET_UINT) {
         bool unset = parent.start == NGX_CONF_UNSET_UINT;
-        config.start = unset ? static_cast<ngx_uint_t>(Start::New) : parent.start;
+        config.start = unset ? numberOf(Start::New) : parent.start;
         config.startCount = parent.startCount;
         config.startExpression = parent.startExpression;
     }
@@ -180,10 +181,10 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
     }
     if (config.prime == NGX_CONF_UNSET_UINT) {
         bool unset = parent.prime == NGX_CONF_UNSET_UINT;
-        config.prime = unset ? static_cast<ngx_uint_t>(Prime::Event) : parent.prime;
-        config.primeEvent = unset ? ngxString("ready") : parent.primeEvent;
+        config.prime = unset ? numberOf(Prime::Event) : parent.prime;
+        config.primeEvent = unset ? ngxString(kReadyType) : parent.primeEvent;
     }
-    ngx_conf_merge_uint_value(config.gap, parent.gap, static_cast<ngx_uint_t>(GapMode::Event));
+    ngx_conf_merge_uint_value(config.gap, parent.gap, numberOf(GapMode::Event));
     ngx_conf_merge_msec_value(config.askedSendTimeout, parent.askedSendTimeout, NGX_CONF_UNSET_MSEC);
     bool isAsked = config.askedSendTimeout != NGX_CONF_UNSET_MSEC;
     config.sendTimeout = isAsked ? config.askedSendTimeout : sendTimeout;
@@ -193,7 +194,7 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
 
 void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
     ngx_conf_merge_size_value(config.askedEventSize, parent.askedEventSize, NGX_CONF_UNSET_SIZE);
-    ngx_conf_merge_uint_value(config.framing, parent.framing, static_cast<ngx_uint_t>(Framing::Auto));
+    ngx_conf_merge_uint_value(config.framing, parent.framing, numberOf(Framing::Auto));
     ngx_conf_merge_ptr_value(config.eventType, parent.eventType, nullptr);
     ngx_conf_merge_ptr_value(config.eventId, parent.eventId, nullptr);
     ngx_conf_merge_ptr_value(config.eventRetry, parent.eventRetry, nullptr);
@@ -203,9 +204,8 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
         config.allowedTypes = unset ? nullptr : parent.allowedTypes;
         config.allowsAllTypes = unset ? 0 : parent.allowsAllTypes;
     }
-    ngx_conf_merge_uint_value(config.invalidUtf8, parent.invalidUtf8,
-                              static_cast<ngx_uint_t>(InvalidUtf8::Auto));
-    ngx_conf_merge_uint_value(config.bodyIds, parent.bodyIds, static_cast<ngx_uint_t>(BodyIds::Keep));
+    ngx_conf_merge_uint_value(config.invalidUtf8, parent.invalidUtf8, numberOf(InvalidUtf8::Auto));
+    ngx_conf_merge_uint_value(config.bodyIds, parent.bodyIds, numberOf(BodyIds::Keep));
     ngx_conf_merge_uint_value(config.maxEvents, parent.maxEvents, NGX_CONF_UNSET_UINT);
     ngx_conf_merge_uint_value(config.maxRate, parent.maxRate, kDefaultMaxRate);
     ngx_conf_merge_size_value(config.maxClientMemory, parent.maxClientMemory, kDefaultClientMemory);
@@ -230,7 +230,7 @@ Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
     return nullptr;
 }
 
-void* createMainConfig(ngx_conf_t* cf) noexcept {
+void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept {
     auto* config = static_cast<MainConfig*>(ngx_pcalloc(cf->pool, sizeof(MainConfig)));
     if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK ||
         ngx_array_init(&config->endpoints, cf->pool, 4, sizeof(Endpoint)) != NGX_OK ||
@@ -238,11 +238,13 @@ void* createMainConfig(ngx_conf_t* cf) noexcept {
         return nullptr;
     }
     // An EventSource fires the last two by itself.
-    for (std::string_view type : {"gap", "ready", "error", "open"}) {
+    for (std::string_view type :
+         {kGapType, kReadyType, std::string_view("error"), std::string_view("open")}) {
         if (!addOwnType(*config, type)) {
             return nullptr;
         }
     }
+    config->handlers = handlers;
     config->drain = NGX_CONF_UNSET_MSEC;
     return config;
 }
@@ -300,7 +302,7 @@ char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
 
-    inheritEndpoint(*core, parent, config);
+    inheritEndpoint(*mainConfig(cf), *core, parent, config);
     mergeSubscribing(parent, config, core->send_timeout);
     mergePublishing(parent, config);
     ngx_conf_merge_ptr_value(config.crashAt, parent.crashAt, nullptr);

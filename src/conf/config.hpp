@@ -12,8 +12,17 @@ struct Endpoint {
     ngx_http_core_srv_conf_t* server;
 };
 
+// The content handlers, by which a merge recognises what a location is. They belong to folders above this
+// one, so the module hands them in.
+struct Handlers {
+    ngx_http_handler_pt subscribe;
+    ngx_http_handler_pt publish;
+    ngx_http_handler_pt status;
+};
+
 // http level.
 struct MainConfig {
+    Handlers handlers;
     ngx_array_t zones;     // of Zone*
     ngx_array_t endpoints; // of Endpoint, as they are merged
     ngx_shm_zone_t* workers;
@@ -29,6 +38,12 @@ enum class InvalidUtf8 : ngx_uint_t { Auto, Replace, Reject };
 enum class BodyIds : ngx_uint_t { Keep, Ignore };
 enum class GapMode : ngx_uint_t { Event, Close, Off };
 
+// A mode as a configuration stores it, for nginx's setters know numbers alone.
+template <typename Mode>
+constexpr ngx_uint_t numberOf(Mode mode) noexcept {
+    return static_cast<ngx_uint_t>(mode);
+}
+
 // Channels of a subscriber; sse_max_channels may say less.
 inline constexpr size_t kMostChannels = 64;
 
@@ -36,7 +51,8 @@ inline constexpr size_t kMostChannels = 64;
 inline constexpr std::string_view kUsualCorsHeaders =
     "authorization, cache-control, content-type, last-event-id";
 
-// Location level. A POD, since directives are set through offsetof.
+// Location level. Of standard layout, since directives are set through offsetof, and valid when it is zeroed.
+// What is stored as the number of a mode is read by the functions at the end.
 struct LocationConfig {
     // Which of the three a location is; not inherited.
     ngx_array_t* channels; // of ngx_http_complex_value_t: this location subscribes
@@ -89,7 +105,15 @@ struct LocationConfig {
     ngx_flag_t corsCredentials;
     ngx_str_t corsHeaders; // that a preflight allows, sse_cors_headers
 
-    ngx_http_complex_value_t* crashAt; // see http/crash.hpp
+    ngx_http_complex_value_t* crashAt; // see http/fault_scope.hpp
+
+    // Once merged.
+    Start startMode() const noexcept { return static_cast<Start>(start); }
+    Prime primeMode() const noexcept { return static_cast<Prime>(prime); }
+    GapMode gapMode() const noexcept { return static_cast<GapMode>(gap); }
+    Framing framingMode() const noexcept { return static_cast<Framing>(framing); }
+    InvalidUtf8 invalidUtf8Mode() const noexcept { return static_cast<InvalidUtf8>(invalidUtf8); }
+    BodyIds bodyIdMode() const noexcept { return static_cast<BodyIds>(bodyIds); }
 };
 
 // Whether the location is one of this module, or a block of "if" or "limit_except" in one.
@@ -104,21 +128,23 @@ inline MainConfig* mainConfig(ngx_http_request_t* r) noexcept {
     return static_cast<MainConfig*>(ngx_http_get_module_main_conf(r, ngx_http_sse_module));
 }
 
+// The same while the configuration is read.
+inline MainConfig* mainConfig(ngx_conf_t* cf) noexcept {
+    return static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
+}
+
 inline LocationConfig* locationConfig(ngx_http_request_t* r) noexcept {
     return static_cast<LocationConfig*>(ngx_http_get_module_loc_conf(r, ngx_http_sse_module));
 }
 
-void* createMainConfig(ngx_conf_t* cf) noexcept;
+// What nginx calls for each level (ngx_http_module_t), in cf->pool; NULL without memory, NGX_CONF_ERROR after
+// an error, which is logged.
+void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept;
 char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept;
 void* createLocationConfig(ngx_conf_t* cf) noexcept;
 char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept;
 
 // The directive that makes the location one of the three.
 const char* endpointName(const LocationConfig& config) noexcept;
-
-// The content handlers, by which a merge recognises what a location is.
-ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept;
-ngx_int_t handlePublish(ngx_http_request_t* r) noexcept;
-ngx_int_t handleStatus(ngx_http_request_t* r) noexcept;
 
 } // namespace sse

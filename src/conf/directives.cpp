@@ -1,12 +1,14 @@
+// The table of the directives, at the end, and the setters of those that nginx's own cannot read.
 #include "conf/directives.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <span>
 
 #include "conf/config.hpp"
-#include "log/index.hpp"
 #include "roster/registry.hpp"
-#include "sse/encode.hpp"
+#include "sse/event.hpp"
 #include "sse/origin.hpp"
 #include "sse/token.hpp"
 #include "sse/validate.hpp"
@@ -19,7 +21,7 @@ char* const kError = static_cast<char*>(NGX_CONF_ERROR);
 char kDuplicate[] = "is duplicate";
 constexpr std::string_view kListSeparator = ", "; // of the values in a header
 
-// The words of the directive behind its name.
+// The words of the directive after its name.
 std::span<ngx_str_t> arguments(ngx_conf_t* cf) noexcept {
     return std::span(static_cast<ngx_str_t*>(cf->args->elts), cf->args->nelts).subspan(1);
 }
@@ -29,7 +31,7 @@ char* invalid(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& wor
     return kError;
 }
 
-// The value of a word "key=value"; nullopt-like: data is NULL if the word has another key.
+// The value of a word "key=value"; its data is NULL if the word has another key.
 ngx_str_t parameter(const ngx_str_t& word, std::string_view key) noexcept {
     std::string_view text = view(word);
     if (!text.starts_with(key) || text.size() == key.size() || text[key.size()] != '=') {
@@ -65,34 +67,19 @@ ngx_array_t* makeArray(ngx_conf_t* cf, size_t itemSize) noexcept {
     return ngx_array_create(cf->pool, 4, itemSize);
 }
 
-// Has the location answer by that handler; false if another directive has said before how it answers.
-bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, LocationConfig& config,
-                ngx_http_handler_pt handler) noexcept {
-    auto* core =
-        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    if (core->handler != nullptr) {
-        ngx_conf_log_error(
-            NGX_LOG_EMERG, cf, 0,
-            "\"%V\" and another directive that answers requests are in the same location \"%V\"",
-            &command->name, &core->name);
+// false without memory.
+bool pushString(ngx_array_t* strings, const ngx_str_t& text) noexcept {
+    auto* place = static_cast<ngx_str_t*>(ngx_array_push(strings));
+    if (place == nullptr) {
         return false;
     }
-    core->handler = handler;
-    config.file = cf->conf_file->file.name;
-    config.line = cf->conf_file->line;
+    *place = text;
     return true;
 }
 
-// "33%" as a number from 0 to 100; NGX_ERROR otherwise.
-ngx_int_t parsePercent(const ngx_str_t& word) noexcept {
-    if (word.len < 2 || word.data[word.len - 1] != '%') {
-        return NGX_ERROR;
-    }
-    ngx_int_t percent = ngx_atoi(word.data, word.len - 1);
-    return percent > 100 ? NGX_ERROR : percent;
-}
+// --- Zones ---
 
-// The size of a zone in bytes; 0, and the reason is told, if there cannot be such a zone.
+// The size of a zone in bytes; 0, and the reason is logged, if there cannot be such a zone.
 size_t parseZoneSize(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words) noexcept {
     ssize_t size = ngx_parse_size(&words[1]);
     if (size == NGX_ERROR) {
@@ -108,7 +95,7 @@ size_t parseZoneSize(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx
     return static_cast<size_t>(size);
 }
 
-// The channels that a zone of this size shall have; 0, and the reason is told, if it cannot have so many.
+// The channels that a zone of this size will have; 0, and the reason is logged, if it cannot have so many.
 ngx_uint_t parseZoneChannels(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words,
                              size_t size) noexcept {
     ngx_uint_t channels = defaultChannels(size);
@@ -129,83 +116,82 @@ ngx_uint_t parseZoneChannels(ngx_conf_t* cf, const ngx_command_t* command, std::
     return channels;
 }
 
-// Whether that word can be in the list of sse_cors; if not, the reason is told.
-bool checkOrigin(ngx_conf_t* cf, const ngx_str_t& word) noexcept {
-    if (view(word) == "*" || view(word) == "null") {
-        return true;
-    }
-    ngx_str_t fault = ngxString(originFault(view(word)));
-    if (fault.len != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid origin \"%V\" in \"sse_cors\": %V", &word, &fault);
-    }
-    return fault.len == 0;
-}
+struct ZoneWords {
+    ngx_str_t name;
+    size_t size;
+    ngx_uint_t channels;
+};
 
-// Whether the origins of sse_cors can stand together, and with "credentials".
-bool checkOrigins(ngx_conf_t* cf, const LocationConfig& config) noexcept {
-    std::span<ngx_str_t> origins(static_cast<ngx_str_t*>(config.origins->elts), config.origins->nelts);
-    auto has = [&origins](std::string_view text) {
-        return std::any_of(origins.begin(), origins.end(),
-                           [text](const ngx_str_t& origin) { return view(origin) == text; });
-    };
-    bool credentials = config.corsCredentials == 1;
-    if (origins.empty() || (has("*") && (origins.size() > 1 || credentials))) {
-        ngx_conf_log_error(
-            NGX_LOG_EMERG, cf, 0,
-            "\"sse_cors\" takes a list of origins, or \"*\" alone and without \"credentials\"");
-        return false;
-    }
-    if (has("null") && credentials) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"sse_cors\" takes \"null\" only without \"credentials\": any page in a sandbox "
-                           "has that origin");
-        return false;
-    }
-    return true;
-}
-
-} // namespace
-
-// sse_zone name size [channels=n]
-char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
-    auto& config = *static_cast<MainConfig*>(conf);
+// What the words of sse_zone say; nothing, and the reason is logged, if there cannot be such a zone.
+std::optional<ZoneWords> parseZone(ngx_conf_t* cf, const ngx_command_t* command,
+                                   const MainConfig& config) noexcept {
     auto words = arguments(cf);
-
     size_t size = parseZoneSize(cf, command, words);
     ngx_uint_t channels = size == 0 ? 0 : parseZoneChannels(cf, command, words, size);
     if (channels == 0) {
-        return kError;
+        return std::nullopt;
     }
     if (view(words[0]) == Registry::kZoneName) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is the module's own",
                            &words[0]);
-        return kError;
+        return std::nullopt;
     }
     if (findZone(config, view(words[0])) != nullptr) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is duplicate", &words[0]);
-        return kError;
+        return std::nullopt;
     }
+    return ZoneWords{words[0], size, channels};
+}
 
+// Asks nginx for the shared memory and adds the zone to the configuration. false after an error.
+bool registerZone(ngx_conf_t* cf, MainConfig& config, const ZoneWords& words) noexcept {
     auto* zone = static_cast<Zone*>(ngx_pcalloc(cf->pool, sizeof(Zone)));
     auto** place = static_cast<Zone**>(ngx_array_push(&config.zones));
     if (zone == nullptr || place == nullptr) {
-        return kError;
+        return false;
     }
-    zone->name = words[0];
-    zone->size = size;
-    zone->channels = channels;
+    zone->name = words.name;
+    zone->size = words.size;
+    zone->channels = words.channels;
     zone->shared = ngx_shared_memory_add(cf, &zone->name, zone->size, &ngx_http_sse_module);
     if (zone->shared == nullptr) {
-        return kError;
+        return false;
     }
     if (zone->shared->data != nullptr) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is already bound", &zone->name);
-        return kError;
+        return false;
     }
     zone->shared->init = initZone;
     zone->shared->data = zone;
     *place = zone;
-    return NGX_CONF_OK;
+    return true;
+}
+
+// sse_zone name size [channels=n]
+char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<MainConfig*>(conf);
+    std::optional<ZoneWords> words = parseZone(cf, command, config);
+    return words && registerZone(cf, config, *words) ? NGX_CONF_OK : kError;
+}
+
+// --- What a location is ---
+
+// Has the location answer by that handler; false if another directive has said before how it answers.
+bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, LocationConfig& config,
+                ngx_http_handler_pt handler) noexcept {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    if (core->handler != nullptr) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"%V\" and another directive that answers requests are in the same location \"%V\"",
+            &command->name, &core->name);
+        return false;
+    }
+    core->handler = handler;
+    config.file = cf->conf_file->file.name;
+    config.line = cf->conf_file->line;
+    return true;
 }
 
 // sse_channel expr … [zone=name] [separator=c]
@@ -222,11 +208,11 @@ char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         if (ngx_str_t zone = parameter(word, "zone"); zone.data != nullptr) {
             config.zoneName = zone;
         } else if (ngx_str_t separator = parameter(word, "separator"); separator.data != nullptr) {
-            u_char mark = separator.len == 1 ? separator.data[0] : 'x';
-            if (mark <= ' ' || mark > '~' || isalnum(mark)) {
+            u_char character = separator.len == 1 ? separator.data[0] : 'x';
+            if (character <= ' ' || character > '~' || isalnum(character)) {
                 return invalid(cf, command, word);
             }
-            config.separator = mark;
+            config.separator = character;
         } else if (!compileInto(cf, word, config.channels)) {
             return kError;
         }
@@ -235,7 +221,7 @@ char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no channel in \"sse_channel\"");
         return kError;
     }
-    return answerWith(cf, command, config, handleSubscribe) ? NGX_CONF_OK : kError;
+    return answerWith(cf, command, config, mainConfig(cf)->handlers.subscribe) ? NGX_CONF_OK : kError;
 }
 
 // sse_publish expr [zone=name]
@@ -252,7 +238,9 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         }
     }
     config.publish = compileNew(cf, words[0]);
-    return config.publish != nullptr && answerWith(cf, command, config, handlePublish) ? NGX_CONF_OK : kError;
+    return config.publish != nullptr && answerWith(cf, command, config, mainConfig(cf)->handlers.publish)
+               ? NGX_CONF_OK
+               : kError;
 }
 
 // sse_status [zone …]
@@ -266,14 +254,14 @@ char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return kError;
     }
     for (const ngx_str_t& word : arguments(cf)) {
-        auto* name = static_cast<ngx_str_t*>(ngx_array_push(config.status));
-        if (name == nullptr) {
+        if (!pushString(config.status, word)) {
             return kError;
         }
-        *name = word;
     }
-    return answerWith(cf, command, config, handleStatus) ? NGX_CONF_OK : kError;
+    return answerWith(cf, command, config, mainConfig(cf)->handlers.status) ? NGX_CONF_OK : kError;
 }
+
+// --- Subscribing ---
 
 // sse_start new|earliest|last=N|$var
 char* setStart(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
@@ -303,7 +291,7 @@ char* setStart(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         start = Start::Last;
         config.startCount = static_cast<ngx_uint_t>(number);
     }
-    config.start = static_cast<ngx_uint_t>(start);
+    config.start = numberOf(start);
     return NGX_CONF_OK;
 }
 
@@ -344,6 +332,15 @@ char* setHistory(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         }
     }
     return NGX_CONF_OK;
+}
+
+// "33%" as a number from 0 to 100; NGX_ERROR otherwise.
+ngx_int_t parsePercent(const ngx_str_t& word) noexcept {
+    if (word.len < 2 || word.data[word.len - 1] != '%') {
+        return NGX_ERROR;
+    }
+    ngx_int_t percent = ngx_atoi(word.data, word.len - 1);
+    return percent > 100 ? NGX_ERROR : percent;
 }
 
 // sse_retry time [jitter%]
@@ -420,9 +417,11 @@ char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
             return invalid(cf, command, word);
         }
     }
-    config.prime = static_cast<ngx_uint_t>(prime);
+    config.prime = numberOf(prime);
     return NGX_CONF_OK;
 }
+
+// --- Publishing ---
 
 // sse_allow_types type …|all
 char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
@@ -440,25 +439,67 @@ char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
         if (!isEventType(view(word))) {
             return invalid(cf, command, word);
         }
-        auto* type = static_cast<ngx_str_t*>(ngx_array_push(config.allowedTypes));
-        if (type == nullptr) {
+        if (!pushString(config.allowedTypes, word)) {
             return kError;
         }
-        *type = word;
     }
     return NGX_CONF_OK;
 }
 
-char* checkPositive(ngx_conf_t* cf, void*, void* value) noexcept {
-    if (*static_cast<ngx_msec_t*>(value) != 0) {
-        return NGX_CONF_OK;
+// --- Pages of other origins ---
+
+// Whether that word can be in the list of sse_cors; if not, logs why.
+bool checkOrigin(ngx_conf_t* cf, const ngx_str_t& word) noexcept {
+    if (view(word) == "*" || view(word) == "null") {
+        return true;
     }
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" must be greater than 0",
-                       static_cast<ngx_str_t*>(cf->args->elts));
-    return kError;
+    ngx_str_t fault = ngxString(originFault(view(word)));
+    if (fault.len != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid origin \"%V\" in \"sse_cors\": %V", &word, &fault);
+    }
+    return fault.len == 0;
 }
 
-// sse_cors origin … [credentials]
+// Whether the origins of sse_cors can stand together, and with "credentials".
+bool checkOrigins(ngx_conf_t* cf, const LocationConfig& config) noexcept {
+    std::span<ngx_str_t> origins(static_cast<ngx_str_t*>(config.origins->elts), config.origins->nelts);
+    auto has = [&origins](std::string_view text) {
+        return std::any_of(origins.begin(), origins.end(),
+                           [text](const ngx_str_t& origin) { return view(origin) == text; });
+    };
+    bool credentials = config.corsCredentials == 1;
+    if (origins.empty() || (has("*") && (origins.size() > 1 || credentials))) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "\"sse_cors\" takes a list of origins, or \"*\" alone and without \"credentials\"");
+        return false;
+    }
+    if (has("null") && credentials) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sse_cors\" takes \"null\" only without \"credentials\": any page in a sandbox "
+                           "has that origin");
+        return false;
+    }
+    return true;
+}
+
+// Takes the words of sse_cors, which are not "off"; false after an error.
+bool takeOrigins(ngx_conf_t* cf, LocationConfig& config) noexcept {
+    config.origins = makeArray(cf, sizeof(ngx_str_t));
+    if (config.origins == nullptr) {
+        return false;
+    }
+    for (const ngx_str_t& word : arguments(cf)) {
+        if (view(word) == "credentials") {
+            config.corsCredentials = 1;
+        } else if (!checkOrigin(cf, word) || !pushString(config.origins, word)) {
+            return false;
+        }
+    }
+    return checkOrigins(cf, config);
+}
+
+// sse_cors origin … [credentials]|off
 char* setCors(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
     if (config.origins != NGX_CONF_UNSET_PTR) {
@@ -469,25 +510,8 @@ char* setCors(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         config.origins = nullptr;
         return NGX_CONF_OK;
     }
-    config.origins = makeArray(cf, sizeof(ngx_str_t));
-    if (config.origins == nullptr) {
-        return kError;
-    }
-    for (const ngx_str_t& word : words) {
-        if (view(word) == "credentials") {
-            config.corsCredentials = 1;
-            continue;
-        }
-        auto* origin =
-            static_cast<ngx_str_t*>(checkOrigin(cf, word) ? ngx_array_push(config.origins) : nullptr);
-        if (origin == nullptr) {
-            return kError;
-        }
-        *origin = word;
-    }
-    auto* main = static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_sse_module));
-    main->cors = true;
-    return checkOrigins(cf, config) ? NGX_CONF_OK : kError;
+    mainConfig(cf)->cors = true;
+    return takeOrigins(cf, config) ? NGX_CONF_OK : kError;
 }
 
 // sse_cors_headers name …
@@ -519,5 +543,121 @@ char* setCorsHeaders(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcep
     config.corsHeaders = {static_cast<size_t>(end - text), text};
     return NGX_CONF_OK;
 }
+
+// --- The table ---
+
+ngx_conf_enum_t framings[] = {
+    {ngx_string("auto"), numberOf(Framing::Auto)},
+    {ngx_string("content_type"), numberOf(Framing::ContentType)},
+    {ngx_string("event"), numberOf(Framing::Event)},
+    {ngx_string("lines"), numberOf(Framing::Lines)},
+    {ngx_string("ndjson"), numberOf(Framing::Ndjson)},
+    {ngx_string("sse"), numberOf(Framing::Sse)},
+    {ngx_null_string, 0},
+};
+
+ngx_conf_enum_t gapModes[] = {
+    {ngx_string("event"), numberOf(GapMode::Event)},
+    {ngx_string("close"), numberOf(GapMode::Close)},
+    {ngx_string("off"), numberOf(GapMode::Off)},
+    {ngx_null_string, 0},
+};
+
+ngx_conf_enum_t invalidUtf8Modes[] = {
+    {ngx_string("replace"), numberOf(InvalidUtf8::Replace)},
+    {ngx_string("reject"), numberOf(InvalidUtf8::Reject)},
+    {ngx_null_string, 0},
+};
+
+ngx_conf_enum_t bodyIdModes[] = {
+    {ngx_string("keep"), numberOf(BodyIds::Keep)},
+    {ngx_string("ignore"), numberOf(BodyIds::Ignore)},
+    {ngx_null_string, 0},
+};
+
+// For ngx_conf_post_t: a time that must not be 0.
+char* checkPositive(ngx_conf_t* cf, void*, void* value) noexcept {
+    if (*static_cast<ngx_msec_t*>(value) != 0) {
+        return NGX_CONF_OK;
+    }
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" must be greater than 0",
+                       static_cast<ngx_str_t*>(cf->args->elts));
+    return kError;
+}
+
+ngx_conf_num_bounds_t channelBounds = {ngx_conf_check_num_bounds, 1, kMostChannels};
+ngx_conf_post_t positive = {checkPositive};
+
+using Setter = char* (*)(ngx_conf_t*, ngx_command_t*, void*);
+
+constexpr ngx_uint_t kAnyLevel = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+
+ngx_command_t httpDirective(ngx_str_t name, ngx_uint_t arguments, Setter set, size_t offset = 0) noexcept {
+    return {name, NGX_HTTP_MAIN_CONF | arguments, set, NGX_HTTP_MAIN_CONF_OFFSET, offset, nullptr};
+}
+
+// Says what a location is, so it belongs nowhere else.
+ngx_command_t endpoint(ngx_str_t name, ngx_uint_t arguments, Setter set) noexcept {
+    return {name, NGX_HTTP_LOC_CONF | arguments, set, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr};
+}
+
+ngx_command_t setting(ngx_str_t name, ngx_uint_t arguments, Setter set, size_t offset = 0,
+                      void* post = nullptr) noexcept {
+    return {name, kAnyLevel | arguments, set, NGX_HTTP_LOC_CONF_OFFSET, offset, post};
+}
+
+} // namespace
+
+#define AT(member) offsetof(LocationConfig, member)
+
+// A new directive touches three files at most: this one (its line, and its setter if nginx has none for it),
+// config.hpp (what it sets) and config.cpp (its default and how it is inherited).
+ngx_command_t directives[] = {
+    httpDirective(ngx_string("sse_zone"), NGX_CONF_TAKE23, setZone),
+    httpDirective(ngx_string("sse_drain"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot,
+                  offsetof(MainConfig, drain)),
+
+    endpoint(ngx_string("sse_channel"), NGX_CONF_1MORE, setChannel),
+    endpoint(ngx_string("sse_publish"), NGX_CONF_TAKE12, setPublish),
+    endpoint(ngx_string("sse_status"), NGX_CONF_ANY, setStatus),
+
+    setting(ngx_string("sse_start"), NGX_CONF_TAKE1, setStart),
+    setting(ngx_string("sse_cursor"), NGX_CONF_1MORE, setCursor),
+    setting(ngx_string("sse_history"), NGX_CONF_TAKE12, setHistory),
+    setting(ngx_string("sse_retry"), NGX_CONF_TAKE12, setRetry),
+    setting(ngx_string("sse_heartbeat"), NGX_CONF_TAKE12, setHeartbeat),
+    setting(ngx_string("sse_prime"), NGX_CONF_TAKE1, setPrime),
+    setting(ngx_string("sse_gap"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(gap), &gapModes),
+    setting(ngx_string("sse_send_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(askedSendTimeout),
+            &positive),
+    setting(ngx_string("sse_direct"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(direct)),
+    setting(ngx_string("sse_max_channels"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxChannels),
+            &channelBounds),
+
+    setting(ngx_string("sse_max_event_size"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(askedEventSize)),
+    setting(ngx_string("sse_framing"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(framing), &framings),
+    setting(ngx_string("sse_event_type"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventType)),
+    setting(ngx_string("sse_event_id"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventId)),
+    setting(ngx_string("sse_event_retry"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventRetry)),
+    setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout),
+            &positive),
+    setting(ngx_string("sse_allow_types"), NGX_CONF_1MORE, setAllowTypes),
+    setting(ngx_string("sse_invalid_utf8"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(invalidUtf8),
+            &invalidUtf8Modes),
+    setting(ngx_string("sse_body_ids"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(bodyIds), &bodyIdModes),
+    setting(ngx_string("sse_max_events"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxEvents)),
+    setting(ngx_string("sse_max_rate"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxRate)),
+    setting(ngx_string("sse_max_client_memory"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(maxClientMemory)),
+    setting(ngx_string("sse_check_origin"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(checkOrigin)),
+
+    setting(ngx_string("sse_cors"), NGX_CONF_1MORE, setCors),
+    setting(ngx_string("sse_cors_headers"), NGX_CONF_1MORE, setCorsHeaders),
+#ifdef SSE_FAULTS
+    setting(ngx_string("sse_test_crash_at"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(crashAt)),
+#endif
+    {ngx_null_string, 0, nullptr, 0, 0, nullptr},
+};
+
+#undef AT
 
 } // namespace sse

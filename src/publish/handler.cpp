@@ -1,4 +1,6 @@
 // sse_publish: the content handler of a publishing location.
+#include "publish/handler.hpp"
+
 #include "conf/config.hpp"
 #include "http/cors.hpp"
 #include "http/request.hpp"

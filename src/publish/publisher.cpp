@@ -31,7 +31,7 @@ bool isType(const ngx_http_request_t& r, std::string_view wanted) noexcept {
 }
 
 Framing framingOf(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
-    auto framing = static_cast<Framing>(config.framing);
+    const Framing framing = config.framingMode();
     bool asSent = &r == r.main && !r.internal;
     if (framing != Framing::ContentType && !(framing == Framing::Auto && asSent)) {
         return framing == Framing::Auto ? Framing::Event : framing;
@@ -43,13 +43,12 @@ Framing framingOf(const ngx_http_request_t& r, const LocationConfig& config) noe
 
 // A log is a log, also with bytes in it that are no text.
 bool repairs(const LocationConfig& config, Framing framing) noexcept {
-    auto mode = static_cast<InvalidUtf8>(config.invalidUtf8);
+    const InvalidUtf8 mode = config.invalidUtf8Mode();
     return mode == InvalidUtf8::Auto ? framing == Framing::Lines : mode == InvalidUtf8::Replace;
 }
 
 ParserOptions parserOptions(const LocationConfig& config) noexcept {
-    return {.ignoreIds = config.bodyIds == static_cast<ngx_uint_t>(BodyIds::Ignore),
-            .repair = repairs(config, Framing::Sse)};
+    return {.ignoreIds = config.bodyIdMode() == BodyIds::Ignore, .repair = repairs(config, Framing::Sse)};
 }
 
 uint64_t maxEventsOf(ngx_http_request_t* r, const LocationConfig& config) noexcept {

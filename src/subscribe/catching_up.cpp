@@ -99,10 +99,10 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
 
     if (gap != Gap::None) {
         Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
-        if (config_->gap == static_cast<ngx_uint_t>(GapMode::Close)) {
+        if (config_->gapMode() == GapMode::Close) {
             noteReason(CloseReason::Gap);
             reading = Reading::Over;
-        } else if (config_->gap == static_cast<ngx_uint_t>(GapMode::Event)) {
+        } else if (config_->gapMode() == GapMode::Event) {
             reading = addGap(out, gap, start) ? Reading::More : Reading::NoMemory;
             primed_ = true;
         }
@@ -121,7 +121,7 @@ bool Subscriber::addPreamble(BatchRef& out) noexcept {
 // The position, so that a client that has had none can come back to it.
 bool Subscriber::addPrime(BatchRef& out) noexcept {
     primed_ = true;
-    const auto prime = static_cast<Prime>(config_->prime);
+    const Prime prime = config_->primeMode();
     return prime == Prime::Off || appendNotice(out, [this, prime](Buffer& text) noexcept {
                const IdText id(cursor_);
                switch (prime) {

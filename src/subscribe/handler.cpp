@@ -1,4 +1,6 @@
 // sse_channel: the content handler of a subscribing location.
+#include "subscribe/handler.hpp"
+
 #include "conf/config.hpp"
 #include "http/body.hpp"
 #include "http/fault_scope.hpp"

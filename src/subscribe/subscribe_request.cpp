@@ -151,7 +151,7 @@ bool ArrivalReader::setCursor(std::string_view text) noexcept {
 bool ArrivalReader::readStart(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     std::string_view text;
-    switch (static_cast<Start>(config.start)) {
+    switch (config.startMode()) {
     case Start::New:
         arrival_.fromNow = true;
         return true;

@@ -108,11 +108,11 @@ Subscriber::Admission Subscriber::seekStart() noexcept {
         return Admission::Ok;
     }
     const bool missed = gap() != Gap::None;
-    if (missed && config_->gap == static_cast<ngx_uint_t>(GapMode::Close)) {
+    if (missed && config_->gapMode() == GapMode::Close) {
         Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
         return Admission::Gap;
     }
-    const bool told = !missed || config_->gap == static_cast<ngx_uint_t>(GapMode::Off);
+    const bool told = !missed || config_->gapMode() == GapMode::Off;
     return told && catchup_->onlyTheEnd() ? Admission::Ended : Admission::Ok;
 }
 
