@@ -147,7 +147,8 @@ TEXT
 TEXT
     lint) cat <<'TEXT' ;;
 ./build.sh lint
-    Checks the sources with clang-format, clang-tidy, cppcheck and shellcheck. Changes nothing.
+    Checks that no part of src includes what lies above it (t/layers.sh), and the sources with clang-format, clang-tidy,
+    cppcheck and shellcheck. Changes nothing.
 TEXT
     clean) cat <<'TEXT' ;;
 ./build.sh clean
@@ -554,13 +555,15 @@ verb_lint() {
     local failed=() check status
     need lint
     build_for_distribution gcc "$root/build/$module" # its configure makes headers that nginx's need
-    for check in lint_format lint_tidy lint_cppcheck lint_shell; do
+    for check in lint_layers lint_format lint_tidy lint_cppcheck lint_shell; do
         attempt "$check"
         ((status == 0)) || failed+=("${check#lint_}")
     done
     ((${#failed[@]} == 0)) || die "complaints of: ${failed[*]}"
     say "nothing to complain about"
 }
+
+lint_layers() { t/layers.sh; }
 
 sources_in() { find "$@" -name node_modules -prune -o -name '*.[ch]pp' -print | LC_ALL=C sort; }
 

@@ -4,17 +4,9 @@
 #include <climits>
 
 #include "output/bypass.hpp"
+#include "output/transport.hpp"
 
 namespace sse {
-
-ngx_connection_t* transportOf(const ngx_http_request_t* request) noexcept {
-#if (NGX_HTTP_V2)
-    if (request->stream != nullptr) {
-        return request->stream->connection->connection;
-    }
-#endif
-    return request->connection;
-}
 
 void Stream::open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept {
     connection_ = request->connection;

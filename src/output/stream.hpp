@@ -13,10 +13,6 @@
 
 namespace sse {
 
-// The connection with a socket: that of all streams with HTTP/2. (A module that is built without HTTP/2
-// cannot know it, and leaves a connection that stands still to nginx's own timeout.)
-ngx_connection_t* transportOf(const ngx_http_request_t* request) noexcept;
-
 class Stream {
 public:
     enum class Status {

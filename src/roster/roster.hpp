@@ -26,7 +26,7 @@ namespace sse {
 
 struct alignas(64) WorkerEntry {
     std::atomic<int64_t> pid;   // 0: free
-    std::atomic<int64_t> slot;  // ngx_process_slot of that process
+    std::atomic<int64_t> slot;  // of that process in nginx's table
     std::atomic<uint32_t> held; // kept from others until its mark is cleared, or is on all channels
     std::atomic<uint32_t> mark;
     std::atomic<uint32_t> pending; // woken and not yet looked

@@ -3,7 +3,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include "output/stream.hpp"
+#include "output/transport.hpp"
 
 namespace sse {
 

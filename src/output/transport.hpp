@@ -1,0 +1,19 @@
+// The connection with a socket under a request.
+#pragma once
+
+#include "ngx.hpp"
+
+namespace sse {
+
+// That of all streams with HTTP/2. (A module that is built without HTTP/2 cannot know it, and leaves a
+// connection that stands still to nginx's own timeout.)
+inline ngx_connection_t* transportOf(const ngx_http_request_t* request) noexcept {
+#if (NGX_HTTP_V2)
+    if (request->stream != nullptr) {
+        return request->stream->connection->connection;
+    }
+#endif
+    return request->connection;
+}
+
+} // namespace sse

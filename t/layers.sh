@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Which part of src may include which: `./build.sh lint` fails if one includes what lies above it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# From the bottom up. An include leads to a lower line, or stays within its folder; parts on one line know nothing of
+# each other.
+layers='
+sse
+log
+ngx.hpp
+zone.hpp zone_lock.hpp
+roster
+conf
+http
+output
+fanout
+worker
+publish subscribe status
+module.cpp
+'
+# These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
+without_nginx='src/sse/* src/log/* src/roster/roster.* src/publish/intake.*'
+
+circles=$(mktemp)
+trap 'rm -f "$circles"' EXIT
+grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '
+    BEGIN {
+        rows = split(layers, row, "\n")
+        for (i = 1; i <= rows; ++i) {
+            parts = split(row[i], part, " ")
+            for (j = 1; j <= parts; ++j) rank[part[j]] = i
+        }
+    }
+    # The folder of a file, or the file itself (as a header) if it lies in src.
+    function part_of(path) {
+        if (!sub(/\/.*/, "", path) && path != "module.cpp") sub(/\.cpp$/, ".hpp", path)
+        return path
+    }
+    {
+        split($0, field, ":#include ")
+        from = substr(field[1], 5)
+        to = substr(field[2], 2, length(field[2]) - 2)
+        here = part_of(from)
+        there = part_of(to)
+        if (!(here in rank) || !(there in rank)) { print from ": \"" (here in rank ? there : here) "\" is in no layer"; bad = 1 }
+        else if (here != there && rank[there] >= rank[here]) { print from " includes " to ", which does not lie below it"; bad = 1 }
+        if (from ~ /\.hpp$/) print from, to > "/dev/fd/3"
+    }
+    END { exit bad }' 3>"$circles"
+tsort "$circles" >/dev/null || { echo "headers include each other in a circle" >&2; exit 1; }
+
+# shellcheck disable=SC2086 # patterns
+if grep -nE '#include.*ngx|ngx_[a-z]+_[a-z]' $without_nginx; then
+    echo "these files must not know nginx" >&2
+    exit 1
+fi
