@@ -1,12 +1,10 @@
 #include "zone.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
-#include <signal.h>
 #include <sys/random.h>
-#include <sys/wait.h>
-#include <time.h>
+
+#include "zone_lock.hpp"
 
 namespace sse {
 
@@ -56,7 +54,7 @@ ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
 
     struct {
         SipKey key;
-        uint64_t mark;
+        uint64_t lineage;
     } random{};
     if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
         ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "getrandom() for sse_zone \"%V\" failed", &zone.name);
@@ -67,7 +65,7 @@ ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
     head->length = length - sizeof(Arena);
     std::optional<Log> made = Log::create({reinterpret_cast<std::byte*>(head + 1), head->length},
                                           static_cast<uint32_t>(zone.channels), random.key,
-                                          1 + random.mark % (kMarks - 1), unixMilliseconds());
+                                          1 + random.lineage % (kLineages - 1), unixMilliseconds());
     if (!made) {
         ngx_log_error(NGX_LOG_EMERG, log, 0, "sse_zone \"%V\" is too small for %ui channels", &zone.name,
                       zone.channels);
@@ -88,7 +86,7 @@ ngx_int_t attachLog(Zone& zone, ngx_log_t* log) noexcept {
     }
     zone.log = *found;
 
-    uint32_t channels = zone.log.figures().channelCapacity;
+    uint32_t channels = zone.log.stats().channelCapacity;
     if (channels != zone.channels) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "sse_zone \"%V\" keeps its %uD channels until its size changes or nginx restarts",
@@ -124,108 +122,20 @@ void takeOver(Zone& zone, const ngx_shm_zone_t& old, ngx_log_t* log) noexcept {
         return;
     }
     if (found != Log::Found::Ours) {
-        zone.log.noteLoss();
+        ZoneLock(zone).log().noteLoss();
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "sse_zone \"%V\" has lost its events: another version of the module laid them out",
                       &zone.name);
         return;
     }
-    ZoneLock oldLock(old);
+    ZoneLock oldLock(old, *Log::attach(memory));
     ZoneLock lock(zone);
-    Log oldLog = *Log::attach(memory);
-    zone.log.takeOver(oldLog);
+    lock.log().takeOver(oldLock.log());
     ngx_log_error(NGX_LOG_NOTICE, log, 0, "sse_zone \"%V\" has taken over the events of %s", &zone.name,
                   isThisCopys ? "its old size" : "another copy of the module");
 }
 
-// Whether a process has ended. A child of ours that has not been waited for yet is still there for kill().
-bool isGone(ngx_pid_t pid) noexcept {
-    siginfo_t info{};
-    bool isChild = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-    return isChild ? info.si_pid == pid : kill(pid, 0) == -1 && errno == ESRCH;
-}
-
-uint64_t monotonicMilliseconds() noexcept {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
-}
-
-// Watches the holder of a lock that is not to be had. Frees the lock if the holder is gone; reports one that
-// lives and does not let go, perhaps because it has been stopped: everybody waits for it then.
-class HolderWatch {
-public:
-    HolderWatch(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept : shared_(shared), mutex_(mutex) {}
-
-    void look() noexcept {
-        auto holder = static_cast<ngx_pid_t>(*mutex_->lock);
-        if (holder != 0 && isGone(holder)) {
-            seize(holder);
-        } else {
-            measure(holder);
-        }
-    }
-
-private:
-    static constexpr uint64_t kReportTime = 1000; // milliseconds
-
-    void seize(ngx_pid_t holder) noexcept {
-        if (ngx_shmtx_force_unlock(mutex_, holder)) {
-            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse: zone \"%V\" was locked by %P",
-                          &shared_.shm.name, holder);
-        }
-    }
-
-    void measure(ngx_pid_t holder) noexcept {
-        const uint64_t now = monotonicMilliseconds();
-        if (holder == 0 || holder != holder_) {
-            holder_ = holder;
-            since_ = now;
-            due_ = now + kReportTime;
-        } else if (now >= due_) {
-            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
-                          "sse: zone \"%V\" is locked by %P, which has not let go for %uL ms",
-                          &shared_.shm.name, holder, now - since_);
-            due_ = now + kReportTime;
-        }
-    }
-
-    const ngx_shm_zone_t& shared_;
-    ngx_shmtx_t* mutex_;
-    ngx_pid_t holder_ = 0;
-    uint64_t since_ = 0; // when it was first seen
-    uint64_t due_ = 0;   // the next report
-};
-
-// How often the lock is tried for before its waiter lets others have the processor, and before it sleeps in
-// between. It is rarely held for longer than some microseconds, except by a master that carries over a large
-// zone.
-constexpr int kSpins = 100;
-constexpr int kEagerAttempts = 1000;
-
-// nginx's own waiting would sleep on a semaphore, which the dead do not post to.
-void waitForLock(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept {
-    HolderWatch watch(shared, mutex);
-    for (int attempt = 0; !ngx_shmtx_trylock(mutex); ++attempt) {
-        if (attempt < kSpins && ngx_ncpu > 1) {
-            ngx_cpu_pause();
-        } else if (attempt < kEagerAttempts) {
-            ngx_sched_yield();
-        } else {
-            watch.look();
-            ngx_msleep(1);
-        }
-    }
-}
-
 } // namespace
-
-ZoneLock::ZoneLock(const ngx_shm_zone_t& shared) noexcept
-    : mutex_(&reinterpret_cast<ngx_slab_pool_t*>(shared.shm.addr)->mutex) {
-    if (!ngx_shmtx_trylock(mutex_)) {
-        waitForLock(shared, mutex_);
-    }
-}
 
 ngx_uint_t defaultChannels(size_t zoneSize) noexcept {
     return std::clamp<ngx_uint_t>(zoneSize / 2048, 64, 1024 * 1024);

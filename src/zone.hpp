@@ -13,27 +13,9 @@ struct Zone {
     ngx_uint_t channels; // capacity of the index
     ngx_shm_zone_t* shared;
     bool isNew; // made by this cycle, not found
-    Log log;    // valid once nginx has initialised the zone
+    Log log;    // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
 
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
-};
-
-// Holds the zone's lock: the slab pool's mutex, which nginx releases when a worker dies with it. But not
-// always: the zone may be one that the newest configuration does not have, or has in another size, and then
-// nginx has forgotten it while old workers still lock it; and a master that carries such a zone over cannot
-// notice the death of a worker until it is done. So whoever waits looks for himself whether the holder is
-// still there, and never sleeps on the mutex, from which nobody might wake him. A holder that lives and keeps
-// the lock for seconds is reported.
-class ZoneLock {
-public:
-    explicit ZoneLock(const Zone& zone) noexcept : ZoneLock(*zone.shared) {}
-    explicit ZoneLock(const ngx_shm_zone_t& shared) noexcept;
-    ~ZoneLock() { ngx_shmtx_unlock(mutex_); }
-    ZoneLock(const ZoneLock&) = delete;
-    ZoneLock& operator=(const ZoneLock&) = delete;
-
-private:
-    ngx_shmtx_t* mutex_;
 };
 
 inline constexpr size_t kMinZoneSize = 256 * 1024;

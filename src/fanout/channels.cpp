@@ -2,12 +2,14 @@
 
 #include <cstring>
 
+#include "zone_lock.hpp"
+
 namespace sse {
 
 bool ChannelTable::init(Zone& zone, Registry& registry) noexcept {
     zone_ = &zone;
     registry_ = &registry;
-    entries_ = zone.log.figures().channelCapacity;
+    entries_ = zone.log.stats().channelCapacity;
     live_ = static_cast<LiveChannel**>(ngx_calloc(entries_ * sizeof(LiveChannel*), ngx_cycle->log));
     return live_ != nullptr;
 }
@@ -18,7 +20,7 @@ ChannelTable::Status ChannelTable::acquire(std::string_view name, uint64_t posit
     ChannelState state;
     {
         ZoneLock lock(*zone_);
-        state = zone_->log.listen(hash, registry_->mark());
+        state = lock.log().listen(hash, registry_->mark());
     }
     if (state.entry == kNoEntry) {
         return Status::IndexFull;
@@ -30,25 +32,25 @@ ChannelTable::Status ChannelTable::acquire(std::string_view name, uint64_t posit
     return channel == nullptr ? Status::NoMemory : Status::Ok;
 }
 
-void ChannelTable::announce(LiveChannel& channel) noexcept {
-    uint32_t census = zone_->log.census();
+void ChannelTable::announce(LogWriter& log, LiveChannel& channel) noexcept {
+    uint32_t census = log.census();
     if (channel.census != census) {
         channel.census = census;
         channel.announced = 0;
     }
     if (channel.subscribers != channel.announced) {
-        zone_->log.count(channel.entry, static_cast<int32_t>(channel.subscribers - channel.announced));
+        log.addSubscribers(channel.entry, static_cast<int32_t>(channel.subscribers - channel.announced));
         channel.announced = channel.subscribers;
     }
 }
 
-// Visits them with the zone's lock held, which is let go in between.
+// Visits them with the zone's lock held, which is let go in between: visit(log, channel).
 template <typename F>
 void ChannelTable::each(F&& visit) noexcept {
     for (uint32_t entry = 0; count_ != 0 && entry < entries_; ++entry) {
         for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
             ZoneLock lock(*zone_);
-            visit(*channel);
+            visit(lock.log(), *channel);
         }
     }
 }
@@ -59,12 +61,12 @@ void ChannelTable::answerCensus() noexcept {
         return;
     }
     answered_ = census;
-    each([this](LiveChannel& channel) { announce(channel); });
+    each([this](LogWriter& log, LiveChannel& channel) { announce(log, channel); });
 }
 
 // The mark that has held their entries until now is still there, so they stay where they are.
 void ChannelTable::listenAs(uint32_t mark) noexcept {
-    each([this, mark](LiveChannel& channel) { zone_->log.listen(channel.hash, mark); });
+    each([mark](LogWriter& log, LiveChannel& channel) { log.listen(channel.hash, mark); });
 }
 
 LiveChannel* ChannelTable::find(uint32_t entry, std::string_view name) noexcept {
@@ -111,8 +113,8 @@ void ChannelTable::reviewEnd(LiveChannel& channel, const ChannelState& state,
 }
 
 void ChannelTable::reviewEnds(uint64_t position) noexcept {
-    each([this, position](LiveChannel& channel) {
-        reviewEnd(channel, zone_->log.state(channel.entry), position);
+    each([this, position](LogWriter& log, LiveChannel& channel) {
+        reviewEnd(channel, log.channelAt(channel.entry), position);
     });
 }
 
@@ -121,7 +123,7 @@ void ChannelTable::reviewEnds(uint64_t position) noexcept {
 void ChannelTable::unlisten(uint32_t entry) noexcept {
     if (live_[entry] == nullptr && registry_->hasOwnMark()) {
         ZoneLock lock(*zone_);
-        zone_->log.unlisten(entry, registry_->mark());
+        lock.log().unlisten(entry, registry_->mark());
     }
 }
 

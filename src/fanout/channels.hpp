@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "fanout/feed.hpp"
+#include "log/writer.hpp"
 #include "roster/registry.hpp"
 #include "zone.hpp"
 
@@ -27,8 +28,8 @@ public:
     LiveChannel* at(uint32_t entry) const noexcept { return live_[entry]; }
     bool isEmpty() const noexcept { return count_ == 0; }
 
-    // Has the index know how many subscribers a channel has here. The zone's lock is held.
-    void announce(LiveChannel& channel) noexcept;
+    // Has the index know how many subscribers a channel has here.
+    void announce(LogWriter& log, LiveChannel& channel) noexcept;
 
     // Every worker announces its subscribers again after one has died.
     void answerCensus() noexcept;

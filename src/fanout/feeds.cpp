@@ -4,6 +4,7 @@
 
 #include "conf/config.hpp"
 #include "fanout/tail.hpp"
+#include "zone_lock.hpp"
 
 namespace sse {
 
@@ -60,9 +61,9 @@ void Tail::enter(Feed& feed, Member& member) noexcept {
     member.feed = &feed;
     ngx_queue_insert_tail(&feed.ready, &member.link);
     ZoneLock lock(*zone_);
-    eachLink(feed, [this](FeedLink& link) {
+    eachLink(feed, [this, &lock](FeedLink& link) {
         ++link.channel->subscribers;
-        channels_.announce(*link.channel);
+        channels_.announce(lock.log(), *link.channel);
     });
 }
 
@@ -73,9 +74,9 @@ void Tail::leave(Member& member) noexcept {
     --feed->subscribers;
     {
         ZoneLock lock(*zone_);
-        eachLink(*feed, [this](FeedLink& link) {
+        eachLink(*feed, [this, &lock](FeedLink& link) {
             --link.channel->subscribers;
-            channels_.announce(*link.channel);
+            channels_.announce(lock.log(), *link.channel);
         });
     }
     if (feed->subscribers == 0) {

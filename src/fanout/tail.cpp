@@ -48,7 +48,7 @@ bool Tail::scan() noexcept {
             return false;
         }
         RecordHeader header;
-        switch (zone_->log.read(position_, header)) {
+        switch (zone_->log.readHeader(position_, header)) {
         case ReadStatus::End:
             return false;
         case ReadStatus::Lapped:
@@ -100,7 +100,7 @@ bool Tail::take(const RecordHeader& header) noexcept {
 // Whether the record at the position is the last one of its channel: one that lives again has not ended.
 bool Tail::isNewest(const RecordHeader& header) const noexcept {
     ZoneLock lock(*zone_);
-    return zone_->log.state(header.entry).newest == position_;
+    return lock.log().channelAt(header.entry).newest == position_;
 }
 
 // Copies the record at the position into the feed's next batch; false if that is full.
@@ -119,7 +119,8 @@ bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
     }
     bool first = !feed.pending;
     char* place = feed.pending.room(header.payloadLength);
-    if (place == nullptr || !zone_->log.copy(position_, header.nameLength, header.payloadLength, place)) {
+    if (place == nullptr ||
+        !zone_->log.readPayload(position_, header.nameLength, header.payloadLength, place)) {
         feed.freshLost = true; // no memory, or overwritten while it was copied
         takePending(feed);
     } else {

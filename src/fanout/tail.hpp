@@ -11,7 +11,7 @@
 #include "fanout/feed.hpp"
 #include "fanout/member.hpp"
 #include "ngx.hpp"
-#include "zone.hpp"
+#include "zone_lock.hpp"
 
 namespace sse {
 

@@ -1,11 +1,12 @@
-// Appending to the log: the writer's half of what log.hpp promises to readers.
+// Appending to the log, and what stands around every change: the writer's half of what log.hpp promises to
+// readers.
 #include <cstring>
 #include <initializer_list>
 
 #include "log/fault.hpp"
-#include "log/layout.hpp"
-#include "log/log.hpp"
+#include "log/index.hpp"
 #include "log/ring.hpp"
+#include "log/writer.hpp"
 
 namespace sse {
 
@@ -18,22 +19,30 @@ char* put(char* to, std::string_view text) noexcept {
     return to + text.size();
 }
 
-uint64_t roundUp(uint64_t length) noexcept {
-    return (length + 7) / 8 * 8;
-}
-
 } // namespace
 
-Appended Log::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
-    begin();
-    const EventId id = nextEventId(lastId(), nowMilliseconds, header_->mark);
+void LogWriter::beginChange() noexcept {
+    recover();
+    header_->dirty.store(1, std::memory_order_relaxed);
+    faultPoint("beginChange");
+}
+
+void LogWriter::endChange() noexcept {
+    faultPoint("endChange: all done");
+    header_->dirty.store(0, std::memory_order_relaxed);
+    faultPoint("endChange");
+}
+
+Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
+    beginChange();
+    const EventId id = nextEventId(lastId(), nowMilliseconds, header_->lineage);
     char idText[kMaxEventIdText];
     const size_t idTextLength = formatEventId(id, idText);
-    const std::string_view tilde = event.ownId.empty() ? "" : "~";
-    const size_t idLineLength = kIdField.size() + idTextLength + tilde.size() + event.ownId.size() + 1;
+    const std::string_view tilde = event.publisherId.empty() ? "" : "~";
+    const size_t idLineLength = kIdField.size() + idTextLength + tilde.size() + event.publisherId.size() + 1;
 
     if (header_->retired || event.channel.size() > kMaxName || idLineLength > UINT16_MAX) {
-        end();
+        endChange();
         return {.status = header_->retired ? AppendStatus::Retired : AppendStatus::TooLarge, .id = {}};
     }
     RecordHeader record{};
@@ -44,29 +53,30 @@ Appended Log::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
     record.id = id;
     record.hash = event.hash;
     record.time = nowMilliseconds;
-    if (roundUp(sizeof(record) + event.channel.size() + idLineLength + event.fields.size()) > maxRecord()) {
-        end();
+    if (recordLength(event.channel.size(), idLineLength + event.fields.size()) > maxRecord()) {
+        endChange();
         return {.status = AppendStatus::TooLarge, .id = {}};
     }
 
     record.entry = index().findOrMake(event.hash);
-    insert(record, {event.channel, kIdField, {idText, idTextLength}, tilde, event.ownId, "\n", event.fields});
+    insert(record,
+           {event.channel, kIdField, {idText, idTextLength}, tilde, event.publisherId, "\n", event.fields});
 
     Appended result{.id = id};
     if (record.entry != kNoEntry) {
         result.listeners = entries_[record.entry].listeners;
         result.subscribers = index().subscribers(record.entry);
     }
-    end();
+    endChange();
     return result;
 }
 
-// Writes a record that fits, made of these pieces, behind all others and publishes it.
-void Log::insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept {
+// Writes a record that fits, made of these pieces, after all others and publishes it.
+void LogWriter::insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept {
     const Ring ring = this->ring();
-    uint64_t length = roundUp(sizeof(record) + record.nameLength + record.payloadLength);
+    uint64_t length = recordLength(record.nameLength, record.payloadLength);
 
-    // Where it goes: at the head, or at the start of the ring behind a pad. No rest is left without room for
+    // Where it goes: at the head, or at the start of the ring after a pad. No rest is left without room for
     // a pad.
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
     const uint64_t padding = length > ring.rest(head) ? ring.rest(head) : 0;
@@ -88,7 +98,7 @@ void Log::insert(RecordHeader record, std::initializer_list<std::string_view> pi
         faultPoint("append: pad written");
     }
 
-    const ChannelState before = look(record.entry);
+    const ChannelState before = stateOf(record.entry);
     record.length = static_cast<uint32_t>(length);
     record.previous = before.newest;
     record.previousId = before.newestId;
@@ -105,14 +115,14 @@ void Log::insert(RecordHeader record, std::initializer_list<std::string_view> pi
 }
 
 // Gives up the oldest records until the ring can hold all from the tail to `newHead`.
-void Log::makeRoom(uint64_t newHead) noexcept {
+void LogWriter::makeRoom(uint64_t newHead) noexcept {
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
     const uint64_t oldTail = header_->tail.load(std::memory_order_relaxed);
     uint64_t tail = oldTail;
 
     while (tail < head && newHead - tail > header_->capacity) {
         const RecordHeader oldest = ring().header(tail);
-        index().evicted(tail, oldest);
+        index().onEvicted(tail, oldest);
         tail = ring().after(tail, oldest);
     }
     if (tail != oldTail) {
@@ -125,9 +135,9 @@ void Log::makeRoom(uint64_t newHead) noexcept {
 }
 
 // Makes the record at `offset`, which lies complete in the ring, visible; then brings the index up to it.
-void Log::publish(uint64_t offset, const RecordHeader& record) noexcept {
+void LogWriter::publish(uint64_t offset, const RecordHeader& record) noexcept {
     if (record.previous != kNoOffset) {
-        // Readers take a link to the head or behind it for the end of the chain. Should this writer die
+        // Readers take a link to the head or beyond for the end of the chain. Should this writer die
         // before the head is there, something else may come to lie at that offset: the link is noted so that
         // it can be taken back.
         header_->pendingLink = record.previous;
@@ -137,8 +147,21 @@ void Log::publish(uint64_t offset, const RecordHeader& record) noexcept {
     }
     header_->head.store(offset + record.length, std::memory_order_release);
     faultPoint("publish: head moved");
-    redo(offset, record);
+    applyToIndex(offset, record);
     header_->pendingLink = kNoOffset;
+}
+
+// Tells the index and the counters of a record that has been published. Can be repeated.
+void LogWriter::applyToIndex(uint64_t offset, const RecordHeader& record) noexcept {
+    if (record.kind != RecordKind::Pad) {
+        index().onPublished(offset, record);
+        header_->lastId.store(record.id);
+        faultPoint("applyToIndex: last id");
+        header_->published.store(record.number + 1, std::memory_order_relaxed);
+        faultPoint("applyToIndex: counted");
+    }
+    header_->indexedUpTo = ring().after(offset, record);
+    faultPoint("applyToIndex: indexed");
 }
 
 } // namespace sse

@@ -1,13 +1,17 @@
-// Who listens to which channel: the log's calls on its index.
+// Who listens to which channel: the writers' calls on the index.
 #include <algorithm>
 
 #include "log/fault.hpp"
-#include "log/layout.hpp"
-#include "log/log.hpp"
+#include "log/index.hpp"
+#include "log/writer.hpp"
 
 namespace sse {
 
-ChannelState Log::look(uint32_t entry) const noexcept {
+Index LogWriter::index() const noexcept {
+    return {header_, entries_, ring_};
+}
+
+ChannelState LogWriter::stateOf(uint32_t entry) const noexcept {
     ChannelState state;
     state.head = header_->head.load(std::memory_order_relaxed);
     if (entry >= header_->used) {
@@ -22,57 +26,57 @@ ChannelState Log::look(uint32_t entry) const noexcept {
     return state;
 }
 
-ChannelState Log::state(uint32_t entry) noexcept {
+ChannelState LogWriter::channelAt(uint32_t entry) noexcept {
     recover();
-    return look(entry);
+    return stateOf(entry);
 }
 
-ChannelState Log::find(uint64_t hash) noexcept {
+ChannelState LogWriter::findChannel(uint64_t hash) noexcept {
     recover();
-    return look(index().find(hash));
+    return stateOf(index().find(hash));
 }
 
-ChannelState Log::listen(uint64_t hash, uint32_t listener) noexcept {
-    begin();
+ChannelState LogWriter::listen(uint64_t hash, uint32_t listener) noexcept {
+    beginChange();
     const uint32_t entry = listener < kMaxListeners ? index().findOrMake(hash) : kNoEntry;
     if (entry != kNoEntry) {
         index().addListener(entry, listener);
     }
-    end();
-    return look(entry);
+    endChange();
+    return stateOf(entry);
 }
 
-void Log::unlisten(uint32_t entry, uint32_t listener) noexcept {
-    begin();
+void LogWriter::unlisten(uint32_t entry, uint32_t listener) noexcept {
+    beginChange();
     if (entry < header_->used && listener < kMaxListeners) {
         index().removeListener(entry, listener);
     }
-    end();
+    endChange();
 }
 
-void Log::count(uint32_t entry, int32_t change) noexcept {
+void LogWriter::addSubscribers(uint32_t entry, int32_t change) noexcept {
     recover();
     if (entry >= header_->used) {
         return;
     }
     const int64_t subscribers = int64_t{index().subscribers(entry)} + change;
     entries_[entry].subscribers = static_cast<uint32_t>(std::clamp<int64_t>(subscribers, 0, UINT32_MAX));
-    faultPoint("count: new number");
+    faultPoint("addSubscribers: new number");
     entries_[entry].census = header_->census.load(std::memory_order_relaxed);
-    faultPoint("count: valid");
+    faultPoint("addSubscribers: valid");
 }
 
-bool Log::forgetListener(uint32_t listener, uint32_t from, uint32_t count) noexcept {
-    begin();
+bool LogWriter::forgetListener(uint32_t listener, uint32_t from, uint32_t count) noexcept {
+    beginChange();
     const uint64_t until = std::min<uint64_t>(uint64_t{from} + count, header_->used);
     for (uint32_t entry = from; listener < kMaxListeners && entry < until; ++entry) {
         index().removeListener(entry, listener);
     }
-    end();
+    endChange();
     return until < header_->used;
 }
 
-void Log::beginCensus() noexcept {
+void LogWriter::beginCensus() noexcept {
     recover();
     header_->census.store(header_->census.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }

@@ -29,18 +29,18 @@ std::optional<EventId> parseEventId(std::string_view text) noexcept {
     return id;
 }
 
-bool isMarked(EventId id, uint64_t mark) noexcept {
-    return id.sequence == 0 || id.sequence % kMarks == mark;
+bool isOfLineage(EventId id, uint64_t lineage) noexcept {
+    return id.sequence == 0 || id.sequence % kLineages == lineage;
 }
 
-EventId nextEventId(EventId last, uint64_t nowMilliseconds, uint64_t mark) noexcept {
+EventId nextEventId(EventId last, uint64_t nowMilliseconds, uint64_t lineage) noexcept {
     if (nowMilliseconds > last.milliseconds) {
-        return {nowMilliseconds, mark};
+        return {nowMilliseconds, lineage};
     }
-    if (last.sequence > UINT64_MAX - kMarks) {
-        return {last.milliseconds + 1, mark};
+    if (last.sequence > UINT64_MAX - kLineages) {
+        return {last.milliseconds + 1, lineage};
     }
-    return {last.milliseconds, last.sequence + kMarks};
+    return {last.milliseconds, last.sequence + kLineages};
 }
 
 } // namespace sse

@@ -11,21 +11,21 @@ namespace sse {
 
 struct EventId {
     uint64_t milliseconds = 0; // Unix time, but never less than that of the event before
-    uint64_t sequence = 0;     // counts events of the same millisecond, in steps of kMarks
+    uint64_t sequence = 0;     // counts events of the same millisecond, in steps of kLineages
 
     auto operator<=>(const EventId&) const = default;
 };
 
-// What a sequence leaves when it is divided by kMarks is the mark of the log that gave the id: a number from
-// 1 to kMarks - 1 that each log draws when it is made, and leaves to the log that takes over from it. The
-// clock does not tell logs apart: two of them live at once while nginx is upgraded, and it may be set back
-// before the next one. Without a mark an id of the one would be a place in the middle of the other, and who
-// came back with it would miss events in silence.
-inline constexpr uint64_t kMarks = 65536;
+// What a sequence leaves when it is divided by kLineages is the lineage of the log that gave the id: a number
+// from 1 to kLineages - 1 that each log draws when it is made, and leaves to the log that takes over from it.
+// The clock does not tell logs apart: two of them live at once while nginx is upgraded, and it may be set
+// back before the next one. Without a lineage an id of the one would be a place in the middle of the other,
+// and a client that comes back with it would miss events in silence.
+inline constexpr uint64_t kLineages = 65536;
 
-// Whether a log with that mark can have given the id. One whose sequence is 0 is nobody's, but a moment that
+// Whether a log of that lineage can have given the id. One whose sequence is 0 is nobody's, but a moment that
 // somebody has written down by hand.
-bool isMarked(EventId id, uint64_t mark) noexcept;
+bool isOfLineage(EventId id, uint64_t lineage) noexcept;
 
 // The longest text of an id: two 64-bit numbers and a dash.
 inline constexpr size_t kMaxEventIdText = 41;
@@ -37,6 +37,6 @@ size_t formatEventId(EventId id, char* out) noexcept;
 std::optional<EventId> parseEventId(std::string_view text) noexcept;
 
 // The id of the next event: never less than or equal to `last`, even when the clock was set back.
-EventId nextEventId(EventId last, uint64_t nowMilliseconds, uint64_t mark) noexcept;
+EventId nextEventId(EventId last, uint64_t nowMilliseconds, uint64_t lineage) noexcept;
 
 } // namespace sse

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "log/fault.hpp"
-#include "log/layout.hpp"
 #include "log/ring.hpp"
 
 namespace sse {
@@ -22,16 +21,16 @@ void add(std::atomic<uint32_t>& counter, uint32_t change) noexcept {
 
 } // namespace
 
-Index::Index(ZoneHeader* zone, IndexEntry* entries, std::byte* ring) noexcept
-    : zone_(zone), entries_(entries), buckets_(reinterpret_cast<uint32_t*>(zone + 1)), ring_(ring) {}
+Index::Index(LogHeader* header, IndexEntry* entries, std::byte* ring) noexcept
+    : header_(header), entries_(entries), buckets_(bucketsOf(header)), ring_(ring) {}
 
 uint32_t& Index::bucket(uint64_t hash) const noexcept {
-    return buckets_[hash & (zone_->buckets - 1)];
+    return buckets_[hash & (header_->buckets - 1)];
 }
 
 // Channels without listeners keep only records from there on.
 uint64_t Index::keptFrom() const noexcept {
-    return std::max(zone_->tail.load(std::memory_order_relaxed), zone_->staleHand);
+    return std::max(header_->tail.load(std::memory_order_relaxed), header_->staleHand);
 }
 
 bool Index::reusable(const IndexEntry& entry) const noexcept {
@@ -39,7 +38,7 @@ bool Index::reusable(const IndexEntry& entry) const noexcept {
 }
 
 uint32_t Index::subscribers(uint32_t entry) const noexcept {
-    const bool valid = entries_[entry].census == zone_->census.load(std::memory_order_relaxed);
+    const bool valid = entries_[entry].census == header_->census.load(std::memory_order_relaxed);
     return valid ? entries_[entry].subscribers : 0;
 }
 
@@ -56,8 +55,8 @@ uint32_t Index::findOrMake(uint64_t hash) noexcept {
     if (entry != kNoEntry) {
         return entry;
     }
-    if (zone_->used < zone_->channels) {
-        entry = zone_->used;
+    if (header_->used < header_->channels) {
+        entry = header_->used;
         entries_[entry].nextInQueue = kNotQueued;
     } else if (entry = takeReusable(); entry != kNoEntry) {
         forget(entry);
@@ -75,9 +74,9 @@ void Index::forget(uint32_t number) noexcept {
         return; // a writer died before it was assigned
     }
     const bool hadRecords =
-        entry.newest != kNoOffset && entry.newest >= zone_->tail.load(std::memory_order_relaxed);
+        entry.newest != kNoOffset && entry.newest >= header_->tail.load(std::memory_order_relaxed);
 
-    zone_->forgottenId.raise(entry.newestId);
+    header_->forgottenId.raise(entry.newestId);
     faultPoint("forget: id remembered");
 
     uint32_t* link = &bucket(entry.hash);
@@ -90,8 +89,8 @@ void Index::forget(uint32_t number) noexcept {
     faultPoint("forget: nobody's");
 
     if (hadRecords) { // a death right here costs the status page one count
-        zone_->forgottenChannels.store(zone_->forgottenChannels.load(std::memory_order_relaxed) + 1,
-                                       std::memory_order_relaxed);
+        header_->forgottenChannels.store(header_->forgottenChannels.load(std::memory_order_relaxed) + 1,
+                                         std::memory_order_relaxed);
     }
 }
 
@@ -102,13 +101,13 @@ void Index::assign(uint32_t number, uint64_t hash) noexcept {
     faultPoint("assign: start");
     entry.hash = hash;
     entry.newest = kNoOffset;
-    entry.newestId = zone_->forgottenId.load();
+    entry.newestId = header_->forgottenId.load();
     entry.listeners = {};
     entry.subscribers = 0;
-    entry.census = zone_->census.load(std::memory_order_relaxed);
+    entry.census = header_->census.load(std::memory_order_relaxed);
     faultPoint("assign: filled in");
-    if (number == zone_->used) {
-        zone_->used = number + 1;
+    if (number == header_->used) {
+        header_->used = number + 1;
         faultPoint("assign: used");
     }
     uint32_t& first = bucket(hash);
@@ -118,31 +117,31 @@ void Index::assign(uint32_t number, uint64_t hash) noexcept {
     faultPoint("assign: in the bucket");
 }
 
-void Index::published(uint64_t offset, const RecordHeader& record) noexcept {
+void Index::onPublished(uint64_t offset, const RecordHeader& record) noexcept {
     const bool isEvent = record.kind == RecordKind::Event; // an end is nothing that somebody could miss
-    if (record.entry >= zone_->used || entries_[record.entry].hash != record.hash ||
+    if (record.entry >= header_->used || entries_[record.entry].hash != record.hash ||
         entries_[record.entry].nextInBucket == kNotLinked) {
         if (isEvent) {
-            zone_->forgottenId.raise(record.id); // nobody will find it
+            header_->forgottenId.raise(record.id); // nobody will find it
         }
         return;
     }
     IndexEntry& entry = entries_[record.entry];
     if (reusable(entry)) {
-        add(zone_->inUse, 1);
+        add(header_->inUse, 1);
     }
     entry.newest = offset;
-    faultPoint("published: offset");
+    faultPoint("onPublished: offset");
     if (isEvent) {
         entry.newestId = record.id;
-        faultPoint("published: id");
+        faultPoint("onPublished: id");
     }
 }
 
-void Index::evicted(uint64_t offset, const RecordHeader& record) noexcept {
-    // Behind the stale hand it has been retired already, or will be when its listeners leave.
-    if (record.entry < zone_->used && entries_[record.entry].newest == offset && offset >= zone_->staleHand &&
-        !isListenedTo(entries_[record.entry])) {
+void Index::onEvicted(uint64_t offset, const RecordHeader& record) noexcept {
+    // Before the stale hand it has been retired already, or will be when its listeners leave.
+    if (record.entry < header_->used && entries_[record.entry].newest == offset &&
+        offset >= header_->staleHand && !isListenedTo(entries_[record.entry])) {
         retire(record.entry);
     }
 }
@@ -150,7 +149,7 @@ void Index::evicted(uint64_t offset, const RecordHeader& record) noexcept {
 void Index::addListener(uint32_t number, uint32_t listener) noexcept {
     IndexEntry& entry = entries_[number];
     if (reusable(entry)) {
-        add(zone_->inUse, 1);
+        add(header_->inUse, 1);
     }
     faultPoint("listener: counted");
     entry.listeners[listener / 64] |= uint64_t{1} << listener % 64;
@@ -175,7 +174,7 @@ void Index::removeListener(uint32_t number, uint32_t listener) noexcept {
 
 // An entry has become reusable.
 void Index::retire(uint32_t entry) noexcept {
-    add(zone_->inUse, UINT32_MAX);
+    add(header_->inUse, UINT32_MAX);
     faultPoint("retire: counted");
     push(entry);
 }
@@ -186,21 +185,21 @@ void Index::push(uint32_t entry) noexcept {
     }
     entries_[entry].nextInQueue = kNoEntry;
     faultPoint("push: last");
-    (zone_->queueTail == kNoEntry ? zone_->queueHead : entries_[zone_->queueTail].nextInQueue) = entry;
+    (header_->queueTail == kNoEntry ? header_->queueHead : entries_[header_->queueTail].nextInQueue) = entry;
     faultPoint("push: linked");
-    zone_->queueTail = entry;
+    header_->queueTail = entry;
     faultPoint("push: done");
 }
 
 uint32_t Index::pop() noexcept {
-    const uint32_t entry = zone_->queueHead;
+    const uint32_t entry = header_->queueHead;
     if (entry == kNoEntry) {
         return kNoEntry;
     }
-    zone_->queueHead = entries_[entry].nextInQueue;
+    header_->queueHead = entries_[entry].nextInQueue;
     faultPoint("pop: head");
-    if (zone_->queueHead == kNoEntry) {
-        zone_->queueTail = kNoEntry;
+    if (header_->queueHead == kNoEntry) {
+        header_->queueTail = kNoEntry;
     }
     entries_[entry].nextInQueue = kNotQueued;
     faultPoint("pop: done");
@@ -219,36 +218,36 @@ uint32_t Index::takeReusable() noexcept {
 // once: a channel whose newest record it passes without taking it has listeners, and is retired when they
 // leave.
 uint32_t Index::takeStalest() noexcept {
-    const Ring ring{zone_, ring_};
-    const uint64_t head = zone_->head.load(std::memory_order_relaxed);
+    const Ring ring{header_, ring_};
+    const uint64_t head = header_->head.load(std::memory_order_relaxed);
     uint64_t hand = keptFrom();
 
     while (hand < head) {
         const RecordHeader record = ring.header(hand);
         const uint64_t offset = hand;
         hand = ring.after(offset, record);
-        if (record.entry < zone_->used && entries_[record.entry].newest == offset &&
+        if (record.entry < header_->used && entries_[record.entry].newest == offset &&
             !isListenedTo(entries_[record.entry])) {
-            zone_->staleHand = hand;
-            add(zone_->inUse, UINT32_MAX);
+            header_->staleHand = hand;
+            add(header_->inUse, UINT32_MAX);
             faultPoint("stalest: found");
             return record.entry;
         }
     }
-    zone_->staleHand = hand;
+    header_->staleHand = hand;
     faultPoint("stalest: none");
     return kNoEntry;
 }
 
 void Index::rebuild() noexcept {
-    std::fill_n(buckets_, zone_->buckets, kNoEntry);
-    zone_->queueHead = kNoEntry;
-    zone_->queueTail = kNoEntry;
+    std::fill_n(buckets_, header_->buckets, kNoEntry);
+    header_->queueHead = kNoEntry;
+    header_->queueTail = kNoEntry;
     faultPoint("rebuild: empty");
 
     // Those that a dead writer has left without a channel come first: no other is to be forgotten for want of
     // them.
-    for (uint32_t number = 0; number < zone_->used; ++number) {
+    for (uint32_t number = 0; number < header_->used; ++number) {
         IndexEntry& entry = entries_[number];
         entry.nextInQueue = kNotQueued;
         if (entry.nextInBucket == kNotLinked) {
@@ -261,7 +260,7 @@ void Index::rebuild() noexcept {
     }
 
     uint32_t inUse = 0;
-    for (uint32_t number = 0; number < zone_->used; ++number) {
+    for (uint32_t number = 0; number < header_->used; ++number) {
         IndexEntry& entry = entries_[number];
         if (entry.nextInBucket == kNotLinked) {
             continue;
@@ -275,7 +274,7 @@ void Index::rebuild() noexcept {
             ++inUse;
         }
     }
-    zone_->inUse.store(inUse, std::memory_order_relaxed);
+    header_->inUse.store(inUse, std::memory_order_relaxed);
 }
 
 } // namespace sse

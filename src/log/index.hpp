@@ -7,34 +7,12 @@
 // All of it is called with the zone's lock held.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
-#include "log/record.hpp"
+#include "log/layout.hpp"
 
 namespace sse {
-
-// Listeners are numbered below this. A number stands for a worker, or for several that share it.
-inline constexpr uint32_t kMaxListeners = 128;
-
-using ListenerSet = std::array<uint64_t, kMaxListeners / 64>;
-
-struct IndexEntry {
-    uint64_t hash;
-    uint64_t
-        newest; // offset of the channel's newest record, kNoOffset if it has none; below the tail: evicted
-    EventId newestId;      // of its newest event; without records: of the newest one it may have had and lost
-    ListenerSet listeners; // who has a subscriber here
-    uint32_t subscribers;  // how many subscribers, valid if `census` is the log's current one
-    uint32_t census;
-    uint32_t nextInBucket; // kNotLinked: the entry is nobody's
-    uint32_t nextInQueue;  // of the queue of entries that may be reused; kNotQueued
-};
-static_assert(sizeof(IndexEntry) == 64); // a cache line
-
-struct ZoneHeader;
 
 // The index of a log, for the log's own use.
 //
@@ -44,10 +22,7 @@ struct ZoneHeader;
 // channel starts with: so nobody is told that he has missed nothing when that is no longer known.
 class Index {
 public:
-    static constexpr uint32_t kNotLinked = kNoEntry - 1;
-    static constexpr uint32_t kNotQueued = kNoEntry - 1;
-
-    Index(ZoneHeader* zone, IndexEntry* entries, std::byte* ring) noexcept;
+    Index(LogHeader* header, IndexEntry* entries, std::byte* ring) noexcept;
 
     // The channel's entry, or kNoEntry.
     uint32_t find(uint64_t hash) const noexcept;
@@ -55,9 +30,9 @@ public:
     uint32_t findOrMake(uint64_t hash) noexcept;
 
     // The record at `offset` has been published.
-    void published(uint64_t offset, const RecordHeader& record) noexcept;
+    void onPublished(uint64_t offset, const RecordHeader& record) noexcept;
     // The record at `offset` is about to be overwritten.
-    void evicted(uint64_t offset, const RecordHeader& record) noexcept;
+    void onEvicted(uint64_t offset, const RecordHeader& record) noexcept;
 
     void addListener(uint32_t number, uint32_t listener) noexcept;
     void removeListener(uint32_t number, uint32_t listener) noexcept;
@@ -80,7 +55,7 @@ private:
     void forget(uint32_t number) noexcept;
     void assign(uint32_t number, uint64_t hash) noexcept;
 
-    ZoneHeader* zone_;
+    LogHeader* header_;
     IndexEntry* entries_;
     uint32_t* buckets_;
     std::byte* ring_;

@@ -1,70 +1,138 @@
-// What lies in the memory of a log: ZoneHeader | buckets | IndexEntry[] | ring. Private to src/log.
+// How a log is laid out in its memory: all structs, constants and sizes. Nothing here reads or writes.
+//
+//     memory (8-byte aligned)
+//     +-----------+--------------------+-----------------------+--------------------------------------+
+//     | LogHeader | uint32_t [buckets] | IndexEntry [channels] | ring, `capacity` bytes               |
+//     +-----------+--------------------+-----------------------+--------------------------------------+
+//      the magic   heads of the chains  a channel each: its      the records
+//      comes first of index entries     newest record, who listens
+//
+// Places in the ring are logical offsets: 64 bits, only growing, byte `offset % capacity` of the ring. The
+// records between the tail and the head can be read; they lie one after the other:
+//
+//     tail                                          head                       tail + capacity
+//      v                                             v                                v
+//      +--------+------------+------+-----+----------+- - - - - - - - - - - - - - - - +
+//      | record | record     |  ... | pad | record   | free, or being written         |
+//      +--------+------------+------+-----+----------+- - - - - - - - - - - - - - - - +
+//                                         ^
+//                                         a multiple of the capacity: a record never wraps
+//
+// A record is as long as a multiple of 8 that holds this; its length says where the next one begins:
+//
+//     +--------------+--------------+---------------------------------------------------+- - -+
+//     | RecordHeader | channel name | payload: the event as it goes to the subscribers  | fill|
+//     +--------------+--------------+---------------------------------------------------+- - -+
+//                                    id: 1700000000000-4711~theirs\n
+//                                    data: hello\n
+//                                    \n
+//
+// What is left at the end of the ring is filled with a pad: a header and nothing that counts. The rest is
+// never smaller than a header, because the writer makes a record that would leave less a little longer; so
+// walking the log is nothing but adding lengths.
+//
+// Every change of this needs another kLayoutVersion: a log outlives the copy of the module that has made it.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "log/event_id.hpp"
-#include "log/fault.hpp"
-#include "log/index.hpp"
-#include "log/record.hpp"
+#include "log/shared_id.hpp"
 #include "log/siphash.hpp"
 
 namespace sse {
 
-using SharedWord = std::atomic<uint64_t>;
-static_assert(SharedWord::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
+static_assert(std::atomic<uint32_t>::is_always_lock_free);
 static_assert(std::atomic_ref<uint64_t>::is_always_lock_free);
 
-// An id that readers may load without the lock and that the death of a writer cannot leave torn: there are
-// two, and a version whose lowest bit says which one counts.
-class SharedId {
-public:
-    EventId load() const noexcept {
-        for (;;) {
-            const uint64_t version = version_.load(std::memory_order_acquire);
-            const Slot& slot = slots_[version % 2];
-            const EventId id{slot.milliseconds.load(std::memory_order_relaxed),
-                             slot.sequence.load(std::memory_order_relaxed)};
-            std::atomic_thread_fence(std::memory_order_acquire);
-            if (version_.load(std::memory_order_relaxed) == version) {
-                return id;
-            }
-        }
-    }
+inline constexpr uint64_t kNoOffset = UINT64_MAX; // no record
+inline constexpr uint32_t kNoEntry = UINT32_MAX;  // no entry of the index
 
-    void store(EventId id) noexcept {
-        const uint64_t version = version_.load(std::memory_order_relaxed) + 1;
-        Slot& slot = slots_[version % 2];
-        std::atomic_thread_fence(std::memory_order_release);
-        slot.milliseconds.store(id.milliseconds, std::memory_order_relaxed);
-        faultPoint("id: half written");
-        slot.sequence.store(id.sequence, std::memory_order_relaxed);
-        version_.store(version, std::memory_order_release);
-    }
+// --- Records ---
 
-    void raise(EventId id) noexcept {
-        if (id > load()) {
-            store(id);
-        }
-    }
+inline constexpr size_t kMaxName = 255; // bytes of a channel's name
+// How the payload starts: "id: <id>[~<the publisher's id>]\n".
+inline constexpr std::string_view kIdField = "id: ";
 
-private:
-    struct Slot {
-        SharedWord milliseconds;
-        SharedWord sequence;
-    };
+// More than the longest such line without the publisher's id.
+inline constexpr size_t kMaxIdLine = sizeof("id: ~\n") + kMaxEventIdText;
 
-    Slot slots_[2]{};
-    SharedWord version_{0};
+enum class RecordKind : uint16_t {
+    Pad = 1,   // fills the end of the ring
+    Event = 2, // an event as SSE bytes
+    End = 3,   // the end of a channel: its subscribers leave. An event that comes later begins it anew
 };
+
+struct RecordHeader {
+    uint32_t length; // bytes from this header to the next one, a multiple of 8
+    RecordKind kind;
+    uint16_t nameLength;    // bytes of the channel's name, which follow this header
+    uint32_t payloadLength; // bytes of the rendered event, which follow the name
+    uint32_t entry;         // the channel's entry in the index, kNoEntry if the index had no room
+    EventId id;
+    EventId
+        previousId; // what the channel's newest event was when this one came; may be evicted, never forgotten
+    uint64_t previous;     // offset of that record, kNoOffset if it was not in the ring any more
+    uint64_t next;         // offset of the channel's next record, kNoOffset until there is one
+    uint64_t hash;         // of the channel's name
+    uint64_t time;         // Unix milliseconds by the clock of the publisher
+    uint64_t number;       // how many events came before it since the log was made
+    uint16_t idLineLength; // bytes of the "id: …\n" line at the start of the payload
+    uint16_t reserved[3];
+};
+static_assert(sizeof(RecordHeader) % 8 == 0);
+
+constexpr uint64_t roundUp8(uint64_t length) noexcept {
+    return (length + 7) / 8 * 8;
+}
+
+// Bytes of a record with that much behind its header, unless it has to fill the rest of the ring.
+constexpr uint64_t recordLength(uint64_t nameLength, uint64_t payloadLength) noexcept {
+    return roundUp8(sizeof(RecordHeader) + nameLength + payloadLength);
+}
+
+// The longest record that a ring of this capacity takes: a quarter of it.
+constexpr uint64_t maxRecordLength(uint64_t capacity) noexcept {
+    // RecordHeader::length has 32 bits, and the record may be made longer by less than a header.
+    return std::min<uint64_t>(capacity / 4, UINT32_MAX - sizeof(RecordHeader)) / 8 * 8;
+}
+
+// --- The index ---
+
+// Listeners are numbered below this. A number stands for a worker, or for several that share it.
+inline constexpr uint32_t kMaxListeners = 128;
+
+using ListenerSet = std::array<uint64_t, kMaxListeners / 64>;
+
+struct IndexEntry {
+    uint64_t hash;
+    uint64_t
+        newest; // offset of the channel's newest record, kNoOffset if it has none; below the tail: evicted
+    EventId newestId;      // of its newest event; without records: of the newest one it may have had and lost
+    ListenerSet listeners; // who has a subscriber here
+    uint32_t subscribers;  // how many subscribers, valid if `census` is the log's current one
+    uint32_t census;
+    uint32_t nextInBucket; // kNotLinked: the entry is nobody's
+    uint32_t nextInQueue;  // of the queue of entries that may be reused; kNotQueued
+};
+static_assert(sizeof(IndexEntry) == 64); // a cache line
+
+inline constexpr uint32_t kNotLinked = kNoEntry - 1;
+inline constexpr uint32_t kNotQueued = kNoEntry - 1;
+
+// --- The head of the memory ---
 
 // The first word of a log. Its upper five bytes, "sslog", say what it is; they and their place stay the same
 // in all versions of the module. Its lower three say how it is laid out: the version of the layout, which has
 // to grow with every change of what follows, and the sizes of what else that depends on. So a log that cannot
 // be read can be told from what is none.
-inline constexpr uint64_t kKind = 0x73736c6f67;
+inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS
 inline constexpr uint64_t kLayoutVersion = 0x82; // so that tests have one with another layout
@@ -72,16 +140,16 @@ inline constexpr uint64_t kLayoutVersion = 0x82; // so that tests have one with 
 inline constexpr uint64_t kLayoutVersion = 2;
 #endif
 inline constexpr uint64_t kMagic =
-    kKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
+    kLogKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
 static_assert(kLayoutVersion < 256 && sizeof(RecordHeader) < 256 && sizeof(IndexEntry) < 256);
 
 // Everything is written under the zone's lock. What is atomic is read without it.
-struct ZoneHeader {
-    // Set by create() and never changed; key and mark once more by takeOver(), before anybody reads.
+struct LogHeader {
+    // Set by Log::create() and never changed; key and lineage once more by takeOver(), before anybody reads.
     SharedWord magic; // stored last
     uint64_t capacity;
     SipKey key;
-    uint64_t mark;     // of all ids, see kMarks
+    uint64_t lineage;  // of all ids, see kLineages
     uint32_t channels; // entries of the index
     uint32_t buckets;  // a power of two
 
@@ -111,6 +179,46 @@ struct ZoneHeader {
     std::atomic<uint32_t> inUse; // entries with a listener or with a record that they may keep
     std::atomic<uint32_t> census;
 };
-static_assert(sizeof(ZoneHeader) % 8 == 0);
+static_assert(sizeof(LogHeader) % 8 == 0);
+
+// --- What lies where ---
+
+inline constexpr uint32_t kMaxChannels = uint32_t{1} << 30;
+
+// Buckets of an index with that many entries.
+constexpr uint32_t bucketsFor(uint32_t channels) noexcept {
+    return std::bit_ceil(std::max(channels, uint32_t{2}));
+}
+
+// Bytes in front of the ring.
+constexpr size_t bytesBeforeRing(uint32_t channels) noexcept {
+    return sizeof(LogHeader) + bucketsFor(std::min(channels, kMaxChannels)) * sizeof(uint32_t) +
+           channels * sizeof(IndexEntry);
+}
+
+// Bytes of the ring that a log with this index has in so much memory, which is enough for that.
+constexpr uint64_t capacityIn(size_t memorySize, uint32_t channels) noexcept {
+    return (memorySize - bytesBeforeRing(channels)) / 8 * 8;
+}
+
+inline uint32_t* bucketsOf(LogHeader* header) noexcept {
+    return reinterpret_cast<uint32_t*>(header + 1);
+}
+
+inline IndexEntry* entriesOf(LogHeader* header) noexcept {
+    return reinterpret_cast<IndexEntry*>(bucketsOf(header) + header->buckets);
+}
+
+inline std::byte* ringOf(LogHeader* header) noexcept {
+    return reinterpret_cast<std::byte*>(entriesOf(header) + header->channels);
+}
+
+// The place of a logical offset in a ring, and the bytes from there to the end of the ring.
+constexpr uint64_t placeOf(uint64_t offset, uint64_t capacity) noexcept {
+    return offset % capacity;
+}
+constexpr uint64_t restFrom(uint64_t offset, uint64_t capacity) noexcept {
+    return capacity - placeOf(offset, capacity);
+}
 
 } // namespace sse

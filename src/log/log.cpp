@@ -1,84 +1,65 @@
 #include "log/log.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <new>
 
-#include "log/fault.hpp"
-#include "log/layout.hpp"
+#include "log/index.hpp"
 #include "log/ring.hpp"
 
 namespace sse {
 
-namespace {
-
-constexpr uint32_t kMaxChannels = uint32_t{1} << 30;
-
-uint32_t bucketsFor(uint32_t channels) noexcept {
-    return std::bit_ceil(std::max(channels, uint32_t{2}));
-}
-
-} // namespace
-
-Log::Log(ZoneHeader* header, IndexEntry* entries, std::byte* ring) noexcept
-    : header_(header), entries_(entries), ring_(ring) {}
+Log::Log(LogHeader* header) noexcept : header_(header), entries_(entriesOf(header)), ring_(ringOf(header)) {}
 
 Ring Log::ring() const noexcept {
     return {header_, ring_};
 }
 
-Index Log::index() const noexcept {
-    return {header_, entries_, ring_};
-}
-
 size_t Log::overhead(uint32_t channels) noexcept {
-    return sizeof(ZoneHeader) + bucketsFor(std::min(channels, kMaxChannels)) * sizeof(uint32_t) +
-           channels * sizeof(IndexEntry);
+    return bytesBeforeRing(channels);
 }
 
 std::optional<Log> Log::create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
-                               uint64_t mark, uint64_t nowMilliseconds) noexcept {
-    if (mark == 0 || mark >= kMarks || channels == 0 || channels > kMaxChannels ||
+                               uint64_t lineage, uint64_t nowMilliseconds) noexcept {
+    if (lineage == 0 || lineage >= kLineages || channels == 0 || channels > kMaxChannels ||
         reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0 ||
         memory.size() < overhead(channels) + kMinCapacity) {
         return std::nullopt;
     }
-    ZoneHeader* const zone = new (memory.data()) ZoneHeader{};
-    const EventId birth{nowMilliseconds, mark};
+    LogHeader* const header = new (memory.data()) LogHeader{};
+    const EventId birth{nowMilliseconds, lineage};
 
-    zone->capacity = (memory.size() - overhead(channels)) / 8 * 8;
-    zone->key = key;
-    zone->mark = mark;
-    zone->channels = channels;
-    zone->buckets = bucketsFor(channels);
-    zone->pendingLink = kNoOffset;
-    zone->lastId.store(birth);
-    zone->forgottenId.store(birth);
-    zone->census = 1;
+    header->capacity = capacityIn(memory.size(), channels);
+    header->key = key;
+    header->lineage = lineage;
+    header->channels = channels;
+    header->buckets = bucketsFor(channels);
+    header->pendingLink = kNoOffset;
+    header->lastId.store(birth);
+    header->forgottenId.store(birth);
+    header->census = 1;
 
-    uint32_t* const buckets = reinterpret_cast<uint32_t*>(zone + 1);
-    IndexEntry* const entries = reinterpret_cast<IndexEntry*>(buckets + zone->buckets);
-    Log log{zone, entries, reinterpret_cast<std::byte*>(entries + channels)};
-    log.index().rebuild();
-    zone->magic.store(kMagic, std::memory_order_release);
+    Log log{header};
+    Index{header, log.entries_, log.ring_}.rebuild();
+    header->magic.store(kMagic, std::memory_order_release);
     return log;
 }
 
 std::optional<Log> Log::attach(std::span<std::byte> memory) noexcept {
-    if (memory.size() < sizeof(ZoneHeader) || reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0) {
+    if (memory.size() < sizeof(LogHeader) || reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0) {
         return std::nullopt;
     }
-    ZoneHeader* const zone = reinterpret_cast<ZoneHeader*>(memory.data());
-    if (zone->magic.load(std::memory_order_acquire) != kMagic || zone->channels == 0 ||
-        zone->channels > kMaxChannels || zone->buckets != bucketsFor(zone->channels) ||
-        memory.size() < overhead(zone->channels) + kMinCapacity ||
-        zone->capacity != (memory.size() - overhead(zone->channels)) / 8 * 8) {
+    LogHeader* const header = reinterpret_cast<LogHeader*>(memory.data());
+    if (header->magic.load(std::memory_order_acquire) != kMagic) {
         return std::nullopt;
     }
-    uint32_t* const buckets = reinterpret_cast<uint32_t*>(zone + 1);
-    IndexEntry* const entries = reinterpret_cast<IndexEntry*>(buckets + zone->buckets);
-    return Log{zone, entries, reinterpret_cast<std::byte*>(entries + zone->channels)};
+    const uint32_t channels = header->channels;
+    if (channels == 0 || channels > kMaxChannels || header->buckets != bucketsFor(channels) ||
+        memory.size() < overhead(channels) + kMinCapacity ||
+        header->capacity != capacityIn(memory.size(), channels)) {
+        return std::nullopt;
+    }
+    return Log{header};
 }
 
 Log::Found Log::recognise(std::span<std::byte> memory) noexcept {
@@ -89,11 +70,7 @@ Log::Found Log::recognise(std::span<std::byte> memory) noexcept {
     if (memory.size() >= sizeof(magic)) {
         std::memcpy(&magic, memory.data(), sizeof(magic));
     }
-    return magic >> kLayoutBits == kKind ? Found::OtherLayout : Found::Foreign;
-}
-
-void Log::noteLoss() noexcept {
-    header_->eventsLost = 1;
+    return magic >> kLayoutBits == kLogKind ? Found::OtherLayout : Found::Foreign;
 }
 
 bool Log::beganWithLoss() const noexcept {
@@ -104,8 +81,8 @@ uint64_t Log::hash(std::string_view channel) const noexcept {
     return sipHash(header_->key, channel);
 }
 
-bool Log::mayHaveGiven(EventId id) const noexcept {
-    return isMarked(id, header_->mark);
+bool Log::couldHaveIssued(EventId id) const noexcept {
+    return isOfLineage(id, header_->lineage);
 }
 
 uint64_t Log::capacity() const noexcept {
@@ -113,8 +90,13 @@ uint64_t Log::capacity() const noexcept {
 }
 
 uint64_t Log::maxRecord() const noexcept {
-    // RecordHeader::length has 32 bits, and the record may be made longer by less than a header.
-    return std::min<uint64_t>(header_->capacity / 4, UINT32_MAX - sizeof(RecordHeader)) / 8 * 8;
+    return maxRecordLength(header_->capacity);
+}
+
+bool Log::fits(std::string_view channel, size_t publisherIdSize, size_t fieldsSize) const noexcept {
+    const size_t idLine = kMaxIdLine + publisherIdSize;
+    return channel.size() <= kMaxName && idLine <= UINT16_MAX &&
+           recordLength(channel.size(), idLine + fieldsSize) <= maxRecord();
 }
 
 uint32_t Log::census() const noexcept {
@@ -133,7 +115,7 @@ EventId Log::lastId() const noexcept {
     return header_->lastId.load();
 }
 
-ReadStatus Log::read(uint64_t offset, RecordHeader& header) const noexcept {
+ReadStatus Log::readHeader(uint64_t offset, RecordHeader& header) const noexcept {
     if (offset >= head()) {
         return ReadStatus::End;
     }
@@ -145,7 +127,7 @@ ReadStatus Log::read(uint64_t offset, RecordHeader& header) const noexcept {
     return ring().plausible(offset, header) ? ReadStatus::Ok : ReadStatus::Lapped;
 }
 
-bool Log::copy(uint64_t offset, size_t position, size_t length, char* out) const noexcept {
+bool Log::readPayload(uint64_t offset, size_t position, size_t length, char* out) const noexcept {
     const uint64_t rest = ring().rest(offset);
     if (position > rest || length > rest || sizeof(RecordHeader) + position + length > rest) {
         return false;
@@ -158,7 +140,7 @@ bool Log::copy(uint64_t offset, size_t position, size_t length, char* out) const
 bool Log::isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept {
     char name[kMaxName];
     return header.kind != RecordKind::Pad && header.nameLength == channel.size() &&
-           channel.size() <= sizeof(name) && copy(offset, 0, channel.size(), name) &&
+           channel.size() <= sizeof(name) && readPayload(offset, 0, channel.size(), name) &&
            std::memcmp(name, channel.data(), channel.size()) == 0;
 }
 
@@ -171,7 +153,7 @@ Match Log::match(uint64_t offset, const RecordHeader& header, std::string_view c
 
 bool Log::hasEnded(const ChannelState& state, std::string_view channel) const noexcept {
     RecordHeader newest;
-    return state.newest != kNoOffset && read(state.newest, newest) == ReadStatus::Ok &&
+    return state.newest != kNoOffset && readHeader(state.newest, newest) == ReadStatus::Ok &&
            newest.kind == RecordKind::End && isNamed(state.newest, newest, channel);
 }
 
@@ -181,7 +163,7 @@ bool Log::findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept {
     constexpr int kLooks = 64;
     uint64_t offset = tail = this->tail();
     for (int look = 0; look < kLooks; ++look) {
-        const ReadStatus status = read(offset, oldest);
+        const ReadStatus status = readHeader(offset, oldest);
         if (status == ReadStatus::End) {
             return false;
         }
@@ -196,26 +178,26 @@ bool Log::findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept {
     return false;
 }
 
-LogFigures Log::figures() const noexcept {
-    LogFigures figures{};
+LogStats Log::stats() const noexcept {
+    LogStats stats{};
     uint64_t tail;
     RecordHeader oldest;
 
     // The oldest event knows how many came before it.
     if (findOldest(tail, oldest)) {
-        figures.evicted = oldest.number;
-        figures.firstId = oldest.id;
+        stats.evicted = oldest.number;
+        stats.firstId = oldest.id;
     } else {
-        figures.evicted = header_->published.load(std::memory_order_relaxed);
+        stats.evicted = header_->published.load(std::memory_order_relaxed);
     }
-    figures.capacity = header_->capacity;
-    figures.used = std::min(head() - tail, figures.capacity);
-    figures.lastId = lastId();
-    figures.published = std::max(header_->published.load(std::memory_order_relaxed), figures.evicted);
-    figures.channels = header_->inUse.load(std::memory_order_relaxed);
-    figures.channelCapacity = header_->channels;
-    figures.forgottenChannels = header_->forgottenChannels.load(std::memory_order_relaxed);
-    return figures;
+    stats.capacity = header_->capacity;
+    stats.used = std::min(head() - tail, stats.capacity);
+    stats.lastId = lastId();
+    stats.published = std::max(header_->published.load(std::memory_order_relaxed), stats.evicted);
+    stats.channels = header_->inUse.load(std::memory_order_relaxed);
+    stats.channelCapacity = header_->channels;
+    stats.forgottenChannels = header_->forgottenChannels.load(std::memory_order_relaxed);
+    return stats;
 }
 
 } // namespace sse

@@ -1,28 +1,16 @@
-// What a writer does before and after a change, and what the next one does for a writer that died in between.
+// What the next writer does for one that died in the middle of a change.
 #include <algorithm>
 
 #include "log/fault.hpp"
-#include "log/layout.hpp"
-#include "log/log.hpp"
+#include "log/index.hpp"
 #include "log/ring.hpp"
+#include "log/writer.hpp"
 
 namespace sse {
 
-void Log::begin() noexcept {
-    recover();
-    header_->dirty.store(1, std::memory_order_relaxed);
-    faultPoint("begin");
-}
-
-void Log::end() noexcept {
-    faultPoint("end: all done");
-    header_->dirty.store(0, std::memory_order_relaxed);
-    faultPoint("end");
-}
-
-// The head is the truth: a record before it is an event, whatever the index knows; what lies behind it does
+// The head is the truth: a record before it is an event, whatever the index knows; what lies after it does
 // not exist. Every step can be repeated, so that dying in here does no harm either.
-void Log::recover() noexcept {
+void LogWriter::recover() noexcept {
     if (header_->dirty.load(std::memory_order_relaxed) == 0) {
         return;
     }
@@ -41,25 +29,12 @@ void Log::recover() noexcept {
     for (uint64_t offset = std::max(header_->indexedUpTo, tail); offset < head;) {
         const RecordHeader record = ring.header(offset);
         if (ring.isPublished(offset, record)) { // else somebody else has spoilt it
-            redo(offset, record);
+            applyToIndex(offset, record);
         }
         offset = ring.after(offset, record);
     }
     index().rebuild();
-    end();
-}
-
-// Tells the index and the counters of a record that has been published. Can be repeated.
-void Log::redo(uint64_t offset, const RecordHeader& record) noexcept {
-    if (record.kind != RecordKind::Pad) {
-        index().published(offset, record);
-        header_->lastId.store(record.id);
-        faultPoint("redo: last id");
-        header_->published.store(record.number + 1, std::memory_order_relaxed);
-        faultPoint("redo: counted");
-    }
-    header_->indexedUpTo = ring().after(offset, record);
-    faultPoint("redo: indexed");
+    endChange();
 }
 
 } // namespace sse

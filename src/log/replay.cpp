@@ -7,20 +7,22 @@ namespace sse {
 
 namespace {
 
-// Whether the id line of the record is "id: <id>~<ownId>\n".
-bool hasOwnId(const Log& log, uint64_t offset, const RecordHeader& record, std::string_view ownId) noexcept {
+// Whether the id line of the record is "id: <id>~<publisherId>\n".
+bool hasPublisherId(const Log& log, uint64_t offset, const RecordHeader& record,
+                    std::string_view publisherId) noexcept {
     char piece[256];
     const size_t before = kIdField.size() + formatEventId(record.id, piece);
-    if (record.idLineLength != before + 1 + ownId.size() + 1) {
+    if (record.idLineLength != before + 1 + publisherId.size() + 1) {
         return false;
     }
     size_t position = record.nameLength + before + 1;
-    while (!ownId.empty()) {
-        const size_t length = std::min(ownId.size(), sizeof(piece));
-        if (!log.copy(offset, position, length, piece) || std::memcmp(piece, ownId.data(), length) != 0) {
+    while (!publisherId.empty()) {
+        const size_t length = std::min(publisherId.size(), sizeof(piece));
+        if (!log.readPayload(offset, position, length, piece) ||
+            std::memcmp(piece, publisherId.data(), length) != 0) {
             return false;
         }
-        ownId.remove_prefix(length);
+        publisherId.remove_prefix(length);
         position += length;
     }
     return true;
@@ -31,7 +33,7 @@ bool hasOwnId(const Log& log, uint64_t offset, const RecordHeader& record, std::
 Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
                const History& history) noexcept
     : log_(log), channels_(channels), cursor_(cursor), history_(history) {
-    if (cursor > lastId || !log.mayHaveGiven(cursor)) {
+    if (cursor > lastId || !log.couldHaveIssued(cursor)) {
         gap_ = Gap::Unknown;
         cursor_ = kBeginning;
     } else if (cursor == kBeginning && log.beganWithLoss()) {
@@ -39,7 +41,7 @@ Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor
     }
     for (ReplayChannel& channel : channels_) {
         channel.offset = channel.state.newest;
-        channel.behind = channel.state.newestId;
+        channel.precedingId = channel.state.newestId;
         channel.after = kNoOffset;
         channel.first = kNoOffset;
         channel.found = 0;
@@ -69,7 +71,7 @@ ReadStatus Replay::seek(uint32_t steps) noexcept {
 // what should be read now, and only the index knows them. Where the chain is broken, because memory was
 // spoilt, the older records are lost: so the seek ends, and what it has found can be read.
 bool Replay::seekFurther(ReplayChannel& channel) noexcept {
-    if (channel.behind <= cursor_) {
+    if (channel.precedingId <= cursor_) {
         finishSeek(channel, false);
         return true;
     }
@@ -79,7 +81,7 @@ bool Replay::seekFurther(ReplayChannel& channel) noexcept {
         finishSeek(channel, true);
         return true;
     }
-    const ReadStatus status = log_.read(channel.offset, record);
+    const ReadStatus status = log_.readHeader(channel.offset, record);
     const Match named =
         status == ReadStatus::Ok ? log_.match(channel.offset, record, channel.name) : Match::Lapped;
     if (named == Match::Lapped && channel.offset == channel.state.newest && log_.tail() > channel.offset) {
@@ -99,7 +101,7 @@ bool Replay::seekFurther(ReplayChannel& channel) noexcept {
     }
     channel.after = channel.offset;
     channel.offset = record.previous < channel.offset ? record.previous : kNoOffset;
-    channel.behind = record.previousId;
+    channel.precedingId = record.previousId;
     return true;
 }
 
@@ -134,7 +136,7 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
             return ReadStatus::End;
         }
         RecordHeader record;
-        if (log_.read(offset, record) != ReadStatus::Ok) {
+        if (log_.readHeader(offset, record) != ReadStatus::Ok) {
             return ReadStatus::Lapped;
         }
         // Links to records before the horizon were there before the horizon was. A link that leads beyond may
@@ -159,18 +161,18 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
     }
 }
 
-std::optional<EventId> findOwnId(const Log& log, std::span<const ReplayChannel> channels,
-                                 std::string_view ownId, uint32_t steps) noexcept {
+std::optional<EventId> findPublisherId(const Log& log, std::span<const ReplayChannel> channels,
+                                       std::string_view publisherId, uint32_t steps) noexcept {
     std::optional<EventId> newest;
     for (const ReplayChannel& channel : channels) {
         uint64_t offset = channel.state.newest;
         RecordHeader record;
-        for (uint32_t step = 0; step < steps && log.read(offset, record) == ReadStatus::Ok; ++step) {
+        for (uint32_t step = 0; step < steps && log.readHeader(offset, record) == ReadStatus::Ok; ++step) {
             if (newest && record.id <= *newest) {
                 break;
             }
-            if (!ownId.empty() && log.isNamed(offset, record, channel.name) &&
-                hasOwnId(log, offset, record, ownId)) {
+            if (!publisherId.empty() && log.isNamed(offset, record, channel.name) &&
+                hasPublisherId(log, offset, record, publisherId)) {
                 newest = record.id;
                 break;
             }

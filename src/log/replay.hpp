@@ -1,6 +1,6 @@
-// Replay: reads the events of a set of channels behind a cursor, in the log's order, without a lock.
+// Replay: reads the events of a set of channels after a cursor, in the log's order, without a lock.
 //
-// First it seeks: from each channel's newest record back along the chain to the first one behind the cursor,
+// First it seeks: from each channel's newest record back along the chain to the first one after the cursor,
 // in slices if that is far. Then it reads forward along the `next` links, merging the channels by id. It also
 // decides exactly whether the reader has missed something.
 #pragma once
@@ -28,7 +28,7 @@ struct ReplayChannel {
     ChannelState state;
 
     uint64_t offset = kNoOffset; // where the seek goes on, then the next record to be read
-    EventId behind{};            // id of the record there, or of the newest one that is lost
+    EventId precedingId{};       // id of the record there, or of the newest one that is lost
     uint64_t after = kNoOffset;  // the record that the seek came from
     uint64_t first = kNoOffset;  // the oldest record found so far
     uint64_t found = 0;          // events seen by the seek
@@ -52,7 +52,7 @@ class Replay {
 public:
     // `channels` belong to the caller and stay as long as the replay. `cursor` is exclusive; kBeginning means
     // all that there is, and is never a gap unless the log began with a loss. A cursor newer than `lastId`,
-    // or with the mark of another log, is of another life: a gap, and all is read.
+    // or of another lineage, is of another life: a gap, and all is read.
     Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
            const History& history) noexcept;
 
@@ -69,7 +69,7 @@ public:
     EventId start() const noexcept;
 
     // Where it ends: the log's head when the states were taken. A channel that had no record then has nothing
-    // that leads to its later ones, so what lies behind is for a new replay, from the last event that was
+    // that leads to its later ones, so what lies beyond is for a new replay, from the last event that was
     // given or from start() if there was none.
     uint64_t horizon() const noexcept { return horizon_; }
 
@@ -91,9 +91,9 @@ private:
     Gap gap_ = Gap::None;
 };
 
-// The id of the newest event of these channels whose publisher gave it `ownId`; nullopt if the ring holds
-// none. Looks at no more than `steps` records of each channel.
-std::optional<EventId> findOwnId(const Log& log, std::span<const ReplayChannel> channels,
-                                 std::string_view ownId, uint32_t steps) noexcept;
+// The id of the newest event of these channels whose publisher gave it `publisherId`; nullopt if the ring
+// holds none. Looks at no more than `steps` records of each channel.
+std::optional<EventId> findPublisherId(const Log& log, std::span<const ReplayChannel> channels,
+                                       std::string_view publisherId, uint32_t steps) noexcept;
 
 } // namespace sse

@@ -1,8 +1,4 @@
-// The ring: where a logical offset lies, and the headers of the records there. Private to src/log.
-//
-// A record never wraps: what is left at the end of the ring is filled with a pad. The rest is never smaller
-// than a header, because the writer makes a record that would leave less a little longer; so walking the log
-// is nothing but adding lengths.
+// The ring: the headers of the records at their offsets. Private to src/log.
 #pragma once
 
 #include <array>
@@ -10,18 +6,18 @@
 #include <cstring>
 
 #include "log/layout.hpp"
-#include "log/record.hpp"
 
 namespace sse {
 
 class Ring {
 public:
-    Ring(ZoneHeader* zone, std::byte* bytes) noexcept : zone_(zone), bytes_(bytes) {}
+    Ring(LogHeader* header, std::byte* bytes) noexcept : header_(header), bytes_(bytes) {}
 
-    uint64_t place(uint64_t offset) const noexcept { return offset % zone_->capacity; }
     // Bytes from there to the end of the ring.
-    uint64_t rest(uint64_t offset) const noexcept { return zone_->capacity - place(offset); }
-    char* at(uint64_t offset) const noexcept { return reinterpret_cast<char*>(bytes_ + place(offset)); }
+    uint64_t rest(uint64_t offset) const noexcept { return restFrom(offset, header_->capacity); }
+    char* at(uint64_t offset) const noexcept {
+        return reinterpret_cast<char*>(bytes_ + placeOf(offset, header_->capacity));
+    }
 
     // A reader's copy may be torn, and is thrown away then; only the words have to be whole.
     RecordHeader header(uint64_t offset) const noexcept {
@@ -55,17 +51,17 @@ public:
     // Whether it can be one of a record before the head, for writers.
     bool isPublished(uint64_t offset, const RecordHeader& header) const noexcept {
         return plausible(offset, header) &&
-               header.length <= zone_->head.load(std::memory_order_relaxed) - offset;
+               header.length <= header_->head.load(std::memory_order_relaxed) - offset;
     }
 
-    // The start of the record behind this one, for writers; never past the head.
+    // The start of the record after this one, for writers; never past the head.
     uint64_t after(uint64_t offset, const RecordHeader& header) const noexcept {
         return isPublished(offset, header) ? offset + header.length
-                                           : zone_->head.load(std::memory_order_relaxed);
+                                           : header_->head.load(std::memory_order_relaxed);
     }
 
 private:
-    ZoneHeader* zone_;
+    LogHeader* header_;
     std::byte* bytes_;
 };
 

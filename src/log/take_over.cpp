@@ -1,21 +1,21 @@
 // Taking over from a log of another size, or of another copy of the module.
-#include "log/layout.hpp"
-#include "log/log.hpp"
+#include "log/index.hpp"
 #include "log/ring.hpp"
+#include "log/writer.hpp"
 
 namespace sse {
 
-void Log::takeOver(Log& old) noexcept {
+void LogWriter::takeOver(LogWriter& old) noexcept {
     old.recover();
-    begin();
-    header_->key = old.header_->key;   // the hashes in the records stay true
-    header_->mark = old.header_->mark; // it is one life
+    beginChange();
+    header_->key = old.header_->key;         // the hashes in the records stay true
+    header_->lineage = old.header_->lineage; // it is one life
     header_->eventsLost |= old.header_->eventsLost;
     header_->forgottenId.store({}); // for records are to come that are older than what has been forgotten
 
     const uint64_t head = old.head();
     const uint64_t tail = old.tail();
-    const bool isWhole = takeRecords(old, tail, head);
+    const bool isWhole = adoptRecords(old, tail, head);
     // Channels without a record lose their entries, and with them their newest ids.
     header_->forgottenId.raise(old.header_->forgottenId.load());
     for (uint32_t number = 0; number < old.header_->used; ++number) {
@@ -30,19 +30,23 @@ void Log::takeOver(Log& old) noexcept {
         loseTrack();
     }
     index().rebuild(); // records that were too large have left entries behind
-    end();
+    endChange();
     old.header_->retired = 1;
 }
 
-// false: a record is damaged, so that there is no way to those behind it.
-bool Log::takeRecords(const Log& old, uint64_t tail, uint64_t head) noexcept {
+void LogWriter::noteLoss() noexcept {
+    header_->eventsLost = 1;
+}
+
+// false: a record is damaged, so that there is no way to those after it.
+bool LogWriter::adoptRecords(const LogWriter& old, uint64_t tail, uint64_t head) noexcept {
     while (tail < head) {
         const RecordHeader record = old.ring().header(tail);
         if (!old.ring().isPublished(tail, record)) {
             return false;
         }
         if (record.kind != RecordKind::Pad) {
-            take(old, tail, record);
+            adopt(old, tail, record);
         }
         tail += record.length;
     }
@@ -50,7 +54,7 @@ bool Log::takeRecords(const Log& old, uint64_t tail, uint64_t head) noexcept {
 }
 
 // Any channel may have missed something up to the newest event: all are as if that had just been evicted.
-void Log::loseTrack() noexcept {
+void LogWriter::loseTrack() noexcept {
     header_->forgottenId.raise(lastId());
     for (uint32_t number = 0; number < header_->used; ++number) {
         entries_[number].newest = kNoOffset;
@@ -60,14 +64,14 @@ void Log::loseTrack() noexcept {
 
 // A record that is too large for this log leaves its channel as if it had just been evicted. One that the old
 // log's index does not lead to is taken over like that, too: it may not be the last that its channel had.
-void Log::take(const Log& old, uint64_t offset, const RecordHeader& record) noexcept {
-    const bool isKnown = old.look(old.index().find(record.hash)).newest != kNoOffset;
+void LogWriter::adopt(const LogWriter& old, uint64_t offset, const RecordHeader& record) noexcept {
+    const bool isKnown = old.stateOf(old.index().find(record.hash)).newest != kNoOffset;
     const size_t length = size_t{record.nameLength} + record.payloadLength;
     RecordHeader copy = record;
     copy.entry = isKnown ? index().findOrMake(record.hash) : kNoEntry;
     IndexEntry* const entry = copy.entry != kNoEntry ? &entries_[copy.entry] : nullptr;
 
-    if ((sizeof(RecordHeader) + length + 7) / 8 * 8 > maxRecord()) {
+    if (recordLength(record.nameLength, record.payloadLength) > maxRecord()) {
         header_->forgottenId.raise(record.id);
         if (entry != nullptr) {
             entry->newest = kNoOffset;

@@ -11,6 +11,7 @@
 #include "sse/token.hpp"
 #include "sse/validate.hpp"
 #include "worker/worker.hpp"
+#include "zone_lock.hpp"
 
 namespace sse {
 
@@ -120,7 +121,7 @@ ngx_int_t answerWith(ngx_http_request_t* r, std::string_view channel, const Chan
 bool hasEvent(const Log& log, const ChannelState& state) noexcept {
     RecordHeader record;
     uint64_t offset = state.newest;
-    while (offset != kNoOffset && log.read(offset, record) == ReadStatus::Ok) {
+    while (offset != kNoOffset && log.readHeader(offset, record) == ReadStatus::Ok) {
         if (record.kind == RecordKind::Event) {
             return true;
         }
@@ -135,7 +136,7 @@ ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     ChannelState state;
     {
         ZoneLock lock(zone);
-        state = zone.log.find(zone.log.hash(channel));
+        state = lock.log().findChannel(zone.log.hash(channel));
     }
     context.subscribers = state.subscribers;
     return answerWith(r, channel, {"last_id", state.newestId, hasEvent(zone.log, state), state.subscribers});
@@ -151,12 +152,12 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     bool known;
     {
         ZoneLock lock(zone);
-        ChannelState state = zone.log.find(hash);
+        ChannelState state = lock.log().findChannel(hash);
         known = state.newest != kNoOffset || state.subscribers != 0;
         if (known) {
-            appended =
-                zone.log.append({.channel = channel, .hash = hash, .ownId = {}, .end = true, .fields = {}},
-                                unixMilliseconds());
+            appended = lock.log().append(
+                {.channel = channel, .hash = hash, .publisherId = {}, .end = true, .fields = {}},
+                unixMilliseconds());
         }
     }
     if (!known) {

@@ -6,6 +6,7 @@
 #include "publish/publisher.hpp"
 #include "sse/validate.hpp"
 #include "worker/worker.hpp"
+#include "zone_lock.hpp"
 
 namespace sse {
 
@@ -249,9 +250,8 @@ bool Publisher::stage(Event event) noexcept {
         event.retryMilliseconds = defaults_.retryMilliseconds;
     }
     size_t size = encodedSize(event);
-    size_t record = sizeof(RecordHeader) + channel_.size() + sizeof("id: ~\n") + kMaxEventIdText +
-                    event.ownId.size() + size;
-    if (event.data.size() > config_.maxEventSize || record > config_.zone->log.maxRecord()) {
+    if (event.data.size() > config_.maxEventSize ||
+        !config_.zone->log.fits(channel_, event.ownId.size(), size)) {
         return refuseTooLarge();
     }
     if (maxEvents_ != 0 && accepted_ == maxEvents_) {
@@ -323,8 +323,9 @@ bool Publisher::commit() noexcept {
             at += sizeof(head);
             ownId = {at, head.ownIdLength};
             at += head.ownIdLength;
-            Appended next = config_.zone->log.append(
-                {.channel = channel_, .hash = hash_, .ownId = ownId, .fields = {at, head.fieldsLength}}, now);
+            Appended next = lock.log().append(
+                {.channel = channel_, .hash = hash_, .publisherId = ownId, .fields = {at, head.fieldsLength}},
+                now);
             at += head.fieldsLength;
             status = next.status;
             if (status != AppendStatus::Ok) {

@@ -116,7 +116,7 @@ int Registry::makeEventfd(ngx_log_t* log) noexcept {
 Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
     zone_ = zone;
     roster_ = Roster(*static_cast<RosterMemory*>(zone->data), {ngx_pid, ngx_process_slot, isAlive});
-    ZoneLock lock(*zone_);
+    ShmLock lock(*zone_);
     LeftBehind left = roster_.claim();
     if (!roster_.hasEntry()) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "too many workers: this one takes no subscribers");
@@ -128,12 +128,12 @@ Registry::LeftBehind Registry::claimLeftBehind() noexcept {
     if (!roster_.hasEntry() || !roster_.someLeftBehind()) {
         return {};
     }
-    ZoneLock lock(*zone_);
+    ShmLock lock(*zone_);
     return roster_.takeLeftBehind();
 }
 
 void Registry::cleared(const LeftBehind& left) noexcept {
-    ZoneLock lock(*zone_);
+    ShmLock lock(*zone_);
     roster_.cleared(left);
 }
 
@@ -141,18 +141,18 @@ uint32_t Registry::beginChange(bool stays) noexcept {
     if (!roster_.wantsChange(stays)) {
         return kMaxListeners;
     }
-    ZoneLock lock(*zone_);
+    ShmLock lock(*zone_);
     return roster_.beginChange(stays);
 }
 
 void Registry::finishChange() noexcept {
-    ZoneLock lock(*zone_);
+    ShmLock lock(*zone_);
     roster_.finishChange();
 }
 
 void Registry::turnOver(bool crowded) noexcept {
     if (roster_.wantsTurn(crowded, ngx_current_msec)) {
-        ZoneLock lock(*zone_);
+        ShmLock lock(*zone_);
         roster_.turnOver(crowded, ngx_current_msec);
     }
 }

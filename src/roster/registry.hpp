@@ -6,7 +6,7 @@
 
 #include "ngx.hpp"
 #include "roster/roster.hpp"
-#include "zone.hpp"
+#include "zone_lock.hpp"
 
 namespace sse {
 
@@ -53,7 +53,7 @@ public:
     // For the status page: visit(entry, whether its worker is alive), each worker once.
     template <typename F>
     void eachEntry(F&& visit) const noexcept {
-        ZoneLock lock(*zone_);
+        ShmLock lock(*zone_);
         for (uint32_t i = 0; i < roster_.end(); ++i) {
             visit(roster_.at(i), roster_.isWorker(i));
         }

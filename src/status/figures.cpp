@@ -62,7 +62,7 @@ std::optional<Figures> collectFigures(const MainConfig& main, const LocationConf
     PoolList<ZoneFigures> zones(pool);
     for (const Zone* zone : std::span(static_cast<Zone* const*>(main.zones.elts), main.zones.nelts)) {
         if (isWanted(config, *zone)) {
-            zones.push({view(zone->name), zone->log.figures()});
+            zones.push({view(zone->name), zone->log.stats()});
         }
     }
     PoolList<WorkerFigures> workers(pool);

@@ -14,7 +14,7 @@ namespace sse {
 
 struct ZoneFigures {
     std::string_view name;
-    LogFigures log;
+    LogStats log;
 };
 
 struct WorkerCounters {

@@ -12,7 +12,7 @@ void writeId(JsonWriter& json, EventId id) noexcept {
 }
 
 void writeZone(JsonWriter& json, const ZoneFigures& zone) noexcept {
-    const LogFigures& log = zone.log;
+    const LogStats& log = zone.log;
     json.key(zone.name).beginObject();
     json.member("capacity", log.capacity).member("used", log.used);
     json.key("first_id");

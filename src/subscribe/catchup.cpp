@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "zone_lock.hpp"
+
 namespace sse {
 
 namespace {
@@ -34,17 +36,16 @@ Catchup* Catchup::allocate(Feed& feed) noexcept {
 // In one critical section, so that the states of all channels and the newest id belong together; returns that
 // id.
 EventId Catchup::takeStock(Feed& feed, ReplayChannel* channels) noexcept {
-    Zone& zone = feed.tail->zone();
-    ZoneLock lock(zone);
+    ZoneLock lock(feed.tail->zone());
     for (uint32_t i = 0; i < feed.channelCount; ++i) {
         LiveChannel& live = *feed.channels[i].channel;
         ReplayChannel* channel = new (&channels[i]) ReplayChannel{};
         channel->name = live.nameView();
         channel->hash = live.hash;
-        channel->state = zone.log.state(live.entry);
+        channel->state = lock.log().channelAt(live.entry);
         feed.tail->reviewEnd(live, channel->state);
     }
-    return zone.log.lastId();
+    return lock.log().lastId();
 }
 
 Catchup* Catchup::make(Feed& feed, EventId cursor, const History& history) noexcept {
@@ -63,8 +64,8 @@ Catchup* Catchup::makeFromOwnId(Feed& feed, std::string_view ownId, const Histor
     }
     auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
     EventId lastId = takeStock(feed, channels);
-    std::optional<EventId> cursor = findOwnId(feed.tail->zone().log, {channels, feed.channelCount}, ownId,
-                                              kOwnIdSteps / feed.channelCount);
+    std::optional<EventId> cursor = findPublisherId(feed.tail->zone().log, {channels, feed.channelCount},
+                                                    ownId, kOwnIdSteps / feed.channelCount);
     return new (memory) Catchup(feed, cursor.value_or(kUnknown), lastId, history);
 }
 
@@ -102,7 +103,7 @@ Catchup::Progress Catchup::read(BatchRef& out) noexcept {
             return Progress::NoMemory;
         }
         holding_ = false;
-        if (!log.copy(event_.offset, header.nameLength, header.payloadLength, place)) {
+        if (!log.readPayload(event_.offset, header.nameLength, header.payloadLength, place)) {
             return Progress::Outdated;
         }
         out.grow(header.payloadLength);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <span>
 
+#include "zone_lock.hpp"
+
 namespace sse {
 
 namespace {
@@ -20,7 +22,7 @@ void forget(const MainConfig& config, uint32_t mark) noexcept {
         bool more = true;
         for (uint32_t from = 0; more; from += kSweep) {
             ZoneLock lock(*zone);
-            more = zone->log.forgetListener(mark, from, kSweep);
+            more = lock.log().forgetListener(mark, from, kSweep);
         }
     }
 }
@@ -28,7 +30,7 @@ void forget(const MainConfig& config, uint32_t mark) noexcept {
 void beginCensus(const MainConfig& config) noexcept {
     for (Zone* zone : zonesOf(config)) {
         ZoneLock lock(*zone);
-        zone->log.beginCensus();
+        lock.log().beginCensus();
     }
 }
 
@@ -54,8 +56,8 @@ void clearAway(const MainConfig& config, Registry& registry, const Registry::Lef
 bool isCrowded(const MainConfig& config) noexcept {
     std::span<Zone* const> zones = zonesOf(config);
     return std::any_of(zones.begin(), zones.end(), [](const Zone* zone) {
-        LogFigures figures = zone->log.figures();
-        return figures.channels > figures.channelCapacity / 2;
+        LogStats stats = zone->log.stats();
+        return stats.channels > stats.channelCapacity / 2;
     });
 }
 

@@ -46,7 +46,7 @@ public:
 
     void checkOwnId(std::string_view names, std::string_view ownId) {
         const std::vector<ReplayChannel> channels = open(names);
-        require(findOwnId(zone_.log, channels, ownId, UINT32_MAX) == find(names, ownId));
+        require(findPublisherId(zone_.log, channels, ownId, UINT32_MAX) == find(names, ownId));
     }
 
     // Everything newer is given, or there is a gap.
@@ -79,7 +79,7 @@ public:
 private:
     static constexpr const char* kOwnIds[] = {"a", "ab", "order-7", "1-2", "x~y", "0", "-", "=+/._~"};
 
-    uint64_t evicted() const { return zone_.log.figures().evicted; }
+    uint64_t evicted() const { return zone_.log.stats().evicted; }
 
     std::vector<ReplayChannel> open(std::string_view names) {
         std::vector<ReplayChannel> channels;
@@ -89,7 +89,7 @@ private:
         return channels;
     }
 
-    Zone zone_;
+    TestLog zone_;
     std::vector<Known> known_;
 };
 

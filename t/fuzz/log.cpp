@@ -42,7 +42,7 @@ class Machine {
 public:
     explicit Machine(FuzzedDataProvider& input)
         : input_(input), channels_(draw<uint64_t>(1, kMostChannels)),
-          zone_(std::make_shared<Zone>(draw<uint32_t>(1, kMostEntries))) {
+          zone_(std::make_shared<TestLog>(draw<uint32_t>(1, kMostEntries))) {
         model_.hashes = input.ConsumeBool() ? UINT64_MAX : 1 + channels_ / 2;
         roomForAll_ = model_.hashes >= channels_ && channels_ <= zone_->header().channels;
         for (uint64_t i = 0; i < channels_ && roomForAll_; ++i) {
@@ -140,7 +140,8 @@ private:
     // Bytes of data in the largest record that the log takes.
     uint64_t mostData(const Operation& operation) const {
         const std::string own = operation.ownId.empty() ? "" : "~" + operation.ownId;
-        const std::string idLine = "id: " + idText(nextEventId(lastId(), operation.now, kMark)) + own + "\n";
+        const std::string idLine =
+            "id: " + idText(nextEventId(lastId(), operation.now, kLineage)) + own + "\n";
         return zone_->log.maxRecord() - sizeof(RecordHeader) - operation.name.size() - idLine.size() -
                fields("").size();
     }
@@ -177,10 +178,8 @@ private:
             walk(zone_->log);
         }
         if (input_.ConsumeBool()) { // else it is the next operation
-            const auto attached = Log::attach(zone_->memory());
-            assert_true(attached.has_value());
-            zone_->log = *attached;
-            zone_->log.find(hash);
+            zone_->checkAttaches();
+            zone_->log.findChannel(hash);
             check();
         }
     }
@@ -230,13 +229,13 @@ private:
         listeners.subscribers =
             static_cast<uint32_t>(std::max<int64_t>(int64_t{listeners.subscribers} + change, 0));
         if (countsTrue_) {
-            assert_int_equal(zone_->log.state(listeners.entry).subscribers, listeners.subscribers);
+            assert_int_equal(zone_->log.channelAt(listeners.entry).subscribers, listeners.subscribers);
         }
     }
 
     // Whether a worker listens now is known but for one that died in between: then it is what the log says.
     void compareMark(uint64_t hash, uint32_t worker, std::optional<bool> right) {
-        const uint32_t entry = zone_->log.find(hash).entry;
+        const uint32_t entry = zone_->log.findChannel(hash).entry;
         const bool full =
             model_.listeners.size() == zone_->header().channels && model_.listeners.count(hash) == 0;
         const bool marked =
@@ -268,7 +267,7 @@ private:
     void takeOver() {
         const uint32_t entries = draw<uint32_t>(1, kMostEntries);
         const size_t capacity = Log::kMinCapacity + draw<size_t>(0, 3 * Log::kMinCapacity);
-        auto next = std::make_shared<Zone>(entries, capacity, now_, kOtherMark);
+        auto next = std::make_shared<TestLog>(entries, capacity, now_, kOtherLineage);
         if (!performUntil(next->log, {.kind = Kind::TakeOver, .old = &zone_->log},
                           draw(0, 3) ? 0 : draw(1, 255))) {
             recover(0);
@@ -285,13 +284,12 @@ private:
 
     // What the next log does not know: listeners, what is too large, and channels whose newest event is not
     // in this one.
-    void leaveBehind(const Zone& next) {
+    void leaveBehind(const TestLog& next) {
         std::set<uint64_t> recorded;
         for (const LoggedEvent& event : walk(zone_->log)) {
             const RecordHeader& record = event.header;
             recorded.insert(record.number);
-            if ((sizeof(record) + record.nameLength + record.payloadLength + 7) / 8 * 8 >
-                next.log.maxRecord()) {
+            if (recordLength(record.nameLength, record.payloadLength) > next.log.maxRecord()) {
                 model_.dropped.insert(record.number);
             }
         }
@@ -334,10 +332,10 @@ private:
     }
 
     void check() const {
-        const uint64_t evicted = zone_->log.figures().evicted;
+        const uint64_t evicted = zone_->log.stats().evicted;
         const bool holes = model_.dropped.lower_bound(evicted) != model_.dropped.end();
         checkZone(*zone_, holes);
-        assert_int_equal(zone_->log.figures().published, model_.events.size());
+        assert_int_equal(zone_->log.stats().published, model_.events.size());
     }
 
     // No committed event is lost: from the beginning, each channel has all that was not overwritten.
@@ -350,7 +348,7 @@ private:
 
     FuzzedDataProvider& input_;
     uint64_t channels_;
-    std::shared_ptr<Zone> zone_;
+    std::shared_ptr<TestLog> zone_;
     Model model_;
     std::unique_ptr<Reader> reader_;
     uint64_t now_ = kBirth;

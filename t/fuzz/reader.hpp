@@ -13,8 +13,8 @@ namespace sse {
 class Reader {
 public:
     // `exact`: as for checkReplay().
-    Reader(std::shared_ptr<Zone> zone, const Model& model, const std::set<std::string>& names, EventId cursor,
-           bool exact)
+    Reader(std::shared_ptr<TestLog> zone, const Model& model, const std::set<std::string>& names,
+           EventId cursor, bool exact)
         : zone_(std::move(zone)), model_(model), names_(names), exact_(exact),
           told_(cursor == Replay::kBeginning), channels_(open()),
           replay_(zone_->log, channels_, cursor, zone_->log.lastId(), {}) {
@@ -63,7 +63,7 @@ private:
         return channels;
     }
 
-    uint64_t evicted() const { return zone_->log.figures().evicted; }
+    uint64_t evicted() const { return zone_->log.stats().evicted; }
     bool isOverwritten(const std::set<uint64_t>& numbers) const {
         return !numbers.empty() && *numbers.begin() < evicted();
     }
@@ -98,7 +98,7 @@ private:
         }
     }
 
-    std::shared_ptr<Zone> zone_;
+    std::shared_ptr<TestLog> zone_;
     const Model& model_;
     std::set<std::string> names_;
     bool exact_;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "zone.hpp"
+#include "test_log.hpp"
 
 namespace sse {
 
@@ -20,8 +20,8 @@ inline EventId newestEvent(const RecordHeader& record) {
 
 // Records: in order, numbered without a hole if there is none, and linked both ways with their neighbours of
 // the same channel.
-inline void checkRecords(const Zone& zone, const std::vector<LoggedEvent>& events, bool holes) {
-    const ZoneHeader& header = zone.header();
+inline void checkRecords(const TestLog& zone, const std::vector<LoggedEvent>& events, bool holes) {
+    const LogHeader& header = zone.header();
     std::map<uint64_t, RecordHeader> byOffset;
     const LoggedEvent* before = nullptr;
 
@@ -55,17 +55,17 @@ inline void checkRecords(const Zone& zone, const std::vector<LoggedEvent>& event
     if (!events.empty()) {
         assert_true(holes || events.back().header.id == zone.log.lastId());
         assert_true(holes || events.back().header.number + 1 == header.published);
-        assert_true(zone.log.figures().evicted == events.front().header.number);
-        assert_true(zone.log.figures().firstId == events.front().header.id);
+        assert_true(zone.log.stats().evicted == events.front().header.number);
+        assert_true(zone.log.stats().firstId == events.front().header.id);
     } else {
-        assert_true(zone.log.figures().evicted == header.published);
+        assert_true(zone.log.stats().evicted == header.published);
     }
 }
 
 // Entries: each in its bucket, and its newest record is the last of its chain. A chain that no entry knows
 // has been forgotten, and that is remembered.
-inline void checkEntries(const Zone& zone, const std::vector<LoggedEvent>& events) {
-    const ZoneHeader& header = zone.header();
+inline void checkEntries(const TestLog& zone, const std::vector<LoggedEvent>& events) {
+    const LogHeader& header = zone.header();
     const IndexEntry* entries = zone.entries();
     std::vector<bool> linked(header.used);
     std::map<uint64_t, uint32_t> byNewest;
@@ -86,7 +86,7 @@ inline void checkEntries(const Zone& zone, const std::vector<LoggedEvent>& event
         }
     }
     for (uint32_t e = 0; e < header.used; ++e) {
-        assert_true(linked[e] == (entries[e].nextInBucket != Index::kNotLinked));
+        assert_true(linked[e] == (entries[e].nextInBucket != kNotLinked));
         assert_true(entries[e].newestId <= zone.log.lastId());
         if (entries[e].newest != kNoOffset && entries[e].newest >= header.tail) {
             byNewest[entries[e].newest] = e;
@@ -109,8 +109,8 @@ inline void checkEntries(const Zone& zone, const std::vector<LoggedEvent>& event
 }
 
 // The queue holds every entry that may be reused, once; the counter counts the others.
-inline void checkQueue(const Zone& zone) {
-    const ZoneHeader& header = zone.header();
+inline void checkQueue(const TestLog& zone) {
+    const LogHeader& header = zone.header();
     const IndexEntry* entries = zone.entries();
     std::vector<bool> queued(header.used);
     uint32_t last = kNoEntry;
@@ -127,7 +127,7 @@ inline void checkQueue(const Zone& zone) {
     const uint64_t kept = std::max<uint64_t>(header.tail, header.staleHand);
     assert_true(header.staleHand <= header.head);
     for (uint32_t e = 0; e < header.used; ++e) {
-        assert_true(queued[e] == (entries[e].nextInQueue != Index::kNotQueued));
+        assert_true(queued[e] == (entries[e].nextInQueue != kNotQueued));
         if (listenedTo(entries[e]) || (entries[e].newest != kNoOffset && entries[e].newest >= kept)) {
             ++inUse;
         } else {
@@ -139,7 +139,7 @@ inline void checkQueue(const Zone& zone) {
 
 // Checks everything that has to hold in a zone between two calls of writers. Stops the test if something does
 // not. `holes`: it has taken over from a log with events that were too large for it.
-inline void checkZone(const Zone& zone, bool holes = false) {
+inline void checkZone(const TestLog& zone, bool holes = false) {
     assert_int_equal(zone.header().dirty, 0);
     assert_true(zone.header().pendingLink == kNoOffset);
     assert_true(zone.header().indexedUpTo == zone.header().head);

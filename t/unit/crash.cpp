@@ -107,10 +107,8 @@ private:
     // The next writers find everything in order: first one that only looks, then some that write.
     void checkAfter(const Operation& operation) {
         const size_t events = model_.events.size();
-        const auto attached = Log::attach(zone_.memory());
-        assert_true(attached.has_value());
-        zone_.log = *attached;
-        zone_.log.find(operation.hash);
+        zone_.checkAttaches();
+        zone_.log.findChannel(operation.hash);
         note(zone_, model_, operation, head_);
         checkZone(zone_);
         checkListeners(operation);
@@ -132,7 +130,7 @@ private:
 
     // Nobody else's marks have changed. An entry with marks is still the same channel's.
     void checkListeners(const Operation& operation) {
-        const uint32_t used = reinterpret_cast<const ZoneHeader*>(snapshot_.data())->used;
+        const uint32_t used = reinterpret_cast<const LogHeader*>(snapshot_.data())->used;
         const size_t place = reinterpret_cast<std::byte*>(zone_.entries()) - zone_.bytes;
         for (uint32_t e = 0; e < used; ++e) {
             IndexEntry before;
@@ -163,7 +161,7 @@ private:
     Random random_;
     uint64_t channels_;
     uint32_t entries_;
-    Zone zone_;
+    TestLog zone_;
     Model model_;
     std::vector<std::byte> snapshot_;
     uint64_t head_ = 0;
@@ -206,7 +204,7 @@ void deathDuringRecovery(void**) {
 void nobodyIsForgottenForTheDead(void**) {
     bool died = true;
     for (uint64_t step = 1; died; ++step) {
-        Zone zone{3};
+        TestLog zone{3};
         const EventId id = append(zone.log, "silent", "x").id;
         const uint64_t head = zone.log.head();
         while (zone.log.tail() < head) {
@@ -217,7 +215,7 @@ void nobodyIsForgottenForTheDead(void**) {
         died = !performUntil(zone.log, operation, step);
         performUntil(zone.log, operation, 0);
 
-        const ChannelState silent = zone.log.find(zone.log.hash("silent"));
+        const ChannelState silent = zone.log.findChannel(zone.log.hash("silent"));
         assert_true(silent.entry != kNoEntry && silent.newestId == id);
         assert_true(zone.header().forgottenId.load() == kBorn);
         checkZone(zone);

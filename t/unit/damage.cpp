@@ -9,29 +9,29 @@ using namespace sse;
 
 namespace {
 
-using Damage = void (*)(RecordHeader& record, uint64_t offset, const Zone& zone);
+using Damage = void (*)(RecordHeader& record, uint64_t offset, const TestLog& zone);
 
 // What makes a record unreadable, and what spoils the chain of its channel.
 constexpr Damage kDamages[] = {
-    [](RecordHeader& record, uint64_t, const Zone&) { record.length = 0; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record.length = 8; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record.length += 4; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record.length = UINT32_MAX - 7; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record.nameLength = UINT16_MAX; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record.payloadLength = UINT32_MAX; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record.payloadLength = 0; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record = {}; },
-    [](RecordHeader& record, uint64_t offset, const Zone&) { record.previous = offset; },
-    [](RecordHeader& record, uint64_t, const Zone& zone) { record.previous = zone.log.head() - 8; },
-    [](RecordHeader& record, uint64_t offset, const Zone&) { record.previous = offset - 8; },
-    [](RecordHeader& record, uint64_t offset, const Zone&) { record.next = offset; },
-    [](RecordHeader& record, uint64_t offset, const Zone&) { record.next = offset + 8; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record.next = 0; },
-    [](RecordHeader& record, uint64_t, const Zone&) { record.next = kNoOffset - 7; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.length = 0; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.length = 8; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.length += 4; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.length = UINT32_MAX - 7; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.nameLength = UINT16_MAX; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.payloadLength = UINT32_MAX; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.payloadLength = 0; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record = {}; },
+    [](RecordHeader& record, uint64_t offset, const TestLog&) { record.previous = offset; },
+    [](RecordHeader& record, uint64_t, const TestLog& zone) { record.previous = zone.log.head() - 8; },
+    [](RecordHeader& record, uint64_t offset, const TestLog&) { record.previous = offset - 8; },
+    [](RecordHeader& record, uint64_t offset, const TestLog&) { record.next = offset; },
+    [](RecordHeader& record, uint64_t offset, const TestLog&) { record.next = offset + 8; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.next = 0; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.next = kNoOffset - 7; },
 };
 
 // Pads all over: nothing but the bound of a walk ends it.
-void padAll(Zone& zone) {
+void padAll(TestLog& zone) {
     RecordHeader pad{};
     pad.length = sizeof(pad);
     pad.kind = RecordKind::Pad;
@@ -41,7 +41,7 @@ void padAll(Zone& zone) {
 }
 
 // Three channels, one of which ends again and again; the ring is full, or is not.
-void fill(Zone& zone, int events) {
+void fill(TestLog& zone, int events) {
     for (int i = 0; i < events; ++i) {
         if (i % 5 == 4) {
             endChannel(zone.log, "c", kBirth + 1 + i);
@@ -95,11 +95,11 @@ struct Case {
         }
         assert_true(told || given == expected);
         const ReplayChannel channels[] = {channel(zone.log, name)};
-        findOwnId(zone.log, channels, "other", 1'000'000);
+        findPublisherId(zone.log, channels, "other", 1'000'000);
     }
 
     std::vector<LoggedEvent> records;
-    Zone zone;
+    TestLog zone;
 };
 
 template <typename F>
@@ -116,19 +116,19 @@ void each(F&& check) {
     alarm(0);
 }
 
-void figuresEnd(void**) {
+void statsEnd(void**) {
     each([](Case& damaged) {
-        const LogFigures figures = damaged.zone.log.figures();
-        assert_true(figures.published >= figures.evicted);
-        assert_true(figures.used <= figures.capacity);
-        assert_true(figures.lastId == damaged.zone.log.lastId());
+        const LogStats stats = damaged.zone.log.stats();
+        assert_true(stats.published >= stats.evicted);
+        assert_true(stats.used <= stats.capacity);
+        assert_true(stats.lastId == damaged.zone.log.lastId());
     });
     alarm(60);
-    Zone zone{8};
+    TestLog zone{8};
     fill(zone, 2000);
     padAll(zone);
     zone.header().head.store(UINT64_MAX / 2);
-    assert_true(zone.log.figures().firstId == EventId{});
+    assert_true(zone.log.stats().firstId == EventId{});
     alarm(0);
 }
 
@@ -155,7 +155,7 @@ void writersEnd(void**) {
         for (int i = 0; i < 1000; ++i) {
             assert_true(append(damaged.zone.log, "a", std::string(900, 'y')).id > last);
         }
-        assert_true(damaged.zone.log.figures().evicted != 0);
+        assert_true(damaged.zone.log.stats().evicted != 0);
         walk(damaged.zone.log); // nothing is left of it
     });
 }
@@ -163,7 +163,7 @@ void writersEnd(void**) {
 // What lies behind the damage is lost, and so is what leads to what lies before it.
 void takingOverEnds(void**) {
     each([](Case& damaged) {
-        Zone zone{8, 2 * Log::kMinCapacity, kBirth, kOtherMark};
+        TestLog zone{8, 2 * Log::kMinCapacity, kBirth, kOtherLineage};
         zone.log.takeOver(damaged.zone.log);
         assert_true(zone.log.lastId() >= damaged.records.back().header.id);
         const std::vector<LoggedEvent> kept = walk(zone.log);
@@ -184,7 +184,7 @@ void takingOverEnds(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(figuresEnd),
+        cmocka_unit_test(statsEnd),
         cmocka_unit_test(readersEnd),
         cmocka_unit_test(writersEnd),
         cmocka_unit_test(takingOverEnds),

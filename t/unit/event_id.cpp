@@ -80,9 +80,9 @@ void nextGrows(void**) {
     assert_true(nextEventId({5, 65543}, 4, 7) == (EventId{5, 131079})); // the clock was set back
     assert_true(nextEventId({5, 65543}, 0, 7) == (EventId{5, 131079}));
     assert_true(nextEventId({0, 7}, 0, 7) == (EventId{0, 65543}));
-    for (const uint64_t mark : {uint64_t{1}, uint64_t{7}, kMarks - 1}) {
-        const uint64_t last = UINT64_MAX - (kMarks - 1) + mark;
-        assert_true(nextEventId({5, last - kMarks}, 5, mark) == (EventId{5, last}));
+    for (const uint64_t mark : {uint64_t{1}, uint64_t{7}, kLineages - 1}) {
+        const uint64_t last = UINT64_MAX - (kLineages - 1) + mark;
+        assert_true(nextEventId({5, last - kLineages}, 5, mark) == (EventId{5, last}));
         assert_true(nextEventId({5, last}, 5, mark) == (EventId{6, mark}));
     }
 }
@@ -91,12 +91,12 @@ void marksTellLivesApart(void**) {
     EventId id{5, 7};
     for (uint64_t i = 0; i < 1000; ++i) {
         id = nextEventId(id, i / 3, 7);
-        assert_true(isMarked(id, 7) && !isMarked(id, 8));
+        assert_true(isOfLineage(id, 7) && !isOfLineage(id, 8));
     }
-    assert_true(isMarked({5, 0}, 7)); // a moment
-    assert_false(isMarked({5, kMarks}, 7));
-    assert_false(isMarked({5, 1}, 7));
-    assert_true(isMarked({5, UINT64_MAX}, kMarks - 1));
+    assert_true(isOfLineage({5, 0}, 7)); // a moment
+    assert_false(isOfLineage({5, kLineages}, 7));
+    assert_false(isOfLineage({5, 1}, 7));
+    assert_true(isOfLineage({5, UINT64_MAX}, kLineages - 1));
 }
 
 } // namespace

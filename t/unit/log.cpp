@@ -15,14 +15,14 @@ void laysOut(void**) {
     const std::span<std::byte> memory = std::as_writable_bytes(std::span(words));
     const SipKey key{1, 2};
 
-    assert_false(Log::create(memory.first(size - 1), channels, key, kMark, kBirth).has_value());
-    assert_false(Log::create(memory.subspan(4), channels, key, kMark, kBirth).has_value());
-    assert_false(Log::create(memory, 0, key, kMark, kBirth).has_value());
+    assert_false(Log::create(memory.first(size - 1), channels, key, kLineage, kBirth).has_value());
+    assert_false(Log::create(memory.subspan(4), channels, key, kLineage, kBirth).has_value());
+    assert_false(Log::create(memory, 0, key, kLineage, kBirth).has_value());
     assert_false(Log::create(memory, channels, key, 0, kBirth).has_value());
-    assert_false(Log::create(memory, channels, key, kMarks, kBirth).has_value());
+    assert_false(Log::create(memory, channels, key, kLineages, kBirth).has_value());
     assert_false(Log::attach(memory).has_value());
 
-    const auto made = Log::create(memory, channels, key, kMark, kBirth);
+    const auto made = Log::create(memory, channels, key, kLineage, kBirth);
     assert_true(made.has_value());
     assert_true(made->capacity() >= Log::kMinCapacity);
     assert_true(made->maxRecord() == made->capacity() / 4 / 8 * 8);
@@ -39,7 +39,7 @@ void laysOut(void**) {
 }
 
 void recognises(void**) {
-    Zone zone{10};
+    TestLog zone{10};
     const std::span<std::byte> memory = zone.memory();
     const uint64_t magic = zone.header().magic;
     assert_true(Log::recognise(memory) == Log::Found::Ours);
@@ -70,16 +70,16 @@ void recognises(void**) {
 }
 
 void appendsAndReads(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     RecordHeader record;
-    assert_int_equal(static_cast<int>(zone.log.read(0, record)), static_cast<int>(ReadStatus::End));
+    assert_int_equal(static_cast<int>(zone.log.readHeader(0, record)), static_cast<int>(ReadStatus::End));
 
     const Appended first = append(zone.log, "news", "one");
     const Appended second = append(zone.log, "sport", "two", kBirth + 5, "own~id");
     assert_true(first.id == marked(kBirth, 1));
     assert_true(second.id == marked(kBirth + 5, 0));
 
-    assert_int_equal(static_cast<int>(zone.log.read(0, record)), static_cast<int>(ReadStatus::Ok));
+    assert_int_equal(static_cast<int>(zone.log.readHeader(0, record)), static_cast<int>(ReadStatus::Ok));
     assert_true(record.id == first.id && record.time == kBirth && record.number == 0);
     assert_true(record.previousId == kBorn && record.previous == kNoOffset);
     assert_true(zone.log.isNamed(0, record, "news"));
@@ -89,18 +89,18 @@ void appendsAndReads(void**) {
     assert_int_equal(record.idLineLength, 4 + idText(first.id).size() + 1);
 
     const uint64_t offset = record.length;
-    assert_int_equal(static_cast<int>(zone.log.read(offset, record)), static_cast<int>(ReadStatus::Ok));
+    assert_int_equal(static_cast<int>(zone.log.readHeader(offset, record)), static_cast<int>(ReadStatus::Ok));
     assert_string_equal(payloadOf(zone.log, offset, record).c_str(),
                         ("id: " + idText(second.id) + "~own~id\ndata: two\n\n").c_str());
     assert_string_equal(text(zone.log, offset, record.nameLength, record.idLineLength).c_str(),
                         ("id: " + idText(second.id) + "~own~id\n").c_str());
-    assert_int_equal(static_cast<int>(zone.log.read(offset + record.length, record)),
+    assert_int_equal(static_cast<int>(zone.log.readHeader(offset + record.length, record)),
                      static_cast<int>(ReadStatus::End));
     checkZone(zone);
 }
 
 void idsGrowWhateverTheClockDoes(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     const uint64_t clocks[] = {kBirth, kBirth + 10, kBirth + 10, kBirth - 5000, 0, kBirth + 10, kBirth + 11};
     const EventId ids[] = {marked(kBirth, 1),      marked(kBirth + 10, 0), marked(kBirth + 10, 1),
                            marked(kBirth + 10, 2), marked(kBirth + 10, 3), marked(kBirth + 10, 4),
@@ -114,7 +114,7 @@ void idsGrowWhateverTheClockDoes(void**) {
 }
 
 void refusesTheTooLarge(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     append(zone.log, "c", "x");
     const uint64_t head = zone.log.head();
     const size_t around = sizeof(RecordHeader) + 1 + rendered(marked(kBirth, 2), "").size();
@@ -135,10 +135,34 @@ void refusesTheTooLarge(void**) {
     }
 }
 
+// What fits can be appended, whatever its id; and what does not is larger than the largest but for an id.
+void saysWhatFits(void**) {
+    TestLog zone{8};
+    for (const std::string& own : {std::string(), std::string("theirs"), std::string(4000, 'i')}) {
+        bool fitted = true;
+        for (size_t size = zone.log.maxRecord() - 5000; size < zone.log.maxRecord(); ++size) {
+            const bool fits = zone.log.fits("c", own.size(), fields("").size() + size);
+            assert_true(fitted || !fits);
+            if (fitted != fits) {
+                const std::string data(size - 1, 'x');
+                assert_true(append(zone.log, "c", data, UINT64_MAX - 1, own).status == AppendStatus::Ok);
+                assert_true(append(zone.log, "c", data + std::string(kMaxIdLine + 8, 'x'), 0, own).status ==
+                            AppendStatus::TooLarge);
+            }
+            fitted = fits;
+        }
+        assert_false(fitted);
+    }
+    assert_true(zone.log.fits(std::string(255, 'n'), 0, 0));
+    assert_false(zone.log.fits(std::string(256, 'n'), 0, 0));
+    TestLog large{8, 1024 * 1024};
+    assert_false(large.log.fits("c", 65536, 0)); // its id line would be too long
+}
+
 // Every length of a record at every distance from the end of the ring, so that each way to fill the end is
 // met.
 void fillsTheEndOfTheRing(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     Random random{1};
     std::deque<std::string> model;
     bool padded = false;
@@ -164,40 +188,40 @@ void fillsTheEndOfTheRing(void**) {
             assert_string_equal(payloadOf(zone.log, events[k].offset, record).c_str(), model[k].c_str());
         }
         // No more is given up than the next record needs.
-        const uint64_t room = zone.log.capacity() - zone.log.figures().used;
+        const uint64_t room = zone.log.capacity() - zone.log.stats().used;
         assert_true(i == 0 || room < 2 * zone.log.maxRecord());
     }
     assert_true(padded && stretched);
-    const LogFigures figures = zone.log.figures();
-    assert_int_equal(figures.published, 20000);
-    assert_int_equal(figures.evicted, 20000 - walk(zone.log).size());
-    assert_int_equal(figures.channels, 1);
+    const LogStats stats = zone.log.stats();
+    assert_int_equal(stats.published, 20000);
+    assert_int_equal(stats.evicted, 20000 - walk(zone.log).size());
+    assert_int_equal(stats.channels, 1);
 }
 
 void readersFallBehind(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     append(zone.log, "c", std::string(3000, 'x'));
     RecordHeader first;
-    assert_true(zone.log.read(0, first) == ReadStatus::Ok);
+    assert_true(zone.log.readHeader(0, first) == ReadStatus::Ok);
     assert_true(zone.log.match(0, first, "c") == Match::Yes);
     assert_true(zone.log.match(0, first, "d") == Match::No);
     while (zone.log.tail() == 0) {
         append(zone.log, "c", std::string(1000, 'x'));
     }
     RecordHeader record;
-    assert_true(zone.log.read(0, record) == ReadStatus::Lapped);
+    assert_true(zone.log.readHeader(0, record) == ReadStatus::Lapped);
     char bytes[8];
-    assert_false(zone.log.copy(0, 0, 1, bytes));
+    assert_false(zone.log.readPayload(0, 0, 1, bytes));
     assert_false(zone.log.isNamed(0, first, "c"));
     // Whose it was cannot be told any more: who takes it for somebody else's misses an event in silence, for
     // the next record may still be whole.
     assert_true(zone.log.match(0, first, "c") == Match::Lapped);
     assert_true(zone.log.match(0, first, "d") == Match::Lapped);
-    assert_true(zone.log.read(first.length, record) == ReadStatus::Ok);
+    assert_true(zone.log.readHeader(first.length, record) == ReadStatus::Ok);
     // Nothing leads out of the ring.
-    assert_false(zone.log.copy(zone.log.tail(), zone.log.capacity(), 1, bytes));
-    assert_false(zone.log.copy(zone.log.tail(), SIZE_MAX, 8, bytes));
-    assert_false(zone.log.copy(zone.log.tail(), 0, SIZE_MAX, bytes));
+    assert_false(zone.log.readPayload(zone.log.tail(), zone.log.capacity(), 1, bytes));
+    assert_false(zone.log.readPayload(zone.log.tail(), SIZE_MAX, 8, bytes));
+    assert_false(zone.log.readPayload(zone.log.tail(), 0, SIZE_MAX, bytes));
 }
 
 } // namespace
@@ -209,6 +233,7 @@ int main() {
         cmocka_unit_test(appendsAndReads),
         cmocka_unit_test(idsGrowWhateverTheClockDoes),
         cmocka_unit_test(refusesTheTooLarge),
+        cmocka_unit_test(saysWhatFits),
         cmocka_unit_test(fillsTheEndOfTheRing),
         cmocka_unit_test(readersFallBehind),
     };

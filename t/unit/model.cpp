@@ -31,10 +31,10 @@ public:
             }
         }
         checkZone(zone_);
-        assert_int_equal(zone_.log.figures().published, model_.events.size());
-        assert_true(zone_.log.figures().evicted > 100);
+        assert_int_equal(zone_.log.stats().published, model_.events.size());
+        assert_true(zone_.log.stats().evicted > 100);
         if (exact()) {
-            assert_int_equal(zone_.log.figures().forgottenChannels, 0);
+            assert_int_equal(zone_.log.stats().forgottenChannels, 0);
         }
     }
 
@@ -142,16 +142,16 @@ private:
         if (auto* listened = drawListened()) {
             ModelListeners& listeners = listened->second;
             const int32_t change = static_cast<int32_t>(random_.below(9)) - 4;
-            zone_.log.count(listeners.entry, change);
+            zone_.log.addSubscribers(listeners.entry, change);
             listeners.subscribers = std::max(static_cast<int32_t>(listeners.subscribers) + change, 0);
-            assert_int_equal(zone_.log.state(listeners.entry).subscribers, listeners.subscribers);
+            assert_int_equal(zone_.log.channelAt(listeners.entry).subscribers, listeners.subscribers);
         }
     }
 
     void look() {
         const std::string name = drawName();
         const uint64_t hash = model_.hash(name);
-        const ChannelState state = zone_.log.find(hash);
+        const ChannelState state = zone_.log.findChannel(hash);
         EventId newest{};
         for (const ModelEvent& event : model_.events) {
             newest = model_.hash(event.channel) == hash ? event.id : newest;
@@ -162,7 +162,7 @@ private:
         }
         if (state.newest != kNoOffset) {
             RecordHeader record;
-            assert_true(zone_.log.read(state.newest, record) == ReadStatus::Ok);
+            assert_true(zone_.log.readHeader(state.newest, record) == ReadStatus::Ok);
             assert_true(record.id == newest && state.newestId == newest);
         }
     }
@@ -192,7 +192,7 @@ private:
     }
 
     Setting setting_;
-    Zone zone_;
+    TestLog zone_;
     Random random_;
     uint64_t now_;
     Model model_;

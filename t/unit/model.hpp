@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "zone.hpp"
+#include "test_log.hpp"
 
 namespace sse {
 
@@ -42,19 +42,19 @@ struct Model {
 };
 
 // Whether a cursor is of another life than the log.
-inline bool isUnknown(const Zone& zone, EventId cursor) {
-    return cursor > zone.log.lastId() || (cursor.sequence != 0 && cursor.sequence % 65536 != kMark);
+inline bool isUnknown(const TestLog& zone, EventId cursor) {
+    return cursor > zone.log.lastId() || (cursor.sequence != 0 && cursor.sequence % 65536 != kLineage);
 }
 
 // A cursor that somebody might come with: of an event, or beside one, or of another life.
-inline EventId drawCursor(const Zone& zone, const Model& model, Random& random) {
+inline EventId drawCursor(const TestLog& zone, const Model& model, Random& random) {
     if (random.chance(10) || model.events.empty()) {
-        const EventId special[] = {{0, 0}, {1, 0},          {kBirth, 0},     zone.log.lastId(),
-                                   kBorn,  {UINT64_MAX, 3}, {1, kOtherMark}, {UINT64_MAX, kMark}};
+        const EventId special[] = {{0, 0}, {1, 0},          {kBirth, 0},        zone.log.lastId(),
+                                   kBorn,  {UINT64_MAX, 3}, {1, kOtherLineage}, {UINT64_MAX, kLineage}};
         return special[random.below(std::size(special))];
     }
     // Mostly around what the ring still holds.
-    const uint64_t evicted = zone.log.figures().evicted;
+    const uint64_t evicted = zone.log.stats().evicted;
     const uint64_t oldest = random.chance(80) ? evicted - std::min<uint64_t>(evicted, 20) : 0;
     EventId id = model.events[oldest + random.below(model.events.size() - oldest)].id;
     switch (random.below(20)) {
@@ -87,11 +87,11 @@ inline History drawHistory(const Model& model, Random& random) {
 
 // The numbers of the events that a replay should give for a channel, newest first. The ends among them may
 // come along or not.
-inline std::vector<uint64_t> expected(const Zone& zone, const Model& model, std::string_view name,
+inline std::vector<uint64_t> expected(const TestLog& zone, const Model& model, std::string_view name,
                                       EventId cursor, const History& history) {
     std::vector<uint64_t> numbers;
     uint64_t events = 0;
-    const uint64_t evicted = zone.log.figures().evicted;
+    const uint64_t evicted = zone.log.stats().evicted;
     for (uint64_t number = model.events.size(); number-- > evicted;) {
         const ModelEvent& event = model.events[number];
         if (event.channel != name) {
@@ -116,12 +116,12 @@ struct Replayed {
 };
 
 // Runs a replay in slices, and checks the order, the limits and the bytes of what it gives.
-inline Replayed run(Zone& zone, const Model& model, const std::set<std::string>& names, EventId cursor,
+inline Replayed run(TestLog& zone, const Model& model, const std::set<std::string>& names, EventId cursor,
                     const History& history, Random& random) {
     std::vector<ReplayChannel> channels;
     for (const std::string& name : names) {
         const uint64_t hash = model.hash(name);
-        channels.push_back({.name = name, .hash = hash, .state = zone.log.find(hash)});
+        channels.push_back({.name = name, .hash = hash, .state = zone.log.findChannel(hash)});
     }
     Replay replay{zone.log, channels, cursor, zone.log.lastId(), history};
     ReplayEvent event;
@@ -165,7 +165,7 @@ inline Replayed run(Zone& zone, const Model& model, const std::set<std::string>&
 
 // Replays these channels and compares. `exact`: no hashes collide and the index has room for all, so that
 // nothing may be missing and no gap may be told for nothing.
-inline void checkReplay(Zone& zone, const Model& model, const std::set<std::string>& names, EventId cursor,
+inline void checkReplay(TestLog& zone, const Model& model, const std::set<std::string>& names, EventId cursor,
                         const History& history, bool exact, Random& random) {
     const bool unknown = isUnknown(zone, cursor);
     const EventId from = unknown ? EventId{} : cursor;

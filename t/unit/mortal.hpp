@@ -34,17 +34,17 @@ struct Operation {
     uint64_t now = 0;
     uint32_t entry = kNoEntry;
     uint32_t worker = 0;
-    int32_t change = 3; // of the subscribers
-    Log* old = nullptr; // which it takes over
+    int32_t change = 3;       // of the subscribers
+    LogWriter* old = nullptr; // which it takes over
 };
 
 // The result is that of an append.
-inline Appended perform(Log& log, const Operation& operation) {
+inline Appended perform(LogWriter& log, const Operation& operation) {
     switch (operation.kind) {
     case Kind::Append:
         return log.append({.channel = operation.name,
                            .hash = operation.hash,
-                           .ownId = operation.ownId,
+                           .publisherId = operation.ownId,
                            .end = operation.end,
                            .fields = operation.fields},
                           operation.now);
@@ -58,13 +58,13 @@ inline Appended perform(Log& log, const Operation& operation) {
         log.forgetListener(operation.worker, 0, UINT32_MAX);
         break;
     case Kind::Count:
-        log.count(operation.entry, operation.change);
+        log.addSubscribers(operation.entry, operation.change);
         break;
     case Kind::Census:
         log.beginCensus();
         break;
     case Kind::Find:
-        log.find(operation.hash);
+        log.findChannel(operation.hash);
         break;
     case Kind::Recover:
         log.recover();
@@ -77,7 +77,7 @@ inline Appended perform(Log& log, const Operation& operation) {
 }
 
 // Performs it and dies at that step, which gives nullopt; or to the end, if there are not so many.
-[[gnu::noinline]] inline std::optional<Appended> performUntil(Log& log, const Operation& operation,
+[[gnu::noinline]] inline std::optional<Appended> performUntil(LogWriter& log, const Operation& operation,
                                                               uint64_t step) {
     stepsDone = 0;
     stepsToLive = step;
@@ -90,7 +90,7 @@ inline Appended perform(Log& log, const Operation& operation) {
 }
 
 // Adds what the operation has appended since the head was there, if anything, to the model.
-inline void note(const Zone& zone, Model& model, const Operation& operation, uint64_t head) {
+inline void note(const TestLog& zone, Model& model, const Operation& operation, uint64_t head) {
     if (zone.log.head() == head) {
         return;
     }

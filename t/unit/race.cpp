@@ -21,7 +21,7 @@ std::string drawn(uint64_t number) {
 }
 
 void tails(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     const uint64_t events = 60000;
     std::atomic<uint64_t> bad{0};
     std::atomic<uint64_t> good{0};
@@ -31,7 +31,7 @@ void tails(void**) {
         EventId last{};
         for (uint64_t seen = 0; seen + 1 < events;) {
             RecordHeader record;
-            const ReadStatus status = log.read(offset, record);
+            const ReadStatus status = log.readHeader(offset, record);
             if (status == ReadStatus::Lapped) {
                 offset = log.tail();
             } else if (status == ReadStatus::Ok) {
@@ -67,7 +67,7 @@ void tails(void**) {
 // so the reader can tell that it has got all of them in order, and that a gap is told exactly when there is
 // one.
 void replays(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     std::mutex lock;
     std::atomic<bool> done{false};
     std::thread writer([&] {

@@ -12,7 +12,8 @@ struct Result {
     EventId start;
 };
 
-Result replay(Log& log, std::span<ReplayChannel> channels, EventId cursor, const History& history = {}) {
+Result replay(LogWriter& log, std::span<ReplayChannel> channels, EventId cursor,
+              const History& history = {}) {
     Replay replay{log, channels, cursor, log.lastId(), history};
     assert_true(replay.seek(UINT32_MAX) == ReadStatus::Ok);
     Result result{{}, replay.gap(), replay.start()};
@@ -25,7 +26,7 @@ Result replay(Log& log, std::span<ReplayChannel> channels, EventId cursor, const
     return result;
 }
 
-Result replay(Log& log, std::initializer_list<const char*> names, EventId cursor,
+Result replay(LogWriter& log, std::initializer_list<const char*> names, EventId cursor,
               const History& history = {}) {
     std::vector<ReplayChannel> channels;
     for (const char* name : names) {
@@ -41,7 +42,7 @@ void assertResult(const Result& result, const char* text, Gap gap, EventId start
 }
 
 void mergesChannels(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     std::vector<EventId> ids;
     const char* const names[] = {"a", "b", "c", "a", "a", "b", "d", "c"};
     for (size_t i = 0; i < std::size(names); ++i) {
@@ -59,7 +60,7 @@ void mergesChannels(void**) {
 }
 
 void otherLives(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     const EventId first = append(zone.log, "a", "1").id;
     const EventId newer = marked(first.milliseconds, 2);
     assertResult(replay(zone.log, {"a"}, newer), "1", Gap::Unknown, kBorn);
@@ -71,23 +72,23 @@ void otherLives(void**) {
 
 // After an upgrade there are two logs for a while, and an id of the one may lie in the middle of the other.
 void livesAtOnce(void**) {
-    Zone old{8};
-    Zone next{8, Log::kMinCapacity, kBirth + 1, kOtherMark};
+    TestLog old{8};
+    TestLog next{8, Log::kMinCapacity, kBirth + 1, kOtherLineage};
     append(next.log, "a", "1", kBirth + 2);
     const EventId seen = append(old.log, "a", "x", kBirth + 3).id;
     append(next.log, "a", "2", kBirth + 4);
 
-    assertResult(replay(next.log, {"a"}, seen), "12", Gap::Unknown, {kBirth + 1, kOtherMark});
-    assertResult(replay(next.log, {"a"}, kBorn), "12", Gap::Unknown, {kBirth + 1, kOtherMark});
+    assertResult(replay(next.log, {"a"}, seen), "12", Gap::Unknown, {kBirth + 1, kOtherLineage});
+    assertResult(replay(next.log, {"a"}, kBorn), "12", Gap::Unknown, {kBirth + 1, kOtherLineage});
     // The same the other way, also with what was told before there was any event.
-    assertResult(replay(old.log, {"a"}, {kBirth + 1, kOtherMark}), "x", Gap::Unknown, kBorn);
-    assertResult(replay(old.log, {"a"}, {kBirth + 2, kOtherMark}), "x", Gap::Unknown, kBorn);
+    assertResult(replay(old.log, {"a"}, {kBirth + 1, kOtherLineage}), "x", Gap::Unknown, kBorn);
+    assertResult(replay(old.log, {"a"}, {kBirth + 2, kOtherLineage}), "x", Gap::Unknown, kBorn);
     // A moment is good in any life.
     assertResult(replay(next.log, {"a"}, {kBirth + 3, 0}), "2", Gap::None, {kBirth + 3, 0});
 }
 
 void evictionIsAGap(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     std::vector<EventId> rare;
     for (int i = 0; i < 3; ++i) {
         rare.push_back(append(zone.log, "rare", std::to_string(i)).id);
@@ -107,12 +108,12 @@ void evictionIsAGap(void**) {
     }
     assertResult(replay(zone.log, {"rare"}, rare[1]), "", Gap::Evicted, rare[2]);
     assertResult(replay(zone.log, {"rare"}, rare[2]), "", Gap::None, rare[2]);
-    const EventId between{rare[2].milliseconds, rare[2].sequence + kMarks};
+    const EventId between{rare[2].milliseconds, rare[2].sequence + kLineages};
     assertResult(replay(zone.log, {"rare"}, between), "", Gap::None, between);
 }
 
 void historyIsLimited(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     std::vector<EventId> ids;
     for (int i = 0; i < 6; ++i) {
         ids.push_back(append(zone.log, i % 3 == 2 ? "b" : "a", std::to_string(i), kBirth + 1 + i).id);
@@ -129,7 +130,7 @@ void historyIsLimited(void**) {
 }
 
 void theEndIsNoEvent(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     const EventId first = append(zone.log, "a", "1").id;
     append(zone.log, "a", "2");
     endChannel(zone.log, "a");
@@ -147,7 +148,7 @@ void theEndIsNoEvent(void**) {
 }
 
 void noEndIsMissed(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     const EventId first = append(zone.log, "a", "1").id;
     const EventId last = append(zone.log, "a", "2").id;
     const EventId end = endChannel(zone.log, "a").id;
@@ -159,7 +160,7 @@ void noEndIsMissed(void**) {
 
     // Gone from the ring, with all that was before it.
     endChannel(zone.log, "a");
-    const EventId third = zone.log.find(zone.log.hash("a")).newestId;
+    const EventId third = zone.log.findChannel(zone.log.hash("a")).newestId;
     for (const uint64_t head = zone.log.head(); zone.log.tail() < head;) {
         append(zone.log, "often", "x");
     }
@@ -172,7 +173,7 @@ void noEndIsMissed(void**) {
 }
 
 void collidingNamesAreTold(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     std::vector<EventId> ids;
     for (int i = 0; i < 6; ++i) {
         ids.push_back(append(zone.log, i % 2 == 0 ? "a" : "b", 7, std::to_string(i)).id);
@@ -186,7 +187,7 @@ void collidingNamesAreTold(void**) {
 }
 
 void seeksInSlices(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     for (int i = 0; i < 20; ++i) {
         append(zone.log, i % 2 == 0 ? "a" : "b", "x");
     }
@@ -209,7 +210,7 @@ void seeksInSlices(void**) {
 }
 
 void endsAtTheHorizon(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     append(zone.log, "a", "1");
     ReplayChannel channels[] = {channel(zone.log, "a"), channel(zone.log, "b")};
     Replay replay{zone.log, channels, kBorn, zone.log.lastId(), {}};
@@ -227,7 +228,7 @@ void endsAtTheHorizon(void**) {
 }
 
 void fallsBehind(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     append(zone.log, "a", "1");
     append(zone.log, "a", "2");
     const auto overtake = [&zone](uint64_t offset) {
@@ -256,7 +257,7 @@ void fallsBehind(void**) {
 }
 
 void findsOwnIds(void**) {
-    Zone zone{8};
+    TestLog zone{8};
     const std::string longOne(600, 'l');
     std::vector<EventId> ids;
     for (const char* own : {"one", "two", "one~x", "", "on", longOne.c_str(), "two"}) {
@@ -264,7 +265,7 @@ void findsOwnIds(void**) {
     }
     const ReplayChannel channels[] = {channel(zone.log, "a"), channel(zone.log, "b")};
     const auto find = [&](std::string_view own, size_t count = 2, uint32_t steps = UINT32_MAX) {
-        return findOwnId(zone.log, std::span(channels).first(count), own, steps);
+        return findPublisherId(zone.log, std::span(channels).first(count), own, steps);
     };
     assert_true(find("one") == ids[0]);
     assert_true(find("two") == ids[6]);

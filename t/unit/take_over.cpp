@@ -42,7 +42,7 @@ public:
     }
 
     // Moves into another log, which is in order afterwards; the ids and the count go on.
-    void moveTo(Zone& zone) {
+    void moveTo(TestLog& zone) {
         for (const LoggedEvent& event : walk(old_.log)) {
             recorded_.insert(model_.events[event.header.number].channel);
             const uint64_t length =
@@ -54,12 +54,12 @@ public:
         zone.log.takeOver(old_.log);
         checkZone(zone, anyDropped());
         assert_true(zone.log.lastId() == old_.log.lastId());
-        assert_int_equal(zone.log.figures().published, model_.events.size());
+        assert_int_equal(zone.log.stats().published, model_.events.size());
         checkRetired();
     }
 
     // For every set of channels that had events: exactly what is there, and a gap exactly for what is not.
-    void checkExactly(Zone& zone) {
+    void checkExactly(TestLog& zone) {
         for (int i = 0; i < 40; ++i) {
             checkReplay(zone, model_, drawNames(recorded_), drawCursor(zone, model_, random_), {}, true,
                         random_);
@@ -67,7 +67,7 @@ public:
     }
 
     // For any set of channels: nothing wrong, nothing out of order, and no silence about what is missing.
-    void checkSafely(Zone& zone) {
+    void checkSafely(TestLog& zone) {
         for (int i = 0; i < 40; ++i) {
             const std::set<std::string> names{drawName(), drawName(), drawName()};
             checkReplay(zone, model_, names, drawCursor(zone, model_, random_), {}, false, random_);
@@ -75,7 +75,7 @@ public:
     }
 
     // The old log answers like the new one, where both hold the same.
-    void checkSame(Zone& zone) {
+    void checkSame(TestLog& zone) {
         for (int i = 0; i < 40; ++i) {
             const std::set<std::string> names = drawNames(recorded_);
             const EventId cursor = drawCursor(old_, model_, random_);
@@ -88,16 +88,16 @@ public:
     }
 
     // Life goes on, even if the clock was set back.
-    void goOn(Zone& zone, uint64_t events) {
+    void goOn(TestLog& zone, uint64_t events) {
         now_ -= 50;
         for (uint64_t i = 0; i < events; ++i) {
             publish(zone, setting_.channels);
         }
         checkZone(zone, anyDropped());
-        assert_int_equal(zone.log.figures().published, model_.events.size());
+        assert_int_equal(zone.log.stats().published, model_.events.size());
     }
 
-    Zone& old() { return old_; }
+    TestLog& old() { return old_; }
     const Model& model() const { return model_; }
     bool anyDropped() const { return !model_.dropped.empty(); }
     uint64_t now() const { return now_; }
@@ -113,7 +113,7 @@ private:
         return names;
     }
 
-    void publish(Zone& zone, uint64_t channels) {
+    void publish(TestLog& zone, uint64_t channels) {
         now_ += random_.below(4);
         const std::string name = Model::name(random_.below(channels));
         const bool end = random_.chance(3);
@@ -125,7 +125,8 @@ private:
             end ? "" : fields(std::string(random_.below(most), 'a' + random_.below(26)));
         const EventId before = zone.log.lastId();
         const Appended appended = zone.log.append(
-            {.channel = name, .hash = model_.hash(name), .ownId = own, .end = end, .fields = rendered}, now_);
+            {.channel = name, .hash = model_.hash(name), .publisherId = own, .end = end, .fields = rendered},
+            now_);
         assert_true(appended.status == AppendStatus::Ok && appended.id > before);
         const std::string id = idText(appended.id) + (own.empty() ? "" : "~" + own);
         model_.events.push_back({appended.id, name, "id: " + id + "\n" + rendered, now_, end});
@@ -142,7 +143,7 @@ private:
     Setting setting_;
     Random random_;
     uint64_t now_;
-    Zone old_;
+    TestLog old_;
     Model model_;
     std::set<std::string> recorded_; // channels with a record in the old log
 };
@@ -151,10 +152,10 @@ void takesAll(void**) {
     for (uint64_t seed = 0; seed < kSeeds; ++seed) {
         Life life(seed, {});
         life.fill(seed % 4 == 0 ? 50 : 100 * (seed % 4));
-        Zone zone{static_cast<uint32_t>(16 + seed % 20), Log::kMinCapacity * 2 + seed % 5 * 8, life.now(),
-                  kOtherMark};
+        TestLog zone{static_cast<uint32_t>(16 + seed % 20), Log::kMinCapacity * 2 + seed % 5 * 8, life.now(),
+                     kOtherLineage};
         life.moveTo(zone);
-        assert_int_equal(zone.log.figures().evicted, life.old().log.figures().evicted);
+        assert_int_equal(zone.log.stats().evicted, life.old().log.stats().evicted);
         life.checkSame(zone);
         life.checkExactly(zone);
         life.checkSafely(zone);
@@ -168,10 +169,10 @@ void keepsTheNewest(void**) {
     for (uint64_t seed = 100; seed < 100 + kSeeds; ++seed) {
         Life life(seed, {.capacity = 4 * Log::kMinCapacity, .longest = 1500});
         life.fill(130);
-        Zone zone{16, Log::kMinCapacity + seed % 7 * 8, life.now(), kOtherMark};
+        TestLog zone{16, Log::kMinCapacity + seed % 7 * 8, life.now(), kOtherLineage};
         life.moveTo(zone);
-        assert_true(zone.log.figures().evicted > life.old().log.figures().evicted);
-        assert_true(zone.log.figures().used > zone.log.capacity() - 2 * (1500 + 256));
+        assert_true(zone.log.stats().evicted > life.old().log.stats().evicted);
+        assert_true(zone.log.stats().used > zone.log.capacity() - 2 * (1500 + 256));
         life.checkExactly(zone);
         life.checkSafely(zone);
         life.goOn(zone, 200);
@@ -185,7 +186,7 @@ void leavesOutWhatIsTooLarge(void**) {
     for (uint64_t seed = 200; seed < 200 + kSeeds; ++seed) {
         Life life(seed, {.capacity = 4 * Log::kMinCapacity, .longest = 400, .longestRare = 40000});
         life.fill(60 + seed % 90);
-        Zone zone{16, Log::kMinCapacity, life.now(), kOtherMark};
+        TestLog zone{16, Log::kMinCapacity, life.now(), kOtherLineage};
         life.moveTo(zone);
         with += life.anyDropped() ? 1 : 0;
         life.checkExactly(zone);
@@ -202,7 +203,7 @@ void fewerEntries(void**) {
         const uint32_t after = 1 + seed % 13 * 3;
         Life life(seed, {.channels = 30, .entries = before});
         life.fill(40 * (1 + seed % 5));
-        Zone zone{after, Log::kMinCapacity + seed % 2 * 3000, life.now(), kOtherMark};
+        TestLog zone{after, Log::kMinCapacity + seed % 2 * 3000, life.now(), kOtherLineage};
         life.moveTo(zone);
         life.checkSafely(zone);
         life.goOn(zone, 150);
@@ -214,7 +215,7 @@ void collisions(void**) {
     for (uint64_t seed = 400; seed < 400 + kSeeds; ++seed) {
         Life life(seed, {.hashes = 1 + seed % 6});
         life.fill(150);
-        Zone zone{8, Log::kMinCapacity * (1 + seed % 2), life.now(), kOtherMark};
+        TestLog zone{8, Log::kMinCapacity * (1 + seed % 2), life.now(), kOtherLineage};
         life.moveTo(zone);
         life.checkSafely(zone);
         life.goOn(zone, 150);
@@ -225,9 +226,9 @@ void collisions(void**) {
 void severalTimes(void**) {
     Life life(500, {});
     life.fill(80);
-    Zone second{20, 2 * Log::kMinCapacity, life.now(), kOtherMark};
+    TestLog second{20, 2 * Log::kMinCapacity, life.now(), kOtherLineage};
     life.moveTo(second);
-    Zone third{16, Log::kMinCapacity, life.now(), kOtherMark};
+    TestLog third{16, Log::kMinCapacity, life.now(), kOtherLineage};
     third.log.takeOver(second.log);
     checkZone(third);
     life.checkSame(third);
@@ -240,9 +241,9 @@ void severalTimes(void**) {
 // over.
 void tooLargeForALogBefore(void**) {
     const std::string large(40000, 'x');
-    Zone first{4, 4 * Log::kMinCapacity};
+    TestLog first{4, 4 * Log::kMinCapacity};
     Model model;
-    const auto publish = [&model](Zone& zone, const std::string& name, const std::string& data) {
+    const auto publish = [&model](TestLog& zone, const std::string& name, const std::string& data) {
         const Appended appended = append(zone.log, name, model.hash(name), data);
         assert_true(appended.status == AppendStatus::Ok);
         model.events.push_back({appended.id, name, rendered(appended.id, data), kBirth});
@@ -256,12 +257,12 @@ void tooLargeForALogBefore(void**) {
     publish(first, Model::name(2), large);
     model.dropped.insert(5);
 
-    Zone second{4};
+    TestLog second{4};
     second.log.takeOver(first.log);
-    Zone third{4};
+    TestLog third{4};
     third.log.takeOver(second.log);
     checkZone(third, true);
-    assert_int_equal(third.log.figures().published, model.events.size());
+    assert_int_equal(third.log.stats().published, model.events.size());
     publish(third, Model::name(1), "behind");
 
     Random random(1);
@@ -273,13 +274,13 @@ void tooLargeForALogBefore(void**) {
 
 void nothingToTake(void**) {
     for (const uint64_t born : {kBirth - 1000, kBirth, kBirth + 1000}) {
-        Zone old{4, Log::kMinCapacity, kBirth};
-        Zone zone{4, 2 * Log::kMinCapacity, born, kOtherMark};
+        TestLog old{4, Log::kMinCapacity, kBirth};
+        TestLog zone{4, 2 * Log::kMinCapacity, born, kOtherLineage};
         zone.log.takeOver(old.log);
         checkZone(zone);
         assert_true(zone.log.lastId() == kBorn);
-        assert_int_equal(zone.log.figures().published, 0);
-        assert_int_equal(zone.log.figures().used, 0);
+        assert_int_equal(zone.log.stats().published, 0);
+        assert_int_equal(zone.log.stats().used, 0);
         assert_true(append(old.log, "a", "late").status == AppendStatus::Retired);
 
         // A reader of the old log, who had seen nothing of it, goes on without a gap.
@@ -300,7 +301,7 @@ struct Told {
     uint64_t events;
 };
 
-Told read(Zone& zone, const char* name, EventId cursor) {
+Told read(TestLog& zone, const char* name, EventId cursor) {
     ReplayChannel channels[] = {channel(zone.log, name)};
     Replay replay{zone.log, channels, cursor, zone.log.lastId(), {}};
     assert_true(replay.seek(UINT32_MAX) == ReadStatus::Ok);
@@ -314,24 +315,26 @@ Told read(Zone& zone, const char* name, EventId cursor) {
 
 // A log that began with a loss: every cursor but its own is told so, in the logs after it as well.
 void afterALoss(void**) {
-    Zone first{4};
+    TestLog first{4};
     assert_false(first.log.beganWithLoss());
     first.log.noteLoss();
     assert_true(first.log.beganWithLoss());
     const EventId id = append(first.log, "a", "1", kBirth + 5).id;
     append(first.log, "a", "2", kBirth + 6);
-    Zone second{4, 2 * Log::kMinCapacity, kBirth + 9, kOtherMark};
+    TestLog second{4, 2 * Log::kMinCapacity, kBirth + 9, kOtherLineage};
     second.log.takeOver(first.log);
-    Zone third{4, Log::kMinCapacity, kBirth + 9, kOtherMark};
+    TestLog third{4, Log::kMinCapacity, kBirth + 9, kOtherLineage};
     third.log.takeOver(second.log);
 
-    for (Zone* zone : {&first, &second, &third}) {
+    for (TestLog* zone : {&first, &second, &third}) {
         struct {
             EventId cursor;
             Gap gap;
         } const others[] = {
-            {Replay::kBeginning, Gap::Evicted},  {{kBirth - 1, 0}, Gap::Evicted}, // a moment before it began
-            {{kBirth, kMark + 1}, Gap::Unknown}, {{kBirth + 5, kMark + 2}, Gap::Unknown},
+            {Replay::kBeginning, Gap::Evicted},
+            {{kBirth - 1, 0}, Gap::Evicted}, // a moment before it began
+            {{kBirth, kLineage + 1}, Gap::Unknown},
+            {{kBirth + 5, kLineage + 2}, Gap::Unknown},
             {{UINT64_MAX, 0}, Gap::Unknown},
         };
         for (const auto& other : others) {
@@ -351,15 +354,15 @@ void afterALoss(void**) {
 
 // Names have the same hashes as before, by the old log's key, and publishers' own ids are found.
 void namesAndOwnIds(void**) {
-    Zone old{4};
+    TestLog old{4};
     append(old.log, "a", "1", kBirth, "mine");
     const EventId newest = append(old.log, "a", "2", kBirth, "mine").id;
-    Zone zone{4, 2 * Log::kMinCapacity};
+    TestLog zone{4, 2 * Log::kMinCapacity};
     zone.header().key = {3, 4};
     zone.log.takeOver(old.log);
     assert_true(zone.log.hash("a") == old.log.hash("a"));
     const ReplayChannel channels[] = {channel(zone.log, "a")};
-    assert_true(findOwnId(zone.log, channels, "mine", UINT32_MAX) == newest);
+    assert_true(findPublisherId(zone.log, channels, "mine", UINT32_MAX) == newest);
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-// What the tests of the log share: a zone in ordinary memory, appending to it, reading from it.
+// What the tests of the log share: a log in ordinary memory, appending to it, reading from it.
 #pragma once
 
 #include <cstdlib>
@@ -7,21 +7,20 @@
 #include <vector>
 
 #include "cmocka.hpp"
-#include "log/log.hpp"
 #include "log/replay.hpp"
 #include "log/ring.hpp"
-#include "log/layout.hpp"
+#include "log/writer.hpp"
 
 namespace sse {
 
 inline constexpr uint64_t kBirth = 1700000000000;
-inline constexpr uint64_t kMark = 4711;
-inline constexpr uint64_t kOtherMark = 4712;
+inline constexpr uint64_t kLineage = 4711;
+inline constexpr uint64_t kOtherLineage = 4712;
 
 // The ids of a log's birth, and of its events.
-inline constexpr EventId kBorn{kBirth, kMark};
+inline constexpr EventId kBorn{kBirth, kLineage};
 constexpr EventId marked(uint64_t milliseconds, uint64_t count) {
-    return {milliseconds, count * 65536 + kMark};
+    return {milliseconds, count * kLineages + kLineage};
 }
 
 // Random numbers that are the same in every run (Steele et al., "Fast splittable pseudorandom number
@@ -43,56 +42,66 @@ private:
     uint64_t state_;
 };
 
-// A log in memory that held something else before.
-struct Zone {
-    explicit Zone(uint32_t channels, size_t capacity = Log::kMinCapacity, uint64_t now = kBirth,
-                  uint64_t mark = kMark)
-        : size(Log::overhead(channels) + capacity), bytes(static_cast<std::byte*>(std::malloc(size))) {
-        assert_non_null(bytes);
-        std::memset(bytes, 0xa5, size);
-        const auto made = Log::create(memory(), channels, SipKey{1, 2}, mark, now);
-        assert_true(made.has_value());
-        log = *made;
-    }
-    Zone(const Zone&) = delete;
-    Zone& operator=(const Zone&) = delete;
-    ~Zone() { std::free(bytes); }
+// A log in memory that held something else before, and that nobody else has.
+struct TestLog {
+    explicit TestLog(uint32_t channels, size_t capacity = Log::kMinCapacity, uint64_t now = kBirth,
+                     uint64_t lineage = kLineage)
+        : size(Log::overhead(channels) + capacity), bytes(static_cast<std::byte*>(std::malloc(size))),
+          log(LogWriter::withoutLock(create(channels, lineage, now))) {}
+    TestLog(const TestLog&) = delete;
+    TestLog& operator=(const TestLog&) = delete;
+    ~TestLog() { std::free(bytes); }
 
     std::span<std::byte> memory() const { return {bytes, size}; }
-    ZoneHeader& header() const { return *reinterpret_cast<ZoneHeader*>(bytes); }
-    uint32_t* buckets() const { return reinterpret_cast<uint32_t*>(&header() + 1); }
-    IndexEntry* entries() const { return reinterpret_cast<IndexEntry*>(buckets() + header().buckets); }
-    Ring ring() const { return {&header(), reinterpret_cast<std::byte*>(entries() + header().channels)}; }
+    LogHeader& header() const { return *reinterpret_cast<LogHeader*>(bytes); }
+    uint32_t* buckets() const { return bucketsOf(&header()); }
+    IndexEntry* entries() const { return entriesOf(&header()); }
+    Ring ring() const { return {&header(), ringOf(&header())}; }
+
+    // As a process that comes later finds it.
+    void checkAttaches() const {
+        const auto attached = Log::attach(memory());
+        assert_true(attached.has_value() && attached->isSame(log));
+    }
 
     size_t size;
     std::byte* bytes;
-    Log log;
+    LogWriter log;
+
+private:
+    Log create(uint32_t channels, uint64_t lineage, uint64_t now) const {
+        assert_non_null(bytes);
+        std::memset(bytes, 0xa5, size);
+        const auto made = Log::create(memory(), channels, SipKey{1, 2}, lineage, now);
+        assert_true(made.has_value());
+        return *made;
+    }
 };
 
 inline std::string fields(std::string_view data) {
     return "data: " + std::string(data) + "\n\n";
 }
 
-inline Appended append(Log& log, std::string_view channel, uint64_t hash, std::string_view data,
+inline Appended append(LogWriter& log, std::string_view channel, uint64_t hash, std::string_view data,
                        uint64_t now = kBirth, std::string_view ownId = {}) {
     const std::string rendered = fields(data);
-    return log.append({.channel = channel, .hash = hash, .ownId = ownId, .fields = rendered}, now);
+    return log.append({.channel = channel, .hash = hash, .publisherId = ownId, .fields = rendered}, now);
 }
 
-inline Appended append(Log& log, std::string_view channel, std::string_view data, uint64_t now = kBirth,
+inline Appended append(LogWriter& log, std::string_view channel, std::string_view data, uint64_t now = kBirth,
                        std::string_view ownId = {}) {
     return append(log, channel, log.hash(channel), data, now, ownId);
 }
 
-inline Appended endChannel(Log& log, std::string_view channel, uint64_t now = kBirth) {
-    return log.append({.channel = channel, .hash = log.hash(channel), .ownId = {}, .end = true, .fields = {}},
-                      now);
+inline Appended endChannel(LogWriter& log, std::string_view channel, uint64_t now = kBirth) {
+    return log.append(
+        {.channel = channel, .hash = log.hash(channel), .publisherId = {}, .end = true, .fields = {}}, now);
 }
 
 // What lies behind the header; nothing if it has been overwritten.
 inline std::string text(const Log& log, uint64_t offset, size_t position, size_t length) {
     std::string bytes(length, '\0');
-    return log.copy(offset, position, length, bytes.data()) ? bytes : std::string();
+    return log.readPayload(offset, position, length, bytes.data()) ? bytes : std::string();
 }
 inline std::string nameOf(const Log& log, uint64_t offset, const RecordHeader& record) {
     return text(log, offset, 0, record.nameLength);
@@ -126,7 +135,7 @@ inline std::vector<LoggedEvent> walk(const Log& log) {
     RecordHeader record;
     uint64_t offset = log.tail();
     ReadStatus status;
-    while ((status = log.read(offset, record)) == ReadStatus::Ok) {
+    while ((status = log.readHeader(offset, record)) == ReadStatus::Ok) {
         if (record.kind != RecordKind::Pad) {
             events.push_back({offset, record});
         } else {
@@ -140,10 +149,10 @@ inline std::vector<LoggedEvent> walk(const Log& log) {
     return events;
 }
 
-inline ReplayChannel channel(Log& log, std::string_view name, uint64_t hash) {
-    return {.name = name, .hash = hash, .state = log.find(hash)};
+inline ReplayChannel channel(LogWriter& log, std::string_view name, uint64_t hash) {
+    return {.name = name, .hash = hash, .state = log.findChannel(hash)};
 }
-inline ReplayChannel channel(Log& log, std::string_view name) {
+inline ReplayChannel channel(LogWriter& log, std::string_view name) {
     return channel(log, name, log.hash(name));
 }
 

@@ -1,0 +1,114 @@
+// The writers' side of the log. There is one writer at a time, the one that holds the zone's lock: a
+// LogWriter is obtained from the lock (src/zone_lock.hpp), so that the compiler says who holds it.
+//
+// Writing publishes with one release-store of the head. Whatever a killed writer left half done is either
+// invisible (the head was not stored) or is put right by the next writer, which finds the log `dirty`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "log/log.hpp"
+
+namespace sse {
+
+class Index;
+
+// An event on its way into the log. The bytes are the caller's and are copied.
+struct NewEvent {
+    std::string_view channel;     // 1 to 255 bytes
+    uint64_t hash;                // Log::hash(channel)
+    std::string_view publisherId; // may be empty; follows the log's id: "id: 5-1~theirs"
+    bool end = false;             // no event but the end of the channel; the texts around are empty then
+    std::string_view fields;      // all of the rendered event after its id line, with the closing blank line
+};
+
+enum class AppendStatus {
+    Ok,
+    TooLarge, // the record would be larger than a quarter of the ring
+    Retired,  // another log has taken over
+};
+
+struct Appended {
+    AppendStatus status = AppendStatus::Ok;
+    EventId id;
+    ListenerSet listeners{};  // whom to wake
+    uint32_t subscribers = 0; // of the channel, all workers together
+};
+
+// A writer can also read, and sees then what no other writer can change.
+class LogWriter : public Log {
+public:
+    // For tests, and for a memory that nobody else has: no lock says that this is the only writer.
+    static LogWriter withoutLock(const Log& log) noexcept { return LogWriter(log); }
+
+    // Stays with its lock.
+    LogWriter(const LogWriter&) = delete;
+    LogWriter& operator=(const LogWriter&) = delete;
+
+    // Appends one event and makes it visible; evicts the oldest as far as needed. `nowMilliseconds`: Unix
+    // time.
+    Appended append(const NewEvent& event, uint64_t nowMilliseconds) noexcept;
+
+    // Takes over, into this log that is still empty, all that the other one holds and that fits: events, ids,
+    // the names' key, the lineage, and what is needed to decide about gaps. The newest events stay. The other
+    // one is retired: it can be read to its end, and nothing can be appended, so that no event gets lost in
+    // it. Both locks are held.
+    void takeOver(LogWriter& old) noexcept;
+
+    // For a log whose zone held events before that it cannot take over: see beganWithLoss(). Before anybody
+    // reads.
+    void noteLoss() noexcept;
+
+    // Puts right what a killed writer has left; every other call does so first, by itself.
+    void recover() noexcept;
+
+    // --- Channels ---
+
+    // Marks a worker as a listener of a channel, making the index entry if there is none. The entry stays
+    // until the last listener has left. state.entry is kNoEntry if the index is full of channels that are
+    // listened to.
+    ChannelState listen(uint64_t hash, uint32_t listener) noexcept;
+    // Takes that mark back.
+    void unlisten(uint32_t entry, uint32_t listener) noexcept;
+    // Adds to (or takes from) the subscribers of an entry. Before the unlisten: afterwards it may be another
+    // channel's.
+    void addSubscribers(uint32_t entry, int32_t change) noexcept;
+
+    // What is known of a channel; without an entry: newest is kNoOffset, newestId the newest id that any
+    // forgotten channel had (at least the birth of the log).
+    ChannelState findChannel(uint64_t hash) noexcept;
+    ChannelState channelAt(uint32_t entry) noexcept;
+
+    // A listener is no more: takes back its marks on entries [from, from + count), returns whether there are
+    // more. In slices, so that nobody waits long for the lock.
+    bool forgetListener(uint32_t listener, uint32_t from, uint32_t count) noexcept;
+    // Starts a new census: all subscriber counts are void until the workers have announced theirs again.
+    void beginCensus() noexcept;
+
+private:
+    friend class ZoneLock; // knows that the lock is held
+
+    explicit LogWriter(const Log& log) noexcept : Log(log) {}
+
+    Index index() const noexcept;
+    ChannelState stateOf(uint32_t entry) const noexcept;
+
+    // Around every change; what lies between may be cut off by death at any point. No guard object: a writer
+    // that dies in a test leaves by longjmp, which runs no destructor.
+    void beginChange() noexcept;
+    void endChange() noexcept;
+
+    void insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept;
+    void makeRoom(uint64_t newHead) noexcept;
+    void publish(uint64_t offset, const RecordHeader& record) noexcept;
+    void applyToIndex(uint64_t offset, const RecordHeader& record) noexcept;
+
+    bool adoptRecords(const LogWriter& old, uint64_t tail, uint64_t head) noexcept;
+    void adopt(const LogWriter& old, uint64_t offset, const RecordHeader& record) noexcept;
+    void loseTrack() noexcept;
+};
+
+} // namespace sse
