@@ -10,7 +10,7 @@ fuzz_targets() { find t/fuzz -maxdepth 1 -name '*.cpp' -printf '%f\n' | sed 's/\
 
 build_fuzz_targets() { # [NAME]...
     make -s -j"$jobs" -f t/unit/Makefile in=t/fuzz out="$fuzzers" CXX=clang++ \
-        FLAGS="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all" "${@/#/$fuzzers/}"
+        FLAGS="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DSSE_ASSERTIONS" "${@/#/$fuzzers/}"
 }
 
 # Becomes the target. New inputs go to the first of the two directories; the second is only read.

@@ -119,9 +119,9 @@ test_sanitized() {
     source=$(nginx_source)
     read_lines options sanitized_options
     build_sanitized_nginx "$source" "${options[@]}"
-    build_sanitized_module "$source" "$sanitized/module" "" "${options[@]}"
+    build_sanitized_module "$source" "$sanitized/module" -DSSE_ASSERTIONS "${options[@]}"
     build_sanitized_module "$source" "$sanitized/faults" -DSSE_FAULTS "${options[@]}"
-    make -s -j"$jobs" -f t/unit/Makefile out=build/sanitize/unit FLAGS=-fsanitize=address,undefined
+    make -s -j"$jobs" -f t/unit/Makefile out=build/sanitize/unit FLAGS="-fsanitize=address,undefined -DSSE_ASSERTIONS"
     build_for_distribution gcc "$root/build/$module" # some tests look at that one
     build_for_distribution clang "$root/build/clang/$module"
     install_browser_client

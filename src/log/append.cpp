@@ -3,6 +3,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "log/assert.hpp"
 #include "log/fault.hpp"
 #include "log/index.hpp"
 #include "log/ring.hpp"
@@ -28,6 +29,7 @@ void LogWriter::beginChange() noexcept {
 }
 
 void LogWriter::endChange() noexcept {
+    SSE_ASSERT(header_->dirty.load(std::memory_order_relaxed) != 0);
     faultPoint("endChange: all done");
     header_->dirty.store(0, std::memory_order_relaxed);
     faultPoint("endChange");
@@ -84,6 +86,7 @@ void LogWriter::insert(RecordHeader record, std::initializer_list<std::string_vi
     if (ring.rest(offset) - length < sizeof(RecordHeader)) {
         length = ring.rest(offset);
     }
+    SSE_ASSERT(length % 8 == 0 && length <= ring.rest(offset));
     makeRoom(offset + length);
 
     record.number = header_->published.load(std::memory_order_relaxed);
@@ -125,6 +128,7 @@ void LogWriter::makeRoom(uint64_t newHead) noexcept {
         index().onEvicted(tail, oldest);
         tail = ring().after(tail, oldest);
     }
+    SSE_ASSERT(oldTail <= tail && tail <= head && newHead - tail <= header_->capacity);
     if (tail != oldTail) {
         faultPoint("makeRoom: evicted");
         header_->tail.store(tail, std::memory_order_relaxed);
@@ -136,6 +140,7 @@ void LogWriter::makeRoom(uint64_t newHead) noexcept {
 
 // Makes the record at `offset`, which lies complete in the ring, visible; then brings the index up to it.
 void LogWriter::publish(uint64_t offset, const RecordHeader& record) noexcept {
+    SSE_ASSERT(offset >= header_->head.load(std::memory_order_relaxed) && record.length % 8 == 0);
     if (record.previous != kNoOffset) {
         // Readers take a link to the head or beyond for the end of the chain. Should this writer die
         // before the head is there, something else may come to lie at that offset: the link is noted so that
@@ -153,6 +158,7 @@ void LogWriter::publish(uint64_t offset, const RecordHeader& record) noexcept {
 
 // Tells the index and the counters of a record that has been published. Can be repeated.
 void LogWriter::applyToIndex(uint64_t offset, const RecordHeader& record) noexcept {
+    SSE_ASSERT(ring().isInLog(offset) && ring().isPublished(offset, record));
     if (record.kind != RecordKind::Pad) {
         index().onPublished(offset, record);
         header_->lastId.store(record.id);

@@ -1,8 +1,10 @@
 // Who listens to which channel: the writers' calls on the index.
 #include <algorithm>
 
+#include "log/assert.hpp"
 #include "log/fault.hpp"
 #include "log/index.hpp"
+#include "log/ring.hpp"
 #include "log/writer.hpp"
 
 namespace sse {
@@ -19,6 +21,7 @@ ChannelState LogWriter::stateOf(uint32_t entry) const noexcept {
         return state;
     }
     const bool inRing = entries_[entry].newest >= header_->tail.load(std::memory_order_relaxed);
+    SSE_ASSERT(!inRing || entries_[entry].newest == kNoOffset || ring().isInLog(entries_[entry].newest));
     state.entry = entry;
     state.newest = inRing ? entries_[entry].newest : kNoOffset;
     state.newestId = entries_[entry].newestId;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "log/assert.hpp"
 #include "log/fault.hpp"
 #include "log/ring.hpp"
 
@@ -38,6 +39,7 @@ bool Index::reusable(const IndexEntry& entry) const noexcept {
 }
 
 uint32_t Index::subscribers(uint32_t entry) const noexcept {
+    SSE_ASSERT(entry < header_->used);
     const bool valid = entries_[entry].census == header_->census.load(std::memory_order_relaxed);
     return valid ? entries_[entry].subscribers : 0;
 }
@@ -45,6 +47,7 @@ uint32_t Index::subscribers(uint32_t entry) const noexcept {
 uint32_t Index::find(uint64_t hash) const noexcept {
     uint32_t entry = bucket(hash);
     while (entry != kNoEntry && entries_[entry].hash != hash) {
+        SSE_ASSERT(entry < header_->used);
         entry = entries_[entry].nextInBucket;
     }
     return entry;
@@ -69,6 +72,7 @@ uint32_t Index::findOrMake(uint64_t hash) noexcept {
 
 // Takes an entry away from its channel. Once the id is remembered it may be cut off anywhere.
 void Index::forget(uint32_t number) noexcept {
+    SSE_ASSERT(number < header_->used);
     IndexEntry& entry = entries_[number];
     if (entry.nextInBucket == kNotLinked) {
         return; // a writer died before it was assigned
@@ -96,6 +100,7 @@ void Index::forget(uint32_t number) noexcept {
 
 // Gives an entry that is nobody's to a channel; the link into the bucket makes it valid.
 void Index::assign(uint32_t number, uint64_t hash) noexcept {
+    SSE_ASSERT(number <= header_->used && number < header_->channels);
     IndexEntry& entry = entries_[number];
     entry.nextInBucket = kNotLinked;
     faultPoint("assign: start");
@@ -147,6 +152,7 @@ void Index::onEvicted(uint64_t offset, const RecordHeader& record) noexcept {
 }
 
 void Index::addListener(uint32_t number, uint32_t listener) noexcept {
+    SSE_ASSERT(number < header_->used && listener < kMaxListeners);
     IndexEntry& entry = entries_[number];
     if (reusable(entry)) {
         add(header_->inUse, 1);
@@ -157,6 +163,7 @@ void Index::addListener(uint32_t number, uint32_t listener) noexcept {
 }
 
 void Index::removeListener(uint32_t number, uint32_t listener) noexcept {
+    SSE_ASSERT(number < header_->used && listener < kMaxListeners);
     IndexEntry& entry = entries_[number];
     const uint64_t bit = uint64_t{1} << listener % 64;
     if ((entry.listeners[listener / 64] & bit) == 0) {
@@ -180,6 +187,7 @@ void Index::retire(uint32_t entry) noexcept {
 }
 
 void Index::push(uint32_t entry) noexcept {
+    SSE_ASSERT(entry < header_->used);
     if (entries_[entry].nextInQueue != kNotQueued) {
         return; // it came back to life since it was queued, and its place with it
     }
@@ -196,6 +204,7 @@ uint32_t Index::pop() noexcept {
     if (entry == kNoEntry) {
         return kNoEntry;
     }
+    SSE_ASSERT(entry < header_->used);
     header_->queueHead = entries_[entry].nextInQueue;
     faultPoint("pop: head");
     if (header_->queueHead == kNoEntry) {

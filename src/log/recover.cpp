@@ -1,6 +1,7 @@
 // What the next writer does for one that died in the middle of a change.
 #include <algorithm>
 
+#include "log/assert.hpp"
 #include "log/fault.hpp"
 #include "log/index.hpp"
 #include "log/ring.hpp"
@@ -17,6 +18,8 @@ void LogWriter::recover() noexcept {
     const Ring ring = this->ring();
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
     const uint64_t tail = header_->tail.load(std::memory_order_relaxed);
+
+    SSE_ASSERT(tail <= head && head - tail <= header_->capacity && header_->indexedUpTo <= head);
 
     const uint64_t linked = header_->pendingLink;
     if (linked >= tail && linked < head && ring.header(linked).next >= head) {

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "log/assert.hpp"
 #include "log/layout.hpp"
 
 namespace sse {
@@ -30,13 +31,21 @@ public:
     }
 
     void write(uint64_t offset, const RecordHeader& header) const noexcept {
+        SSE_ASSERT(offset % 8 == 0 && rest(offset) >= sizeof(RecordHeader));
         std::memcpy(at(offset), &header, sizeof(header));
     }
 
     // The one word of a record that changes after it was published.
     void link(uint64_t offset, uint64_t next) const noexcept {
+        SSE_ASSERT(isInLog(offset) && (next == kNoOffset || next > offset));
         char* const word = at(offset) + offsetof(RecordHeader, next);
         std::atomic_ref(*reinterpret_cast<uint64_t*>(word)).store(next, std::memory_order_relaxed);
+    }
+
+    // Whether a record that can be read may begin there, for writers.
+    bool isInLog(uint64_t offset) const noexcept {
+        return offset % 8 == 0 && offset >= header_->tail.load(std::memory_order_relaxed) &&
+               offset < header_->head.load(std::memory_order_relaxed);
     }
 
     // Whether a header read at `offset` can be one. A copy that is not torn always is; this keeps memory that

@@ -1,4 +1,5 @@
 // Taking over from a log of another size, or of another copy of the module.
+#include "log/assert.hpp"
 #include "log/index.hpp"
 #include "log/ring.hpp"
 #include "log/writer.hpp"
@@ -6,6 +7,7 @@
 namespace sse {
 
 void LogWriter::takeOver(LogWriter& old) noexcept {
+    SSE_ASSERT(!isSame(old) && head() == 0);
     old.recover();
     beginChange();
     header_->key = old.header_->key;         // the hashes in the records stay true
