@@ -1,4 +1,5 @@
-# What a client that reads nothing costs in memory, over each transport: no more than README states, whatever is published.
+# What a client that reads nothing costs in memory, over each transport: no more than docs/operations.md states, whatever is
+# published.
 use v5.36;
 use lib 't/lib';
 use List::Util qw(min);
@@ -16,7 +17,7 @@ my $server = SSE::Nginx->start(
 my ($clients, $events) = (30, 200);
 my $worker;
 
-# Bytes for each; README has what was measured.
+# Bytes for each; docs/operations.md has what was measured.
 my %bound = (h1 => 110_000, tls => 150_000, h2c => 120_000, h2 => 150_000);
 
 # Another worker, whose allocator keeps nothing from before.

@@ -64,7 +64,7 @@ location = /sub {
 END
     },
 
-    # As README.md recommends it.
+    # As docs/operations.md recommends it.
     sse => {
         modules => [abs_path('build/ngx_http_sse_module.so')],
         http    => sub (%option) { return 'sse_zone events 64m;' },
