@@ -155,7 +155,7 @@ subtest 'lines that are no text, or too long, do not stop it' => sub {
 
 subtest 'the loop comes back' => sub {
     my $text = do { local (@ARGV, $/) = 'docs/live-logs.md'; readline };
-    my ($loop) = $text =~ /<!-- test -->\n```sh\n(.*?)^```/ms or die 'there is no loop to test';
+    my ($loop) = $text =~ /<!-- test: loop -->\n```sh\n(.*?)^```/ms or die 'there is no loop to test';
     my $port = $server->port;
     $loop =~ s/app\.log/$file/;
     $loop =~ s/\b8080\b/$port/;
