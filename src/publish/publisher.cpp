@@ -164,7 +164,7 @@ bool Publisher::readId() noexcept {
     if (defaults_.ownId.empty()) {
         return true;
     }
-    if (!isOwnId(defaults_.ownId)) {
+    if (!isPublisherId(defaults_.ownId)) {
         return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event id");
     }
     return !isStream() || refuseWith(NGX_HTTP_BAD_REQUEST, "one event id for a body of many events");

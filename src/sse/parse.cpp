@@ -147,7 +147,7 @@ ParseStatus EventParser::setType() noexcept {
 
 // An empty id is none, and so is one that is too long.
 void EventParser::setId() noexcept {
-    id_ = text_.isWhole() ? escapeOwnId(text_.view()) : OwnId();
+    id_ = text_.isWhole() ? escapePublisherId(text_.view()) : PublisherId();
 }
 
 void EventParser::endBlock() noexcept {

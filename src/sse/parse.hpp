@@ -97,7 +97,7 @@ private:
     // Of the event.
     Buffer data_;
     ShortText<kMaxEventType> type_;
-    OwnId id_; // as it goes onto the wire
+    PublisherId id_; // as it goes onto the wire
     uint32_t retry_ = 0;
     bool hasData_ = false;
     bool inBlock_ = false;

@@ -38,20 +38,21 @@ bool hasLogForm(std::string_view text) noexcept {
 
 // Whether it is the form of some id.
 bool isOnWire(std::string_view text) noexcept {
-    char plain[kMaxOwnId];
-    return text.size() <= kMaxOwnId && escapeOwnId({plain, percentDecode(text, plain)}).view() == text;
+    char plain[kMaxPublisherId];
+    return text.size() <= kMaxPublisherId &&
+           escapePublisherId({plain, percentDecode(text, plain)}).view() == text;
 }
 
 } // namespace
 
-bool isOwnId(std::string_view text) noexcept {
-    return !text.empty() && escapeOwnId(text).view() == text;
+bool isPublisherId(std::string_view text) noexcept {
+    return !text.empty() && escapePublisherId(text).view() == text;
 }
 
-OwnId escapeOwnId(std::string_view text) noexcept {
+PublisherId escapePublisherId(std::string_view text) noexcept {
     constexpr char kHex[] = "0123456789ABCDEF";
-    OwnId out;
-    if (text.size() > kMaxOwnId) {
+    PublisherId out;
+    if (text.size() > kMaxPublisherId) {
         return out;
     }
     bool escapeDash = hasLogForm(text);
@@ -70,8 +71,8 @@ OwnId escapeOwnId(std::string_view text) noexcept {
     return out;
 }
 
-OwnId ownIdOnWire(std::string_view text) noexcept {
-    return isOnWire(text) ? OwnId(text) : escapeOwnId(text);
+PublisherId publisherIdOnWire(std::string_view text) noexcept {
+    return isOnWire(text) ? PublisherId(text) : escapePublisherId(text);
 }
 
 } // namespace sse

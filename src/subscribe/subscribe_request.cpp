@@ -134,8 +134,8 @@ bool ArrivalReader::readCursor(ngx_http_request_t* r) noexcept {
     }
     arrival_.requested = cursor;
     if (!setCursor(cursor)) {
-        ownId_ = ownIdOnWire(cursor);
-        arrival_.ownId = ownId_.view();
+        publisherId_ = publisherIdOnWire(cursor);
+        arrival_.ownId = publisherId_.view();
     }
     return true;
 }

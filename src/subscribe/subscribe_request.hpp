@@ -35,7 +35,7 @@ private:
     size_t maxChannels_ = 0;
     size_t count_ = 0;
     Arrival arrival_;
-    OwnId ownId_;
+    PublisherId publisherId_;
     std::string_view refusal_; // empty: out of memory
 };
 

@@ -36,8 +36,8 @@ void checkRules(const sse::Event& event) {
     require(sse::isUtf8(event.data));
     require(event.data.find('\r') == std::string_view::npos);
     require(event.type.empty() || sse::isEventType(event.type));
-    require(event.ownId.size() <= sse::kMaxOwnId);
-    require(sse::ownIdOnWire(event.ownId).view() == event.ownId);
+    require(event.ownId.size() <= sse::kMaxPublisherId);
+    require(sse::publisherIdOnWire(event.ownId).view() == event.ownId);
     require(!sse::parseEventId(event.ownId.substr(0, event.ownId.find('~'))));
     require(event.retryMilliseconds == 0 ||
             (event.retryMilliseconds >= sse::kMinRetry && event.retryMilliseconds <= sse::kMaxRetry));

@@ -100,16 +100,16 @@ void checkRepair(std::string_view text, bool valid) {
 }
 
 // What is escaped comes back when it is decoded, is found as it stands, and is never an id of the log.
-void checkOwnId(std::string_view text) {
-    const sse::OwnId form = sse::escapeOwnId(text);
-    require(form.view().size() <= sse::kMaxOwnId);
-    require(sse::isOwnId(text) == (!text.empty() && form.view() == text));
-    require(sse::ownIdOnWire(form.view()).view() == form.view());
+void checkPublisherId(std::string_view text) {
+    const sse::PublisherId form = sse::escapePublisherId(text);
+    require(form.view().size() <= sse::kMaxPublisherId);
+    require(sse::isPublisherId(text) == (!text.empty() && form.view() == text));
+    require(sse::publisherIdOnWire(form.view()).view() == form.view());
     require(!sse::parseEventId(form.view().substr(0, form.view().find('~'))));
     std::string plain(form.view());
     plain.resize(sse::percentDecode(plain, plain.data()));
     require(form.empty() || plain == text);
-    const sse::OwnId found = sse::ownIdOnWire(text);
+    const sse::PublisherId found = sse::publisherIdOnWire(text);
     require(found.empty() || found.view() == text || found.view() == form.view());
 }
 
@@ -135,7 +135,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(sse::isChannelName(text) == (printable && !text.empty() && text.size() <= 255));
     require(sse::isEventType(text) ==
             (printable && !text.empty() && text.size() <= 128 && text.front() != ' '));
-    checkOwnId(text);
+    checkPublisherId(text);
     const auto retry = sse::parseRetry(text);
     require(!retry || (*retry >= sse::kMinRetry && *retry <= sse::kMaxRetry));
     checkRepair(text, valid);

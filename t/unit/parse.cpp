@@ -388,7 +388,7 @@ void testRoundTrip(void**) {
         const std::string where = "event " + std::to_string(i);
         assertText(result.events[i].type, published[i].type, where);
         assertText(result.events[i].data, withLf(published[i].data), where);
-        assertText(result.events[i].ownId, sse::escapeOwnId(published[i].ownId).view(), where);
+        assertText(result.events[i].ownId, sse::escapePublisherId(published[i].ownId).view(), where);
         assert_int_equal(result.events[i].retry, published[i].retry);
     }
 }

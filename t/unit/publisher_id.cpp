@@ -14,20 +14,20 @@ constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~=+/-";
 
 std::string escaped(std::string_view text) {
-    return std::string(escapeOwnId(Exact(text).view()).view());
+    return std::string(escapePublisherId(Exact(text).view()).view());
 }
 
 std::string onWire(std::string_view text) {
-    return std::string(ownIdOnWire(Exact(text).view()).view());
+    return std::string(publisherIdOnWire(Exact(text).view()).view());
 }
 
 void testAlphabet(void**) {
     for (int byte = 0; byte < 0x100; ++byte) {
         const char c = static_cast<char>(byte);
         const bool allowed = kAlphabet.find(c) != std::string_view::npos;
-        assert_int_equal(isOwnId({&c, 1}), allowed);
+        assert_int_equal(isPublisherId({&c, 1}), allowed);
         const std::string inside = std::string("a") + c + "b";
-        assert_int_equal(isOwnId(inside), allowed);
+        assert_int_equal(isPublisherId(inside), allowed);
         char escape[4];
         snprintf(escape, sizeof(escape), "%%%02X", static_cast<unsigned>(byte));
         assertText(escaped(inside), allowed ? inside : std::string("a") + escape + "b", readable(inside));
@@ -35,9 +35,9 @@ void testAlphabet(void**) {
 }
 
 void testLength(void**) {
-    assert_false(isOwnId(""));
-    assert_true(isOwnId(std::string(86, 'a')));
-    assert_false(isOwnId(std::string(87, 'a')));
+    assert_false(isPublisherId(""));
+    assert_true(isPublisherId(std::string(86, 'a')));
+    assert_false(isPublisherId(std::string(87, 'a')));
     assertText(escaped(std::string(86, 'a')), std::string(86, 'a'), "86");
     assertText(escaped(std::string(87, 'a')), "", "87");
     assertText(escaped(std::string(83, 'a') + ":"), std::string(83, 'a') + "%3A", "86 escaped");
@@ -71,7 +71,7 @@ void testForms(void**) {
     for (const auto& c : cases) {
         assertText(escaped(c.id), c.form, readable(c.id));
         assertText(onWire(c.form), c.form, "the form of " + readable(c.id));
-        assert_int_equal(isOwnId(c.id), !c.id.empty() && c.id == c.form);
+        assert_int_equal(isPublisherId(c.id), !c.id.empty() && c.id == c.form);
     }
 }
 
@@ -108,7 +108,7 @@ void testFormOfTheLog(void**) {
         assertText(escaped(c.id), c.form, readable(c.id));
         assertText(onWire(c.form), c.form, readable(c.form));
         assertText(onWire(c.id), c.form, readable(c.id));
-        assert_int_equal(isOwnId(c.id), c.id == c.form);
+        assert_int_equal(isPublisherId(c.id), c.id == c.form);
         assert_false(parseEventId(c.form.substr(0, c.form.find('~'))).has_value());
     }
 }
