@@ -7,14 +7,9 @@
 
 namespace sse {
 
-ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
-    ngx_str_t type = ngx_string("application/json");
-    ngx_http_complex_value_t body{};
-    body.value = ngxString(json);
-    return ngx_http_send_response(r, status, &type, &body);
-}
+namespace {
 
-void logRefusal(const ngx_http_request_t* r, ngx_uint_t status, std::string_view reason) noexcept {
+void logRefusal(const ngx_http_request_t* r, const RefusalAnswer& answer) noexcept {
     static time_t second = 0;
     static ngx_uint_t unlogged = 0;
     if (ngx_time() == second) {
@@ -22,9 +17,9 @@ void logRefusal(const ngx_http_request_t* r, ngx_uint_t status, std::string_view
         return;
     }
     second = ngx_time();
-    ngx_str_t text = ngxString(reason);
+    ngx_str_t text = ngxString(answer.reason);
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V (%ui more since the last)",
-                  status, &text, unlogged);
+                  ngx_uint_t{answer.status}, &text, unlogged);
     unlogged = 0;
 }
 
@@ -48,23 +43,40 @@ bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
     return isFound;
 }
 
-ngx_int_t refuse(ngx_http_request_t* r, ngx_uint_t status, std::string_view reason,
-                 std::string_view retryAfter) noexcept {
-    logRefusal(r, status, reason);
-    if (hasErrorPage(r, status)) {
-        return static_cast<ngx_int_t>(status);
-    }
-    constexpr std::string_view kBefore = "{\"error\":\"";
-    constexpr std::string_view kAfter = "\"}\n";
-    size_t length = kBefore.size() + reason.size() + kAfter.size();
-    auto* body = static_cast<u_char*>(ngx_pnalloc(r->pool, length));
-    if (body == nullptr || (!retryAfter.empty() && !addHeader(r, "Retry-After", retryAfter))) {
+} // namespace
+
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
+    ngx_str_t type = ngx_string("application/json");
+    ngx_http_complex_value_t body{};
+    body.value = ngxString(json);
+    return ngx_http_send_response(r, status, &type, &body);
+}
+
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& json, Buffer& text) noexcept {
+    if (!json.isComplete() || !text.append("\n")) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    u_char* p = ngx_cpymem(body, kBefore.data(), kBefore.size());
-    p = ngx_cpymem(p, reason.data(), reason.size());
-    ngx_memcpy(p, kAfter.data(), kAfter.size());
-    return respond(r, status, {reinterpret_cast<char*>(body), length});
+    ngx_str_t copy = poolString(r->pool, text.view());
+    return copy.data == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, status, view(copy));
+}
+
+ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, std::optional<uint64_t> events) noexcept {
+    const RefusalAnswer answer = answerTo(refusal);
+    logRefusal(r, answer);
+    if (events.value_or(0) == 0 && hasErrorPage(r, answer.status)) {
+        return answer.status;
+    }
+    if (!answer.retryAfter.empty() && !addHeader(r, "Retry-After", answer.retryAfter)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    Buffer text;
+    JsonWriter json(text);
+    json.beginObject().member("error", answer.reason);
+    if (events) {
+        json.member("events", *events);
+    }
+    json.endObject();
+    return respond(r, answer.status, json, text);
 }
 
 ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept {
@@ -72,7 +84,7 @@ ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (r->method != NGX_HTTP_OPTIONS) {
-        return refuse(r, NGX_HTTP_NOT_ALLOWED, "the method is not allowed here");
+        return refuse(r, Refusal::MethodNotAllowed);
     }
     return NGX_HTTP_NO_CONTENT;
 }

@@ -97,24 +97,18 @@ struct ChannelFacts {
 
 // {"channel":"…","subscribers":n,"<idName>":"…"}
 ngx_int_t answerWith(ngx_http_request_t* r, std::string_view channel, const ChannelFacts& facts) noexcept {
-    size_t room = sizeof("{\"channel\":,\"subscribers\":,\"\":\"\"}\n") + jsonSize(channel) + NGX_INT64_LEN +
-                  facts.idName.size() + kMaxEventIdText;
-    auto* text = static_cast<char*>(ngx_pnalloc(r->pool, room));
-    if (text == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    Buffer text;
+    JsonWriter json(text);
+    json.beginObject().member("channel", channel).member("subscribers", facts.subscribers);
+    json.key(facts.idName);
+    if (facts.hasId) {
+        char id[kMaxEventIdText];
+        json.string({id, formatEventId(facts.id, id)});
+    } else {
+        json.null();
     }
-    char idText[kMaxEventIdText];
-    ngx_str_t id =
-        ngxString(facts.hasId ? std::string_view(idText, formatEventId(facts.id, idText)) : "null");
-    ngx_str_t name = ngxString(facts.idName);
-    const char* quote = facts.hasId ? "\"" : "";
-
-    auto* p = reinterpret_cast<char*>(ngx_sprintf(reinterpret_cast<u_char*>(text), "{\"channel\":"));
-    p = writeJson(channel, p);
-    p = reinterpret_cast<char*>(ngx_sprintf(reinterpret_cast<u_char*>(p),
-                                            ",\"subscribers\":%uD,\"%V\":%s%V%s}\n", facts.subscribers, &name,
-                                            quote, &id, quote));
-    return respond(r, NGX_HTTP_OK, {text, static_cast<size_t>(p - text)});
+    json.endObject();
+    return respond(r, NGX_HTTP_OK, json, text);
 }
 
 // Whether the newest event of a channel is still there; behind it there may be ends.
@@ -161,10 +155,10 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
         }
     }
     if (!known) {
-        return refuse(r, NGX_HTTP_NOT_FOUND, "no such channel");
+        return refuse(r, Refusal::UnknownChannel);
     }
     if (appended.status != AppendStatus::Ok) {
-        return refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE, kRetired);
+        return refuse(r, Refusal::Retired);
     }
     Worker::self().wake(appended.listeners);
     context.subscribers = appended.subscribers;
@@ -188,17 +182,17 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
         return refuseMethod(r, kMethods);
     }
     if (isRefusedPage(r, config)) {
-        return refuse(r, NGX_HTTP_FORBIDDEN, "pages of this origin may not publish here");
+        return refuse(r, Refusal::ForeignPage);
     }
     ngx_str_t channel;
     if (ngx_http_complex_value(r, config.publish, &channel) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (channel.len == 0) {
-        return refuse(r, NGX_HTTP_BAD_REQUEST, "no channel");
+        return refuse(r, Refusal::NoChannel);
     }
     if (!isChannelName(view(channel))) {
-        return refuse(r, NGX_HTTP_BAD_REQUEST, "invalid channel name");
+        return refuse(r, Refusal::BadChannelName);
     }
     // Only now: what the variables hold has been checked.
     RequestContext* context = makeContext(r);

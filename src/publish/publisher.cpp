@@ -74,10 +74,6 @@ char* put(char* place, std::string_view text) noexcept {
     return std::copy(text.begin(), text.end(), place);
 }
 
-char* putNumber(char* place, uint64_t number) noexcept {
-    return std::to_chars(place, place + NGX_INT64_LEN, number).ptr;
-}
-
 } // namespace
 
 Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
@@ -140,13 +136,13 @@ bool Publisher::readType() noexcept {
     bool read = expression != nullptr ? evaluateDecoded(request_, config_.eventType, defaults_.type)
                                       : isForeign() || firstArgument(request_, "event", defaults_.type);
     if (!read) {
-        return refuseWithoutMemory();
+        return refuseWith(Refusal::NoMemory);
     }
     if (defaults_.type.empty()) {
         return true;
     }
     if (!isEventType(defaults_.type)) {
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event type");
+        return refuseWith(Refusal::BadType);
     }
     bool isFixed = expression != nullptr && expression->lengths == nullptr;
     return isFixed || mayHaveType(defaults_.type);
@@ -154,20 +150,20 @@ bool Publisher::readType() noexcept {
 
 bool Publisher::mayHaveType(std::string_view type) noexcept {
     return !isIn(&mainConfig(request_)->ownTypes, type) || config_.allowsAllTypes ||
-           isIn(config_.allowedTypes, type) || refuseWith(NGX_HTTP_BAD_REQUEST, "reserved event type");
+           isIn(config_.allowedTypes, type) || refuseWith(Refusal::ReservedType);
 }
 
 bool Publisher::readId() noexcept {
     if (config_.eventId != nullptr && !evaluateDecoded(request_, config_.eventId, defaults_.ownId)) {
-        return refuseWithoutMemory();
+        return refuseWith(Refusal::NoMemory);
     }
     if (defaults_.ownId.empty()) {
         return true;
     }
     if (!isPublisherId(defaults_.ownId)) {
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event id");
+        return refuseWith(Refusal::BadPublisherId);
     }
-    return !isStream() || refuseWith(NGX_HTTP_BAD_REQUEST, "one event id for a body of many events");
+    return !isStream() || refuseWith(Refusal::PublisherIdForMany);
 }
 
 bool Publisher::readRetry() noexcept {
@@ -175,29 +171,29 @@ bool Publisher::readRetry() noexcept {
     bool read = config_.eventRetry != nullptr ? evaluateDecoded(request_, config_.eventRetry, retry)
                                               : isForeign() || firstArgument(request_, "retry", retry);
     if (!read) {
-        return refuseWithoutMemory();
+        return refuseWith(Refusal::NoMemory);
     }
     if (retry.empty()) {
         return true;
     }
     std::optional<uint32_t> milliseconds = parseRetry(retry);
     defaults_.retryMilliseconds = milliseconds.value_or(0);
-    return milliseconds.has_value() || refuseWith(NGX_HTTP_BAD_REQUEST, "invalid retry");
+    return milliseconds.has_value() || refuseWith(Refusal::BadRetry);
 }
 
 // The text of a body that has been passed on to us is what it is, whatever its sender calls it.
 bool Publisher::checkBody() noexcept {
     if (!isForeign() && isEncoded(*request_)) {
-        return refuseWith(NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "the body has a Content-Encoding");
+        return refuseWith(Refusal::EncodedBody);
     }
     if (!isForeign() && isType(*request_, "multipart/form-data")) {
-        return refuseWith(NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "the body is a multipart/form-data");
+        return refuseWith(Refusal::MultipartBody);
     }
     if (!isBodyToCome(*request_) && !isBodyKept(*request_)) {
-        return refuseNotKept();
+        return refuseWith(Refusal::BodyNotKept);
     }
     auto most = static_cast<off_t>(config_.maxEventSize + kByteOrderMark.size());
-    return isStream() || request_->headers_in.content_length_n <= most || refuseTooLarge();
+    return isStream() || request_->headers_in.content_length_n <= most || refuseWith(Refusal::EventTooLarge);
 }
 
 // --- Reading ---
@@ -316,7 +312,7 @@ bool Publisher::holdMemory() noexcept {
     staged_.reset(); // all of it is in the log
     size_t held = body_.held() + lines_.held() + parser_.held();
     return memory_.hold(*request_->connection, held, config_.maxClientMemory) ||
-           refuseWith(NGX_HTTP_TOO_MANY_REQUESTS, "incomplete events of this client take too much memory");
+           refuseWith(Refusal::ClientMemory);
 }
 
 // The body is complete, or its publisher has to go elsewhere with the rest.
@@ -348,14 +344,14 @@ ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
     }
     switch (rc) {
     case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the body is larger than client_max_body_size");
+        refuseWith(Refusal::BodyTooLarge);
         break;
     case NGX_HTTP_BAD_REQUEST:
-        refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request is malformed");
+        refuseWith(Refusal::MalformedBody);
         break;
     case NGX_HTTP_REQUEST_TIME_OUT:
         c->timedout = c->read->timedout = 0; // or nginx would close without a word
-        refuseWith(NGX_HTTP_REQUEST_TIME_OUT, "the body has paused for too long");
+        refuseWith(Refusal::BodyPaused);
         break;
     default:
         return rc;
@@ -383,7 +379,7 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
     } else if (self.mayStopReading()) {
         self.finish();
     } else if (force) {
-        self.refuseWith(NGX_HTTP_SERVICE_UNAVAILABLE, "nginx is leaving and has not read all of the body");
+        self.refuseWith(Refusal::BodyCutByDrain);
         self.endRefused();
     } else {
         return;
@@ -394,72 +390,36 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
 // --- Answering ---
 
 // Always false: do not go on. The first reason counts.
-bool Publisher::refuseWith(ngx_uint_t status, std::string_view reason) noexcept {
-    if (refusedStatus_ == 0) {
-        refusedStatus_ = status;
-        refusedReason_ = reason;
+bool Publisher::refuseWith(Refusal refusal) noexcept {
+    if (refusal_ == Refusal::None) {
+        refusal_ = refusal;
     }
     return false;
 }
 
-bool Publisher::refuseWithoutMemory() noexcept {
-    return refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
-}
-
-bool Publisher::refuseNotKept() noexcept {
-    return refuseWith(NGX_HTTP_BAD_REQUEST, "the body of the request has not been kept");
-}
-
-bool Publisher::refuseTooLarge() noexcept {
-    return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "the event is too large");
-}
-
-// What has been staged before the fault is in the log by now. An error_page would not tell how much that is,
-// and a location that it names would publish it again.
+// What has been staged before the fault is in the log by now.
 ngx_int_t Publisher::sendRefusal() noexcept {
-    if (!isStream()) {
-        return refuse(request_, refusedStatus_, refusedReason_);
-    }
-    logRefusal(request_, refusedStatus_, refusedReason_);
-    if (context_.events == 0 && hasErrorPage(request_, refusedStatus_)) {
-        return static_cast<ngx_int_t>(refusedStatus_);
-    }
-    ngx_str_t reason = ngxString(refusedReason_);
-    size_t room = reason.len + sizeof("{\"error\":\"\",\"events\":}\n") + NGX_INT64_LEN;
-    auto* text = static_cast<u_char*>(ngx_pnalloc(request_->pool, room));
-    if (text == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    u_char* end =
-        ngx_slprintf(text, text + room, "{\"error\":\"%V\",\"events\":%uL}\n", &reason, context_.events);
-    return respond(request_, refusedStatus_,
-                   {reinterpret_cast<char*>(text), static_cast<size_t>(end - text)});
+    return isStream() ? refuse(request_, refusal_, context_.events) : refuse(request_, refusal_);
 }
 
 // {"id":"…","channel":"…","subscribers":n,"events":n}
 ngx_int_t Publisher::answer() noexcept {
-    constexpr size_t kFixed = sizeof("{\"id\":\"~\",\"channel\":,\"subscribers\":,\"events\":}\n");
-    size_t room = kFixed + kMaxEventIdText + lastOwnId_.size() + jsonSize(channel_) + 2 * NGX_INT64_LEN;
-    auto* text = static_cast<char*>(ngx_pnalloc(request_->pool, room));
-    if (text == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    char* p = put(text, "{\"id\":");
+    Buffer text;
+    JsonWriter json(text);
+    json.beginObject().key("id");
     if (context_.events == 0) {
-        p = put(p, "null");
+        json.null();
     } else {
-        p = put(p, "\"");
-        p += formatEventId(context_.lastId, p);
-        p = put(put(p, lastOwnId_.empty() ? "" : "~"), lastOwnId_.view());
-        p = put(p, "\"");
+        char id[kMaxEventIdText + 1 + kMaxPublisherId];
+        char* end = id + formatEventId(context_.lastId, id);
+        end = put(put(end, lastOwnId_.empty() ? "" : "~"), lastOwnId_.view());
+        json.string({id, static_cast<size_t>(end - id)});
     }
-    p = writeJson(channel_, put(p, ",\"channel\":"));
-    p = putNumber(put(p, ",\"subscribers\":"), context_.subscribers);
-    p = putNumber(put(p, ",\"events\":"), context_.events);
-    p = put(p, "}\n");
-    ngx_uint_t status = context_.events != 0 ? NGX_HTTP_CREATED : NGX_HTTP_OK;
-    return respond(request_, status, {text, static_cast<size_t>(p - text)});
+    json.member("channel", channel_)
+        .member("subscribers", context_.subscribers)
+        .member("events", context_.events)
+        .endObject();
+    return respond(request_, context_.events != 0 ? NGX_HTTP_CREATED : NGX_HTTP_OK, json, text);
 }
 
 } // namespace sse

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "conf/config.hpp"
+#include "http/refusals.hpp"
 #include "http/request_context.hpp"
 #include "publish/client_memory.hpp"
 #include "sse/encode.hpp"
@@ -16,9 +17,6 @@
 #include "worker/loop_event.hpp"
 
 namespace sse {
-
-// What a worker that is leaving answers when its zone has been replaced by one of another size.
-inline constexpr std::string_view kRetired = "nginx has a new zone, come again";
 
 class Publisher {
 public:
@@ -56,10 +54,7 @@ private:
     void restartBodyTimeout() noexcept;
     void finish() noexcept;
     ngx_int_t answer() noexcept;
-    bool refuseWith(ngx_uint_t status, std::string_view reason) noexcept;
-    bool refuseWithoutMemory() noexcept;
-    bool refuseNotKept() noexcept;
-    bool refuseTooLarge() noexcept;
+    bool refuseWith(Refusal refusal) noexcept;
 
     // The head of the request; false after a refusal.
     bool readType() noexcept;
@@ -128,8 +123,7 @@ private:
     uint64_t paidUntil_ = 0;      // nanoseconds of nginx's clock: up to then sse_max_rate is used up
     LoopEvent timer_;             // ends a pause
 
-    ngx_uint_t refusedStatus_ = 0;
-    std::string_view refusedReason_;
+    Refusal refusal_ = Refusal::None;
     bool leaving_ = false;
     bool linked_ = false;
 };

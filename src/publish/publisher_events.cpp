@@ -103,7 +103,7 @@ bool Publisher::nextPiece(Buffer& block, std::string_view& piece) noexcept {
                                     : ngx_read_file(buffer.file, reinterpret_cast<u_char*>(place), length,
                                                     buffer.file_pos + offset_);
     if (read <= 0) {
-        refuseWith(NGX_HTTP_INTERNAL_SERVER_ERROR, "the body of the request cannot be read");
+        refuseWith(Refusal::BodyUnreadable);
         piece = {};
         return true;
     }
@@ -132,7 +132,7 @@ bool Publisher::consumePiece(std::string_view piece) noexcept {
 }
 
 bool Publisher::consumeEnd() noexcept {
-    bool whole = isBodyWhole(*request_) ? frameEnd() : refuseNotKept();
+    bool whole = isBodyWhole(*request_) ? frameEnd() : refuseWith(Refusal::BodyNotKept);
     return commit() && whole;
 }
 
@@ -155,9 +155,9 @@ bool Publisher::frameEnd() noexcept {
 bool Publisher::addToBody(std::string_view piece) noexcept {
     const size_t most = config_.maxEventSize + kByteOrderMark.size();
     if (piece.size() > most - body_.size()) {
-        return refuseTooLarge();
+        return refuseWith(Refusal::EventTooLarge);
     }
-    return body_.append(piece, most) || refuseWithoutMemory();
+    return body_.append(piece, most) || refuseWith(Refusal::NoMemory);
 }
 
 // One event's data, without a type or id of its own.
@@ -168,18 +168,18 @@ bool Publisher::addLine(std::string_view line) noexcept {
     if (isUtf8(line)) {
         return addEvent(line);
     }
-    return repairs_ ? addRepaired(line) : refuseWith(NGX_HTTP_BAD_REQUEST, "invalid UTF-8");
+    return repairs_ ? addRepaired(line) : refuseWith(Refusal::BadUtf8);
 }
 
 bool Publisher::addRepaired(std::string_view line) noexcept {
     Repair plan = planRepair(line);
     if (plan.size > config_.maxEventSize) {
-        return refuseTooLarge();
+        return refuseWith(Refusal::EventTooLarge);
     }
     Buffer repaired;
     char* place = repaired.extend(plan.size, plan.size);
     if (place == nullptr) {
-        return refuseWithoutMemory();
+        return refuseWith(Refusal::NoMemory);
     }
     repairUtf8(line, place);
     repaired_ += plan.replaced;
@@ -207,9 +207,9 @@ bool Publisher::check(SplitStatus status) noexcept {
     case SplitStatus::Ok:
         return true;
     case SplitStatus::TooLong:
-        return refuseTooLarge();
+        return refuseWith(Refusal::EventTooLarge);
     case SplitStatus::NoMemory:
-        return refuseWithoutMemory();
+        return refuseWith(Refusal::NoMemory);
     case SplitStatus::Stopped:
         break;
     }
@@ -221,15 +221,15 @@ bool Publisher::check(ParseStatus status) noexcept {
     case ParseStatus::Ok:
         return true;
     case ParseStatus::TooLong:
-        return refuseTooLarge();
+        return refuseWith(Refusal::EventTooLarge);
     case ParseStatus::NoMemory:
-        return refuseWithoutMemory();
+        return refuseWith(Refusal::NoMemory);
     case ParseStatus::BadType:
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid event type");
+        return refuseWith(Refusal::BadType);
     case ParseStatus::BadUtf8:
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "invalid UTF-8");
+        return refuseWith(Refusal::BadUtf8);
     case ParseStatus::Incomplete:
-        return refuseWith(NGX_HTTP_BAD_REQUEST, "the body ends inside an event");
+        return refuseWith(Refusal::IncompleteEvent);
     case ParseStatus::Stopped:
         break;
     }
@@ -252,10 +252,10 @@ bool Publisher::stage(Event event) noexcept {
     size_t size = encodedSize(event);
     if (event.data.size() > config_.maxEventSize ||
         !config_.zone->log.fits(channel_, event.ownId.size(), size)) {
-        return refuseTooLarge();
+        return refuseWith(Refusal::EventTooLarge);
     }
     if (maxEvents_ != 0 && accepted_ == maxEvents_) {
-        return refuseWith(NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "more events than sse_max_events allows");
+        return refuseWith(Refusal::TooManyEvents);
     }
     if (staged_.size() >= kCommitSize && !commit()) {
         return false;
@@ -264,7 +264,7 @@ bool Publisher::stage(Event event) noexcept {
     Staged head{static_cast<uint32_t>(event.ownId.size()), static_cast<uint32_t>(size)};
     char* place = staged_.extend(sizeof(head) + event.ownId.size() + size);
     if (place == nullptr) {
-        return refuseWithoutMemory();
+        return refuseWith(Refusal::NoMemory);
     }
     std::memcpy(place, &head, sizeof(head));
     place += sizeof(head);
@@ -344,17 +344,17 @@ bool Publisher::commit() noexcept {
     bool kept = lastOwnId_.append(ownId);
     staged_.clear();
     if (!kept) {
-        return refuseWithoutMemory();
+        return refuseWith(Refusal::NoMemory);
     }
     switch (status) {
     case AppendStatus::Ok:
         return true;
     case AppendStatus::Retired:
-        return refuseWith(NGX_HTTP_SERVICE_UNAVAILABLE, kRetired);
+        return refuseWith(Refusal::Retired);
     case AppendStatus::TooLarge:
         break;
     }
-    return refuseTooLarge();
+    return refuseWith(Refusal::EventTooLarge);
 }
 
 } // namespace sse

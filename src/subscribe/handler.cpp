@@ -28,9 +28,9 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission
     switch (admission) {
     case Subscriber::Admission::IndexFull:
         logFullIndex(r);
-        return refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE, "no room for another channel", "10");
+        return refuse(r, Refusal::IndexFull);
     case Subscriber::Admission::Gap:
-        return refuse(r, 410, "events after this id are gone");
+        return refuse(r, Refusal::EventsGone);
     case Subscriber::Admission::Ended:
         return NGX_HTTP_NO_CONTENT;
     case Subscriber::Admission::NoMemory:

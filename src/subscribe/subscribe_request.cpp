@@ -35,17 +35,17 @@ bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
 } // namespace
 
 // Both always false: do not go on.
-bool ArrivalReader::refuseWith(std::string_view reason) noexcept {
-    refusal_ = reason;
+bool ArrivalReader::refuseWith(Refusal refusal) noexcept {
+    refusal_ = refusal;
     return false;
 }
 
 bool ArrivalReader::fail() noexcept {
-    return refuseWith({});
+    return refuseWith(Refusal::NoMemory);
 }
 
 ngx_int_t ArrivalReader::sendRefusal(ngx_http_request_t* r) const noexcept {
-    return refusal_.empty() ? NGX_HTTP_INTERNAL_SERVER_ERROR : refuse(r, NGX_HTTP_BAD_REQUEST, refusal_);
+    return refusal_ == Refusal::NoMemory ? NGX_HTTP_INTERNAL_SERVER_ERROR : refuse(r, refusal_);
 }
 
 bool ArrivalReader::read(ngx_http_request_t* r) noexcept {
@@ -74,7 +74,7 @@ bool ArrivalReader::readChannels(ngx_http_request_t* r) noexcept {
         }
     }
     arrival_.channels = {names_, count_};
-    return count_ != 0 || refuseWith("no channel");
+    return count_ != 0 || refuseWith(Refusal::NoChannel);
 }
 
 // Without a separator a value is one name, whatever is in it.
@@ -93,10 +93,10 @@ bool ArrivalReader::addChannel(std::string_view name) noexcept {
         return true;
     }
     if (!isChannelName(name)) {
-        return refuseWith("invalid channel name");
+        return refuseWith(Refusal::BadChannelName);
     }
     if (count_ == maxChannels_) {
-        return refuseWith("too many channels");
+        return refuseWith(Refusal::TooManyChannels);
     }
     names_[count_++] = name;
     return true;
@@ -179,10 +179,10 @@ bool ArrivalReader::setStart(std::string_view text) noexcept {
         ngx_str_t digits = ngxString(without(text, kLast.size()));
         ngx_int_t count = ngx_atoi(digits.data, digits.len);
         arrival_.history.count = std::min<uint64_t>(arrival_.history.count, static_cast<uint64_t>(count));
-        return count != NGX_ERROR || refuseWith("invalid start");
+        return count != NGX_ERROR || refuseWith(Refusal::BadStart);
     }
     arrival_.requested = text;
-    return setCursor(text) || refuseWith("invalid start");
+    return setCursor(text) || refuseWith(Refusal::BadStart);
 }
 
 } // namespace sse

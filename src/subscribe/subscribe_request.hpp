@@ -28,7 +28,7 @@ private:
     bool readStart(ngx_http_request_t* r) noexcept;
     bool setStart(std::string_view text) noexcept;
     bool setCursor(std::string_view text) noexcept;
-    bool refuseWith(std::string_view reason) noexcept;
+    bool refuseWith(Refusal refusal) noexcept;
     bool fail() noexcept;
 
     std::string_view names_[kMostChannels];
@@ -36,7 +36,7 @@ private:
     size_t count_ = 0;
     Arrival arrival_;
     PublisherId publisherId_;
-    std::string_view refusal_; // empty: out of memory
+    Refusal refusal_ = Refusal::None;
 };
 
 } // namespace sse

@@ -1,0 +1,130 @@
+// Every refusal of the module, each once: the status and the text that a client is answered.
+//
+// No header of nginx is needed here, so that what knows none (publish/intake) can say why it refuses.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace sse {
+
+enum class Refusal : uint8_t {
+    None, // nothing is refused
+
+    // The request.
+    MethodNotAllowed,
+    ForeignPage,
+    NoChannel,
+    BadChannelName,
+    TooManyChannels,
+    UnknownChannel,
+    BadStart,
+    EventsGone,
+    IndexFull,
+
+    // A body, as a request has it.
+    EncodedBody,
+    MultipartBody,
+    BodyNotKept,
+    BodyUnreadable,
+    BodyTooLarge,
+    MalformedBody,
+    BodyPaused,
+    BodyCutByDrain,
+    ClientMemory,
+
+    // The events.
+    BadType,
+    ReservedType,
+    BadPublisherId,
+    PublisherIdForMany,
+    BadRetry,
+    BadUtf8,
+    IncompleteEvent,
+    EventTooLarge,
+    TooManyEvents,
+
+    // The server.
+    NoMemory,
+    Retired, // the zone has been replaced by one of another size
+};
+
+// How a refusal is answered. The texts are plain ASCII and live as long as the program.
+struct RefusalAnswer {
+    uint16_t status;
+    std::string_view reason;
+    std::string_view retryAfter = {}; // seconds after which the client is told to try again; empty: not told
+};
+
+// What a client is answered. For None there is no answer: status 0.
+constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
+    switch (refusal) {
+    case Refusal::None:
+        break;
+
+    case Refusal::MethodNotAllowed:
+        return {405, "the method is not allowed here"};
+    case Refusal::ForeignPage:
+        return {403, "pages of this origin may not publish here"};
+    case Refusal::NoChannel:
+        return {400, "no channel"};
+    case Refusal::BadChannelName:
+        return {400, "invalid channel name"};
+    case Refusal::TooManyChannels:
+        return {400, "too many channels"};
+    case Refusal::UnknownChannel:
+        return {404, "no such channel"};
+    case Refusal::BadStart:
+        return {400, "invalid start"};
+    case Refusal::EventsGone:
+        return {410, "events after this id are gone"};
+    case Refusal::IndexFull:
+        return {503, "no room for another channel", "10"};
+
+    case Refusal::EncodedBody:
+        return {415, "the body has a Content-Encoding"};
+    case Refusal::MultipartBody:
+        return {415, "the body is a multipart/form-data"};
+    case Refusal::BodyNotKept:
+        return {400, "the body of the request has not been kept"};
+    case Refusal::BodyUnreadable:
+        return {500, "the body of the request cannot be read"};
+    case Refusal::BodyTooLarge:
+        return {413, "the body is larger than client_max_body_size"};
+    case Refusal::MalformedBody:
+        return {400, "the body of the request is malformed"};
+    case Refusal::BodyPaused:
+        return {408, "the body has paused for too long"};
+    case Refusal::BodyCutByDrain:
+        return {503, "nginx is leaving and has not read all of the body"};
+    case Refusal::ClientMemory:
+        return {429, "incomplete events of this client take too much memory"};
+
+    case Refusal::BadType:
+        return {400, "invalid event type"};
+    case Refusal::ReservedType:
+        return {400, "reserved event type"};
+    case Refusal::BadPublisherId:
+        return {400, "invalid event id"};
+    case Refusal::PublisherIdForMany:
+        return {400, "one event id for a body of many events"};
+    case Refusal::BadRetry:
+        return {400, "invalid retry"};
+    case Refusal::BadUtf8:
+        return {400, "invalid UTF-8"};
+    case Refusal::IncompleteEvent:
+        return {400, "the body ends inside an event"};
+    case Refusal::EventTooLarge:
+        return {413, "the event is too large"};
+    case Refusal::TooManyEvents:
+        return {413, "more events than sse_max_events allows"};
+
+    case Refusal::NoMemory:
+        return {500, "out of memory"};
+    case Refusal::Retired:
+        return {503, "nginx has a new zone, come again"};
+    }
+    return {0, {}};
+}
+
+} // namespace sse
