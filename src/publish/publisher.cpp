@@ -1,86 +1,52 @@
 #include "publish/publisher.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <new>
-#include <span>
 
 #include "http/body.hpp"
-#include "http/request.hpp"
+#include "http/fault_scope.hpp"
 #include "http/respond.hpp"
+#include "publish/publish_request.hpp"
 #include "sse/json.hpp"
-#include "sse/token.hpp"
-#include "sse/validate.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
 
 namespace {
 
-// A body of this many bytes may hold one event, unless sse_max_events says otherwise: a line feed is enough
-// for one, and takes a hundred bytes of the zone.
-constexpr off_t kBytesForEvent = 16;
+// What is taken at a time of what has been read.
+constexpr size_t kPiece = 16 * 1024;
 
 // A pause is so many milliseconds longer than it must be, so that after it there is more than one event to
 // take. Nothing is lost by that.
 constexpr ngx_msec_t kBreath = 20;
 
-// "text/event-stream; charset=utf-8" is a text/event-stream.
-bool isType(const ngx_http_request_t& r, std::string_view wanted) noexcept {
-    return equalTokens(mediaType(firstHeader(r, "content-type")), wanted);
+// nginx's clock in nanoseconds: as finely is counted what an event takes of a second.
+constexpr uint64_t kSecond = 1000 * 1000 * 1000;
+constexpr uint64_t kMillisecond = kSecond / 1000;
+
+uint64_t clock() noexcept {
+    return uint64_t{ngx_current_msec} * kMillisecond;
 }
 
-Framing framingOf(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
-    const Framing framing = config.framingMode();
-    bool asSent = &r == r.main && !r.internal;
-    if (framing != Framing::ContentType && !(framing == Framing::Auto && asSent)) {
-        return framing == Framing::Auto ? Framing::Event : framing;
+Refusal refusalOf(AppendStatus status) noexcept {
+    switch (status) {
+    case AppendStatus::Ok:
+        return Refusal::None;
+    case AppendStatus::Retired:
+        return Refusal::Retired;
+    case AppendStatus::TooLarge:
+        break;
     }
-    return isType(r, "text/event-stream")      ? Framing::Sse
-           : isType(r, "application/x-ndjson") ? Framing::Ndjson
-                                               : Framing::Event;
-}
-
-// A log is a log, also with bytes in it that are no text.
-bool repairs(const LocationConfig& config, Framing framing) noexcept {
-    const InvalidUtf8 mode = config.invalidUtf8Mode();
-    return mode == InvalidUtf8::Auto ? framing == Framing::Lines : mode == InvalidUtf8::Replace;
-}
-
-ParserOptions parserOptions(const LocationConfig& config) noexcept {
-    return {.ignoreIds = config.bodyIdMode() == BodyIds::Ignore, .repair = repairs(config, Framing::Sse)};
-}
-
-uint64_t maxEventsOf(ngx_http_request_t* r, const LocationConfig& config) noexcept {
-    if (config.maxEvents != NGX_CONF_UNSET_UINT) {
-        return config.maxEvents;
-    }
-    auto* core =
-        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-    return static_cast<uint64_t>((core->client_max_body_size + kBytesForEvent - 1) / kBytesForEvent);
-}
-
-bool isIn(const ngx_array_t* names, std::string_view wanted) noexcept {
-    if (names == nullptr) {
-        return false;
-    }
-    std::span<ngx_str_t> all(static_cast<ngx_str_t*>(names->elts), names->nelts);
-    return std::any_of(all.begin(), all.end(),
-                       [wanted](const ngx_str_t& name) { return view(name) == wanted; });
-}
-
-// Write where there is room, and return where it goes on.
-char* put(char* place, std::string_view text) noexcept {
-    return std::copy(text.begin(), text.end(), place);
+    return Refusal::EventTooLarge;
 }
 
 } // namespace
 
 Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
-    : request_(r), config_(*locationConfig(r)), context_(context), channel_(view(context.channel)),
-      hash_(config_.zone->log.hash(channel_)), framing_(framingOf(*r, config_)), lines_(config_.maxEventSize),
-      parser_(config_.maxEventSize, parserOptions(config_)), repairs_(repairs(config_, framing_)),
-      maxEvents_(maxEventsOf(r, config_)) {
+    : request_(r), config_(*locationConfig(r)),
+      context_(context), channel_{view(context.channel), config_.zone->log.hash(view(context.channel))},
+      intake_(intakeOptions(r), intakeOwner()) {
     drainable_.owner = this;
     drainable_.drain = onDrain;
     timer_.init(this, onAllowed);
@@ -114,86 +80,15 @@ void Publisher::unlink() noexcept {
         linked_ = false;
     }
     timer_.cancel();
-    for (Buffer* buffer : {&body_, &staged_, &lastOwnId_}) {
-        buffer->reset();
-    }
+    intake_.discard();
 }
 
 void Publisher::onPoolEnd(void* data) noexcept {
     static_cast<Publisher*>(data)->~Publisher();
 }
 
-// --- The head ---
-
 bool Publisher::readHead() noexcept {
-    return readType() && readId() && readRetry() && checkBody();
-}
-
-// A type that the configuration names is what it wants; one that comes from outside must not be taken for one
-// of the module's own events.
-bool Publisher::readType() noexcept {
-    const ngx_http_complex_value_t* expression = config_.eventType;
-    bool read = expression != nullptr ? evaluateDecoded(request_, config_.eventType, defaults_.type)
-                                      : isForeign() || firstArgument(request_, "event", defaults_.type);
-    if (!read) {
-        return refuseWith(Refusal::NoMemory);
-    }
-    if (defaults_.type.empty()) {
-        return true;
-    }
-    if (!isEventType(defaults_.type)) {
-        return refuseWith(Refusal::BadType);
-    }
-    bool isFixed = expression != nullptr && expression->lengths == nullptr;
-    return isFixed || mayHaveType(defaults_.type);
-}
-
-bool Publisher::mayHaveType(std::string_view type) noexcept {
-    return !isIn(&mainConfig(request_)->ownTypes, type) || config_.allowsAllTypes ||
-           isIn(config_.allowedTypes, type) || refuseWith(Refusal::ReservedType);
-}
-
-bool Publisher::readId() noexcept {
-    if (config_.eventId != nullptr && !evaluateDecoded(request_, config_.eventId, defaults_.ownId)) {
-        return refuseWith(Refusal::NoMemory);
-    }
-    if (defaults_.ownId.empty()) {
-        return true;
-    }
-    if (!isPublisherId(defaults_.ownId)) {
-        return refuseWith(Refusal::BadPublisherId);
-    }
-    return !isStream() || refuseWith(Refusal::PublisherIdForMany);
-}
-
-bool Publisher::readRetry() noexcept {
-    std::string_view retry;
-    bool read = config_.eventRetry != nullptr ? evaluateDecoded(request_, config_.eventRetry, retry)
-                                              : isForeign() || firstArgument(request_, "retry", retry);
-    if (!read) {
-        return refuseWith(Refusal::NoMemory);
-    }
-    if (retry.empty()) {
-        return true;
-    }
-    std::optional<uint32_t> milliseconds = parseRetry(retry);
-    defaults_.retryMilliseconds = milliseconds.value_or(0);
-    return milliseconds.has_value() || refuseWith(Refusal::BadRetry);
-}
-
-// The text of a body that has been passed on to us is what it is, whatever its sender calls it.
-bool Publisher::checkBody() noexcept {
-    if (!isForeign() && isEncoded(*request_)) {
-        return refuseWith(Refusal::EncodedBody);
-    }
-    if (!isForeign() && isType(*request_, "multipart/form-data")) {
-        return refuseWith(Refusal::MultipartBody);
-    }
-    if (!isBodyToCome(*request_) && !isBodyKept(*request_)) {
-        return refuseWith(Refusal::BodyNotKept);
-    }
-    auto most = static_cast<off_t>(config_.maxEventSize + kByteOrderMark.size());
-    return isStream() || request_->headers_in.content_length_n <= most || refuseWith(Refusal::EventTooLarge);
+    return refuseWith(readPublishRequest(request_, intake_));
 }
 
 // --- Reading ---
@@ -248,6 +143,31 @@ void Publisher::readOn() noexcept {
     }
 }
 
+// Takes what has been read, piece by piece. The buffers are views of one that nginx fills again once they are
+// used up. What came before a fault is published, whatever else has come with it.
+Publisher::Progress Publisher::consume() noexcept {
+    Buffer block;
+    std::string_view piece;
+    BodyPieces::Next next;
+    while ((next = pieces_.next(*request_, mostBytes(), block, piece)) == BodyPieces::Next::Piece) {
+        if (!refuseWith(intake_.feed(piece))) {
+            return Progress::Refused;
+        }
+        if (overdrawn() != 0 && (request_->reading_body || !pieces_.allTaken())) {
+            return Progress::Paused;
+        }
+    }
+    if (next == BodyPieces::Next::Failed) {
+        refuseWith(Refusal::BodyUnreadable);
+        return Progress::Refused;
+    }
+    // In a subrequest, after a redirect and where it is mirrored the body is others' too, and stays as it is.
+    if (request_->reading_body || !(isForeign(*request_) || request_->preserve_body)) {
+        BodyPieces::release(request_);
+    }
+    return Progress::Done;
+}
+
 // nginx has just set client_body_timeout, which is for a client that has begun an event. Between two of them
 // a stream may be silent for longer.
 void Publisher::waitForMore() noexcept {
@@ -257,9 +177,100 @@ void Publisher::waitForMore() noexcept {
     }
     request_->read_event_handler = onBody;
     ngx_event_t* read = request_->connection->read;
-    if (isStream() && betweenEvents() && read->timer_set) {
+    if (intake_.isStream() && intake_.isBetweenEvents() && read->timer_set) {
         ngx_add_timer(read, config_.publishTimeout);
     }
+}
+
+// A body with a length is read on for as long as there is time, for its client counts on all of it. One
+// without can be continued elsewhere, from the next event on, unless some of it or its end is here already.
+bool Publisher::mayStopReading() noexcept {
+    return intake_.isStream() && !hasLength() && request_->reading_body && pieces_.allTaken() &&
+           intake_.isBetweenEvents();
+}
+
+bool Publisher::hasLength() const noexcept {
+    return request_->headers_in.content_length_n > 0 && !request_->headers_in.chunked;
+}
+
+// Gives back what is empty, and has the rest counted against the client.
+bool Publisher::holdMemory() noexcept {
+    intake_.release();
+    return memory_.hold(*request_->connection, intake_.held(), config_.maxClientMemory) ||
+           refuseWith(Refusal::ClientMemory);
+}
+
+// --- Into the log ---
+
+Intake::Owner Publisher::intakeOwner() noexcept {
+    return {.self = this,
+            .take =
+                [](void* self, const StagedEvents& events) noexcept {
+                    return static_cast<Publisher*>(self)->append(events);
+                },
+            .fits =
+                [](void* self, size_t publisherId, size_t fields) noexcept {
+                    const Publisher& publisher = *static_cast<Publisher*>(self);
+                    return publisher.config_.zone->log.fits(publisher.channel_.name, publisherId, fields);
+                },
+            .isReserved =
+                [](void* self, std::string_view type) noexcept {
+                    return isReservedType(static_cast<Publisher*>(self)->request_, type);
+                }};
+}
+
+Refusal Publisher::append(const StagedEvents& events) noexcept {
+    AppendedEvents appended;
+    {
+        CrashScope crash(request_);
+        appended = appendEvents(*config_.zone, channel_, events);
+    }
+    if (appended.count != 0) {
+        context_.events += appended.count;
+        context_.lastId = appended.lastId;
+        lastPublisherId_ = PublisherId(appended.lastPublisherId);
+    }
+    context_.subscribers = appended.subscribers;
+    pay(appended.count);
+    countRepairs();
+    Worker::self().wake(appended.listeners);
+    return refusalOf(appended.status);
+}
+
+// What has been repaired since the last time.
+void Publisher::countRepairs() noexcept {
+    const uint64_t all = intake_.repaired();
+    if (all != countedRepairs_) {
+        Worker::self().counters().repairs.fetch_add(all - countedRepairs_, std::memory_order_relaxed);
+        countedRepairs_ = all;
+    }
+}
+
+// Counts events against sse_max_rate.
+void Publisher::pay(uint64_t events) noexcept {
+    if (config_.maxRate != 0) {
+        paidUntil_ = std::max(paidUntil_, clock()) + events * kSecond / config_.maxRate;
+    }
+}
+
+// How long nothing more may be taken, in milliseconds, so that sse_max_rate is kept: a request may be a
+// second ahead.
+ngx_msec_t Publisher::overdrawn() const noexcept {
+    const uint64_t most = clock() + kSecond;
+    return !leaving_ && paidUntil_ > most ? static_cast<ngx_msec_t>((paidUntil_ - most) / kMillisecond + 1)
+                                          : 0;
+}
+
+// What may be taken at a time. No event is shorter than a byte, so there are no more of them in it than are
+// allowed.
+size_t Publisher::mostBytes() const noexcept {
+    if (config_.maxRate == 0 || leaving_ || !intake_.isStream()) {
+        return kPiece;
+    }
+    const uint64_t ahead = paidUntil_ > clock() ? paidUntil_ - clock() : 0;
+    const uint64_t allowed =
+        (kSecond - std::min(ahead, kSecond)) * std::min<uint64_t>(config_.maxRate, kSecond);
+    return std::clamp<uint64_t>(allowed / kSecond, 1, kPiece);
 }
 
 // The publisher has used up sse_max_rate: nothing more is read until it is due, so the client has to wait.
@@ -304,21 +315,33 @@ void Publisher::restartBodyTimeout() noexcept {
     ngx_add_timer(read, core->client_body_timeout);
 }
 
-// Gives back what is empty, and has the rest counted against the client.
-bool Publisher::holdMemory() noexcept {
-    body_.release();
-    lines_.release();
-    parser_.release();
-    staged_.reset(); // all of it is in the log
-    size_t held = body_.held() + lines_.held() + parser_.held();
-    return memory_.hold(*request_->connection, held, config_.maxClientMemory) ||
-           refuseWith(Refusal::ClientMemory);
+// --- The end ---
+
+void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
+    Publisher& self = *static_cast<Publisher*>(drainable.owner);
+    ngx_connection_t* c = self.request_->connection;
+    self.leaving_ = true;
+    if (self.timer_.waiting()) {
+        self.timer_.cancel();
+        self.readOn(); // nothing is paced any more
+    } else if (self.mayStopReading()) {
+        self.finish();
+    } else if (force) {
+        self.refuseWith(Refusal::BodyCutByDrain);
+        self.endRefused();
+    } else {
+        return;
+    }
+    ngx_http_run_posted_requests(c);
 }
 
 // The body is complete, or its publisher has to go elsewhere with the rest.
 void Publisher::finish() noexcept {
-    bool complete = leaving_ && request_->reading_body ? commit() : consumeEnd();
-    end(complete ? answer() : sendRefusal());
+    Refusal refusal = Refusal::None;
+    if (!leaving_ || !request_->reading_body) {
+        refusal = isBodyWhole(*request_) ? intake_.finish() : Refusal::BodyNotKept;
+    }
+    end(refuseWith(refusal) ? answer() : sendRefusal());
 }
 
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
@@ -326,10 +349,6 @@ void Publisher::finish() noexcept {
 // needed.
 void Publisher::end(ngx_int_t rc) noexcept {
     unlink();
-    body_.reset();
-    lines_.discard();
-    parser_.discard();
-    staged_.reset();
     (void)memory_.hold(*request_->connection, 0, 0);
     request_->read_event_handler = ngx_http_block_reading;
     ngx_http_finalize_request(request_, rc);
@@ -359,47 +378,19 @@ ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
     return sendRefusal();
 }
 
-// A body with a length is read on for as long as there is time, for its client counts on all of it. One
-// without can be continued elsewhere, from the next event on, unless some of it or its end is here already.
-bool Publisher::mayStopReading() noexcept {
-    return isStream() && !hasLength() && request_->reading_body && allTaken() && betweenEvents();
-}
-
-bool Publisher::hasLength() const noexcept {
-    return request_->headers_in.content_length_n > 0 && !request_->headers_in.chunked;
-}
-
-void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
-    Publisher& self = *static_cast<Publisher*>(drainable.owner);
-    ngx_connection_t* c = self.request_->connection;
-    self.leaving_ = true;
-    if (self.timer_.waiting()) {
-        self.timer_.cancel();
-        self.readOn(); // nothing is paced any more
-    } else if (self.mayStopReading()) {
-        self.finish();
-    } else if (force) {
-        self.refuseWith(Refusal::BodyCutByDrain);
-        self.endRefused();
-    } else {
-        return;
-    }
-    ngx_http_run_posted_requests(c);
-}
-
 // --- Answering ---
 
-// Always false: do not go on. The first reason counts.
+// Whether it goes on: nothing is refused. The first reason counts.
 bool Publisher::refuseWith(Refusal refusal) noexcept {
     if (refusal_ == Refusal::None) {
         refusal_ = refusal;
     }
-    return false;
+    return refusal == Refusal::None;
 }
 
 // What has been staged before the fault is in the log by now.
 ngx_int_t Publisher::sendRefusal() noexcept {
-    return isStream() ? refuse(request_, refusal_, context_.events) : refuse(request_, refusal_);
+    return intake_.isStream() ? refuse(request_, refusal_, context_.events) : refuse(request_, refusal_);
 }
 
 // {"id":"…","channel":"…","subscribers":n,"events":n}
@@ -410,12 +401,13 @@ ngx_int_t Publisher::answer() noexcept {
     if (context_.events == 0) {
         json.null();
     } else {
-        char id[kMaxEventIdText + 1 + kMaxPublisherId];
-        char* end = id + formatEventId(context_.lastId, id);
-        end = put(put(end, lastOwnId_.empty() ? "" : "~"), lastOwnId_.view());
-        json.string({id, static_cast<size_t>(end - id)});
+        char lastId[kMaxEventIdText];
+        ShortText<kMaxEventIdText + 1 + kMaxPublisherId> id({lastId, formatEventId(context_.lastId, lastId)});
+        id.append(lastPublisherId_.empty() ? "" : "~");
+        id.append(lastPublisherId_.view());
+        json.string(id.view());
     }
-    json.member("channel", channel_)
+    json.member("channel", channel_.name)
         .member("subscribers", context_.subscribers)
         .member("events", context_.events)
         .endObject();

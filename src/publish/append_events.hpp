@@ -1,0 +1,31 @@
+// Events into the log of a zone, whoever has staged them: no request is needed.
+#pragma once
+
+#include "log/writer.hpp"
+#include "publish/staged_events.hpp"
+#include "zone.hpp"
+
+namespace sse {
+
+// The channel that events are for.
+struct ChannelKey {
+    std::string_view name; // 1 to 255 bytes
+    uint64_t hash;         // Log::hash(name)
+};
+
+// What has become of staged events.
+struct AppendedEvents {
+    AppendStatus status = AppendStatus::Ok; // of the first that could not be appended
+    uint64_t count = 0;                     // how many were, from the first on
+    EventId lastId;                         // of the last of these; zero if there is none
+    std::string_view lastPublisherId;       // its publisher id, a view of the staged bytes
+    uint32_t subscribers = 0;               // of the channel, all workers together
+    ListenerSet listeners{};                // the workers to wake, once the zone's lock is free
+};
+
+// Appends the events in their order, all under one hold of the zone's lock, so there should not be too many
+// of them. Ends with the first one that the log does not take; those before it stay. The caller wakes the
+// listeners (Worker::wake).
+AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events) noexcept;
+
+} // namespace sse

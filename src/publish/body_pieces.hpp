@@ -1,0 +1,30 @@
+// What nginx has read of a body so far, piece by piece, from memory or from a file.
+#pragma once
+
+#include "ngx.hpp"
+#include "sse/buffer.hpp"
+
+namespace sse {
+
+class BodyPieces {
+public:
+    enum class Next { Piece, End, Failed };
+
+    // The next piece of what lies in request_body->bufs, of `most` bytes (at least 1) at most; valid until
+    // the next call, and as long as `block`, which takes what lies in a file. After End it begins anew, with
+    // what nginx reads next.
+    Next next(const ngx_http_request_t& r, size_t most, Buffer& block, std::string_view& piece) noexcept;
+
+    // Whether nothing is left of what has been read.
+    bool allTaken() noexcept;
+
+    // Gives back the buffers, all of which have been taken, so that nginx can fill them again.
+    static void release(ngx_http_request_t* r) noexcept;
+
+private:
+    ngx_chain_t* link_ = nullptr; // from there in that buffer on
+    off_t offset_ = 0;
+    bool inBuffers_ = false;
+};
+
+} // namespace sse

@@ -1,0 +1,160 @@
+#include "publish/publish_request.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include "conf/config.hpp"
+#include "http/body.hpp"
+#include "http/request.hpp"
+#include "sse/token.hpp"
+
+namespace sse {
+
+namespace {
+
+// A body of this many bytes may hold one event, unless sse_max_events says otherwise: a line feed is enough
+// for one, and takes a hundred bytes of the zone.
+constexpr off_t kBytesForEvent = 16;
+
+// "text/event-stream; charset=utf-8" is a text/event-stream.
+bool isType(const ngx_http_request_t& r, std::string_view wanted) noexcept {
+    return equalTokens(mediaType(firstHeader(r, "content-type")), wanted);
+}
+
+Intake::Framing framingByType(const ngx_http_request_t& r) noexcept {
+    return isType(r, "text/event-stream")      ? Intake::Framing::Sse
+           : isType(r, "application/x-ndjson") ? Intake::Framing::Ndjson
+                                               : Intake::Framing::Event;
+}
+
+Intake::Framing framingOf(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
+    switch (config.framingMode()) {
+    case Framing::Auto:
+        return isForeign(r) ? Intake::Framing::Event : framingByType(r);
+    case Framing::ContentType:
+        return framingByType(r);
+    case Framing::Event:
+        break;
+    case Framing::Lines:
+        return Intake::Framing::Lines;
+    case Framing::Ndjson:
+        return Intake::Framing::Ndjson;
+    case Framing::Sse:
+        return Intake::Framing::Sse;
+    }
+    return Intake::Framing::Event;
+}
+
+// A log is a log, also with bytes in it that are no text.
+bool repairs(const LocationConfig& config, Intake::Framing framing) noexcept {
+    const InvalidUtf8 mode = config.invalidUtf8Mode();
+    return mode == InvalidUtf8::Auto ? framing == Intake::Framing::Lines : mode == InvalidUtf8::Replace;
+}
+
+uint64_t maxEventsOf(ngx_http_request_t* r, const LocationConfig& config) noexcept {
+    if (config.maxEvents != NGX_CONF_UNSET_UINT) {
+        return config.maxEvents;
+    }
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return static_cast<uint64_t>((core->client_max_body_size + kBytesForEvent - 1) / kBytesForEvent);
+}
+
+bool isIn(const ngx_array_t* names, std::string_view wanted) noexcept {
+    if (names == nullptr) {
+        return false;
+    }
+    std::span<ngx_str_t> all(static_cast<ngx_str_t*>(names->elts), names->nelts);
+    return std::any_of(all.begin(), all.end(),
+                       [wanted](const ngx_str_t& name) { return view(name) == wanted; });
+}
+
+// What the directive says, or without one the client by an argument; false without memory.
+bool evaluateOrArgument(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
+                        std::string_view argument, std::string_view& value) noexcept {
+    return expression != nullptr ? evaluateDecoded(r, expression, value)
+                                 : isForeign(*r) || firstArgument(r, argument, value);
+}
+
+// A type that the configuration names is what it wants; one that comes from outside must not be taken for one
+// of the module's own events.
+Refusal readType(ngx_http_request_t* r, Intake& intake) noexcept {
+    ngx_http_complex_value_t* expression = locationConfig(r)->eventType;
+    std::string_view type;
+    if (!evaluateOrArgument(r, expression, "event", type)) {
+        return Refusal::NoMemory;
+    }
+    bool isFixed = expression != nullptr && expression->lengths == nullptr;
+    return intake.setType(type, isFixed);
+}
+
+Refusal readId(ngx_http_request_t* r, Intake& intake) noexcept {
+    ngx_http_complex_value_t* expression = locationConfig(r)->eventId;
+    std::string_view id;
+    if (expression != nullptr && !evaluateDecoded(r, expression, id)) {
+        return Refusal::NoMemory;
+    }
+    return intake.setPublisherId(id);
+}
+
+Refusal readRetry(ngx_http_request_t* r, Intake& intake) noexcept {
+    std::string_view digits;
+    return evaluateOrArgument(r, locationConfig(r)->eventRetry, "retry", digits) ? intake.setRetry(digits)
+                                                                                 : Refusal::NoMemory;
+}
+
+// The text of a body that has been passed on to us is what it is, whatever its sender calls it.
+Refusal checkBody(ngx_http_request_t* r, Intake& intake) noexcept {
+    if (!isForeign(*r) && isEncoded(*r)) {
+        return Refusal::EncodedBody;
+    }
+    if (!isForeign(*r) && isType(*r, "multipart/form-data")) {
+        return Refusal::MultipartBody;
+    }
+    if (!isBodyToCome(*r) && !isBodyKept(*r)) {
+        return Refusal::BodyNotKept;
+    }
+    auto most = static_cast<off_t>(intake.maxBody());
+    return intake.isStream() || r->headers_in.content_length_n <= most ? Refusal::None
+                                                                       : Refusal::EventTooLarge;
+}
+
+} // namespace
+
+bool isPublishing(const ngx_http_request_t& r) noexcept {
+    return (r.method & (NGX_HTTP_POST | NGX_HTTP_PUT)) != 0 || isTurnedIntoGet(r);
+}
+
+// X-Accel-Redirect and error_page turn every method into GET, but the body is still the client's. Other ways
+// into an internal location (rewrite, try_files, index) leave the method alone: a GET there is the client's,
+// and so is one of a subrequest.
+bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept {
+    return r.method == NGX_HTTP_GET && &r == r.main && r.internal &&
+           (isSentWith(r, "POST") || isSentWith(r, "PUT"));
+}
+
+Intake::Options intakeOptions(ngx_http_request_t* r) noexcept {
+    const LocationConfig& config = *locationConfig(r);
+    Intake::Framing framing = framingOf(*r, config);
+    return {.framing = framing,
+            .maxData = config.maxEventSize,
+            .maxEvents = maxEventsOf(r, config),
+            .repair = repairs(config, framing),
+            .ignoreIds = config.bodyIdMode() == BodyIds::Ignore};
+}
+
+bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept {
+    const LocationConfig& config = *locationConfig(r);
+    return isIn(&mainConfig(r)->ownTypes, type) && !config.allowsAllTypes && !isIn(config.allowedTypes, type);
+}
+
+Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept {
+    for (auto* read : {readType, readId, readRetry, checkBody}) {
+        if (Refusal refusal = read(r, intake); refusal != Refusal::None) {
+            return refusal;
+        }
+    }
+    return Refusal::None;
+}
+
+} // namespace sse
