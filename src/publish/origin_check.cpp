@@ -1,0 +1,69 @@
+#include "publish/origin_check.hpp"
+
+#include "http/cors.hpp"
+#include "http/request.hpp"
+#include "publish/publish_request.hpp"
+#include "sse/token.hpp"
+
+namespace sse {
+
+namespace {
+
+// nginx-internal: over HTTP/2 and 3 the host may be in the pseudo-header :authority alone, of which
+// ngx_http_v3_request.c keeps only where it lies.
+std::string_view hostOf(const ngx_http_request_t& r) noexcept {
+    if (r.headers_in.host != nullptr) {
+        return view(r.headers_in.host->value);
+    }
+    return {reinterpret_cast<const char*>(r.host_start), static_cast<size_t>(r.host_end - r.host_start)};
+}
+
+// Whether a browser says that the request comes from a page that has no business here. Any page can have a
+// browser send a POST, with the cookies of its user and from inside the user's network. Clients that are no
+// browsers send none of these headers.
+bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
+    std::string_view origin = requestOrigin(r);
+    // "null" is whoever likes to be: any page can have a frame in a sandbox.
+    if (!origin.empty() && origin != "null" && isListedOrigin(config, origin)) {
+        return false;
+    }
+    std::string_view site = firstHeader(r, "sec-fetch-site");
+    if (!site.empty()) {
+        return !equalTokens(site, "same-origin") && !equalTokens(site, "none");
+    }
+    std::string_view host = hostOf(r);
+    size_t authority = origin.find("://");
+    bool isOwn = authority != std::string_view::npos && !host.empty() &&
+                 equalTokens(without(origin, authority + 3), host);
+    return !isOwn && !firstHeader(r, "origin").empty();
+}
+
+// Whether the request is where the application has sent it by X-Accel-Redirect: then it has allowed it. An
+// error page may have taken it elsewhere since, and the header may be there and not have counted.
+bool isAllowedByApplication(ngx_http_request_t* r) noexcept {
+    const ngx_http_upstream_t* upstream = r->upstream;
+    if (r != r->main || !r->internal || upstream == nullptr ||
+        upstream->headers_in.x_accel_redirect == nullptr ||
+        (upstream->conf->ignore_headers & NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT) != 0 ||
+        upstream->headers_in.status_n >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return false;
+    }
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    ngx_str_t target = upstream->headers_in.x_accel_redirect->value;
+    if (view(target).starts_with('@')) {
+        return view(target) == view(core->name);
+    }
+    ngx_str_t args = ngx_null_string;
+    ngx_uint_t flags = 0;
+    return ngx_http_parse_unsafe_uri(r, &target, &args, &flags) == NGX_OK && view(target) == view(r->uri);
+}
+
+} // namespace
+
+bool isRefusedPage(ngx_http_request_t* r, const LocationConfig& config) noexcept {
+    bool changes = r->method == NGX_HTTP_DELETE || isPublishing(*r);
+    return config.checkOrigin != 0 && changes && isForeignPage(*r, config) && !isAllowedByApplication(r);
+}
+
+} // namespace sse
