@@ -9,7 +9,7 @@ layers='
 sse
 log
 ngx.hpp
-zone.hpp zone_lock.hpp
+zone.hpp
 roster
 conf
 http
@@ -32,8 +32,9 @@ grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$
             for (j = 1; j <= parts; ++j) rank[part[j]] = i
         }
     }
-    # The folder of a file, or the file itself (as a header) if it lies in src.
+    # The folder of a file, or the file itself (as a header) if it lies in src. A zone and its lock are one part.
     function part_of(path) {
+        sub(/^zone_lock\./, "zone.", path)
         if (!sub(/\/.*/, "", path) && path != "module.cpp") sub(/\.cpp$/, ".hpp", path)
         return path
     }
