@@ -32,9 +32,10 @@ void takeOverReading(ngx_http_request_t* r) noexcept;
 // after that the connection carries no other request. false: the connection is gone.
 bool throwAway(ngx_http_request_t* r) noexcept;
 
-// Before a request whose body has been used up, or read in part, goes to another location: an upstream must not
-// be promised a body, whose rest it would take from the next request on its connection, and a publish location
-// must not take it for one that is empty (isBodyKept). The connection ends if it has not been read to its end.
+// Before a request whose body has been used up, or read in part, goes to another location: an upstream must
+// not be promised a body, whose rest it would take from the next request on its connection, and a publish
+// location must not take it for one that is empty (isBodyKept). The connection ends if it has not been read
+// to its end.
 void forgetBody(ngx_http_request_t* r) noexcept;
 
 // To be called before the header of an answer is sent. After a body that is not read to its end the
