@@ -257,14 +257,13 @@ void Publisher::pay(uint64_t events) noexcept {
 // second ahead.
 ngx_msec_t Publisher::overdrawn() const noexcept {
     const uint64_t most = clock() + kSecond;
-    return !leaving_ && paidUntil_ > most ? static_cast<ngx_msec_t>((paidUntil_ - most) / kMillisecond + 1)
-                                          : 0;
+    return paidUntil_ > most ? static_cast<ngx_msec_t>((paidUntil_ - most) / kMillisecond + 1) : 0;
 }
 
 // What may be taken at a time. No event is shorter than a byte, so there are no more of them in it than are
 // allowed.
 size_t Publisher::mostBytes() const noexcept {
-    if (config_.maxRate == 0 || leaving_ || !intake_.isStream()) {
+    if (config_.maxRate == 0 || !intake_.isStream()) {
         return kPiece;
     }
     const uint64_t ahead = paidUntil_ > clock() ? paidUntil_ - clock() : 0;
@@ -321,10 +320,7 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
     Publisher& self = *static_cast<Publisher*>(drainable.owner);
     ngx_connection_t* c = self.request_->connection;
     self.leaving_ = true;
-    if (self.timer_.waiting()) {
-        self.timer_.cancel();
-        self.readOn(); // nothing is paced any more
-    } else if (self.mayStopReading()) {
+    if (self.mayStopReading()) {
         self.finish();
     } else if (force) {
         self.refuseWith(Refusal::BodyCutByDrain);
