@@ -12,15 +12,14 @@ sub check ($location, $http = $zone) {
     return SSE::Nginx->new(http => $http, server => "location /x { $location }")->check;
 }
 
-# Syntax lines of README: the name, and the default as it is written there.
+# The name, and the default as the reference writes it.
 sub documented {
-    open my $readme, '<:encoding(UTF-8)', 'README.md' or die "README.md: $!";
-    return map { /^Syntax: \*\*(sse_\w+)\*\*.*; Default: `(sse_[^`]+)`/ ? [$1, $2] : () } readline $readme;
+    open my $reference, '<:encoding(UTF-8)', 'docs/reference.md' or die "docs/reference.md: $!";
+    return map { /^Default:\s+((sse_\w+) [^;]+);$/ ? [$2, $1] : () } readline $reference;
 }
 
-# Those that README may not name yet.
-my @more = map { [/^(\S+)/, $_] } 'sse_max_channels 16', 'sse_check_origin on', 'sse_max_rate 0', 'sse_max_client_memory 64m',
-    'sse_max_events 65536', 'sse_body_ids keep', 'sse_invalid_utf8 reject';
+# Those that the reference writes in words.
+my @more = map { [/^(\S+)/, $_] } 'sse_max_events 65536', 'sse_invalid_utf8 reject';
 my %default = map { $_->[0] => $_->[1] } @more, documented();
 my %of_both  = map { $_ => 1 } qw(sse_cors);
 my %of_subscribers = map { $_ => 1 } qw(sse_start sse_retry sse_heartbeat sse_prime sse_gap sse_direct sse_max_channels);
@@ -100,7 +99,7 @@ sub behaviour ($name) {
     return \@heard;
 }
 
-subtest 'defaults of README' => sub {
+subtest 'the defaults of the reference' => sub {
     cmp_ok scalar @{ [documented()] }, '>=', 11, 'are found';
     my $usual = behaviour('none');
     cmp_ok scalar(grep {/^20/} @$usual), '>=', 6, 'there is something to compare';

@@ -22,9 +22,8 @@ module.cpp
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
 without_nginx='src/sse/* src/log/* src/roster/roster.* src/publish/intake.*'
 
-circles=$(mktemp)
-trap 'rm -f "$circles"' EXIT
-grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '
+# Prints what each header includes.
+headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '
     BEGIN {
         rows = split(layers, row, "\n")
         for (i = 1; i <= rows; ++i) {
@@ -44,12 +43,12 @@ grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$
         to = substr(field[2], 2, length(field[2]) - 2)
         here = part_of(from)
         there = part_of(to)
-        if (!(here in rank) || !(there in rank)) { print from ": \"" (here in rank ? there : here) "\" is in no layer"; bad = 1 }
-        else if (here != there && rank[there] >= rank[here]) { print from " includes " to ", which does not lie below it"; bad = 1 }
-        if (from ~ /\.hpp$/) print from, to > "/dev/fd/3"
+        if (!(here in rank) || !(there in rank)) { print from ": \"" (here in rank ? there : here) "\" is in no layer" > "/dev/stderr"; bad = 1 }
+        else if (here != there && rank[there] >= rank[here]) { print from " includes " to ", which does not lie below it" > "/dev/stderr"; bad = 1 }
+        if (from ~ /\.hpp$/) print from, to
     }
-    END { exit bad }' 3>"$circles"
-tsort "$circles" >/dev/null || { echo "headers include each other in a circle" >&2; exit 1; }
+    END { exit bad }')
+tsort <<<"$headers" >/dev/null || { echo "headers include each other in a circle" >&2; exit 1; }
 
 # shellcheck disable=SC2086 # patterns
 if grep -nE '#include.*ngx|ngx_[a-z]+_[a-z]' $without_nginx; then
