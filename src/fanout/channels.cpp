@@ -65,8 +65,8 @@ void ChannelTable::answerCensus() noexcept {
 }
 
 // The mark that has held their entries until now is still there, so they stay where they are.
-void ChannelTable::listenAs(uint32_t mark) noexcept {
-    each([mark](LogWriter& log, LiveChannel& channel) { log.listen(channel.hash, mark); });
+void ChannelTable::listenAs(uint32_t listener) noexcept {
+    each([listener](LogWriter& log, LiveChannel& channel) { log.listen(channel.hash, listener); });
 }
 
 LiveChannel* ChannelTable::find(uint32_t entry, std::string_view name) noexcept {
