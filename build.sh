@@ -124,7 +124,7 @@ TEXT
     upgrades nginx under load, and counts what got lost. What it can be told is at its top; for example --seconds N.
 TEXT
     bench) cat <<'TEXT' ;;
-./build.sh bench [--only NAME[,NAME]...] [--rounds N] [--quick] [--save] [--list] [--subscribers N]
+./build.sh bench [--only NAME[,NAME]...] [--rounds N] [--quick] [--save] [--list] [--subscribers N] [--before MODULE]
     Measures the module, the modules of Debian that do something like it (nchan; push-stream from Debian 13 on), and a
     program that does nothing but write, in turn, and checks that every event arrives once and in order.
       --only NAME         only these works
@@ -133,6 +133,7 @@ TEXT
       --save              writes the tables to t/bench/RESULTS.md, too
       --list              tells the works
       --subscribers N     of the work "many" (default: 100000)
+      --before MODULE     compares with that older build of the module, and with nothing else
     Nothing else should run on the machine meanwhile.
 TEXT
     install) cat <<'TEXT' ;;

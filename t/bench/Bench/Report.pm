@@ -6,7 +6,7 @@ use v5.36;
 use utf8;
 use Exporter 'import';
 use List::Util qw(max min);
-our @EXPORT_OK = qw(block verdicts median);
+our @EXPORT_OK = qw(block verdicts comparisons median);
 
 sub median (@values) {
     @values = sort { $a <=> $b } @values;
@@ -46,6 +46,23 @@ sub block ($work, $contestants, $rounds) {
         $failed{"$_: $round->{$_}{failed}"}++ for grep { $round->{$_} && defined $round->{$_}{failed} } @$contestants;
     }
     $text .= "  failed $failed{$_} times: $_\n" for sort keys %failed;
+    return $text;
+}
+
+# How this module compares with the one before it, a line for each figure and number of workers: the median of the rounds'
+# ratios, and their range.
+sub comparisons ($work, $rounds) {
+    my $text = '';
+    for my $contestant (grep {/^sse/} $work->{contestants}->@*) {
+        my $before = $contestant =~ s/^sse/before/r;
+        for my $shown ($work->{shows}->@*) {
+            my ($name, $label) = @$shown;
+            my @ratios = map { $_->{$contestant}{$name} / $_->{$before}{$name} }
+                grep { defined $_->{$contestant}{$name} && $_->{$before}{$name} } @$rounds;
+            $text .= sprintf "  %s: %s = %.3f × %s (%.3f to %.3f)\n",
+                $label, $contestant, median(@ratios), $before, min(@ratios), max(@ratios) if @ratios;
+        }
+    }
     return $text;
 }
 

@@ -90,6 +90,12 @@ END
     },
 );
 
+# Adds a server "before": this module as it was built into that file.
+sub compare_with ($file) {
+    die "bench: there is no module $file\n" unless -f $file;
+    $known{before} = { $known{sse}->%*, modules => [abs_path($file)] };
+}
+
 # Whether it can be measured here.
 sub is_there ($name) {
     return !grep { !-e } @{ $known{$name}{modules} // [] };
