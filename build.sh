@@ -100,7 +100,7 @@ TEXT
     test) cat <<'TEXT' ;;
 ./build.sh test [--sanitize | --matrix [RELEASE]...] [ARGUMENT OF prove]...
     Builds the module with gcc, with clang and with fault points (build/faults/), builds the unit tests and the fuzz
-    targets and runs all tests, or those that are named: ./build.sh test -v t/publish.t
+    targets and runs all tests, or those that are named: ./build.sh test -v t/publish/every_transport.t
     The fuzz targets run for 3 seconds each, or for 60 if CI is set in the environment.
       --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
                           distribution's source package, in build/sanitize/; the unit tests also under valgrind
@@ -485,7 +485,8 @@ verb_test() {
     prove -r "$@" ${where:+"$where"}
     if [[ $where ]]; then
         say "and through nginx's filters alone:"
-        TEST_NGINX_CHAIN=1 prove t/{subscribe,multi_channel,resume,slow,stalled,heartbeat,end,drain,tls,filters}.t
+        TEST_NGINX_CHAIN=1 prove t/subscribe/{response,several_channels,resume,heartbeat}.t \
+            t/slow_clients/{reads_nothing,stalled}.t t/{end/delete,reload/drain,protocols/tls,http/other_filters}.t
     fi
 }
 
@@ -509,7 +510,7 @@ verb_bench() {
     exec perl t/bench/bench "$@"
 }
 
-# What t/browser.t drives the browser with.
+# What t/browser/demo_page.t drives the browser with.
 install_browser_client() {
     local marker=t/browser/node_modules/.package-lock.json
     [[ $marker -nt t/browser/package-lock.json ]] ||

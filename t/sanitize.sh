@@ -71,7 +71,7 @@ sanitized_options() {
     # The object has the settings of the sanitizers, for a nginx that upgrades itself starts without an environment.
     say "--with-ld-opt=-fPIC -fsanitize=address,undefined $sanitized/settings.o"
     say "--with-debug"
-    say "--with-poll_module" # which no distribution has, and t/poll.t and t/body_on_stream.t need
+    say "--with-poll_module" # which no distribution has, and t/delivery/poll.t and t/subscribe/request_with_body.t need
     say "--with-select_module"
 }
 
@@ -107,7 +107,7 @@ build_sanitized_module() { # SOURCE DIRECTORY FLAGS OPTION...
 # The unit tests under valgrind, without the sanitizers, which it does not go with.
 valgrind_unit_tests() {
     make -s -j"$jobs" -f t/unit/Makefile
-    TEST_UNIT_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes" prove t/unit.t
+    TEST_UNIT_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes" prove t/unit/run.t
 }
 
 test_sanitized() {

@@ -3,8 +3,7 @@
 # The parser that the other tests read their streams with, against the standard.
 
 use v5.36;
-use FindBin;
-use lib "$FindBin::Bin/lib";
+use lib 't/lib';
 use Test::More;
 use SSE::Parser;
 
