@@ -98,10 +98,13 @@ TEXT
     Ctrl-C ends it; nothing is left behind. SSE_PORT in the environment sets another port.
 TEXT
     test) cat <<'TEXT' ;;
-./build.sh test [--sanitize | --matrix [RELEASE]...] [ARGUMENT OF prove]...
-    Builds the module with gcc, with clang and with fault points (build/faults/), builds the unit tests and the fuzz
-    targets and runs all tests, or those that are named: ./build.sh test -v t/publish/every_transport.t
-    The fuzz targets run for 3 seconds each, or for 60 if CI is set in the environment.
+./build.sh test [--sanitize | --matrix [RELEASE]...] [TEST | FOLDER | OPTION OF prove]...
+    Builds the module with gcc, with clang and with fault points (build/faults/), the unit tests and the fuzz targets,
+    and runs all tests. Where tests or folders are named it runs these, and builds what they need:
+      ./build.sh test t/publish
+      ./build.sh test -v t/publish/every_transport.t
+    As many run at a time as there are processors, but one at a time where an option is given, and those that measure.
+    The fuzz targets run for 3 seconds each, or for 20 if CI is set in the environment.
       --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
                           distribution's source package, in build/sanitize/; the unit tests also under valgrind
       --matrix            the same in clean root directories of the named releases of Debian, or of all: bookworm
@@ -181,13 +184,19 @@ TEXT
 
 packages_of() {
     case $1 in
-    build | run | install) say nginx nginx-dev g++ make ;;
+    build | run | install | module | faults) say nginx nginx-dev g++ make ;;
     clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
-    chaos) say nginx nginx-dev g++ make perl libio-socket-ssl-perl curl openssl ;;
-    test) say nginx nginx-dev g++ make clang libclang-rt-dev llvm perl libcmocka-dev libio-socket-ssl-perl curl \
-        openssl nghttp2-client haproxy ca-certificates chromium nodejs npm ;;
+    harness) say perl libio-socket-ssl-perl curl openssl ;;
+    unit) say g++ make libcmocka-dev ;;
     fuzz) say make clang libclang-rt-dev llvm libcmocka-dev ;;
+    browser) say chromium nodejs npm ca-certificates ;;
+    node) say nodejs ;;
+    nghttp) say nghttp2-client ;;
+    haproxy) say haproxy ;;
+    nothing) ;;
+    test) packages_of_each harness module clang unit fuzz browser nghttp haproxy ;;
+    chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libnginx-mod-nchan
         grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
@@ -197,6 +206,13 @@ packages_of() {
     lint) say nginx nginx-dev g++ make clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
     esac
+}
+
+packages_of_each() { # WHAT...
+    local what
+    for what in "$@"; do
+        packages_of "$what"
+    done
 }
 
 # Asks for what a package brings, not for the package: it may have come another way.
@@ -246,11 +262,13 @@ apt-get install -y -q --no-install-recommends "$@" </dev/null
 SCRIPT
 }
 
-need() {
-    local package packages missing=()
-    packages=$(packages_of "$1")
-    for package in $packages; do
-        has "$package" || missing+=("$package")
+need() { # WHAT...
+    local what package packages missing=()
+    for what in "$@"; do
+        packages=$(packages_of "$what")
+        for package in $packages; do
+            has "$package" || [[ " ${missing[*]} " == *" $package "* ]] || missing+=("$package")
+        done
     done
     ((${#missing[@]})) || return 0
     command -v apt-get >/dev/null || die "missing, and this is no Debian to install them on: ${missing[*]}"
@@ -458,36 +476,18 @@ verb_run() {
 }
 
 verb_test() {
-    local argument where=t
+    source t/suite.sh
     case ${1:-} in
     --sanitize)
         source t/sanitize.sh
         test_sanitized "${@:2}"
-        return
         ;;
     --matrix)
         source t/matrix.sh
         test_matrix "${@:2}"
-        return
         ;;
+    *) test_here "$@" ;;
     esac
-    need test
-    build_for_distribution gcc "$root/build/$module"
-    build_for_distribution clang "$root/build/clang/$module"
-    build_with_faults
-    make -s -j"$jobs" -f t/unit/Makefile
-    source t/fuzz.sh
-    build_fuzz_targets
-    install_browser_client
-    for argument in "$@"; do
-        [[ ! -e $argument ]] || where=""
-    done
-    prove -r "$@" ${where:+"$where"}
-    if [[ $where ]]; then
-        say "and through nginx's filters alone:"
-        TEST_NGINX_CHAIN=1 prove t/subscribe/{response,several_channels,resume,heartbeat}.t \
-            t/slow_clients/{reads_nothing,stalled}.t t/{end/delete,reload/drain,protocols/tls,http/other_filters}.t
-    fi
 }
 
 verb_fuzz() {
@@ -508,13 +508,6 @@ verb_bench() {
     build_for_distribution gcc "$root/build/$module"
     make -s -j"$jobs" -f t/bench/Makefile
     exec perl t/bench/bench "$@"
-}
-
-# What t/browser/demo_page.t drives the browser with.
-install_browser_client() {
-    local marker=t/browser/node_modules/.package-lock.json
-    [[ $marker -nt t/browser/package-lock.json ]] ||
-        run_quietly npm npm ci --no-audit --no-fund --prefix t/browser
 }
 
 modules_directory() {

@@ -60,7 +60,7 @@ nginx_in() {
 }
 
 # Makes the root directory of a release and tests in it; sets verdict, and adds to bad. The directory stays when that fails.
-test_release() { # RELEASE [ARGUMENT OF prove]...
+test_release() { # RELEASE [ARGUMENT]...
     local release=$1 directory=$matrix/$1 log=$matrix/$1.log settings=() status
     shift
     say "making $directory"
@@ -83,7 +83,7 @@ test_release() { # RELEASE [ARGUMENT OF prove]...
 }
 
 # Ends with a table; fails unless every release has been tested and has passed.
-test_matrix() { # [RELEASE]... [ARGUMENT OF prove]...
+test_matrix() { # [RELEASE]... [ARGUMENT]...
     local releases=() release verdict table=() bad=()
     while [[ ${1:-} =~ ^(bookworm|trixie|forky)$ ]]; do
         releases+=("$1")

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2164
+# shellcheck shell=bash disable=SC2034,SC2154,SC2164
 # ./build.sh test --sanitize: sourced by build.sh, whose functions and variables it uses.
 #
 # Only nginx as a whole can be checked for what its pools hide, so it is built anew: every allocation of a pool becomes
@@ -104,34 +104,49 @@ build_sanitized_module() { # SOURCE DIRECTORY FLAGS OPTION...
         build_module "$source" "$directory" gcc "$directory/$module" "$@"
 }
 
-# The unit tests under valgrind, without the sanitizers, which it does not go with.
-valgrind_unit_tests() {
-    make -s -j"$jobs" -f t/unit/Makefile
-    TEST_UNIT_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes" prove t/unit/run.t
-}
-
-test_sanitized() {
-    local source options argument where=t
-    need test
+# Sets `source` and `options`, and builds nginx.
+prepare_sanitized_nginx() {
     need sanitize
     mkdir -p "$sanitized"
     gcc -c -fPIC -o "$sanitized/settings.o" t/sanitize.c
     source=$(nginx_source)
     read_lines options sanitized_options
     build_sanitized_nginx "$source" "${options[@]}"
+}
+
+# In place of those of suite.sh.
+prepare_module() {
+    local source options
+    prepare_sanitized_nginx
     build_sanitized_module "$source" "$sanitized/module" -DSSE_ASSERTIONS "${options[@]}"
-    build_sanitized_module "$source" "$sanitized/faults" -DSSE_FAULTS "${options[@]}"
-    make -s -j"$jobs" -f t/unit/Makefile out=build/sanitize/unit FLAGS="-fsanitize=address,undefined -DSSE_ASSERTIONS"
     build_for_distribution gcc "$root/build/$module" # some tests look at that one
-    build_for_distribution clang "$root/build/clang/$module"
-    install_browser_client
-    for argument in "$@"; do
-        [[ ! -e $argument ]] || where=""
-    done
-    [[ ! $where ]] || valgrind_unit_tests
+}
+
+prepare_faults() {
+    local source options
+    prepare_sanitized_nginx
+    build_sanitized_module "$source" "$sanitized/faults" -DSSE_FAULTS "${options[@]}"
+}
+
+prepare_unit() {
+    make -s -j"$jobs" -f t/unit/Makefile out=build/sanitize/unit FLAGS="-fsanitize=address,undefined -DSSE_ASSERTIONS"
+}
+
+# The unit tests under valgrind, without the sanitizers, which it does not go with.
+valgrind_unit_tests() {
+    make -s -j"$jobs" -f t/unit/Makefile
+    TEST_UNIT_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full --fair-sched=yes" prove t/unit/run.t
+}
+
+test_sanitized() { # ARGUMENT...
+    local tests options whole together alone
+    select_tests "$@"
+    [[ ! $whole ]] || need test sanitize # all at once
+    prepare_tests
+    [[ ! $whole ]] || valgrind_unit_tests
     export TEST_NGINX_BINARY=$sanitized/nginx/objs/nginx
     export TEST_NGINX_MODULE=$sanitized/module/$module TEST_NGINX_FAULTS_MODULE=$sanitized/faults/$module
     export TEST_UNIT_DIRECTORY=build/sanitize/unit UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     export TEST_NGINX_SANITIZE=1 # for tests that cannot find what they look for then
-    prove -r "$@" ${where:+"$where"}
+    run_tests
 }

@@ -1,6 +1,6 @@
 // Who may publish when a real browser asks: pages of this origin, of another port, of another host, of a listed origin, in a
-// sandbox; by a form and by fetch, which may ask without CORS. t/browser/publishing_pages.t has the servers and looks at what got into
-// the zone.
+// sandbox; by a form and by fetch, which may ask without CORS. publishing_pages.t has the servers and looks at what got
+// into the zone.
 //
 // node publish.mjs SERVER PAGE ...: SERVER publishes, each PAGE is where a page is served from. One line of JSON for each attempt.
 

@@ -1,5 +1,6 @@
 # Which pages may publish, asked by a real browser: t/browser/publish.mjs tries, here are the servers and what comes of it. Over
 # http to names other than localhost browsers send Origin alone, else Sec-Fetch-Site, too.
+# needs: module browser
 use v5.36;
 use lib 't/lib';
 use JSON::PP qw(decode_json);

@@ -4,6 +4,7 @@
 # A copy of the tree is built in a world of fakes: every program that build.sh may call is a link to one script, which
 # does the least that the next step needs, and writes down how it was called. Then each of these calls is made to fail
 # in turn.
+# needs: nothing
 use v5.36;
 use Cwd        ();
 use File::Temp ();
@@ -147,11 +148,11 @@ subtest 'what is shown' => sub {
     unlike $output, qr{npm says 1$}m, 'and no more of it';
 
     ($status, $output) = build_sh('test', 'make -s -j1 -f t/unit/Makefile');
-    like $output, qr{^build\.sh: build\.sh:\d+ failed with status 9: make -s -j"\$jobs" -f t/unit/Makefile$}m,
+    like $output, qr{^build\.sh: suite\.sh:\d+ failed with status 9: make -s -j"\$jobs" -f t/unit/Makefile$}m,
         'the command that has failed, and its line';
 
-    ($status, $output) = build_sh('deps nothing');
+    ($status, $output) = build_sh('deps moon');
     isnt $status, 0, 'who asks for what there is not';
-    like $output, qr{^build\.sh: there is nothing to install for "nothing"$}m, 'is told so';
+    like $output, qr{^build\.sh: there is nothing to install for "moon"$}m, 'is told so';
 };
 done_testing;

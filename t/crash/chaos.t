@@ -1,4 +1,5 @@
 # Short chaos with a fixed seed; `./build.sh chaos` runs longer ones.
+# needs: module faults
 use v5.36;
 use Test::More;
 

@@ -1,5 +1,6 @@
 # A worker that dies in the middle of a change to the log, at each step of it: nothing that was acknowledged is lost, what was
 # not is there for everybody or for nobody, and the next one goes on as if nothing had happened.
+# needs: module faults
 use v5.36;
 use lib 't/lib';
 use Test::More;

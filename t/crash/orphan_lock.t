@@ -2,6 +2,7 @@
 # no more, or in another size: nginx knows only the new zones. And a worker dies with the lock of a zone while the master
 # is about to carry that over: the master does not notice before it is done. Or the worker that waits for such a lock has
 # not yet been told to leave.
+# needs: module faults
 use v5.36;
 use lib 't/lib';
 use POSIX ();

@@ -1,4 +1,5 @@
 # A worker that stops, but lives, with the lock of a zone: whoever wants the lock waits for it, and says so every second.
+# needs: module faults
 use v5.36;
 use lib 't/lib';
 use Test::More;

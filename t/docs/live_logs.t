@@ -130,7 +130,10 @@ subtest 'the publisher is killed, and the log grows and is rotated meanwhile' =>
     rename $file, "$file.1" or die "rename: $!";
     append(10);
     $follower->until_line("line $line");
-    open my $log, '>', $file or die "$file: $!";    # as copytruncate does
+    # It must know that it has published all of this file: a file that has grown anew to where it is looks the same.
+    my $size = -s $file;
+    wait_until(sub { $server->read_file('killed.position') =~ / $size$/ }, 'it to note where it is');
+    open my $log, '>', $file or die "$file: $!"; # as copytruncate does
     wait_until(sub { $server->read_file('killed.position') =~ / 0$/ }, 'it to begin anew');
     append(10);
     $follower->until_line("line $line");

@@ -7,6 +7,7 @@
 #   <!-- expect: REGEX -->  after <!-- test -->: what it must print
 # Port 8080 stands for the port of the test, and 9000 for that of an application. A tag with a name, <!-- test: NAME -->, is
 # for a test of its own.
+# needs: module node
 use v5.36;
 use lib 't/lib';
 use HTTP::Tiny;

@@ -1,6 +1,7 @@
 #!/usr/bin/env perl
 
 # The parser that the other tests read their streams with, against the standard.
+# needs: nothing
 
 use v5.36;
 use lib 't/lib';

@@ -1,4 +1,5 @@
 # error_page applies to what the module refuses as to what nginx refuses; afterwards the connection is in a known state.
+# needs: module nghttp
 use v5.36;
 use lib 't/lib';
 use Test::More;

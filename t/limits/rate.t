@@ -1,4 +1,5 @@
 # sse_max_rate: a body that brings more is made to wait, however it comes and whatever happens meanwhile.
+# needs: module quiet
 use v5.36;
 use lib 't/lib';
 use List::Util qw(max);

@@ -1,4 +1,5 @@
 # HTTP/2 as another client speaks it: many streams on one connection, and windows that hardly open.
+# needs: module nghttp
 use v5.36;
 use lib 't/lib';
 use POSIX ();

@@ -1,5 +1,6 @@
 # Behind nginx and HAProxy as docs/proxies.md sets them up: events are not held back, a body without an end is passed on as it
 # comes, who leaves is noticed without a heartbeat, an abort is no clean end, and the client's address arrives.
+# needs: module haproxy
 use v5.36;
 use lib 't/lib';
 use IO::Socket::INET;

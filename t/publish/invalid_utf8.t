@@ -1,4 +1,5 @@
 # sse_invalid_utf8: what is not UTF-8 is refused, or becomes what a browser would make of it, and is counted.
+# needs: module node
 use v5.36;
 use lib 't/lib';
 use Test::More;

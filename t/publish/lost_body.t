@@ -1,5 +1,6 @@
 # A body that is no longer there when a request arrives at a publish location is not published as an empty one, nor in part: that is
 # told. One that has been kept is published, however it came and whatever its size.
+# needs: module nghttp
 use v5.36;
 use lib 't/lib';
 use Test::More;

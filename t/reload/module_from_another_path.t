@@ -1,5 +1,6 @@
 # A reload that loads the module from another path, as a new version beside the old one: for a while both copies are
 # there, each with workers and a zone of its own.
+# needs: module faults
 use v5.36;
 use lib 't/lib';
 use JSON::PP qw(decode_json);

@@ -1,4 +1,5 @@
 # Clients that stall on a channel do not move the latency of those who read it, over whatever they are connected.
+# needs: module quiet
 use v5.36;
 use lib 't/lib';
 use IO::Select;

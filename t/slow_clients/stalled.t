@@ -1,5 +1,5 @@
 # Clients that stop reading, read one byte now and then, or vanish at any byte: let go in time, at the cost of nobody else.
-# t/slow_clients/reads_nothing.t has what a stalled client gets in the end, t/slow_clients/memory.t what memory it takes; this is about the rest of what
+# reads_nothing.t has what a stalled client gets in the end, memory.t what memory it takes; this is about the rest of what
 # it costs.
 use v5.36;
 use lib 't/lib';

@@ -1,4 +1,5 @@
 # What a silent stream says to stay alive, and when.
+# needs: module quiet
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,5 +1,6 @@
 # A subscriber whose request has a body, wherever that comes from: the stream does not wait for it, works as any other, ends
 # with its connection, and the end of its client is noticed at once.
+# needs: module quiet
 use v5.36;
 use lib 't/lib';
 use List::Util qw(sum0);

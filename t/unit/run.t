@@ -1,5 +1,6 @@
 #!/usr/bin/perl
 # Runs the programs that ./build.sh test has made of t/unit/*.cpp. Each is one subtest with a test for each case.
+# needs: unit
 use strict;
 use warnings;
 

@@ -1,0 +1,109 @@
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# ./build.sh test: sourced by build.sh, whose functions and variables it uses.
+#
+# A test says on a line "# needs: WORD..." among its first lines what must be there before it runs:
+#
+#   module                         the module; a test without such a line needs that and nothing else
+#   faults unit fuzz               the module with fault points, the unit tests, the fuzz targets
+#   browser haproxy nghttp node    programs of other people
+#   nothing
+#   quiet                          a machine on which no other test runs at the same time, because it measures
+#
+# For each word but the last there is a list of packages in build.sh, and where something must be built, a function
+# prepare_WORD here.
+
+prepare_module() { build_for_distribution gcc "$root/build/$module"; }
+prepare_faults() { build_with_faults; }
+prepare_unit() { make -s -j"$jobs" -f t/unit/Makefile; }
+prepare_fuzz() {
+    source t/fuzz.sh
+    build_fuzz_targets
+}
+# What the tests drive the browser with.
+prepare_browser() {
+    local marker=t/browser/node_modules/.package-lock.json
+    [[ $marker -nt t/browser/package-lock.json ]] ||
+        run_quietly npm npm ci --no-audit --no-fund --prefix t/browser
+}
+
+find_tests() { find "$@" -name node_modules -prune -o -name '*.t' -print | LC_ALL=C sort; }
+
+# Sets `tests` to the files that the arguments name, themselves or by a folder, `options` to the other arguments, and
+# `whole` if they name none, which means all.
+select_tests() { # ARGUMENT...
+    local argument where=()
+    options=() whole=""
+    for argument in "$@"; do
+        if [[ -e $argument ]]; then
+            where+=("$argument")
+        elif [[ $argument == *.t || $argument == t/* ]]; then
+            die "there is no test $argument"
+        else
+            options+=("$argument")
+        fi
+    done
+    if ((${#where[@]} == 0)); then
+        whole=yes where=(t)
+    fi
+    read_lines tests find_tests "${where[@]}"
+    ((${#tests[@]})) || die "there is no test in ${where[*]}"
+}
+
+# A line for each test: its name, and the words.
+needs_of() { # TEST...
+    awk 'function finish() { if (name) print name, words ? words : "module" }
+        FNR == 1 { finish(); name = FILENAME; words = "" }
+        FNR <= 10 && sub(/^# needs: */, "") { words = $0 }
+        END { finish() }' "$@"
+}
+
+# Installs and builds what the selected tests need, and sets `together` and `alone` to those that may run beside others
+# and those that may not.
+prepare_tests() {
+    local needs word words
+    needs=$(needs_of "${tests[@]}")
+    read_lines together awk '!/ quiet( |$)/ { print $1 }' <<<"$needs"
+    read_lines alone awk '/ quiet( |$)/ { print $1 }' <<<"$needs"
+    read_lines words awk '{ for (i = 2; i <= NF; ++i) if ($i != "quiet" && !seen[$i]++) print $i }' <<<"$needs"
+    need harness "${words[@]}"
+    for word in "${words[@]}"; do
+        if declare -F "prepare_$word" >/dev/null; then
+            "prepare_$word"
+        fi
+    done
+}
+
+# Runs the prepared tests, as many at a time as there are processors unless the options say how. All of them run, then
+# this fails if one has.
+run_tests() {
+    local status code=0 parallel=("-j$jobs")
+    ((${#options[@]} == 0)) || parallel=("${options[@]}")
+    if ((${#together[@]})); then
+        attempt prove "${parallel[@]}" "${together[@]}"
+        ((status == 0)) || code=$status
+    fi
+    if ((${#alone[@]})); then
+        attempt prove "${options[@]}" "${alone[@]}"
+        ((status == 0)) || code=$status
+    fi
+    ((code == 0)) || die "a test has failed"
+}
+
+# The delivery of events again, through nginx's filters alone.
+run_chain_tests() {
+    say "and through nginx's filters alone:"
+    TEST_NGINX_CHAIN=1 prove -j"$jobs" t/subscribe/{response,several_channels,resume,heartbeat}.t \
+        t/slow_clients/{reads_nothing,stalled}.t t/{end/delete,reload/drain,protocols/tls,http/other_filters}.t
+}
+
+test_here() { # ARGUMENT...
+    local tests options whole together alone
+    select_tests "$@"
+    [[ ! $whole ]] || need test # all at once
+    prepare_tests
+    if [[ $whole ]]; then
+        build_for_distribution clang "$root/build/clang/$module" # which warns of other things than gcc
+    fi
+    run_tests
+    [[ ! $whole ]] || run_chain_tests
+}
