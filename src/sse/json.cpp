@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cstdint>
-#include <cstring>
 
 #include "sse/utf8.hpp"
 
@@ -70,25 +69,6 @@ private:
 
 } // namespace
 
-size_t jsonSize(std::string_view text) noexcept {
-    size_t size = 2;
-    for (Pieces pieces(text); !pieces.done();) {
-        size += pieces.next().size();
-    }
-    return size;
-}
-
-char* writeJson(std::string_view text, char* out) noexcept {
-    *out++ = '"';
-    for (Pieces pieces(text); !pieces.done();) {
-        const std::string_view piece = pieces.next();
-        std::memcpy(out, piece.data(), piece.size());
-        out += piece.size();
-    }
-    *out++ = '"';
-    return out;
-}
-
 void JsonWriter::separate() noexcept {
     if (follows_) {
         append(",");
@@ -109,19 +89,19 @@ JsonWriter& JsonWriter::close(char bracket) noexcept {
 }
 
 JsonWriter& JsonWriter::key(std::string_view name) noexcept {
-    string(name);
-    append(":");
+    append(follows_ ? ",\"" : "\"");
+    append(name);
+    append("\":");
     follows_ = false;
     return *this;
 }
 
 JsonWriter& JsonWriter::string(std::string_view text) noexcept {
-    separate();
-    char* place = complete_ ? out_.extend(jsonSize(text)) : nullptr;
-    if (place != nullptr) {
-        writeJson(text, place);
+    append(follows_ ? ",\"" : "\"");
+    for (Pieces pieces(text); !pieces.done();) {
+        append(pieces.next());
     }
-    complete_ = place != nullptr;
+    append("\"");
     follows_ = true;
     return *this;
 }

@@ -9,14 +9,6 @@
 
 namespace sse {
 
-// Bytes that writeJson will write.
-size_t jsonSize(std::string_view text) noexcept;
-
-// Writes `text` as a JSON string, with its quotes: `"`, `\`, the control characters (C0, DEL, C1) and the
-// line ends U+2028 and U+2029 are escaped, each sequence that is not UTF-8 becomes one U+FFFD, as browsers
-// decode. Returns the end of what was written; `out` has room for jsonSize(text).
-char* writeJson(std::string_view text, char* out) noexcept;
-
 // Appends JSON to a buffer, with the commas where they belong:
 //
 //   JsonWriter json(buffer);
@@ -34,9 +26,11 @@ public:
     JsonWriter& beginArray() noexcept { return open('['); }
     JsonWriter& endArray() noexcept { return close(']'); }
 
-    // The name of the member that comes next.
+    // The name of the member that comes next. It is written as it is, so nothing in it may need an escape.
     JsonWriter& key(std::string_view name) noexcept;
 
+    // `"`, `\`, the control characters (C0, DEL, C1) and the line ends U+2028 and U+2029 are escaped, and
+    // each sequence that is not UTF-8 becomes one U+FFFD, as browsers decode it.
     JsonWriter& string(std::string_view text) noexcept;
     JsonWriter& number(uint64_t value) noexcept;
     JsonWriter& null() noexcept;
