@@ -11,7 +11,7 @@ namespace sse {
 namespace {
 
 struct ChannelFacts {
-    std::string_view idName; // what the id is called in the answer
+    JsonName idName; // what the id is called in the answer
     EventId id;
     bool hasId;
     uint32_t subscribers;

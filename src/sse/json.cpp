@@ -88,10 +88,17 @@ JsonWriter& JsonWriter::close(char bracket) noexcept {
     return *this;
 }
 
-JsonWriter& JsonWriter::key(std::string_view name) noexcept {
+JsonWriter& JsonWriter::key(JsonName name) noexcept {
     append(follows_ ? ",\"" : "\"");
-    append(name);
+    append(name.text());
     append("\":");
+    follows_ = false;
+    return *this;
+}
+
+JsonWriter& JsonWriter::keyOf(std::string_view name) noexcept {
+    string(name);
+    append(":");
     follows_ = false;
     return *this;
 }

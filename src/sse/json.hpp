@@ -9,6 +9,24 @@
 
 namespace sse {
 
+// The name of a member that is known to the compiler, which checks that nothing in it needs an escape.
+class JsonName {
+public:
+    consteval JsonName(const char* name) noexcept : text_(name) {
+        for (char c : text_) {
+            if (c < ' ' || c > '~' || c == '"' || c == '\\') {
+                needsEscape();
+            }
+        }
+    }
+    std::string_view text() const noexcept { return text_; }
+
+private:
+    static void needsEscape() noexcept {} // no constant expression: so the compiler stops here
+
+    std::string_view text_;
+};
+
 // Appends JSON to a buffer, with the commas where they belong:
 //
 //   JsonWriter json(buffer);
@@ -26,8 +44,10 @@ public:
     JsonWriter& beginArray() noexcept { return open('['); }
     JsonWriter& endArray() noexcept { return close(']'); }
 
-    // The name of the member that comes next. It is written as it is, so nothing in it may need an escape.
-    JsonWriter& key(std::string_view name) noexcept;
+    // The name of the member that comes next: a literal, which is written as it is, or any text, which is
+    // escaped as string() does.
+    JsonWriter& key(JsonName name) noexcept;
+    JsonWriter& keyOf(std::string_view name) noexcept;
 
     // `"`, `\`, the control characters (C0, DEL, C1) and the line ends U+2028 and U+2029 are escaped, and
     // each sequence that is not UTF-8 becomes one U+FFFD, as browsers decode it.
@@ -35,10 +55,8 @@ public:
     JsonWriter& number(uint64_t value) noexcept;
     JsonWriter& null() noexcept;
 
-    JsonWriter& member(std::string_view name, std::string_view text) noexcept {
-        return key(name).string(text);
-    }
-    JsonWriter& member(std::string_view name, uint64_t value) noexcept { return key(name).number(value); }
+    JsonWriter& member(JsonName name, std::string_view text) noexcept { return key(name).string(text); }
+    JsonWriter& member(JsonName name, uint64_t value) noexcept { return key(name).number(value); }
 
     // Whether there was memory for all of it.
     bool isComplete() const noexcept { return complete_; }

@@ -13,7 +13,7 @@ void writeId(JsonWriter& json, EventId id) noexcept {
 
 void writeZone(JsonWriter& json, const ZoneFigures& zone) noexcept {
     const LogStats& log = zone.log;
-    json.key(zone.name).beginObject();
+    json.keyOf(zone.name).beginObject();
     json.member("capacity", log.capacity).member("used", log.used);
     json.key("first_id");
     if (log.firstId == EventId{}) {

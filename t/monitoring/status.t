@@ -7,12 +7,12 @@ use SSE::Nginx;
 my $server = SSE::Nginx->start(
     workers   => 2,
     listen    => ['h1', 'h2c'],
-    http      => 'sse_zone events 1m channels=64; sse_zone other 256k;',
+    http      => q{sse_zone events 1m channels=64; sse_zone 'o"ther' 256k;},
     server    => <<'END',
 location = /sub    { sse_channel $arg_channel zone=events; }
         location = /pub    { sse_publish $arg_channel zone=events; }
         location = /status { sse_status; }
-        location = /one    { sse_status other; }
+        location = /one    { sse_status 'o"ther'; }
 END
 );
 
@@ -31,7 +31,7 @@ like $answer->header('Cache-Control') // '', qr/no-store|no-cache/, 'that nobody
 subtest 'at first' => sub {
     for my $via (qw(h1 h2c)) {
         my $status = status('/status', via => $via);
-        is_deeply [sort keys %{ $status->{zones} }], [qw(events other)], 'all zones';
+        is_deeply [sort keys %{ $status->{zones} }], ['events', 'o"ther'], 'all zones';
         my %zone = %{ $status->{zones}{events} };
         cmp_ok delete $zone{capacity}, '>', 500_000, 'most of a zone is for events';
         is delete $zone{channel_capacity}, 64, 'channels as configured';
@@ -41,7 +41,7 @@ subtest 'at first' => sub {
         is_deeply [sort { $a <=> $b } map { $_->{pid} } @{ $status->{workers} }], [$server->workers], 'the workers';
         is_deeply [@$status{qw(subscribers delivered gaps slow_closes)}], [0, 0, 0, 0], 'and nobody';
     }
-    is_deeply [keys %{ status('/one')->{zones} }], ['other'], 'one zone alone';
+    is_deeply [keys %{ status('/one')->{zones} }], ['o"ther'], 'one zone alone';
 };
 
 subtest 'events and subscribers' => sub {

@@ -69,12 +69,17 @@ void testEveryPairOfBytes(void**) {
 void testWriter(void**) {
     sse::Buffer out;
     sse::JsonWriter json(out);
-    json.beginObject().member("a", "x\n").member("n", uint64_t{18446744073709551615U}).key("none").null();
+    json.beginObject()
+        .keyOf("a\"\n")
+        .string("x\n")
+        .member("n", uint64_t{18446744073709551615U})
+        .key("none")
+        .null();
     json.key("list").beginArray().number(0).beginObject().endObject().beginArray().endArray().string("");
     json.endArray().member("last", "y").endObject();
     assert_true(json.isComplete());
     assert_true(out.view() ==
-                R"({"a":"x\n","n":18446744073709551615,"none":null,"list":[0,{},[],""],"last":"y"})");
+                R"({"a\"\n":"x\n","n":18446744073709551615,"none":null,"list":[0,{},[],""],"last":"y"})");
 }
 
 } // namespace
