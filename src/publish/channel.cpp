@@ -1,5 +1,7 @@
 #include "publish/channel.hpp"
 
+#include <optional>
+
 #include "conf/config.hpp"
 #include "http/respond.hpp"
 #include "sse/json.hpp"
@@ -58,33 +60,37 @@ ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     return sendFacts(r, channel, {"last_id", state.newestId, hasEvent(zone.log, state), state.subscribers});
 }
 
-// Subscribers get what is left, then their streams end; when they come back they are told by a 204 to stay
-// away.
-ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
-    Zone& zone = *locationConfig(r)->zone;
-    std::string_view channel = view(context.channel);
+// Ends a channel. One that has ended already stays as it is, and the result is that end; nullopt: there is no
+// such channel.
+std::optional<Appended> appendEnd(Zone& zone, std::string_view channel) noexcept {
     uint64_t hash = zone.log.hash(channel);
-    Appended appended;
-    bool known;
-    {
-        ZoneLock lock(zone);
-        ChannelState state = lock.log().findChannel(hash);
-        known = state.newest != kNoOffset || state.subscribers != 0;
-        if (known) {
-            appended = lock.log().append(
-                {.channel = channel, .hash = hash, .publisherId = {}, .end = true, .fields = {}},
-                unixMilliseconds());
-        }
+    ZoneLock lock(zone);
+    ChannelState state = lock.log().findChannel(hash);
+    if (state.newest == kNoOffset && state.subscribers == 0) {
+        return std::nullopt;
     }
-    if (!known) {
+    RecordHeader end;
+    if (zone.log.hasEnded(state, channel) && zone.log.readHeader(state.newest, end) == ReadStatus::Ok) {
+        return Appended{.id = end.id, .subscribers = state.subscribers};
+    }
+    return lock.log().append({.channel = channel, .hash = hash, .publisherId = {}, .end = true, .fields = {}},
+                             unixMilliseconds());
+}
+
+// Subscribers get what is left, then their streams end. Later connections get a 204, which tells an
+// EventSource not to reconnect.
+ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
+    std::string_view channel = view(context.channel);
+    std::optional<Appended> end = appendEnd(*locationConfig(r)->zone, channel);
+    if (!end) {
         return refuse(r, Refusal::UnknownChannel);
     }
-    if (appended.status != AppendStatus::Ok) {
+    if (end->status != AppendStatus::Ok) {
         return refuse(r, Refusal::Retired);
     }
-    Worker::self().wake(appended.listeners);
-    context.subscribers = appended.subscribers;
-    return sendFacts(r, channel, {"ended_id", appended.id, true, appended.subscribers});
+    Worker::self().wake(end->listeners);
+    context.subscribers = end->subscribers;
+    return sendFacts(r, channel, {"ended_id", end->id, true, end->subscribers});
 }
 
 } // namespace

@@ -52,6 +52,15 @@ subtest 'a channel that is not there' => sub {
     like $answer->json->{error}, qr/./, 'and that is said';
 };
 
+subtest 'a channel that has ended' => sub {
+    my $used = sub { $server->get('/status')->json->{zones}{events}{used} };
+    $server->publish('/pub?channel=over', 'all');
+    my $first = finish_channel('over')->json;
+    my $before = $used->();
+    is_deeply finish_channel('over')->json, $first, 'ends with the same id';
+    is $used->(), $before, 'and takes no more of the zone, however often it is ended';
+};
+
 subtest 'another life' => sub {
     $server->publish('/pub?channel=again', 'old');
     finish_channel('again');
