@@ -50,8 +50,20 @@ headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v
     END { exit bad }')
 tsort <<<"$headers" >/dev/null || { echo "headers include each other in a circle" >&2; exit 1; }
 
+# Nor do the headers that they include.
 # shellcheck disable=SC2086 # patterns
-if grep -nE '#include.*ngx|ngx_[a-z]+_[a-z]' $without_nginx; then
-    echo "these files must not know nginx" >&2
+included=$(g++ -std=c++20 -Isrc -x c++ -MM -MG $without_nginx)
+# shellcheck disable=SC2086
+if grep -n ngx <<<"$included" || grep -nE 'ngx_[a-z]+_[a-z]' $without_nginx; then
+    echo "these files must not know nginx: $without_nginx" >&2
+    exit 1
+fi
+if grep -rn '#include <ngx' src --exclude=ngx.hpp; then
+    echo "headers of nginx are included by src/ngx.hpp alone" >&2
+    exit 1
+fi
+twice=$(find src -mindepth 1 -type d -printf '%f\n' | sort | uniq -d)
+if [[ $twice ]]; then
+    echo "nginx names objects after their last folder, so there cannot be two of: $twice" >&2
     exit 1
 fi
