@@ -4,22 +4,29 @@
 
 namespace sse {
 
+bool WakeUps::listen(ngx_cycle_t* cycle, const Registry& registry, void* owner,
+                     ngx_event_handler_pt onWakeUp) noexcept {
+    bool isPrivate = registry.eventfd() == -1;
+    int fd = isPrivate ? Registry::makeEventfd(cycle->log) : registry.eventfd();
+    if (fd == -1) {
+        return false;
+    }
+    connection_ = watch(cycle, fd, owner, onWakeUp);
+    if (connection_ == nullptr && isPrivate) {
+        close(fd);
+    }
+    return connection_ != nullptr;
+}
+
 // nginx-internal: the connection counts as idle, so that nginx tells it when the worker is to leave
 // (ngx_close_idle_connections), and as a channel, so that it is not missed at exit
 // (ngx_worker_process_exit). Level-triggered and for reading only, like nginx's own channel.
-bool WakeUps::listen(ngx_cycle_t* cycle, const Registry& registry, void* owner,
-                     ngx_event_handler_pt onWakeUp) noexcept {
-    int fd = registry.eventfd();
-    if (fd == -1) {
-        fd = Registry::makeEventfd(cycle->log);
-    }
-    if (fd == -1) {
-        return false;
-    }
+ngx_connection_t* WakeUps::watch(ngx_cycle_t* cycle, int fd, void* owner,
+                                 ngx_event_handler_pt onWakeUp) noexcept {
     // One is left for nginx's own channel, without which it does not start a worker.
     ngx_connection_t* c = cycle->free_connection_n < 2 ? nullptr : ngx_get_connection(fd, cycle->log);
     if (c == nullptr) {
-        return false;
+        return nullptr;
     }
     c->pool = cycle->pool;
     c->data = owner;
@@ -28,11 +35,10 @@ bool WakeUps::listen(ngx_cycle_t* cycle, const Registry& registry, void* owner,
     c->read->handler = onWakeUp;
     if (ngx_add_event(c->read, NGX_READ_EVENT, 0) != NGX_OK) {
         ngx_free_connection(c);
-        return false;
+        return nullptr;
     }
     c->idle = 1;
-    connection_ = c;
-    return true;
+    return c;
 }
 
 // An eventfd that is not in the registry is closed.

@@ -21,6 +21,10 @@ public:
     bool areHeard() const noexcept { return connection_ != nullptr; }
 
 private:
+    // NULL without a free connection.
+    static ngx_connection_t* watch(ngx_cycle_t* cycle, int fd, void* owner,
+                                   ngx_event_handler_pt onWakeUp) noexcept;
+
     ngx_connection_t* connection_ = nullptr;
 };
 
