@@ -20,7 +20,7 @@ ChannelTable::Status ChannelTable::acquire(std::string_view name, uint64_t posit
     ChannelState state;
     {
         ZoneLock lock(*zone_);
-        state = lock.log().listen(hash, registry_->mark());
+        state = lock.log().listen(hash, registry_->listenerId());
     }
     if (state.entry == kNoEntry) {
         return Status::IndexFull;
@@ -64,9 +64,9 @@ void ChannelTable::answerCensus() noexcept {
     each([this](LogWriter& log, LiveChannel& channel) { announce(log, channel); });
 }
 
-// The mark that has held their entries until now is still there, so they stay where they are.
-void ChannelTable::listenAs(uint32_t listener) noexcept {
-    each([listener](LogWriter& log, LiveChannel& channel) { log.listen(channel.hash, listener); });
+// The listener id that has kept their entries until now is still there, so the entries stay.
+void ChannelTable::listenAs(uint32_t listenerId) noexcept {
+    each([listenerId](LogWriter& log, LiveChannel& channel) { log.listen(channel.hash, listenerId); });
 }
 
 LiveChannel* ChannelTable::find(uint32_t entry, std::string_view name) noexcept {
@@ -118,12 +118,12 @@ void ChannelTable::reviewEnds(uint64_t position) noexcept {
     });
 }
 
-// Takes our mark back from an entry of which we have no channel any more. A mark that many workers share
-// cannot be taken back by one of them.
+// Removes our listener id from an entry that none of our channels has any more. An id that many workers share
+// cannot be removed by one of them.
 void ChannelTable::unlisten(uint32_t entry) noexcept {
-    if (live_[entry] == nullptr && registry_->hasOwnMark()) {
+    if (live_[entry] == nullptr && registry_->hasExclusiveId()) {
         ZoneLock lock(*zone_);
-        lock.log().unlisten(entry, registry_->mark());
+        lock.log().unlisten(entry, registry_->listenerId());
     }
 }
 

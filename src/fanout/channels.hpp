@@ -18,7 +18,7 @@ public:
 
     enum class Status { Ok, NoMemory, IndexFull };
 
-    // Marks this worker as a listener, then finds or makes the channel of that name. What lies before
+    // Adds this worker as a listener, then finds or makes the channel of that name. What lies before
     // `position` has been looked at.
     Status acquire(std::string_view name, uint64_t position, LiveChannel*& channel) noexcept;
     // Frees a channel that no feed has any more.
@@ -34,8 +34,8 @@ public:
     // Every worker announces its subscribers again after one has died.
     void answerCensus() noexcept;
 
-    // Marks this worker as a listener of all channels, by that listener id as well.
-    void listenAs(uint32_t listener) noexcept;
+    // Adds that listener id, too, to all channels.
+    void listenAs(uint32_t listenerId) noexcept;
 
     // Decides once more whether a channel has ended, from what the index knows of it now.
     void reviewEnd(LiveChannel& channel, const ChannelState& state, uint64_t position) const noexcept;

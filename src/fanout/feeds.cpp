@@ -45,7 +45,7 @@ Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) n
     }
     enter(*feed, member);
     if (behind()) {
-        runSoon_(); // what came before our mark was there has woken nobody
+        runSoon_(); // what came before we listened has not woken us
     }
     return Join::Ok;
 }

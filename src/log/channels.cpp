@@ -39,20 +39,20 @@ ChannelState LogWriter::findChannel(uint64_t hash) noexcept {
     return stateOf(index().find(hash));
 }
 
-ChannelState LogWriter::listen(uint64_t hash, uint32_t listener) noexcept {
+ChannelState LogWriter::listen(uint64_t hash, uint32_t listenerId) noexcept {
     beginChange();
-    const uint32_t entry = listener < kMaxListeners ? index().findOrMake(hash) : kNoEntry;
+    const uint32_t entry = listenerId < kMaxListeners ? index().findOrMake(hash) : kNoEntry;
     if (entry != kNoEntry) {
-        index().addListener(entry, listener);
+        index().addListener(entry, listenerId);
     }
     endChange();
     return stateOf(entry);
 }
 
-void LogWriter::unlisten(uint32_t entry, uint32_t listener) noexcept {
+void LogWriter::unlisten(uint32_t entry, uint32_t listenerId) noexcept {
     beginChange();
-    if (entry < header_->used && listener < kMaxListeners) {
-        index().removeListener(entry, listener);
+    if (entry < header_->used && listenerId < kMaxListeners) {
+        index().removeListener(entry, listenerId);
     }
     endChange();
 }
@@ -69,11 +69,11 @@ void LogWriter::addSubscribers(uint32_t entry, int32_t change) noexcept {
     faultPoint("addSubscribers: valid");
 }
 
-bool LogWriter::forgetListener(uint32_t listener, uint32_t from, uint32_t count) noexcept {
+bool LogWriter::forgetListener(uint32_t listenerId, uint32_t from, uint32_t count) noexcept {
     beginChange();
     const uint64_t until = std::min<uint64_t>(uint64_t{from} + count, header_->used);
-    for (uint32_t entry = from; listener < kMaxListeners && entry < until; ++entry) {
-        index().removeListener(entry, listener);
+    for (uint32_t entry = from; listenerId < kMaxListeners && entry < until; ++entry) {
+        index().removeListener(entry, listenerId);
     }
     endChange();
     return until < header_->used;

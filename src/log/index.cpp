@@ -151,25 +151,25 @@ void Index::onEvicted(uint64_t offset, const RecordHeader& record) noexcept {
     }
 }
 
-void Index::addListener(uint32_t number, uint32_t listener) noexcept {
-    SSE_ASSERT(number < header_->used && listener < kMaxListeners);
+void Index::addListener(uint32_t number, uint32_t listenerId) noexcept {
+    SSE_ASSERT(number < header_->used && listenerId < kMaxListeners);
     IndexEntry& entry = entries_[number];
     if (reusable(entry)) {
         add(header_->inUse, 1);
     }
     faultPoint("listener: counted");
-    entry.listeners[listener / 64] |= uint64_t{1} << listener % 64;
+    entry.listeners[listenerId / 64] |= uint64_t{1} << listenerId % 64;
     faultPoint("listener: added");
 }
 
-void Index::removeListener(uint32_t number, uint32_t listener) noexcept {
-    SSE_ASSERT(number < header_->used && listener < kMaxListeners);
+void Index::removeListener(uint32_t number, uint32_t listenerId) noexcept {
+    SSE_ASSERT(number < header_->used && listenerId < kMaxListeners);
     IndexEntry& entry = entries_[number];
-    const uint64_t bit = uint64_t{1} << listener % 64;
-    if ((entry.listeners[listener / 64] & bit) == 0) {
+    const uint64_t bit = uint64_t{1} << listenerId % 64;
+    if ((entry.listeners[listenerId / 64] & bit) == 0) {
         return;
     }
-    entry.listeners[listener / 64] &= ~bit;
+    entry.listeners[listenerId / 64] &= ~bit;
     faultPoint("listener: removed");
     if (!isListenedTo(entry)) {
         entry.subscribers = 0;

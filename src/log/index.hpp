@@ -34,8 +34,8 @@ public:
     // The record at `offset` is about to be overwritten.
     void onEvicted(uint64_t offset, const RecordHeader& record) noexcept;
 
-    void addListener(uint32_t number, uint32_t listener) noexcept;
-    void removeListener(uint32_t number, uint32_t listener) noexcept;
+    void addListener(uint32_t number, uint32_t listenerId) noexcept;
+    void removeListener(uint32_t number, uint32_t listenerId) noexcept;
 
     // Subscribers of an entry by the current census.
     uint32_t subscribers(uint32_t entry) const noexcept;

@@ -105,7 +105,7 @@ constexpr uint64_t maxRecordLength(uint64_t capacity) noexcept {
 
 // --- The index ---
 
-// Listeners are numbered below this. A number stands for a worker, or for several that share it.
+// Listener ids are below this. One stands for a worker, or for several that share it.
 inline constexpr uint32_t kMaxListeners = 128;
 
 using ListenerSet = std::array<uint64_t, kMaxListeners / 64>;
@@ -115,7 +115,7 @@ struct IndexEntry {
     uint64_t
         newest; // offset of the channel's newest record, kNoOffset if it has none; below the tail: evicted
     EventId newestId;      // of its newest event; without records: of the newest one it may have had and lost
-    ListenerSet listeners; // who has a subscriber here
+    ListenerSet listeners; // ids of the workers that have a subscriber here
     uint32_t subscribers;  // how many subscribers, valid if `census` is the log's current one
     uint32_t census;
     uint32_t nextInBucket; // kNotLinked: the entry is nobody's

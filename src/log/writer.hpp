@@ -67,12 +67,11 @@ public:
 
     // --- Channels ---
 
-    // Marks a worker as a listener of a channel, making the index entry if there is none. The entry stays
-    // until the last listener has left. state.entry is kNoEntry if the index is full of channels that are
-    // listened to.
-    ChannelState listen(uint64_t hash, uint32_t listener) noexcept;
-    // Takes that mark back.
-    void unlisten(uint32_t entry, uint32_t listener) noexcept;
+    // Adds a listener to a channel, making the index entry if there is none. The entry stays until the last
+    // listener has left. state.entry is kNoEntry if the index is full of channels with listeners.
+    ChannelState listen(uint64_t hash, uint32_t listenerId) noexcept;
+    // Removes it again.
+    void unlisten(uint32_t entry, uint32_t listenerId) noexcept;
     // Adds to (or takes from) the subscribers of an entry. Before the unlisten: afterwards it may be another
     // channel's.
     void addSubscribers(uint32_t entry, int32_t change) noexcept;
@@ -82,9 +81,9 @@ public:
     ChannelState findChannel(uint64_t hash) noexcept;
     ChannelState channelAt(uint32_t entry) noexcept;
 
-    // A listener is no more: takes back its marks on entries [from, from + count), returns whether there are
-    // more. In slices, so that nobody waits long for the lock.
-    bool forgetListener(uint32_t listener, uint32_t from, uint32_t count) noexcept;
+    // Removes a listener that is gone from the entries [from, from + count); returns whether there are more.
+    // In slices, so that no process waits long for the lock.
+    bool forgetListener(uint32_t listenerId, uint32_t from, uint32_t count) noexcept;
     // Starts a new census: all subscriber counts are void until the workers have announced theirs again.
     void beginCensus() noexcept;
 

@@ -39,8 +39,8 @@ public:
     void finishChange() noexcept;
     void turnOver(bool crowded) noexcept;
 
-    bool hasOwnMark() const noexcept { return mark() < Roster::kOwnMarks; }
-    uint32_t mark() const noexcept { return roster_.mark(); }
+    bool hasExclusiveId() const noexcept { return listenerId() < Roster::kExclusiveIds; }
+    uint32_t listenerId() const noexcept { return roster_.listenerId(); }
     // Of this worker; of a private stand-in for a worker that found no entry free.
     WorkerEntry& own() noexcept { return roster_.hasEntry() ? roster_.at(roster_.index()) : spare_; }
     // By which others wake this worker; -1 if they cannot.

@@ -12,9 +12,9 @@ bool Roster::isWorker(uint32_t index) const noexcept {
     return pid != 0 && at(index).held.load() == 0 && !isShared(index) && self_.isAlive(pid);
 }
 
-bool Roster::isUsed(uint32_t sharedMark) const noexcept {
+bool Roster::isUsed(uint32_t sharedId) const noexcept {
     bool used = false;
-    eachSharing(sharedMark, [this, &used](uint32_t i) { used = used || self_.isAlive(at(i).pid.load()); });
+    eachSharing(sharedId, [this, &used](uint32_t i) { used = used || self_.isAlive(at(i).pid.load()); });
     return used;
 }
 
@@ -26,27 +26,27 @@ bool Roster::isLeftBehind(uint32_t index) const noexcept {
         return false;
     }
     if (isShared(index) && entry.held.load() == 0) {
-        return index != currentMark() && !isUsed(index);
+        return index != currentSharedId() && !isUsed(index);
     }
     return pid == self_.pid || entry.slot.load() == self_.slot || !self_.isAlive(pid);
 }
 
 // The pid comes first: from then on the entry shares our fate.
-void Roster::take(uint32_t index, uint32_t mark, bool held) noexcept {
+void Roster::occupy(uint32_t index, uint32_t listenerId, bool held) noexcept {
     WorkerEntry& entry = at(index);
     if (index >= end()) {
         memory_->used.store(index + 1 - kMaxListeners);
-        faultPoint("take: counted");
+        faultPoint("occupy: counted");
     }
     entry.pid.store(self_.pid);
-    faultPoint("take: pid");
+    faultPoint("occupy: pid");
     entry.held.store(held ? 1 : 0);
-    faultPoint("take: held");
+    faultPoint("occupy: held");
     entry.slot.store(self_.slot);
-    entry.mark.store(mark);
+    entry.listenerId.store(listenerId);
     entry.pending.store(0);
     entry.subscribers.store(0);
-    faultPoint("take: done");
+    faultPoint("occupy: done");
 }
 
 bool Roster::someLeftBehind() const noexcept {
@@ -58,8 +58,8 @@ bool Roster::someLeftBehind() const noexcept {
     return false;
 }
 
-// An entry with a mark of its own stays taken until that is cleared. One that shared its mark can go at once:
-// the mark is cleared when all have gone.
+// An entry with an exclusive listener id stays occupied until the index is clear of that id. One that shared
+// its id is freed at once: the id is cleared when all that share it have gone.
 Roster::LeftBehind Roster::takeLeftBehind() noexcept {
     LeftBehind left;
     for (uint32_t i = 0; i < end(); ++i) {
@@ -68,8 +68,8 @@ Roster::LeftBehind Roster::takeLeftBehind() noexcept {
         }
         left.counts = left.counts || !isShared(i);
         if (i < kMaxListeners) {
-            take(i, i, true);
-            left.marks[i / 64] |= uint64_t{1} << i % 64;
+            occupy(i, i, true);
+            left.listenerIds[i / 64] |= uint64_t{1} << i % 64;
         } else {
             at(i).pid.store(0);
             faultPoint("left behind: free");
@@ -85,47 +85,47 @@ uint32_t Roster::findFree(uint32_t from, uint32_t until) const noexcept {
     return from < until ? from : kNoEntry;
 }
 
-// Once it is on a channel it is there until it is cleared.
-uint32_t Roster::useCurrentMark() noexcept {
-    const uint32_t mark = currentMark();
-    if (at(mark).pid.load() == 0) {
-        at(mark).held.store(0);
-        at(mark).pid.store(self_.pid);
-        faultPoint("shared mark: used");
+// Once it is in the index it stays there until it is cleared.
+uint32_t Roster::useCurrentSharedId() noexcept {
+    const uint32_t id = currentSharedId();
+    if (at(id).pid.load() == 0) {
+        at(id).held.store(0);
+        at(id).pid.store(self_.pid);
+        faultPoint("shared id: used");
     }
-    return mark;
+    return id;
 }
 
 // It has an entry, and so is missed when it dies, before it takes anything else.
 Roster::LeftBehind Roster::claim() noexcept {
     LeftBehind own;
-    for (uint32_t i = 0; i < kOwnMarks && !hasEntry(); ++i) {
+    for (uint32_t i = 0; i < kExclusiveIds && !hasEntry(); ++i) {
         const bool isDirty = isLeftBehind(i);
         if (isDirty || at(i).pid.load() == 0) {
-            take(i, i, false);
+            occupy(i, i, false);
             index_ = i;
             own.counts = isDirty;
-            own.marks[i / 64] |= uint64_t{isDirty} << i % 64;
+            own.listenerIds[i / 64] |= uint64_t{isDirty} << i % 64;
         }
     }
     if (!hasEntry()) {
         const uint32_t i = findFree(kMaxListeners, RosterMemory::kCapacity);
         if (i != kNoEntry) {
-            take(i, useCurrentMark(), false);
+            occupy(i, useCurrentSharedId(), false);
             index_ = i;
         }
     }
     LeftBehind left = takeLeftBehind();
     left.counts = left.counts || own.counts;
-    std::transform(left.marks.begin(), left.marks.end(), own.marks.begin(), left.marks.begin(),
-                   std::bit_or());
+    std::transform(left.listenerIds.begin(), left.listenerIds.end(), own.listenerIds.begin(),
+                   left.listenerIds.begin(), std::bit_or());
     return left;
 }
 
 void Roster::cleared(const LeftBehind& left) noexcept {
-    for (uint32_t mark = 0; mark < kMaxListeners; ++mark) {
-        if (left.has(mark) && mark != index_) {
-            at(mark).pid.store(0);
+    for (uint32_t id = 0; id < kMaxListeners; ++id) {
+        if (left.has(id) && id != index_) {
+            at(id).pid.store(0);
             faultPoint("cleared: free");
         }
     }
@@ -141,8 +141,8 @@ void Roster::release() noexcept {
 }
 
 bool Roster::wantsChange(bool stays) const noexcept {
-    return hasEntry() && isShared(mark()) &&
-           ((stays && findFree(0, kOwnMarks) != kNoEntry) || mark() != currentMark());
+    return hasEntry() && isShared(listenerId()) &&
+           ((stays && findFree(0, kExclusiveIds) != kNoEntry) || listenerId() != currentSharedId());
 }
 
 uint32_t Roster::beginChange(bool stays) noexcept {
@@ -150,12 +150,12 @@ uint32_t Roster::beginChange(bool stays) noexcept {
     if (!wantsChange(stays)) {
         return next_;
     }
-    const uint32_t own = stays ? findFree(0, kOwnMarks) : kNoEntry;
-    if (own == kNoEntry) {
-        next_ = useCurrentMark();
+    const uint32_t exclusive = stays ? findFree(0, kExclusiveIds) : kNoEntry;
+    if (exclusive == kNoEntry) {
+        next_ = useCurrentSharedId();
     } else {
-        take(own, own, true);
-        next_ = own;
+        occupy(exclusive, exclusive, true);
+        next_ = exclusive;
     }
     return next_;
 }
@@ -164,8 +164,8 @@ uint32_t Roster::beginChange(bool stays) noexcept {
 void Roster::finishChange() noexcept {
     WorkerEntry& old = at(index_);
     if (isShared(next_)) {
-        old.mark.store(next_);
-        faultPoint("change: mark");
+        old.listenerId.store(next_);
+        faultPoint("change: listener id");
         return;
     }
     at(next_).subscribers.store(old.subscribers.load());
@@ -178,9 +178,9 @@ void Roster::finishChange() noexcept {
 }
 
 bool Roster::wantsTurn(bool crowded, uint64_t now) const noexcept {
-    const uint32_t mark = currentMark();
-    return at(mark).pid.load() != 0 && at(otherMark()).pid.load() == 0 &&
-           ((crowded && now - memory_->turnedAt.load() >= kTurnTime) || !isUsed(mark));
+    const uint32_t current = currentSharedId();
+    return at(current).pid.load() != 0 && at(otherSharedId()).pid.load() == 0 &&
+           ((crowded && now - memory_->turnedAt.load() >= kTurnTime) || !isUsed(current));
 }
 
 void Roster::turnOver(bool crowded, uint64_t now) noexcept {

@@ -1,20 +1,19 @@
-// The roster: who the workers are, in shared memory, and by which mark each is known in the index of
-// channels.
+// The roster: the workers, in shared memory, and the listener id by which the index of channels knows each.
 //
-// An entry per worker process of any generation: its pid, the flag that keeps wake-ups to one write per
-// batch, and its counters. The index has 128 marks. The entries below kOwnMarks have one of their own, equal
-// to their number; all workers behind kMaxListeners share a mark, and move to an entry with its own when one
-// is free.
+// There is an entry per worker process of any generation: its pid, the flag that keeps wake-ups to one write
+// per batch, and its counters. The index has 128 listener ids. Each entry below kExclusiveIds has an id to
+// itself, equal to its number; the workers in entries from kMaxListeners on share an id, and move to an entry
+// with an exclusive one when it becomes free.
 //
-// A shared mark cannot be taken back by a worker for a channel, for another may listen there as well. So
-// there are two of them, which take turns. Who comes is given the current one. When they are turned over,
-// those who have the other one mark their channels once more; when nobody is left with it, it is cleared from
-// the whole index, and then it may have its turn again. No mark is cleared that somebody may begin to use
-// meanwhile: a worker begins with none but the current one, and that is never cleared. The two entries
-// between the others stand for the shared marks: free is one that is on no channel.
+// No worker can remove a shared id from a channel, because another worker may listen there as well. So there
+// are two shared ids, which take turns. A new worker gets the current one. When they are turned over, the
+// workers with the other one add the current id to their channels; once no worker has the other one, it is
+// cleared from the whole index and may have its turn again. No id is cleared that a worker may begin to use
+// meanwhile: a worker begins with the current one only, and that is never cleared. The two entries between
+// the others stand for the shared ids: such an entry is free while its id is on no channel.
 //
-// Knows no nginx. All of it is called with the roster's lock held, unless something else is said. Whoever
-// dies in between, with the lock or without, leaves only what takeLeftBehind() finds.
+// Knows no nginx. All of it is called with the roster's lock held, unless something else is said. A worker
+// that dies in between, with the lock or without, leaves only what takeLeftBehind() finds.
 #pragma once
 
 #include <atomic>
@@ -27,8 +26,8 @@ namespace sse {
 struct alignas(64) WorkerEntry {
     std::atomic<int64_t> pid;   // 0: free
     std::atomic<int64_t> slot;  // of that process in nginx's table
-    std::atomic<uint32_t> held; // kept from others until its mark is cleared, or is on all channels
-    std::atomic<uint32_t> mark;
+    std::atomic<uint32_t> held; // not to be used yet: its id is being cleared, or added to channels
+    std::atomic<uint32_t> listenerId;
     std::atomic<uint32_t> pending; // woken and not yet looked
     std::atomic<uint32_t> subscribers;
     std::atomic<uint64_t> delivered; // these four only grow, and stay when the entry changes hands
@@ -44,7 +43,7 @@ struct RosterMemory {
     // nginx has no more processes (NGX_MAX_PROCESSES), so that each finds one.
     static constexpr uint32_t kCapacity = kMaxListeners + 1024;
 
-    alignas(64) std::atomic<uint32_t> turn; // odd: the second of the shared marks is the current one
+    alignas(64) std::atomic<uint32_t> turn; // odd: the second of the shared ids is the current one
     std::atomic<uint32_t> used;             // entries behind kMaxListeners that were ever used
     std::atomic<uint64_t> turnedAt;         // in milliseconds
     WorkerEntry entries[kCapacity];
@@ -52,8 +51,8 @@ struct RosterMemory {
 
 class Roster {
 public:
-    static constexpr uint32_t kOwnMarks = kMaxListeners - 2;
-    // The shared marks are turned over so often, if at all.
+    static constexpr uint32_t kExclusiveIds = kMaxListeners - 2;
+    // The shared ids are turned over so often, if at all.
     static constexpr uint64_t kTurnTime = 5000;
 
     struct Process {
@@ -64,9 +63,9 @@ public:
 
     // What has to be put right.
     struct LeftBehind {
-        ListenerSet marks{}; // to be cleared from the index of all zones, then given back by cleared()
-        bool counts = false; // the subscribers of somebody who died are still counted
-        bool has(uint32_t mark) const noexcept { return (marks[mark / 64] >> mark % 64 & 1) != 0; }
+        ListenerSet listenerIds{}; // to be cleared from the index of all zones, then given back by cleared()
+        bool counts = false;       // the subscribers of somebody who died are still counted
+        bool has(uint32_t id) const noexcept { return (listenerIds[id / 64] >> id % 64 & 1) != 0; }
     };
 
     Roster() = default;
@@ -83,13 +82,14 @@ public:
     // dead one.
     void release() noexcept;
 
-    // For a worker whose mark is shared: if there is a better one it is returned, to be put on all of its
-    // channels; then the change is finished. Only who stays takes a mark of its own. kMaxListeners: none.
+    // For a worker whose listener id is shared: returns a better one if there is any, to be added to all of
+    // its channels; then the change is finished. Only a worker that stays gets an exclusive one.
+    // kMaxListeners: none.
     uint32_t beginChange(bool stays) noexcept;
     void finishChange() noexcept;
     bool wantsChange(bool stays) const noexcept; // needs no lock
 
-    // Gives the other shared mark its turn: when nobody uses the current one any more, or from time to time
+    // Gives the other shared id its turn: when no worker uses the current one any more, or from time to time
     // if the index is `crowded`.
     void turnOver(bool crowded, uint64_t now) noexcept;
     bool wantsTurn(bool crowded, uint64_t now) const noexcept; // needs no lock
@@ -101,9 +101,9 @@ public:
     WorkerEntry& at(uint32_t index) const noexcept { return memory_->entries[index]; }
     uint32_t end() const noexcept { return kMaxListeners + memory_->used.load(); }
 
-    // By which this worker is marked as a listener; none without an entry.
-    uint32_t mark() const noexcept { return hasEntry() ? at(index_).mark.load() : kMaxListeners; }
-    static bool isShared(uint32_t mark) noexcept { return mark >= kOwnMarks && mark < kMaxListeners; }
+    // By which the index knows this worker; kMaxListeners without an entry.
+    uint32_t listenerId() const noexcept { return hasEntry() ? at(index_).listenerId.load() : kMaxListeners; }
+    static bool isShared(uint32_t id) noexcept { return id >= kExclusiveIds && id < kMaxListeners; }
 
     // Whether it is a living worker's.
     bool isWorker(uint32_t index) const noexcept;
@@ -113,34 +113,34 @@ public:
     void each(const ListenerSet& workers, F&& visit) const noexcept {
         for (uint32_t word = 0; word < workers.size(); ++word) {
             for (uint64_t bits = workers[word]; bits != 0; bits &= bits - 1) {
-                uint32_t mark = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
-                isShared(mark) ? eachSharing(mark, visit) : visit(mark);
+                uint32_t id = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
+                isShared(id) ? eachSharing(id, visit) : visit(id);
             }
         }
     }
 
 private:
     template <typename F>
-    void eachSharing(uint32_t mark, F&& visit) const noexcept {
+    void eachSharing(uint32_t id, F&& visit) const noexcept {
         for (uint32_t i = kMaxListeners; i < end(); ++i) {
-            if (at(i).pid.load() != 0 && at(i).mark.load() == mark) {
+            if (at(i).pid.load() != 0 && at(i).listenerId.load() == id) {
                 visit(i);
             }
         }
     }
 
-    uint32_t currentMark() const noexcept { return kOwnMarks + memory_->turn.load() % 2; }
-    uint32_t otherMark() const noexcept { return kOwnMarks + (memory_->turn.load() + 1) % 2; }
-    bool isUsed(uint32_t sharedMark) const noexcept;
+    uint32_t currentSharedId() const noexcept { return kExclusiveIds + memory_->turn.load() % 2; }
+    uint32_t otherSharedId() const noexcept { return kExclusiveIds + (memory_->turn.load() + 1) % 2; }
+    bool isUsed(uint32_t sharedId) const noexcept;
     bool isLeftBehind(uint32_t index) const noexcept;
     uint32_t findFree(uint32_t from, uint32_t until) const noexcept;
-    uint32_t useCurrentMark() noexcept;
-    void take(uint32_t index, uint32_t mark, bool held) noexcept;
+    uint32_t useCurrentSharedId() noexcept;
+    void occupy(uint32_t index, uint32_t listenerId, bool held) noexcept;
 
     RosterMemory* memory_ = nullptr;
     Process self_{};
     uint32_t index_ = kNoEntry;
-    uint32_t next_ = kMaxListeners; // the mark that a change has begun with
+    uint32_t next_ = kMaxListeners; // the listener id that a change has begun with
 };
 
 } // namespace sse

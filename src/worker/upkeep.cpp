@@ -16,13 +16,13 @@ std::span<Zone* const> zonesOf(const MainConfig& config) noexcept {
     return {static_cast<Zone* const*>(config.zones.elts), config.zones.nelts};
 }
 
-// Clears a mark from the zones' indexes.
-void forget(const MainConfig& config, uint32_t mark) noexcept {
+// Clears a listener id from the zones' indexes.
+void forget(const MainConfig& config, uint32_t listenerId) noexcept {
     for (Zone* zone : zonesOf(config)) {
         bool more = true;
         for (uint32_t from = 0; more; from += kSweep) {
             ZoneLock lock(*zone);
-            more = lock.log().forgetListener(mark, from, kSweep);
+            more = lock.log().forgetListener(listenerId, from, kSweep);
         }
     }
 }
@@ -37,15 +37,15 @@ void beginCensus(const MainConfig& config) noexcept {
 } // namespace
 
 void clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept {
-    for (uint32_t mark = 0; mark < kMaxListeners; ++mark) {
-        if (left.has(mark)) {
-            forget(config, mark);
+    for (uint32_t id = 0; id < kMaxListeners; ++id) {
+        if (left.has(id)) {
+            forget(config, id);
         }
     }
     if (left.counts) {
         beginCensus(config);
     }
-    if (left.marks != ListenerSet{}) {
+    if (left.listenerIds != ListenerSet{}) {
         registry.cleared(left);
     }
     if (left.counts) {

@@ -39,14 +39,14 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     return NGX_OK;
 }
 
-// By a better mark, if there is one. What has come meanwhile may have woken nobody: look at the log then.
-void Worker::changeMark() noexcept {
-    uint32_t mark = registry_.beginChange(!leaving());
-    if (mark == kMaxListeners) {
+// To a better one, if there is any. What has come meanwhile may have woken nobody: look at the log then.
+void Worker::changeListenerId() noexcept {
+    uint32_t id = registry_.beginChange(!leaving());
+    if (id == kMaxListeners) {
         return;
     }
     for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
-        tail->channels().listenAs(mark);
+        tail->channels().listenAs(id);
     }
     int before = registry_.eventfd();
     registry_.finishChange();
@@ -104,7 +104,7 @@ void Worker::checkRegistry() noexcept {
         clearAway(*config_, registry_, registry_.claimLeftBehind());
         registry_.turnOver(isCrowded(*config_));
     }
-    changeMark();
+    changeListenerId();
 }
 
 // A worker that was killed between raising our flag and writing to our eventfd must not keep others from

@@ -45,7 +45,7 @@ private:
     void turn() noexcept;
     void poll() noexcept;
     void checkRegistry() noexcept;
-    void changeMark() noexcept;
+    void changeListenerId() noexcept;
     void beginDrain() noexcept;
 
     Registry registry_;

@@ -30,12 +30,12 @@ void readAndDie(const char* place) {
     dieInTime(place);
 }
 
-ListenerSet marksOf(const ModelListeners& listeners) {
-    ListenerSet marks{};
+ListenerSet setOf(const ModelListeners& listeners) {
+    ListenerSet set{};
     for (const uint32_t worker : listeners.workers) {
-        marks[worker / 64] |= uint64_t{1} << worker % 64;
+        set[worker / 64] |= uint64_t{1} << worker % 64;
     }
-    return marks;
+    return set;
 }
 
 class Machine {
@@ -220,7 +220,7 @@ private:
         assert_true(fits_ == (zone_->log.head() > head));
         if (fits_) {
             assert_true(appended.id == model_.events.back().id);
-            assert_true(appended.listeners == marksOf(listeners));
+            assert_true(appended.listeners == setOf(listeners));
             assert_true(!countsTrue_ || appended.subscribers == listeners.subscribers);
         }
     }
@@ -238,10 +238,10 @@ private:
         const uint32_t entry = zone_->log.findChannel(hash).entry;
         const bool full =
             model_.listeners.size() == zone_->header().channels && model_.listeners.count(hash) == 0;
-        const bool marked =
+        const bool listens =
             entry != kNoEntry && (zone_->entries()[entry].listeners[worker / 64] >> worker % 64 & 1) != 0;
-        assert_true(!right || marked == *right || (full && !marked));
-        if (marked) {
+        assert_true(!right || listens == *right || (full && !listens));
+        if (listens) {
             const ModelListeners fresh{{}, entry, 0, model_.events.size()};
             model_.listeners.try_emplace(hash, fresh).first->second.workers.insert(worker);
         } else if (const auto known = model_.listeners.find(hash); known != model_.listeners.end()) {
@@ -252,14 +252,14 @@ private:
         }
     }
 
-    // Nobody else's marks have changed, and an entry with marks is still the same channel's.
+    // Nobody else's listener ids have changed, and an entry with listeners is still the same channel's.
     void checkListeners() const {
         const IndexEntry* const entries = zone_->entries();
         const auto count = std::count_if(entries, entries + zone_->header().used, listenedTo);
         assert_int_equal(count, model_.listeners.size());
         for (const auto& [hash, listeners] : model_.listeners) {
             assert_true(entries[listeners.entry].hash == hash);
-            assert_true(entries[listeners.entry].listeners == marksOf(listeners));
+            assert_true(entries[listeners.entry].listeners == setOf(listeners));
         }
     }
 

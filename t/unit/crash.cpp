@@ -128,7 +128,7 @@ private:
         model_.events.resize(events);
     }
 
-    // Nobody else's marks have changed. An entry with marks is still the same channel's.
+    // Nobody else's listener ids have changed. An entry with listeners is still the same channel's.
     void checkListeners(const Operation& operation) {
         const uint32_t used = reinterpret_cast<const LogHeader*>(snapshot_.data())->used;
         const size_t place = reinterpret_cast<std::byte*>(zone_.entries()) - zone_.bytes;

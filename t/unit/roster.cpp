@@ -1,4 +1,5 @@
-// The roster: workers that come, go, die, share marks and change them, in any order and cut off at any step.
+// The roster: workers that come, go, die, share listener ids and change them, in any order and cut off at any
+// step.
 // build: -DSSE_FAULTS
 #include <algorithm>
 #include <memory>
@@ -37,8 +38,8 @@ struct Worker {
     bool leaving = false;
     uint32_t subscribers[kChannels] = {};
 
-    // What it is in the middle of: nothing, clearing `left` away, or changing its mark to `next`; and how
-    // many channels of that it has behind it.
+    // What it is in the middle of: nothing, clearing `left` away, or changing its listener id to `next`; and
+    // how many channels of that it has behind it.
     enum class Doing { Nothing, Clearing, Changing } doing = Doing::Nothing;
     Roster::LeftBehind left{};
     uint32_t next = kMaxListeners;
@@ -123,7 +124,7 @@ public:
         return false;
     }
 
-    // Everybody is known, once; who listens is marked; and everybody is counted in one place.
+    // Everybody is known, once; who listens is in the index; and everybody is counted in one place.
     void check() const {
         std::set<uint32_t> taken;
         uint64_t counted = 0;
@@ -133,10 +134,11 @@ public:
             assert_true(roster.hasEntry() && taken.insert(roster.index()).second);
             assert_int_equal(roster.at(roster.index()).pid.load(), worker->pid);
             assert_true(roster.isWorker(roster.index()));
-            assert_true(Roster::isShared(roster.mark()) == (roster.index() >= kMaxListeners));
+            assert_true(Roster::isShared(roster.listenerId()) == (roster.index() >= kMaxListeners));
             for (size_t channel = 0; channel < kChannels; ++channel) {
                 subscribers += worker->subscribers[channel];
-                assert_true(worker->subscribers[channel] == 0 || marks_[channel].count(roster.mark()) != 0);
+                assert_true(worker->subscribers[channel] == 0 ||
+                            listening_[channel].count(roster.listenerId()) != 0);
             }
         }
         const Roster roster(*memory_, {0, -1, isAlive});
@@ -151,10 +153,10 @@ public:
 
     uint32_t turns() const { return memory_->turn.load(); }
 
-    size_t marks() const {
+    size_t listeners() const {
         size_t sum = 0;
-        for (const auto& marks : marks_) {
-            sum += marks.size();
+        for (const auto& ids : listening_) {
+            sum += ids.size();
         }
         return sum;
     }
@@ -170,15 +172,15 @@ public:
     size_t sharing() const {
         size_t sum = 0;
         for (const auto& worker : workers_) {
-            sum += Roster::isShared(worker->roster.mark());
+            sum += Roster::isShared(worker->roster.listenerId());
         }
         return sum;
     }
-    // Whether waking who is marked on the channel reaches all that listen.
+    // Whether waking the listeners of the channel reaches all that listen.
     bool reaches(size_t channel) const {
         ListenerSet set{};
-        for (uint32_t mark : marks_[channel]) {
-            set[mark / 64] |= uint64_t{1} << mark % 64;
+        for (uint32_t id : listening_[channel]) {
+            set[id / 64] |= uint64_t{1} << id % 64;
         }
         std::set<uint32_t> woken;
         workers_.front()->roster.each(set, [&woken](uint32_t index) { woken.insert(index); });
@@ -214,9 +216,9 @@ private:
 
     void clear(Worker& me) {
         if (me.channel < kChannels) {
-            for (uint32_t mark = 0; mark < kMaxListeners; ++mark) {
-                if (me.left.has(mark)) {
-                    forget(me.channel, mark);
+            for (uint32_t id = 0; id < kMaxListeners; ++id) {
+                if (me.left.has(id)) {
+                    forget(me.channel, id);
                 }
             }
             ++me.channel;
@@ -225,18 +227,18 @@ private:
         }
     }
 
-    void forget(size_t channel, uint32_t mark) {
+    void forget(size_t channel, uint32_t id) {
         for (const auto& worker : workers_) {
-            assert_false(worker->roster.mark() == mark && worker->subscribers[channel] != 0);
-            assert_false(worker->doing == Worker::Doing::Changing && worker->next == mark);
+            assert_false(worker->roster.listenerId() == id && worker->subscribers[channel] != 0);
+            assert_false(worker->doing == Worker::Doing::Changing && worker->next == id);
         }
-        marks_[channel].erase(mark);
+        listening_[channel].erase(id);
     }
 
     void change(Worker& me) {
         if (me.channel < kChannels) {
             if (me.subscribers[me.channel] != 0) {
-                marks_[me.channel].insert(me.next);
+                listening_[me.channel].insert(me.next);
             }
             ++me.channel;
         } else if (perform(me, [&me] { me.roster.finishChange(); })) {
@@ -249,7 +251,7 @@ private:
             return;
         }
         const size_t channel = below(kChannels);
-        marks_[channel].insert(me.roster.mark());
+        listening_[channel].insert(me.roster.listenerId());
         ++me.subscribers[channel];
         me.roster.at(me.roster.index()).subscribers.fetch_add(1);
     }
@@ -258,8 +260,8 @@ private:
 
     void drop(Worker& me, size_t channel) {
         me.roster.at(me.roster.index()).subscribers.fetch_sub(me.subscribers[channel]);
-        if (me.subscribers[channel] != 0 && !Roster::isShared(me.roster.mark())) {
-            marks_[channel].erase(me.roster.mark());
+        if (me.subscribers[channel] != 0 && !Roster::isShared(me.roster.listenerId())) {
+            listening_[channel].erase(me.roster.listenerId());
         }
         me.subscribers[channel] = 0;
     }
@@ -272,7 +274,7 @@ private:
                 me.roster.turnOver(crowded, now);
             });
         }
-        if (alive && !me.leaving && me.left.marks != ListenerSet{}) {
+        if (alive && !me.leaving && me.left.listenerIds != ListenerSet{}) {
             me.doing = Worker::Doing::Clearing;
             me.channel = 0;
         } else if (alive) {
@@ -288,7 +290,7 @@ private:
     std::unique_ptr<RosterMemory> memory_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::set<int64_t> slots_;
-    std::set<uint32_t> marks_[kChannels];
+    std::set<uint32_t> listening_[kChannels];
     int64_t lastPid_ = 0;
     bool deadly_ = false;
 };
@@ -316,12 +318,12 @@ void everybodyHasAPlace(void**) {
         world.start();
     }
     world.check();
-    assert_int_equal(world.sharing(), 1024 - Roster::kOwnMarks);
+    assert_int_equal(world.sharing(), 1024 - Roster::kExclusiveIds);
 }
 
 void aPlaceIsTakenOver(void**) {
     World world(5);
-    for (uint32_t i = 0; i < Roster::kOwnMarks; ++i) {
+    for (uint32_t i = 0; i < Roster::kExclusiveIds; ++i) {
         world.start();
     }
     world.kill(77);
@@ -353,15 +355,15 @@ std::vector<Roster> makeRosters(RosterMemory& memory, uint32_t count) {
     return false;
 }
 
-// Who first had the mark that is to be cleared is still alive; who is about to clear it dies at each step.
-void deathOverASharedMark(void**) {
+// Who first had the id that is to be cleared is still alive; who is about to clear it dies at each step.
+void deathOverASharedId(void**) {
     uint64_t step = 0;
     for (bool done = false; !done;) {
         auto memory = std::make_unique<RosterMemory>();
-        std::vector<Roster> rosters = makeRosters(*memory, Roster::kOwnMarks + 1);
+        std::vector<Roster> rosters = makeRosters(*memory, Roster::kExclusiveIds + 1);
         Roster& sharing = rosters.back();
-        const uint32_t mark = sharing.mark();
-        assert_true(Roster::isShared(mark));
+        const uint32_t id = sharing.listenerId();
+        assert_true(Roster::isShared(id));
         rosters[3].release();
         assert_int_equal(sharing.beginChange(true), 3);
         sharing.finishChange();
@@ -370,7 +372,7 @@ void deathOverASharedMark(void**) {
         done = takeUntil(rosters[1], ++step);
         living.erase(2);
         const Roster::LeftBehind left = rosters[2].takeLeftBehind();
-        assert_true(left.has(mark) && left.has(1) && left.counts);
+        assert_true(left.has(id) && left.has(1) && left.counts);
     }
     assert_in_range(step, 3, 100);
 }
@@ -385,14 +387,14 @@ void deathOverASharedMark(void**) {
     return false;
 }
 
-// A worker that shared its mark is dead, and its successor dies at each step of coming: somebody is told that
-// the counts are void.
+// A worker that shared its listener id is dead, and its successor dies at each step of coming: somebody is
+// told that the counts are void.
 void deathInAClaim(void**) {
     uint64_t step = 0;
     for (bool done = false; !done;) {
         auto memory = std::make_unique<RosterMemory>();
-        std::vector<Roster> rosters = makeRosters(*memory, Roster::kOwnMarks + 2);
-        const int64_t dead = Roster::kOwnMarks + 1;
+        std::vector<Roster> rosters = makeRosters(*memory, Roster::kExclusiveIds + 2);
+        const int64_t dead = Roster::kExclusiveIds + 1;
         living.erase(dead);
         const int64_t pid = 1000;
         living.insert(pid);
@@ -408,11 +410,11 @@ void deathInAClaim(void**) {
 
 void countsOfTheDeadAreVoid(void**) {
     auto memory = std::make_unique<RosterMemory>();
-    std::vector<Roster> rosters = makeRosters(*memory, Roster::kOwnMarks + 2);
-    living.erase(Roster::kOwnMarks + 1);
+    std::vector<Roster> rosters = makeRosters(*memory, Roster::kExclusiveIds + 2);
+    living.erase(Roster::kExclusiveIds + 1);
     assert_true(rosters[0].someLeftBehind());
     Roster::LeftBehind left = rosters[0].takeLeftBehind();
-    assert_true(left.counts && left.marks == ListenerSet{});
+    assert_true(left.counts && left.listenerIds == ListenerSet{});
     assert_false(rosters[0].someLeftBehind());
 
     living.erase(5);
@@ -425,27 +427,27 @@ void countsOfTheDeadAreVoid(void**) {
     rosters[0].turnOver(false, 0);
     left = rosters[0].takeLeftBehind();
     assert_false(left.counts);
-    assert_true(left.marks != ListenerSet{});
+    assert_true(left.listenerIds != ListenerSet{});
 }
 
-// Those who are left move to marks of their own, and what they shared is cleared.
-void sharedMarksAreGivenBack(void**) {
+// Those who are left move to exclusive ids, and what they shared is cleared.
+void sharedIdsAreGivenBack(void**) {
     World world(2);
     for (int i = 0; i < 150; ++i) {
         world.start();
     }
     run(world, 50'000);
-    assert_int_equal(world.sharing(), 150 - Roster::kOwnMarks);
+    assert_int_equal(world.sharing(), 150 - Roster::kExclusiveIds);
     while (world.size() > 100) {
         world.kill(0);
     }
     run(world, 50'000);
     assert_int_equal(world.sharing(), 0);
-    assert_int_equal(world.marks(), world.liveChannels());
+    assert_int_equal(world.listeners(), world.liveChannels());
 }
 
 // Also while they are needed.
-void sharedMarksTakeTurns(void**) {
+void sharedIdsTakeTurns(void**) {
     World world(3);
     for (int i = 0; i < 140; ++i) {
         world.start();
@@ -485,7 +487,7 @@ void anythingInAnyOrder(void**) {
                 break;
             }
             const size_t wanted =
-                110 + i / 500 % 3 * (10 + 3 * seed); // more and fewer than there are marks for
+                110 + i / 500 % 3 * (10 + 3 * seed); // more and fewer than there are listener ids for
             while (world.size() < wanted) {
                 world.start();
             }
@@ -509,7 +511,7 @@ void anythingInAnyOrder(void**) {
         }
         run(world, 50'000);
         assert_int_equal(world.sharing(), 0);
-        assert_int_equal(world.marks(), world.liveChannels());
+        assert_int_equal(world.listeners(), world.liveChannels());
     }
 }
 
@@ -519,11 +521,11 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test_setup(everybodyHasAPlace, reset),
         cmocka_unit_test_setup(aPlaceIsTakenOver, reset),
-        cmocka_unit_test_setup(deathOverASharedMark, reset),
+        cmocka_unit_test_setup(deathOverASharedId, reset),
         cmocka_unit_test_setup(deathInAClaim, reset),
         cmocka_unit_test_setup(countsOfTheDeadAreVoid, reset),
-        cmocka_unit_test_setup(sharedMarksAreGivenBack, reset),
-        cmocka_unit_test_setup(sharedMarksTakeTurns, reset),
+        cmocka_unit_test_setup(sharedIdsAreGivenBack, reset),
+        cmocka_unit_test_setup(sharedIdsTakeTurns, reset),
         cmocka_unit_test_setup(anythingInAnyOrder, reset),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
