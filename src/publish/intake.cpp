@@ -44,7 +44,7 @@ Refusal Intake::setPublisherId(std::string_view id) noexcept {
     if (!id.empty() && isStream()) {
         return Refusal::PublisherIdForMany;
     }
-    defaults_.ownId = id;
+    defaults_.publisherId = id;
     return Refusal::None;
 }
 
@@ -185,7 +185,7 @@ bool Intake::stage(Event event) noexcept {
         event.retryMilliseconds = defaults_.retryMilliseconds;
     }
     const size_t size = encodedSize(event);
-    if (event.data.size() > options_.maxData || !owner_.fits(owner_.self, event.ownId.size(), size)) {
+    if (event.data.size() > options_.maxData || !owner_.fits(owner_.self, event.publisherId.size(), size)) {
         return refuseWith(Refusal::EventTooLarge);
     }
     if (options_.maxEvents != 0 && accepted_ == options_.maxEvents) {

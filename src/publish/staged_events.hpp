@@ -25,17 +25,17 @@ public:
     // Renders an event, whose values have been validated, after the others; false without memory. `size` is
     // encodedSize(event).
     bool add(const Event& event, size_t size) noexcept {
-        const Lengths lengths{static_cast<uint32_t>(event.ownId.size()), static_cast<uint32_t>(size)};
-        char* place = bytes_.extend(sizeof(lengths) + event.ownId.size() + size);
+        const Lengths lengths{static_cast<uint32_t>(event.publisherId.size()), static_cast<uint32_t>(size)};
+        char* place = bytes_.extend(sizeof(lengths) + event.publisherId.size() + size);
         if (place == nullptr) {
             return false;
         }
         std::memcpy(place, &lengths, sizeof(lengths));
         place += sizeof(lengths);
-        if (!event.ownId.empty()) {
-            std::memcpy(place, event.ownId.data(), event.ownId.size());
+        if (!event.publisherId.empty()) {
+            std::memcpy(place, event.publisherId.data(), event.publisherId.size());
         }
-        encodeFields(event, place + event.ownId.size());
+        encodeFields(event, place + event.publisherId.size());
         return true;
     }
 

@@ -10,8 +10,8 @@ namespace sse {
 struct Event {
     std::string_view type; // empty: a `message`
     std::string_view data;
-    // The publisher's id, may be empty; not rendered with the fields, the log puts it after its own (IdLine).
-    std::string_view ownId;
+    // May be empty; not rendered with the fields, the log puts it after its own (IdLine).
+    std::string_view publisherId;
     uint32_t retryMilliseconds = 0; // 0: none
 };
 

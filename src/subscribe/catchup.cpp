@@ -9,8 +9,8 @@ namespace sse {
 
 namespace {
 
-// A publisher's id is looked up among so many of the newest events, those of all channels together.
-constexpr uint32_t kOwnIdSteps = 64 * 1024;
+// A publisher id is looked up among so many of the newest events, those of all channels together.
+constexpr uint32_t kPublisherIdSteps = 64 * 1024;
 
 // Newer than any event: the log takes it for a cursor of another life.
 constexpr EventId kUnknown{UINT64_MAX, UINT64_MAX};
@@ -57,7 +57,8 @@ Catchup* Catchup::make(Feed& feed, EventId cursor, const History& history) noexc
     return new (memory) Catchup(feed, cursor, lastId, history);
 }
 
-Catchup* Catchup::makeFromOwnId(Feed& feed, std::string_view ownId, const History& history) noexcept {
+Catchup* Catchup::makeFromPublisherId(Feed& feed, std::string_view publisherId,
+                                      const History& history) noexcept {
     Catchup* memory = allocate(feed);
     if (memory == nullptr) {
         return nullptr;
@@ -65,7 +66,7 @@ Catchup* Catchup::makeFromOwnId(Feed& feed, std::string_view ownId, const Histor
     auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
     EventId lastId = takeStock(feed, channels);
     std::optional<EventId> cursor = findPublisherId(feed.tail->zone().log, {channels, feed.channelCount},
-                                                    ownId, kOwnIdSteps / feed.channelCount);
+                                                    publisherId, kPublisherIdSteps / feed.channelCount);
     return new (memory) Catchup(feed, cursor.value_or(kUnknown), lastId, history);
 }
 

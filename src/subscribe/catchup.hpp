@@ -13,7 +13,8 @@ public:
     static Catchup* make(Feed& feed, EventId cursor, const History& history) noexcept;
 
     // The same from the event to which its publisher gave that id; unknown to the log if there is none.
-    static Catchup* makeFromOwnId(Feed& feed, std::string_view ownId, const History& history) noexcept;
+    static Catchup* makeFromPublisherId(Feed& feed, std::string_view publisherId,
+                                        const History& history) noexcept;
 
     // Looks for the place to begin, for that many records at most.
     ReadStatus seek(uint32_t steps) noexcept;

@@ -135,7 +135,7 @@ bool ArrivalReader::readCursor(ngx_http_request_t* r) noexcept {
     arrival_.requested = cursor;
     if (!setCursor(cursor)) {
         publisherId_ = publisherIdOnWire(cursor);
-        arrival_.ownId = publisherId_.view();
+        arrival_.publisherId = publisherId_.view();
     }
     return true;
 }

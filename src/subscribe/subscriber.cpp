@@ -81,8 +81,9 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 
-    catchup_ = arrival.ownId ? Catchup::makeFromOwnId(*member_.feed, *arrival.ownId, history_)
-                             : Catchup::make(*member_.feed, arrival.cursor, history_);
+    catchup_ = arrival.publisherId
+                   ? Catchup::makeFromPublisherId(*member_.feed, *arrival.publisherId, history_)
+                   : Catchup::make(*member_.feed, arrival.cursor, history_);
     if (catchup_ == nullptr) {
         return Admission::NoMemory;
     }

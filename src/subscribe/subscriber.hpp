@@ -19,11 +19,10 @@ namespace sse {
 // What a subscriber comes with.
 struct Arrival {
     std::span<const std::string_view> channels; // distinct names
-    std::string_view
-        requested;  // the cursor as the client gave it (lives as long as the request); empty: none
-    EventId cursor; // what it means
-    std::optional<std::string_view> ownId; // or that it is none of ours: a publisher's, as on the wire
-    bool fromNow = false;                  // no cursor, and nothing older is wanted
+    std::string_view requested; // the cursor as sent, valid as long as the request; empty: none
+    EventId cursor;             // what it means
+    std::optional<std::string_view> publisherId; // instead of a cursor of the log: as on the wire
+    bool fromNow = false;                        // no cursor, and nothing older is wanted
     History history;
 };
 

@@ -1,5 +1,5 @@
-// What a client may send as its cursor: percent-encoded text, an id, or a publisher's own id, looked up in a
-// small log.
+// What a client may send as its cursor: percent-encoded text, an id, or a publisher id, looked up in a small
+// log.
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
@@ -17,7 +17,7 @@ namespace {
 struct Known {
     EventId id;
     std::string channel;
-    std::string ownId;
+    std::string publisherId;
 };
 
 // Three channels, events with and without ids of their own, and of each channel some that are lost.
@@ -27,7 +27,8 @@ public:
         Random random(1);
         for (uint64_t i = 0; i < 200; ++i) {
             const std::string channel(1, "abc"[random.below(3)]);
-            const std::string own = random.chance(50) ? "" : kOwnIds[random.below(std::size(kOwnIds))];
+            const std::string own =
+                random.chance(50) ? "" : kPublisherIds[random.below(std::size(kPublisherIds))];
             const Appended appended =
                 append(zone_.log, channel, std::string(random.below(1500), 'x'), kBirth + i / 3, own);
             known_.push_back({appended.id, channel, own});
@@ -35,18 +36,19 @@ public:
     }
 
     // The newest event of these channels that its publisher called so.
-    std::optional<EventId> find(std::string_view channels, std::string_view ownId) const {
-        for (size_t i = known_.size(); i-- > evicted() && !ownId.empty();) {
-            if (known_[i].ownId == ownId && channels.find(known_[i].channel) != std::string_view::npos) {
+    std::optional<EventId> find(std::string_view channels, std::string_view publisherId) const {
+        for (size_t i = known_.size(); i-- > evicted() && !publisherId.empty();) {
+            if (known_[i].publisherId == publisherId &&
+                channels.find(known_[i].channel) != std::string_view::npos) {
                 return known_[i].id;
             }
         }
         return std::nullopt;
     }
 
-    void checkOwnId(std::string_view names, std::string_view ownId) {
+    void checkPublisherId(std::string_view names, std::string_view publisherId) {
         const std::vector<ReplayChannel> channels = open(names);
-        require(findPublisherId(zone_.log, channels, ownId, UINT32_MAX) == find(names, ownId));
+        require(findPublisherId(zone_.log, channels, publisherId, UINT32_MAX) == find(names, publisherId));
     }
 
     // Everything newer is given, or there is a gap.
@@ -77,7 +79,7 @@ public:
     }
 
 private:
-    static constexpr const char* kOwnIds[] = {"a", "ab", "order-7", "1-2", "x~y", "0", "-", "=+/._~"};
+    static constexpr const char* kPublisherIds[] = {"a", "ab", "order-7", "1-2", "x~y", "0", "-", "=+/._~"};
 
     uint64_t evicted() const { return zone_.log.stats().evicted; }
 
@@ -157,6 +159,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         require(parseEventId(idText(*id)) == id);
         log.checkReplay(names, *id);
     }
-    log.checkOwnId(names, text);
+    log.checkPublisherId(names, text);
     return 0;
 }

@@ -53,7 +53,7 @@ void checkEvent(const TakenEvent& event, uint8_t choice) {
     size_t count = 0;
     sse::EventParser parser(optionsBy(choice).maxData);
     auto sink = [&](const sse::Event& parsed) {
-        require(parsed.ownId.empty());
+        require(parsed.publisherId.empty());
         require(!parsed.type.starts_with("own") || parsed.type == "own:default");
         return ++count == 1;
     };

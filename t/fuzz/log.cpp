@@ -122,7 +122,7 @@ private:
         if (operation.end) {
             return;
         }
-        operation.ownId = size % 3 == 0 ? "own" : "";
+        operation.publisherId = size % 3 == 0 ? "own" : "";
         uint64_t length =
             std::min(size * size / 4 * zone_->log.capacity() / Log::kMinCapacity, mostData(operation));
         if (size > 249) {
@@ -139,7 +139,7 @@ private:
 
     // Bytes of data in the largest record that the log takes.
     uint64_t mostData(const Operation& operation) const {
-        const std::string own = operation.ownId.empty() ? "" : "~" + operation.ownId;
+        const std::string own = operation.publisherId.empty() ? "" : "~" + operation.publisherId;
         const std::string idLine =
             "id: " + idText(nextEventId(lastId(), operation.now, kLineage)) + own + "\n";
         return zone_->log.maxRecord() - sizeof(RecordHeader) - operation.name.size() - idLine.size() -

@@ -17,7 +17,7 @@ constexpr size_t kMaxEvent = 128;
 struct Parsed {
     std::string type;
     std::string data;
-    std::string ownId;
+    std::string publisherId;
     uint32_t retry;
 
     bool operator==(const Parsed&) const = default;
@@ -36,9 +36,9 @@ void checkRules(const sse::Event& event) {
     require(sse::isUtf8(event.data));
     require(event.data.find('\r') == std::string_view::npos);
     require(event.type.empty() || sse::isEventType(event.type));
-    require(event.ownId.size() <= sse::kMaxPublisherId);
-    require(sse::publisherIdOnWire(event.ownId).view() == event.ownId);
-    require(!sse::parseEventId(event.ownId.substr(0, event.ownId.find('~'))));
+    require(event.publisherId.size() <= sse::kMaxPublisherId);
+    require(sse::publisherIdOnWire(event.publisherId).view() == event.publisherId);
+    require(!sse::parseEventId(event.publisherId.substr(0, event.publisherId.find('~'))));
     require(event.retryMilliseconds == 0 ||
             (event.retryMilliseconds >= sse::kMinRetry && event.retryMilliseconds <= sse::kMaxRetry));
 }
@@ -48,8 +48,8 @@ Result parse(std::string_view text, size_t length, const sse::ParserOptions& opt
     sse::EventParser parser(kMaxEvent, options);
     auto sink = [&](const sse::Event& event) {
         checkRules(event);
-        result.events.push_back({std::string(event.type), std::string(event.data), std::string(event.ownId),
-                                 event.retryMilliseconds});
+        result.events.push_back({std::string(event.type), std::string(event.data),
+                                 std::string(event.publisherId), event.retryMilliseconds});
         return true;
     };
     eachPiece(text, length, [&](std::string_view piece) {
@@ -69,8 +69,8 @@ Result parse(std::string_view text, size_t length, const sse::ParserOptions& opt
 }
 
 std::string encode(const Parsed& parsed) {
-    const sse::Event event{parsed.type, parsed.data, parsed.ownId, parsed.retry};
-    std::string id = parsed.ownId; // as it was before it was escaped
+    const sse::Event event{parsed.type, parsed.data, parsed.publisherId, parsed.retry};
+    std::string id = parsed.publisherId; // as it was before it was escaped
     id.resize(sse::percentDecode(id, id.data()));
     const std::string idLine = id.empty() ? "" : "id: " + id + "\n";
     std::string fields(encodedSize(event), '\0');

@@ -97,7 +97,7 @@ void testRoundTrip(void**) {
     for (int i = 0; i < 10000; ++i) {
         const RandomEvent event = random.next();
         const std::string id = "1700000000000-" + std::to_string(i);
-        stream += "id: " + id + "\n" + encode({event.type, event.data, event.ownId, event.retry});
+        stream += "id: " + id + "\n" + encode({event.type, event.data, event.publisherId, event.retry});
         stream += random.below(4) == 0 ? ":\n" : "";
         published.push_back({id, event.type.empty() ? "message" : event.type, withLf(event.data)});
     }

@@ -28,7 +28,7 @@ struct Operation {
     Kind kind;
     std::string name{};
     uint64_t hash = 0;
-    std::string ownId{};
+    std::string publisherId{};
     std::string fields{};
     bool end = false;
     uint64_t now = 0;
@@ -44,7 +44,7 @@ inline Appended perform(LogWriter& log, const Operation& operation) {
     case Kind::Append:
         return log.append({.channel = operation.name,
                            .hash = operation.hash,
-                           .publisherId = operation.ownId,
+                           .publisherId = operation.publisherId,
                            .end = operation.end,
                            .fields = operation.fields},
                           operation.now);
@@ -97,11 +97,11 @@ inline void note(const TestLog& zone, Model& model, const Operation& operation, 
     const LoggedEvent event = walk(zone.log).back();
     assert_int_equal(event.header.number, model.events.size());
     assert_true(model.events.empty() || event.header.id > model.events.back().id);
-    const std::string mark = operation.ownId.empty() ? "" : "~";
+    const std::string tilde = operation.publisherId.empty() ? "" : "~";
     model.events.push_back(
         {event.header.id, operation.name,
-         "id: " + idText(event.header.id) + mark + operation.ownId + "\n" + operation.fields, operation.now,
-         operation.end});
+         "id: " + idText(event.header.id) + tilde + operation.publisherId + "\n" + operation.fields,
+         operation.now, operation.end});
 }
 
 } // namespace sse

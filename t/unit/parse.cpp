@@ -23,8 +23,8 @@ Result parse(const Pieces& pieces, size_t maxEvent = 1000, const ParserOptions& 
     Result result;
     EventParser parser(maxEvent, options);
     auto sink = [&](const Event& event) {
-        result.events.push_back({std::string(event.type), std::string(event.data), std::string(event.ownId),
-                                 event.retryMilliseconds});
+        result.events.push_back({std::string(event.type), std::string(event.data),
+                                 std::string(event.publisherId), event.retryMilliseconds});
         return true;
     };
     for (std::string_view piece : pieces) {
@@ -44,8 +44,8 @@ Result parse(const Pieces& pieces, size_t maxEvent = 1000, const ParserOptions& 
 std::string summary(const Result& result) {
     std::string text;
     for (const RandomEvent& event : result.events) {
-        text +=
-            "[" + event.type + "|" + event.data + "|" + event.ownId + "|" + std::to_string(event.retry) + "]";
+        text += "[" + event.type + "|" + event.data + "|" + event.publisherId + "|" +
+                std::to_string(event.retry) + "]";
     }
     return text;
 }
@@ -135,7 +135,7 @@ void testForeignIds(void**) {
         const std::string text = "id: first\nid: " + id + "\ndata: a\n\n";
         const Result result = parse({text});
         assert_int_equal(result.status, ParseStatus::Ok);
-        return result.events.at(0).ownId;
+        return result.events.at(0).publisherId;
     };
     assertText(withId(std::string(86, 'x')), std::string(86, 'x'), "the longest");
     assertText(withId(std::string(87, 'x')), "", "too long");
@@ -359,7 +359,7 @@ void testEventIsHandedOutAtOnce(void**) {
 }
 
 std::string encode(const RandomEvent& event) {
-    const Event e{event.type, event.data, event.ownId, event.retry};
+    const Event e{event.type, event.data, event.publisherId, event.retry};
     std::string out(encodedSize(e), '?');
     encodeFields(e, out.data());
     return out;
@@ -373,7 +373,7 @@ void testRoundTrip(void**) {
     for (int i = 0; i < 10000; ++i) {
         published.push_back(random.next());
         const RandomEvent& event = published.back();
-        stream += (event.ownId.empty() ? "" : "id: " + event.ownId + "\n") + encode(event);
+        stream += (event.publisherId.empty() ? "" : "id: " + event.publisherId + "\n") + encode(event);
     }
     Pieces pieces;
     for (size_t at = 0; at < stream.size();) {
@@ -388,7 +388,8 @@ void testRoundTrip(void**) {
         const std::string where = "event " + std::to_string(i);
         assertText(result.events[i].type, published[i].type, where);
         assertText(result.events[i].data, withLf(published[i].data), where);
-        assertText(result.events[i].ownId, sse::escapePublisherId(published[i].ownId).view(), where);
+        assertText(result.events[i].publisherId, sse::escapePublisherId(published[i].publisherId).view(),
+                   where);
         assert_int_equal(result.events[i].retry, published[i].retry);
     }
 }

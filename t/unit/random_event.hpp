@@ -11,7 +11,7 @@ using namespace std::string_view_literals;
 struct RandomEvent {
     std::string type;
     std::string data;
-    std::string ownId;
+    std::string publisherId;
     uint32_t retry;
 };
 
@@ -59,7 +59,7 @@ public:
         RandomEvent event;
         event.data = join(kData, below(12));
         event.type = join(kType, below(4));
-        event.ownId = join(kId, below(20));
+        event.publisherId = join(kId, below(20));
         event.retry = below(3) == 0 ? 250 + below(100000) : 0;
         return event;
     }

@@ -256,7 +256,7 @@ void fallsBehind(void**) {
     assert_true(late.seek(9) == ReadStatus::Lapped);
 }
 
-void findsOwnIds(void**) {
+void findsPublisherIds(void**) {
     TestLog zone{8};
     const std::string longOne(600, 'l');
     std::vector<EventId> ids;
@@ -293,7 +293,7 @@ int main() {
         cmocka_unit_test(historyIsLimited), cmocka_unit_test(theEndIsNoEvent),
         cmocka_unit_test(noEndIsMissed),    cmocka_unit_test(collidingNamesAreTold),
         cmocka_unit_test(seeksInSlices),    cmocka_unit_test(endsAtTheHorizon),
-        cmocka_unit_test(fallsBehind),      cmocka_unit_test(findsOwnIds),
+        cmocka_unit_test(fallsBehind),      cmocka_unit_test(findsPublisherIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

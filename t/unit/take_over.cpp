@@ -352,8 +352,8 @@ void afterALoss(void**) {
     }
 }
 
-// Names have the same hashes as before, by the old log's key, and publishers' own ids are found.
-void namesAndOwnIds(void**) {
+// Names have the same hashes as before, by the old log's key, and publisher ids are found.
+void namesAndPublisherIds(void**) {
     TestLog old{4};
     append(old.log, "a", "1", kBirth, "mine");
     const EventId newest = append(old.log, "a", "2", kBirth, "mine").id;
@@ -378,7 +378,7 @@ int main() {
         cmocka_unit_test(tooLargeForALogBefore),
         cmocka_unit_test(nothingToTake),
         cmocka_unit_test(afterALoss),
-        cmocka_unit_test(namesAndOwnIds),
+        cmocka_unit_test(namesAndPublisherIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

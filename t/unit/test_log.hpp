@@ -83,14 +83,15 @@ inline std::string fields(std::string_view data) {
 }
 
 inline Appended append(LogWriter& log, std::string_view channel, uint64_t hash, std::string_view data,
-                       uint64_t now = kBirth, std::string_view ownId = {}) {
+                       uint64_t now = kBirth, std::string_view publisherId = {}) {
     const std::string rendered = fields(data);
-    return log.append({.channel = channel, .hash = hash, .publisherId = ownId, .fields = rendered}, now);
+    return log.append({.channel = channel, .hash = hash, .publisherId = publisherId, .fields = rendered},
+                      now);
 }
 
 inline Appended append(LogWriter& log, std::string_view channel, std::string_view data, uint64_t now = kBirth,
-                       std::string_view ownId = {}) {
-    return append(log, channel, log.hash(channel), data, now, ownId);
+                       std::string_view publisherId = {}) {
+    return append(log, channel, log.hash(channel), data, now, publisherId);
 }
 
 inline Appended endChannel(LogWriter& log, std::string_view channel, uint64_t now = kBirth) {
