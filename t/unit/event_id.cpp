@@ -80,14 +80,14 @@ void nextGrows(void**) {
     assert_true(nextEventId({5, 65543}, 4, 7) == (EventId{5, 131079})); // the clock was set back
     assert_true(nextEventId({5, 65543}, 0, 7) == (EventId{5, 131079}));
     assert_true(nextEventId({0, 7}, 0, 7) == (EventId{0, 65543}));
-    for (const uint64_t mark : {uint64_t{1}, uint64_t{7}, kLineages - 1}) {
-        const uint64_t last = UINT64_MAX - (kLineages - 1) + mark;
-        assert_true(nextEventId({5, last - kLineages}, 5, mark) == (EventId{5, last}));
-        assert_true(nextEventId({5, last}, 5, mark) == (EventId{6, mark}));
+    for (const uint64_t lineage : {uint64_t{1}, uint64_t{7}, kLineages - 1}) {
+        const uint64_t last = UINT64_MAX - (kLineages - 1) + lineage;
+        assert_true(nextEventId({5, last - kLineages}, 5, lineage) == (EventId{5, last}));
+        assert_true(nextEventId({5, last}, 5, lineage) == (EventId{6, lineage}));
     }
 }
 
-void marksTellLivesApart(void**) {
+void lineagesTellLivesApart(void**) {
     EventId id{5, 7};
     for (uint64_t i = 0; i < 1000; ++i) {
         id = nextEventId(id, i / 3, 7);
@@ -108,7 +108,7 @@ int main() {
         cmocka_unit_test(refusesEverythingElse),
         cmocka_unit_test(order),
         cmocka_unit_test(nextGrows),
-        cmocka_unit_test(marksTellLivesApart),
+        cmocka_unit_test(lineagesTellLivesApart),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

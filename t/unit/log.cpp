@@ -76,8 +76,8 @@ void appendsAndReads(void**) {
 
     const Appended first = append(zone.log, "news", "one");
     const Appended second = append(zone.log, "sport", "two", kBirth + 5, "own~id");
-    assert_true(first.id == marked(kBirth, 1));
-    assert_true(second.id == marked(kBirth + 5, 0));
+    assert_true(first.id == idOf(kBirth, 1));
+    assert_true(second.id == idOf(kBirth + 5, 0));
 
     assert_int_equal(static_cast<int>(zone.log.readHeader(0, record)), static_cast<int>(ReadStatus::Ok));
     assert_true(record.id == first.id && record.time == kBirth && record.number == 0);
@@ -102,9 +102,9 @@ void appendsAndReads(void**) {
 void idsGrowWhateverTheClockDoes(void**) {
     TestLog zone{8};
     const uint64_t clocks[] = {kBirth, kBirth + 10, kBirth + 10, kBirth - 5000, 0, kBirth + 10, kBirth + 11};
-    const EventId ids[] = {marked(kBirth, 1),      marked(kBirth + 10, 0), marked(kBirth + 10, 1),
-                           marked(kBirth + 10, 2), marked(kBirth + 10, 3), marked(kBirth + 10, 4),
-                           marked(kBirth + 11, 0)};
+    const EventId ids[] = {idOf(kBirth, 1),      idOf(kBirth + 10, 0), idOf(kBirth + 10, 1),
+                           idOf(kBirth + 10, 2), idOf(kBirth + 10, 3), idOf(kBirth + 10, 4),
+                           idOf(kBirth + 11, 0)};
     for (size_t i = 0; i < std::size(clocks); ++i) {
         assert_true(append(zone.log, "c", "x", clocks[i]).id == ids[i]);
     }
@@ -117,7 +117,7 @@ void refusesTheTooLarge(void**) {
     TestLog zone{8};
     append(zone.log, "c", "x");
     const uint64_t head = zone.log.head();
-    const size_t around = sizeof(RecordHeader) + 1 + rendered(marked(kBirth, 2), "").size();
+    const size_t around = sizeof(RecordHeader) + 1 + rendered(idOf(kBirth, 2), "").size();
     const std::string largest(zone.log.maxRecord() - around, 'x');
 
     assert_true(append(zone.log, "c", largest + "y").status == AppendStatus::TooLarge);

@@ -62,7 +62,7 @@ void mergesChannels(void**) {
 void otherLives(void**) {
     TestLog zone{8};
     const EventId first = append(zone.log, "a", "1").id;
-    const EventId newer = marked(first.milliseconds, 2);
+    const EventId newer = idOf(first.milliseconds, 2);
     assertResult(replay(zone.log, {"a"}, newer), "1", Gap::Unknown, kBorn);
     assertResult(replay(zone.log, {"none"}, newer), "", Gap::Unknown, kBorn);
     assertResult(replay(zone.log, {"a"}, {5, 0}), "1", Gap::Evicted, kBorn); // before the birth

@@ -285,7 +285,7 @@ void nothingToTake(void**) {
 
         // A reader of the old log, who had seen nothing of it, goes on without a gap.
         const Appended first = append(zone.log, "a", "first", kBirth);
-        assert_true(first.id == marked(kBirth, 1));
+        assert_true(first.id == idOf(kBirth, 1));
         checkZone(zone);
         ReplayChannel channels[] = {channel(zone.log, "a")};
         Replay replay{zone.log, channels, kBorn, zone.log.lastId(), {}};

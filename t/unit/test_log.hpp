@@ -19,7 +19,7 @@ inline constexpr uint64_t kOtherLineage = 4712;
 
 // The ids of a log's birth, and of its events.
 inline constexpr EventId kBorn{kBirth, kLineage};
-constexpr EventId marked(uint64_t milliseconds, uint64_t count) {
+constexpr EventId idOf(uint64_t milliseconds, uint64_t count) {
     return {milliseconds, count * kLineages + kLineage};
 }
 
