@@ -7,6 +7,7 @@
 
 #include "ngx.hpp"
 #include "output/batch.hpp"
+#include "sse/event.hpp"
 
 namespace sse {
 
@@ -29,6 +30,7 @@ struct LiveChannel {
 
     std::string_view nameView() const noexcept { return {name, nameLength}; }
 };
+static_assert(kMaxChannelName <= UINT8_MAX); // LiveChannel::nameLength
 
 struct FeedLink {
     ngx_queue_t inChannel;

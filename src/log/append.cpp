@@ -43,7 +43,7 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
     const std::string_view tilde = event.publisherId.empty() ? "" : "~";
     const size_t idLineLength = kIdField.size() + idTextLength + tilde.size() + event.publisherId.size() + 1;
 
-    if (header_->retired || event.channel.size() > kMaxName || idLineLength > UINT16_MAX) {
+    if (header_->retired || event.channel.size() > kMaxChannelName || idLineLength > UINT16_MAX) {
         endChange();
         return {.status = header_->retired ? AppendStatus::Retired : AppendStatus::TooLarge, .id = {}};
     }

@@ -45,6 +45,7 @@
 #include "log/event_id.hpp"
 #include "log/shared_id.hpp"
 #include "log/siphash.hpp"
+#include "sse/event.hpp"
 
 namespace sse {
 
@@ -56,7 +57,6 @@ inline constexpr uint32_t kNoEntry = UINT32_MAX;  // no entry of the index
 
 // --- Records ---
 
-inline constexpr size_t kMaxName = 255; // bytes of a channel's name
 // How the payload starts: "id: <id>[~<the publisher's id>]\n".
 inline constexpr std::string_view kIdField = "id: ";
 

@@ -95,7 +95,7 @@ uint64_t Log::maxRecord() const noexcept {
 
 bool Log::fits(std::string_view channel, size_t publisherIdSize, size_t fieldsSize) const noexcept {
     const size_t idLine = kMaxIdLine + publisherIdSize;
-    return channel.size() <= kMaxName && idLine <= UINT16_MAX &&
+    return channel.size() <= kMaxChannelName && idLine <= UINT16_MAX &&
            recordLength(channel.size(), idLine + fieldsSize) <= maxRecord();
 }
 
@@ -138,7 +138,7 @@ bool Log::readPayload(uint64_t offset, size_t position, size_t length, char* out
 }
 
 bool Log::isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept {
-    char name[kMaxName];
+    char name[kMaxChannelName];
     return header.kind != RecordKind::Pad && header.nameLength == channel.size() &&
            channel.size() <= sizeof(name) && readPayload(offset, 0, channel.size(), name) &&
            std::memcmp(name, channel.data(), channel.size()) == 0;

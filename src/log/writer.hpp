@@ -18,7 +18,7 @@ class Index;
 
 // An event on its way into the log. The bytes are the caller's and are copied.
 struct NewEvent {
-    std::string_view channel;     // 1 to 255 bytes
+    std::string_view channel;     // 1 to kMaxChannelName bytes
     uint64_t hash;                // Log::hash(channel)
     std::string_view publisherId; // may be empty; follows the log's id: "id: 5-1~theirs"
     bool end = false;             // no event but the end of the channel; the texts around are empty then

@@ -9,7 +9,7 @@ namespace sse {
 
 // The channel that events are for.
 struct ChannelKey {
-    std::string_view name; // 1 to 255 bytes
+    std::string_view name; // 1 to kMaxChannelName bytes
     uint64_t hash;         // Log::hash(name)
 };
 

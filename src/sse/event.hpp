@@ -1,6 +1,7 @@
-// An event as its publisher gave it, and the limits of what it may say.
+// An event as its publisher gave it, and limits of what a publisher may choose.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -14,6 +15,10 @@ struct Event {
     std::string_view publisherId;
     uint32_t retryMilliseconds = 0; // 0: none
 };
+
+// Bytes of a channel's name, in a request and in the records of a log. Another copy of the module that reads
+// the same log has no room for longer ones, so a change needs another kLayoutVersion.
+inline constexpr size_t kMaxChannelName = 255;
 
 // A publisher's `retry` is kept between these, in milliseconds: below, browsers come back hundreds of times a
 // second.

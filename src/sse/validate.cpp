@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "sse/event.hpp"
-
 namespace sse {
 
 namespace {

@@ -7,13 +7,13 @@
 #include <optional>
 #include <string_view>
 
+#include "sse/event.hpp"
 #include "sse/publisher_id.hpp"
 #include "sse/utf8.hpp"
 
 namespace sse {
 
-inline constexpr size_t kMaxChannelName = 255;
-inline constexpr size_t kMaxEventType = 128;
+inline constexpr size_t kMaxEventType = 128; // bytes
 
 // 1 to kMaxChannelName bytes of UTF-8 without control characters (isControl).
 bool isChannelName(std::string_view text) noexcept;
@@ -23,7 +23,7 @@ bool isChannelName(std::string_view text) noexcept;
 bool isEventType(std::string_view text) noexcept;
 
 // Reads a `retry` value: ASCII digits only, however many, as milliseconds kept between kMinRetry and
-// kMaxRetry (event.hpp); never 0, which is "none" in an Event.
+// kMaxRetry; never 0, which is "none" in an Event.
 std::optional<uint32_t> parseRetry(std::string_view text) noexcept;
 
 } // namespace sse
