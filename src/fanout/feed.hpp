@@ -41,8 +41,8 @@ struct FeedLink {
 struct Feed {
     Tail* tail;
     ngx_queue_t all;      // in Tail::feeds_
-    ngx_queue_t runnable; // in Tail::runnable_ while `queued`
-    bool queued;
+    ngx_queue_t runnable; // in Tail::runnable_ while `scheduled`
+    bool scheduled;
     bool inRound;
     bool fresh;     // something has come that the round, if one is going on, does not hold
     bool freshLost; // and some of it could not be collected

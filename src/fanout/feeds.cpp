@@ -44,7 +44,7 @@ Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) n
         return status == Join::Ok ? Join::NoMemory : status;
     }
     enter(*feed, member);
-    if (behind()) {
+    if (isBehind()) {
         runSoon_(); // what came before we listened has not woken us
     }
     return Join::Ok;
@@ -136,7 +136,7 @@ void Tail::dropFeed(Feed* feed) noexcept {
         channels_.release(link.channel);
     });
     ngx_queue_remove(&feed->all);
-    if (feed->queued) {
+    if (feed->scheduled) {
         ngx_queue_remove(&feed->runnable);
     }
     takePending(*feed);

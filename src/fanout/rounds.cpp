@@ -35,9 +35,9 @@ void Tail::endRound(Feed& feed) noexcept {
     feed.inRound = false;
     feed.current.reset();
     ngx_queue_remove(&feed.runnable);
-    feed.queued = false;
+    feed.scheduled = false;
     if (feed.fresh) {
-        queue(feed);
+        schedule(feed);
     }
 }
 

@@ -52,23 +52,23 @@ bool Tail::scan() noexcept {
         case ReadStatus::End:
             return false;
         case ReadStatus::Lapped:
-            lose();
+            onLapped();
             return false;
         case ReadStatus::Ok:
             break;
         }
-        if (header.kind != RecordKind::Pad && !take(header)) {
+        if (header.kind != RecordKind::Pad && !dispatch(header)) {
             return true;
         }
         position_ += header.length;
     }
-    return behind();
+    return isBehind();
 }
 
 // Hands the record at the position to all feeds that want it; false if it is to be looked at again: one of
 // them has to get rid of its batch first, or the record has just been overwritten, which the next look finds
 // out.
-bool Tail::take(const RecordHeader& header) noexcept {
+bool Tail::dispatch(const RecordHeader& header) noexcept {
     if (header.entry == kNoEntry) {
         return true; // nobody can listen to a channel without an entry
     }
@@ -109,7 +109,7 @@ bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
         return true; // taken already, before another feed of the channel had no room
     }
     if (header.kind == RecordKind::End) {
-        queue(feed);
+        schedule(feed);
         feed.next = position_ + header.length;
         return true;
     }
@@ -132,19 +132,19 @@ bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
         }
     }
     feed.next = position_ + header.length;
-    queue(feed);
+    schedule(feed);
     return true;
 }
 
 // The ring has passed us. Each subscriber finds out by the index what it has really missed.
-void Tail::lose() noexcept {
+void Tail::onLapped() noexcept {
     position_ = zone_->log.head();
     channels_.reviewEnds(position_);
     for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_); q = ngx_queue_next(q)) {
         Feed& feed = *queueItem<Feed>(q, offsetof(Feed, all));
         takePending(feed);
         feed.freshLost = true;
-        queue(feed);
+        schedule(feed);
     }
 }
 
@@ -153,10 +153,10 @@ BatchRef Tail::takePending(Feed& feed) noexcept {
     return std::exchange(feed.pending, BatchRef());
 }
 
-void Tail::queue(Feed& feed) noexcept {
+void Tail::schedule(Feed& feed) noexcept {
     feed.fresh = true;
-    if (!feed.queued) {
-        feed.queued = true;
+    if (!feed.scheduled) {
+        feed.scheduled = true;
         ngx_queue_insert_tail(&runnable_, &feed.runnable);
     }
 }

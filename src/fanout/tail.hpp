@@ -47,7 +47,7 @@ public:
     bool turn() noexcept;
 
     // Whether the log has something that was not looked at.
-    bool behind() const noexcept { return zone_->log.head() != position_; }
+    bool isBehind() const noexcept { return zone_->log.head() != position_; }
 
     Tail* following = nullptr; // the worker's next tail
 
@@ -61,12 +61,12 @@ private:
     void dropFeed(Feed* feed) noexcept;
 
     bool scan() noexcept;
-    bool take(const RecordHeader& header) noexcept;
+    bool dispatch(const RecordHeader& header) noexcept;
     bool isNewest(const RecordHeader& header) const noexcept;
     bool collect(Feed& feed, const RecordHeader& header) noexcept;
-    void lose() noexcept;
+    void onLapped() noexcept;
     BatchRef takePending(Feed& feed) noexcept;
-    void queue(Feed& feed) noexcept;
+    void schedule(Feed& feed) noexcept;
 
     bool fanOut() noexcept;
     void beginRound(Feed& feed) noexcept;

@@ -172,7 +172,7 @@ void Registry::signal(uint32_t worker) noexcept {
 
 bool Registry::wake(const ListenerSet& workers) noexcept {
     bool self = false;
-    roster_.each(workers, [this, &self](uint32_t worker) {
+    roster_.eachWorkerOf(workers, [this, &self](uint32_t worker) {
         if (worker == roster_.index()) {
             self = true;
         } else {
@@ -183,7 +183,7 @@ bool Registry::wake(const ListenerSet& workers) noexcept {
 }
 
 void Registry::wakeAll() noexcept {
-    for (uint32_t i = 0; i < roster_.end(); ++i) {
+    for (uint32_t i = 0; i < roster_.entryCount(); ++i) {
         if (i != roster_.index() && !Roster::isShared(i) && roster_.at(i).pid.load() != 0) {
             signal(i);
         }

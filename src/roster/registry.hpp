@@ -54,7 +54,7 @@ public:
     template <typename F>
     void eachEntry(F&& visit) const noexcept {
         ShmLock lock(*zone_);
-        for (uint32_t i = 0; i < roster_.end(); ++i) {
+        for (uint32_t i = 0; i < roster_.entryCount(); ++i) {
             visit(roster_.at(i), roster_.isWorker(i));
         }
     }

@@ -34,7 +34,7 @@ bool Roster::isLeftBehind(uint32_t index) const noexcept {
 // The pid comes first: from then on the entry shares our fate.
 void Roster::occupy(uint32_t index, uint32_t listenerId, bool held) noexcept {
     WorkerEntry& entry = at(index);
-    if (index >= end()) {
+    if (index >= entryCount()) {
         memory_->used.store(index + 1 - kMaxListeners);
         faultPoint("occupy: counted");
     }
@@ -50,7 +50,7 @@ void Roster::occupy(uint32_t index, uint32_t listenerId, bool held) noexcept {
 }
 
 bool Roster::someLeftBehind() const noexcept {
-    for (uint32_t i = 0; i < end(); ++i) {
+    for (uint32_t i = 0; i < entryCount(); ++i) {
         if (isLeftBehind(i)) {
             return true;
         }
@@ -62,7 +62,7 @@ bool Roster::someLeftBehind() const noexcept {
 // its id is freed at once: the id is cleared when all that share it have gone.
 Roster::LeftBehind Roster::takeLeftBehind() noexcept {
     LeftBehind left;
-    for (uint32_t i = 0; i < end(); ++i) {
+    for (uint32_t i = 0; i < entryCount(); ++i) {
         if (!isLeftBehind(i)) {
             continue;
         }

@@ -99,7 +99,8 @@ public:
     bool hasEntry() const noexcept { return index_ != kNoEntry; }
     uint32_t index() const noexcept { return index_; }
     WorkerEntry& at(uint32_t index) const noexcept { return memory_->entries[index]; }
-    uint32_t end() const noexcept { return kMaxListeners + memory_->used.load(); }
+    // Entries that are in use or have been: those above are free.
+    uint32_t entryCount() const noexcept { return kMaxListeners + memory_->used.load(); }
 
     // By which the index knows this worker; kMaxListeners without an entry.
     uint32_t listenerId() const noexcept { return hasEntry() ? at(index_).listenerId.load() : kMaxListeners; }
@@ -110,7 +111,7 @@ public:
 
     // Calls visit(index) for the workers of that set.
     template <typename F>
-    void each(const ListenerSet& workers, F&& visit) const noexcept {
+    void eachWorkerOf(const ListenerSet& workers, F&& visit) const noexcept {
         for (uint32_t word = 0; word < workers.size(); ++word) {
             for (uint64_t bits = workers[word]; bits != 0; bits &= bits - 1) {
                 uint32_t id = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
@@ -122,7 +123,7 @@ public:
 private:
     template <typename F>
     void eachSharing(uint32_t id, F&& visit) const noexcept {
-        for (uint32_t i = kMaxListeners; i < end(); ++i) {
+        for (uint32_t i = kMaxListeners; i < entryCount(); ++i) {
             if (at(i).pid.load() != 0 && at(i).listenerId.load() == id) {
                 visit(i);
             }

@@ -57,7 +57,7 @@ void WakeUps::follow(const Registry& registry, int before) noexcept {
     }
 }
 
-bool WakeUps::take() noexcept {
+bool WakeUps::receive() noexcept {
     uint64_t count;
     [[maybe_unused]] ssize_t bytes = read(connection_->fd, &count, sizeof(count));
     return connection_->close;

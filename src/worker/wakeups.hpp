@@ -15,8 +15,8 @@ public:
     // After the worker has changed its entry from one with that eventfd (-1: none).
     void follow(const Registry& registry, int before) noexcept;
 
-    // Takes what has come in; true if the worker is to leave.
-    bool take() noexcept;
+    // Clears what has come in; true if the worker must leave.
+    bool receive() noexcept;
 
     bool areHeard() const noexcept { return connection_ != nullptr; }
 

@@ -58,7 +58,7 @@ void Worker::stop() noexcept {
 }
 
 void Worker::onWakeUp() noexcept {
-    if (wakeUps_.take() && !drain_.hasBegun()) {
+    if (wakeUps_.receive() && !drain_.hasBegun()) {
         beginDrain();
     }
     counters().pending.store(0); // before the log is looked at: what comes now wakes again

@@ -142,7 +142,7 @@ public:
             }
         }
         const Roster roster(*memory_, {0, -1, isAlive});
-        for (uint32_t i = 0; i < roster.end(); ++i) {
+        for (uint32_t i = 0; i < roster.entryCount(); ++i) {
             if (roster.isWorker(i)) {
                 assert_true(taken.count(i) != 0);
                 counted += roster.at(i).subscribers.load();
@@ -183,7 +183,7 @@ public:
             set[id / 64] |= uint64_t{1} << id % 64;
         }
         std::set<uint32_t> woken;
-        workers_.front()->roster.each(set, [&woken](uint32_t index) { woken.insert(index); });
+        workers_.front()->roster.eachWorkerOf(set, [&woken](uint32_t index) { woken.insert(index); });
         for (const auto& worker : workers_) {
             if (worker->subscribers[channel] != 0 && woken.count(worker->roster.index()) == 0) {
                 return false;
