@@ -123,7 +123,7 @@ ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
         return rc;
     }
     sendAtOnce(r);
-    if (!subscriber.begin()) {
+    if (!subscriber.start()) {
         return subscriber.conclude();
     }
     r->main->count++;
@@ -140,7 +140,7 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
         return refuseMethod(r, "GET, HEAD, OPTIONS");
     }
-    ArrivalReader reader;
+    SubscriptionReader reader;
     if (!reader.read(r)) {
         return reader.sendRefusal(r);
     }
@@ -155,7 +155,7 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     CrashScope crash(r);
-    Subscriber::Admission admission = subscriber->arrive(*tail, reader.arrival());
+    Subscriber::Admission admission = subscriber->admit(*tail, reader.subscription());
     if (admission != Subscriber::Admission::Ok) {
         return refuseAdmission(r, admission);
     }

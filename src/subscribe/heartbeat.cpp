@@ -33,11 +33,11 @@ Heartbeat* Heartbeat::make(ngx_msec_t interval, std::string_view event) noexcept
     return heartbeat;
 }
 
-bool Heartbeat::is(ngx_msec_t interval, std::string_view event) const noexcept {
+bool Heartbeat::matches(ngx_msec_t interval, std::string_view event) const noexcept {
     return interval == interval_ && event == event_.view();
 }
 
-void Heartbeat::enter(Subscriber& subscriber) noexcept {
+void Heartbeat::add(Subscriber& subscriber) noexcept {
     subscriber.lastSent_ = ngx_current_msec;
     ngx_queue_insert_tail(&queue_, &subscriber.beatLink_);
     if (!timer_.waiting()) {
@@ -45,7 +45,7 @@ void Heartbeat::enter(Subscriber& subscriber) noexcept {
     }
 }
 
-void Heartbeat::touch(Subscriber& subscriber) noexcept {
+void Heartbeat::onSent(Subscriber& subscriber) noexcept {
     subscriber.lastSent_ = ngx_current_msec;
     ngx_queue_remove(&subscriber.beatLink_);
     ngx_queue_insert_tail(&queue_, &subscriber.beatLink_);
@@ -73,13 +73,13 @@ Heartbeats& Heartbeats::ofProcess() noexcept {
     return heartbeats;
 }
 
-Heartbeat* Heartbeats::enter(const LocationConfig& config, Subscriber& subscriber) noexcept {
+Heartbeat* Heartbeats::add(const LocationConfig& config, Subscriber& subscriber) noexcept {
     if (config.heartbeat == 0) {
         return nullptr;
     }
     std::string_view event = view(config.heartbeatEvent);
     Heartbeat* heartbeat = first_;
-    while (heartbeat != nullptr && !heartbeat->is(config.heartbeat, event)) {
+    while (heartbeat != nullptr && !heartbeat->matches(config.heartbeat, event)) {
         heartbeat = heartbeat->following;
     }
     if (heartbeat == nullptr) {
@@ -90,7 +90,7 @@ Heartbeat* Heartbeats::enter(const LocationConfig& config, Subscriber& subscribe
         heartbeat->following = first_;
         first_ = heartbeat;
     }
-    heartbeat->enter(subscriber);
+    heartbeat->add(subscriber);
     return heartbeat;
 }
 

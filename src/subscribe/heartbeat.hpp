@@ -17,10 +17,10 @@ class Heartbeat {
 public:
     static Heartbeat* make(ngx_msec_t interval, std::string_view event) noexcept; // NULL without memory
 
-    bool is(ngx_msec_t interval, std::string_view event) const noexcept;
-    void enter(Subscriber& subscriber) noexcept;
+    bool matches(ngx_msec_t interval, std::string_view event) const noexcept;
+    void add(Subscriber& subscriber) noexcept;
     // Bytes have been sent: from here on the silence counts.
-    void touch(Subscriber& subscriber) noexcept;
+    void onSent(Subscriber& subscriber) noexcept;
 
     Heartbeat* following = nullptr;
 
@@ -40,7 +40,7 @@ public:
     static Heartbeats& ofProcess() noexcept;
 
     // Has the subscriber sent a heartbeat as its location says; NULL if it says none, or without memory.
-    Heartbeat* enter(const LocationConfig& config, Subscriber& subscriber) noexcept;
+    Heartbeat* add(const LocationConfig& config, Subscriber& subscriber) noexcept;
 
 private:
     Heartbeat* first_ = nullptr;

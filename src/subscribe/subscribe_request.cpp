@@ -35,33 +35,33 @@ bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
 } // namespace
 
 // Both always false: do not go on.
-bool ArrivalReader::refuseWith(Refusal refusal) noexcept {
+bool SubscriptionReader::refuseWith(Refusal refusal) noexcept {
     refusal_ = refusal;
     return false;
 }
 
-bool ArrivalReader::fail() noexcept {
+bool SubscriptionReader::fail() noexcept {
     return refuseWith(Refusal::NoMemory);
 }
 
-ngx_int_t ArrivalReader::sendRefusal(ngx_http_request_t* r) const noexcept {
+ngx_int_t SubscriptionReader::sendRefusal(ngx_http_request_t* r) const noexcept {
     return refusal_ == Refusal::NoMemory ? NGX_HTTP_INTERNAL_SERVER_ERROR : refuse(r, refusal_);
 }
 
-bool ArrivalReader::read(ngx_http_request_t* r) noexcept {
+bool SubscriptionReader::read(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     maxChannels_ = config.maxChannels;
-    arrival_.history.count = config.historyCount;
+    subscription_.history.count = config.historyCount;
     if (config.historyAge != 0) {
         auto age = static_cast<uint64_t>(config.historyAge) * 1000;
-        arrival_.history.since = unixMilliseconds() > age ? unixMilliseconds() - age : 0;
+        subscription_.history.since = unixMilliseconds() > age ? unixMilliseconds() - age : 0;
     }
     return readChannels(r) && readCursor(r);
 }
 
 // --- Channels ---
 
-bool ArrivalReader::readChannels(ngx_http_request_t* r) noexcept {
+bool SubscriptionReader::readChannels(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     auto* expressions = static_cast<ngx_http_complex_value_t*>(config.channels->elts);
     for (ngx_uint_t i = 0; i < config.channels->nelts; ++i) {
@@ -73,12 +73,12 @@ bool ArrivalReader::readChannels(ngx_http_request_t* r) noexcept {
             return false;
         }
     }
-    arrival_.channels = {names_, count_};
+    subscription_.channels = {names_, count_};
     return count_ != 0 || refuseWith(Refusal::NoChannel);
 }
 
 // Without a separator a value is one name, whatever is in it.
-bool ArrivalReader::addChannels(std::string_view list, u_char separator) noexcept {
+bool SubscriptionReader::addChannels(std::string_view list, u_char separator) noexcept {
     bool added = true;
     while (added && !list.empty()) {
         size_t end = separator == 0 ? std::string_view::npos : list.find(static_cast<char>(separator));
@@ -88,7 +88,7 @@ bool ArrivalReader::addChannels(std::string_view list, u_char separator) noexcep
     return added;
 }
 
-bool ArrivalReader::addChannel(std::string_view name) noexcept {
+bool SubscriptionReader::addChannel(std::string_view name) noexcept {
     if (name.empty() || std::find(names_, names_ + count_, name) != names_ + count_) {
         return true;
     }
@@ -102,12 +102,12 @@ bool ArrivalReader::addChannel(std::string_view name) noexcept {
     return true;
 }
 
-ngx_str_t ArrivalReader::joinedNames(ngx_pool_t* pool) const noexcept {
+ngx_str_t SubscriptionReader::joinedNames(ngx_pool_t* pool) const noexcept {
     if (count_ == 1) {
         return ngxString(names_[0]);
     }
     size_t length = 0;
-    for (std::string_view name : arrival_.channels) {
+    for (std::string_view name : subscription_.channels) {
         length += name.size() + 1;
     }
     auto* text = static_cast<u_char*>(ngx_pnalloc(pool, length));
@@ -115,7 +115,7 @@ ngx_str_t ArrivalReader::joinedNames(ngx_pool_t* pool) const noexcept {
         return {0, nullptr};
     }
     u_char* p = text;
-    for (std::string_view name : arrival_.channels) {
+    for (std::string_view name : subscription_.channels) {
         p = ngx_cpymem(p, name.data(), name.size());
         *p++ = ',';
     }
@@ -124,7 +124,7 @@ ngx_str_t ArrivalReader::joinedNames(ngx_pool_t* pool) const noexcept {
 
 // --- Where to begin ---
 
-bool ArrivalReader::readCursor(ngx_http_request_t* r) noexcept {
+bool SubscriptionReader::readCursor(ngx_http_request_t* r) noexcept {
     std::string_view cursor;
     if (!findCursor(r, cursor)) {
         return fail();
@@ -132,33 +132,33 @@ bool ArrivalReader::readCursor(ngx_http_request_t* r) noexcept {
     if (cursor.empty()) {
         return readStart(r);
     }
-    arrival_.requested = cursor;
+    subscription_.requested = cursor;
     if (!setCursor(cursor)) {
         publisherId_ = publisherIdOnWire(cursor);
-        arrival_.publisherId = publisherId_.view();
+        subscription_.publisherId = publisherId_.view();
     }
     return true;
 }
 
 // An id as it stands on the wire: ours, and behind a "~" perhaps the publisher's. false: anything else is the
 // publisher's alone, or nothing at all, which the log will find out.
-bool ArrivalReader::setCursor(std::string_view text) noexcept {
+bool SubscriptionReader::setCursor(std::string_view text) noexcept {
     std::optional<EventId> id = parseEventId(text.substr(0, text.find('~')));
-    arrival_.cursor = id.value_or(EventId{});
+    subscription_.cursor = id.value_or(EventId{});
     return id.has_value();
 }
 
-bool ArrivalReader::readStart(ngx_http_request_t* r) noexcept {
+bool SubscriptionReader::readStart(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     std::string_view text;
     switch (config.startMode()) {
     case Start::New:
-        arrival_.fromNow = true;
+        subscription_.fromNow = true;
         return true;
     case Start::Earliest:
         return true; // the cursor is the beginning
     case Start::Last:
-        arrival_.history.count = std::min<uint64_t>(arrival_.history.count, config.startCount);
+        subscription_.history.count = std::min<uint64_t>(subscription_.history.count, config.startCount);
         return true;
     case Start::Expression:
         break;
@@ -166,10 +166,10 @@ bool ArrivalReader::readStart(ngx_http_request_t* r) noexcept {
     return evaluateDecoded(r, config.startExpression, text) ? setStart(text) : fail();
 }
 
-bool ArrivalReader::setStart(std::string_view text) noexcept {
+bool SubscriptionReader::setStart(std::string_view text) noexcept {
     constexpr std::string_view kLast = "last=";
     if (text.empty() || text == "new") {
-        arrival_.fromNow = true;
+        subscription_.fromNow = true;
         return true;
     }
     if (text == "earliest") {
@@ -178,10 +178,11 @@ bool ArrivalReader::setStart(std::string_view text) noexcept {
     if (text.starts_with(kLast)) {
         ngx_str_t digits = ngxString(without(text, kLast.size()));
         ngx_int_t count = ngx_atoi(digits.data, digits.len);
-        arrival_.history.count = std::min<uint64_t>(arrival_.history.count, static_cast<uint64_t>(count));
+        subscription_.history.count =
+            std::min<uint64_t>(subscription_.history.count, static_cast<uint64_t>(count));
         return count != NGX_ERROR || refuseWith(Refusal::BadStart);
     }
-    arrival_.requested = text;
+    subscription_.requested = text;
     return setCursor(text) || refuseWith(Refusal::BadStart);
 }
 

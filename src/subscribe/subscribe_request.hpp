@@ -7,13 +7,13 @@
 
 namespace sse {
 
-class ArrivalReader {
+class SubscriptionReader {
 public:
     // Reads it all; false if the request is to be refused.
     bool read(ngx_http_request_t* r) noexcept;
 
     // Lives as long as the reader.
-    const Arrival& arrival() const noexcept { return arrival_; }
+    const Subscription& subscription() const noexcept { return subscription_; }
     // The names, joined by commas, in the request's pool; data is NULL without memory.
     ngx_str_t joinedNames(ngx_pool_t* pool) const noexcept;
 
@@ -34,7 +34,7 @@ private:
     std::string_view names_[kMostChannels];
     size_t maxChannels_ = 0;
     size_t count_ = 0;
-    Arrival arrival_;
+    Subscription subscription_;
     PublisherId publisherId_;
     Refusal refusal_ = Refusal::None;
 };

@@ -13,7 +13,7 @@ namespace sse {
 namespace {
 
 // Records that a subscriber looks at while it comes in: a millisecond or two. Longer ways are gone in slices.
-constexpr uint32_t kArrivalSteps = 32 * 1024;
+constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
 FreeList<Subscriber> freeList;
 
@@ -51,8 +51,8 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
     return subscriber;
 }
 
-Subscriber::Admission Subscriber::arrive(Tail& tail, const Arrival& arrival) noexcept {
-    Admission admission = enter(tail, arrival);
+Subscriber::Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexcept {
+    Admission admission = join(tail, subscription);
     if (admission != Admission::Ok) {
         noteReason(admission == Admission::Gap     ? CloseReason::Gap
                    : admission == Admission::Ended ? CloseReason::Ended
@@ -62,33 +62,33 @@ Subscriber::Admission Subscriber::arrive(Tail& tail, const Arrival& arrival) noe
     return admission;
 }
 
-Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noexcept {
-    Tail::Join join = tail.join(arrival.channels, member_);
+Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
+    Tail::Join join = tail.join(subscription.channels, member_);
     if (join != Tail::Join::Ok) {
         return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
     }
     Worker& worker = Worker::self();
     worker.add(drainable_);
     worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
-    heartbeat_ = Heartbeats::ofProcess().enter(*config_, *this);
+    heartbeat_ = Heartbeats::ofProcess().add(*config_, *this);
     if (heartbeat_ == nullptr && config_->heartbeat != 0) {
         return Admission::NoMemory;
     }
 
-    requested_ = arrival.requested;
+    requested_ = subscription.requested;
     primed_ = !requested_.empty();
-    history_ = arrival.history;
+    history_ = subscription.history;
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 
-    catchup_ = arrival.publisherId
-                   ? Catchup::makeFromPublisherId(*member_.feed, *arrival.publisherId, history_)
-                   : Catchup::make(*member_.feed, arrival.cursor, history_);
+    catchup_ = subscription.publisherId
+                   ? Catchup::makeFromPublisherId(*member_.feed, *subscription.publisherId, history_)
+                   : Catchup::make(*member_.feed, subscription.cursor, history_);
     if (catchup_ == nullptr) {
         return Admission::NoMemory;
     }
     context_->subscribers = catchup_->subscribers();
-    if (arrival.fromNow) {
+    if (subscription.fromNow) {
         bool ended = catchup_->ended();
         cursor_ = catchup_->lastId();
         closeCatchup();
@@ -101,7 +101,7 @@ Subscriber::Admission Subscriber::enter(Tail& tail, const Arrival& arrival) noex
 
 // Goes the way back now if it is short, for then a refusal can still be told by a status.
 Subscriber::Admission Subscriber::seekStart() noexcept {
-    ReadStatus status = catchup_->seek(kArrivalSteps);
+    ReadStatus status = catchup_->seek(kAdmissionSteps);
     if (status == ReadStatus::Lapped) {
         closeCatchup();
     }
@@ -129,10 +129,10 @@ bool Subscriber::startPosition(EventId& position) const noexcept {
     return true;
 }
 
-bool Subscriber::begin() noexcept {
+bool Subscriber::start() noexcept {
     stream_.request()->write_event_handler = onWrite;
     stream_.limitSilence();
-    bool open = advance();
+    bool open = resume();
     if (open && Worker::self().leaving()) {
         noteReason(CloseReason::Drain);
         ending_ = true;
@@ -280,7 +280,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
         // HTTP/3 tells of a STOP_SENDING here and nowhere else.
         open = self.fail(CloseReason::Client, NGX_HTTP_CLIENT_CLOSED_REQUEST);
     } else {
-        open = self.check(self.stream_.flush()) && self.advance();
+        open = self.check(self.stream_.flush()) && self.resume();
     }
     if (!open) {
         ngx_http_finalize_request(request, self.conclude());
@@ -296,7 +296,7 @@ bool Subscriber::check(Stream::Status status) noexcept {
 }
 
 // Goes on from where it is: whatever there is to be sent that no batch will bring.
-bool Subscriber::advance() noexcept {
+bool Subscriber::resume() noexcept {
     if (stream_.blocked() || (live_ && begun_ && !ending_)) {
         return true;
     }
@@ -321,7 +321,7 @@ bool Subscriber::advance() noexcept {
 
     begun_ = true;
     // A batch without a byte: what it was made for has been overwritten meanwhile.
-    if (out.size() != 0 && !give(std::move(out))) {
+    if (out.size() != 0 && !send(std::move(out))) {
         return false;
     }
     if (!live_ && !ending_ && !stream_.blocked()) {
@@ -339,7 +339,7 @@ bool Subscriber::endIfOver() noexcept {
     return !ending_ || stream_.blocked();
 }
 
-bool Subscriber::give(BatchRef batch) noexcept {
+bool Subscriber::send(BatchRef batch) noexcept {
     if (batch->events != 0) {
         primed_ = true;
         events_ += batch->events;
@@ -352,7 +352,7 @@ bool Subscriber::give(BatchRef batch) noexcept {
         counters.delivered.fetch_add(batch->events, std::memory_order_relaxed);
     }
     if (heartbeat_ != nullptr) {
-        heartbeat_->touch(*this);
+        heartbeat_->onSent(*this);
     }
     return check(stream_.send(std::move(batch)));
 }
@@ -376,7 +376,7 @@ void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
             fallBehind();
             return;
         }
-        if (!give(batch)) {
+        if (!send(batch)) {
             close();
             return;
         }
@@ -393,13 +393,13 @@ void Subscriber::fallBehind() noexcept {
     }
 }
 
-// advance() in the next turn of the event loop, from the write handler.
+// resume() in the next turn of the event loop, from the write handler.
 void Subscriber::schedule() noexcept {
     ngx_post_event(stream_.connection()->write, &ngx_posted_next_events);
 }
 
 void Subscriber::beat(const BatchRef& text) noexcept {
-    heartbeat_->touch(*this);
+    heartbeat_->onSent(*this);
     watchClient();
     if (begun_ && !ending_ && !stream_.blocked() && !check(stream_.send(text))) {
         close();

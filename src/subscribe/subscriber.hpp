@@ -17,7 +17,7 @@
 namespace sse {
 
 // What a subscriber comes with.
-struct Arrival {
+struct Subscription {
     std::span<const std::string_view> channels; // distinct names
     std::string_view requested; // the cursor as sent, valid as long as the request; empty: none
     EventId cursor;             // what it means
@@ -40,14 +40,14 @@ public:
     };
     // Joins the feed and finds the place to begin; nothing is sent yet. Unless it is Ok the feed is left
     // again.
-    Admission arrive(Tail& tail, const Arrival& arrival) noexcept;
+    Admission admit(Tail& tail, const Subscription& subscription) noexcept;
 
     // Where it begins: a reader with this cursor gets the same. false if the way back is long and not yet
     // gone.
     bool startPosition(EventId& position) const noexcept;
 
     // Sends the first bytes and what is there. false: the stream has ended already, see conclude().
-    [[nodiscard]] bool begin() noexcept;
+    [[nodiscard]] bool start() noexcept;
 
     // nginx's handler of what the client sends, which is nothing but its end.
     static void onRead(ngx_http_request_t* request) noexcept;
@@ -76,10 +76,10 @@ private:
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
-    Admission enter(Tail& tail, const Arrival& arrival) noexcept;
+    Admission join(Tail& tail, const Subscription& subscription) noexcept;
     Admission seekStart() noexcept;
-    [[nodiscard]] bool advance() noexcept;
-    [[nodiscard]] bool give(BatchRef batch) noexcept;
+    [[nodiscard]] bool resume() noexcept;
+    [[nodiscard]] bool send(BatchRef batch) noexcept;
     [[nodiscard]] bool check(Stream::Status status) noexcept;
     [[nodiscard]] bool endIfOver() noexcept;
     bool fail(CloseReason reason, ngx_int_t code) noexcept;
