@@ -96,7 +96,7 @@ bool Publisher::readHead() noexcept {
 ngx_int_t Publisher::run() noexcept {
     Worker::self().add(drainable_);
     linked_ = true;
-    leaving_ = Worker::self().leaving();
+    draining_ = Worker::self().isDraining();
     if (request_ == request_->main) {
         request_->request_body_no_buffering = 1;
     }
@@ -127,7 +127,7 @@ void Publisher::readOn() noexcept {
             pause();
             return;
         }
-        if (!r->reading_body || (leaving_ && mayStopReading())) {
+        if (!r->reading_body || (draining_ && mayStopReading())) {
             finish();
             return;
         }
@@ -319,7 +319,7 @@ void Publisher::restartBodyTimeout() noexcept {
 void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
     Publisher& self = *static_cast<Publisher*>(drainable.owner);
     ngx_connection_t* c = self.request_->connection;
-    self.leaving_ = true;
+    self.draining_ = true;
     if (self.mayStopReading()) {
         self.finish();
     } else if (force) {
@@ -334,7 +334,7 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
 // The body is complete, or its publisher has to go elsewhere with the rest.
 void Publisher::finish() noexcept {
     Refusal refusal = Refusal::None;
-    if (!leaving_ || !request_->reading_body) {
+    if (!draining_ || !request_->reading_body) {
         refusal = isBodyWhole(*request_) ? intake_.finish() : Refusal::BodyNotKept;
     }
     end(refuseWith(refusal) ? answer() : sendRefusal());

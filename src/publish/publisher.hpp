@@ -90,7 +90,7 @@ private:
     LoopEvent timer_;             // ends a pause
 
     Refusal refusal_ = Refusal::None;
-    bool leaving_ = false;
+    bool draining_ = false;
     bool linked_ = false;
 };
 

@@ -133,7 +133,7 @@ bool Subscriber::start() noexcept {
     stream_.request()->write_event_handler = onWrite;
     stream_.limitSilence();
     bool open = resume();
-    if (open && Worker::self().leaving()) {
+    if (open && Worker::self().isDraining()) {
         noteReason(CloseReason::Drain);
         ending_ = true;
         open = stream_.blocked();

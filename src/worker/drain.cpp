@@ -26,15 +26,15 @@ void Drain::init(ngx_msec_t time) noexcept {
 
 void Drain::add(Drainable& drainable) noexcept {
     ngx_queue_insert_tail(&pending_, &drainable.link);
-    if (begun_ && !timer_.waiting()) {
+    if (started_ && !timer_.waiting()) {
         timer_.wait(kStep);
     }
 }
 
 // The timer is set here and now: nginx exits as soon as it finds none that is not cancelable.
-void Drain::begin() noexcept {
-    begun_ = true;
-    start_ = ngx_current_msec;
+void Drain::start() noexcept {
+    started_ = true;
+    startedAt_ = ngx_current_msec;
     total_ = length(&pending_);
     done_ = 0;
     if (total_ != 0) {
@@ -43,7 +43,7 @@ void Drain::begin() noexcept {
 }
 
 void Drain::step() noexcept {
-    ngx_msec_t elapsed = ngx_current_msec - start_;
+    ngx_msec_t elapsed = ngx_current_msec - startedAt_;
     bool isOver = elapsed >= time_;
     // The first one goes at once, the last one when the time is up.
     ngx_uint_t due = isOver ? total_ : total_ * elapsed / time_ + 1;

@@ -24,8 +24,8 @@ public:
     void add(Drainable& drainable) noexcept;
     static void remove(Drainable& drainable) noexcept { ngx_queue_remove(&drainable.link); }
 
-    void begin() noexcept;
-    bool hasBegun() const noexcept { return begun_; }
+    void start() noexcept;
+    bool hasStarted() const noexcept { return started_; }
     ngx_msec_t time() const noexcept { return time_; }
 
 private:
@@ -34,9 +34,9 @@ private:
     LoopEvent timer_;
     ngx_queue_t pending_{}; // not yet asked to end
     ngx_queue_t asked_{};   // asked, and still sending
-    bool begun_ = false;
+    bool started_ = false;
     ngx_msec_t time_ = 0;
-    ngx_msec_t start_ = 0;
+    ngx_msec_t startedAt_ = 0;
     ngx_uint_t total_ = 0; // when it began
     ngx_uint_t done_ = 0;  // asked since
 };

@@ -41,7 +41,7 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
 
 // To a better one, if there is any. What has come meanwhile may have woken nobody: look at the log then.
 void Worker::changeListenerId() noexcept {
-    uint32_t id = registry_.beginChange(!leaving());
+    uint32_t id = registry_.beginChange(!isDraining());
     if (id == kMaxListeners) {
         return;
     }
@@ -58,8 +58,8 @@ void Worker::stop() noexcept {
 }
 
 void Worker::onWakeUp() noexcept {
-    if (wakeUps_.receive() && !drain_.hasBegun()) {
-        beginDrain();
+    if (wakeUps_.receive() && !drain_.hasStarted()) {
+        startDrain();
     }
     counters().pending.store(0); // before the log is looked at: what comes now wakes again
     turn_.post();
@@ -100,7 +100,7 @@ void Worker::turn() noexcept {
 // know other zones than those who stay.
 void Worker::checkRegistry() noexcept {
     checked_ = ngx_current_msec;
-    if (!leaving()) {
+    if (!isDraining()) {
         clearAway(*config_, registry_, registry_.claimLeftBehind());
         registry_.turnOver(isCrowded(*config_));
     }
@@ -111,9 +111,9 @@ void Worker::checkRegistry() noexcept {
 // waking us.
 void Worker::poll() noexcept {
     counters().pending.store(0);
-    if (ngx_exiting && !drain_.hasBegun()) { // without an eventfd nobody has told us
+    if (ngx_exiting && !drain_.hasStarted()) { // without an eventfd nobody has told us
         poll_.setKind(LoopEvent::Kind::Cancelable);
-        beginDrain();
+        startDrain();
     }
     if (ngx_current_msec - checked_ >= kPollTime) {
         checkRegistry();
@@ -134,14 +134,14 @@ void Worker::noteEnd(ngx_http_request_t* request) noexcept {
     const ngx_http_request_t& main = *request->main;
     bool hasBody = main.headers_in.content_length_n > 0 || main.headers_in.chunked;
     bool unread = main.reading_body || main.discard_body || (hasBody && main.request_body == nullptr);
-    if (config_ != nullptr && (leaving() || unread)) { // without a zone there is nothing to leave
+    if (config_ != nullptr && (isDraining() || unread)) { // without a zone there is nothing to leave
         lingering_.watch(request);
     }
 }
 
-void Worker::beginDrain() noexcept {
+void Worker::startDrain() noexcept {
     lingering_.closeAfter(drain_.time());
-    drain_.begin();
+    drain_.start();
 }
 
 } // namespace sse

@@ -38,7 +38,7 @@ public:
     // A request of ours is answered.
     void noteEnd(ngx_http_request_t* request) noexcept;
     // Whether it is leaving: what begins now should end at once.
-    bool leaving() const noexcept { return ngx_exiting || drain_.hasBegun(); }
+    bool isDraining() const noexcept { return ngx_exiting || drain_.hasStarted(); }
 
 private:
     void onWakeUp() noexcept;
@@ -46,7 +46,7 @@ private:
     void poll() noexcept;
     void checkRegistry() noexcept;
     void changeListenerId() noexcept;
-    void beginDrain() noexcept;
+    void startDrain() noexcept;
 
     Registry registry_;
     const MainConfig* config_ = nullptr;
