@@ -8,6 +8,7 @@
 #include "log/index.hpp"
 #include "log/ring.hpp"
 #include "log/writer.hpp"
+#include "sse/encode.hpp"
 
 namespace sse {
 
@@ -39,9 +40,8 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
     beginChange();
     const EventId id = nextEventId(lastId(), nowMilliseconds, header_->lineage);
     char idText[kMaxEventIdText];
-    const size_t idTextLength = formatEventId(id, idText);
-    const std::string_view tilde = event.publisherId.empty() ? "" : "~";
-    const size_t idLineLength = kIdField.size() + idTextLength + tilde.size() + event.publisherId.size() + 1;
+    const IdLine line({idText, formatEventId(id, idText)}, event.publisherId);
+    const size_t idLineLength = line.size();
 
     if (header_->retired || event.channel.size() > kMaxChannelName || idLineLength > UINT16_MAX) {
         endChange();
@@ -62,7 +62,7 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
 
     record.entry = index().findOrMake(event.hash);
     insert(record,
-           {event.channel, kIdField, {idText, idTextLength}, tilde, event.publisherId, "\n", event.fields});
+           {event.channel, line.field, line.id, line.tilde, line.publisherId, line.lineEnd, event.fields});
 
     Appended result{.id = id};
     if (record.entry != kNoEntry) {

@@ -57,12 +57,6 @@ inline constexpr uint32_t kNoEntry = UINT32_MAX;  // no entry of the index
 
 // --- Records ---
 
-// How the payload starts: "id: <id>[~<the publisher's id>]\n".
-inline constexpr std::string_view kIdField = "id: ";
-
-// More than the longest such line without the publisher's id.
-inline constexpr size_t kMaxIdLine = sizeof("id: ~\n") + kMaxEventIdText;
-
 enum class RecordKind : uint16_t {
     Pad = 1,   // fills the end of the ring
     Event = 2, // an event as SSE bytes

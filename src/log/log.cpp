@@ -6,6 +6,7 @@
 
 #include "log/index.hpp"
 #include "log/ring.hpp"
+#include "sse/encode.hpp"
 
 namespace sse {
 
@@ -94,7 +95,7 @@ uint64_t Log::maxRecord() const noexcept {
 }
 
 bool Log::fits(std::string_view channel, size_t publisherIdSize, size_t fieldsSize) const noexcept {
-    const size_t idLine = kMaxIdLine + publisherIdSize;
+    const size_t idLine = IdLine::sizeOf(kMaxEventIdText, publisherIdSize);
     return channel.size() <= kMaxChannelName && idLine <= UINT16_MAX &&
            recordLength(channel.size(), idLine + fieldsSize) <= maxRecord();
 }

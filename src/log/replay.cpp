@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sse/encode.hpp"
+
 namespace sse {
 
 namespace {
@@ -11,11 +13,11 @@ namespace {
 bool hasPublisherId(const Log& log, uint64_t offset, const RecordHeader& record,
                     std::string_view publisherId) noexcept {
     char piece[256];
-    const size_t before = kIdField.size() + formatEventId(record.id, piece);
-    if (record.idLineLength != before + 1 + publisherId.size() + 1) {
+    const size_t idLength = formatEventId(record.id, piece);
+    if (record.idLineLength != IdLine::sizeOf(idLength, publisherId.size())) {
         return false;
     }
-    size_t position = record.nameLength + before + 1;
+    size_t position = record.nameLength + IdLine::kField.size() + idLength + 1;
     while (!publisherId.empty()) {
         const size_t length = std::min(publisherId.size(), sizeof(piece));
         if (!log.readPayload(offset, position, length, piece) ||

@@ -22,10 +22,11 @@ struct IdLine {
     IdLine(std::string_view logId, std::string_view publishersId) noexcept
         : id(logId), tilde(publishersId.empty() ? "" : "~"), publisherId(publishersId) {}
 
-    // Bytes of all pieces.
-    size_t size() const noexcept {
-        return field.size() + id.size() + tilde.size() + publisherId.size() + lineEnd.size();
+    // Bytes of the line with ids of these lengths.
+    static constexpr size_t sizeOf(size_t id, size_t publishersId) noexcept {
+        return kField.size() + id + (publishersId == 0 ? 0 : publishersId + 1) + 1;
     }
+    size_t size() const noexcept { return sizeOf(id.size(), publisherId.size()); }
 
     std::string_view field = kField;
     std::string_view id;

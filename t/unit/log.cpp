@@ -146,8 +146,9 @@ void saysWhatFits(void**) {
             if (fitted != fits) {
                 const std::string data(size - 1, 'x');
                 assert_true(append(zone.log, "c", data, UINT64_MAX - 1, own).status == AppendStatus::Ok);
-                assert_true(append(zone.log, "c", data + std::string(kMaxIdLine + 8, 'x'), 0, own).status ==
-                            AppendStatus::TooLarge);
+                assert_true(
+                    append(zone.log, "c", data + std::string(kMaxEventIdText + 16, 'x'), 0, own).status ==
+                    AppendStatus::TooLarge);
             }
             fitted = fits;
         }
