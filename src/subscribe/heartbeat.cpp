@@ -4,7 +4,6 @@
 
 #include "sse/notices.hpp"
 #include "subscribe/append_notice.hpp"
-#include "subscribe/subscriber.hpp"
 
 namespace sse {
 
@@ -17,7 +16,7 @@ constinit Heartbeats heartbeats;
 
 } // namespace
 
-Heartbeat* Heartbeat::make(ngx_msec_t interval, std::string_view event) noexcept {
+Heartbeat* Heartbeat::make(ngx_msec_t interval, std::string_view event, SendBeat send) noexcept {
     BatchRef text;
     bool written = appendNotice(text, [event](Buffer& out) noexcept { return addHeartbeat(out, event); });
     void* memory = written ? ngx_calloc(sizeof(Heartbeat), ngx_cycle->log) : nullptr;
@@ -26,10 +25,11 @@ Heartbeat* Heartbeat::make(ngx_msec_t interval, std::string_view event) noexcept
     }
     auto* heartbeat = new (memory) Heartbeat{};
     heartbeat->interval_ = interval;
+    heartbeat->send_ = send;
     heartbeat->text_ = std::move(text);
     heartbeat->event_.append(event);
     ngx_queue_init(&heartbeat->queue_);
-    heartbeat->timer_.init(heartbeat, [](ngx_event_t* e) { LoopEvent::owner<Heartbeat>(e).run(); });
+    heartbeat->timer_.init(heartbeat, [](ngx_event_t* e) noexcept { LoopEvent::owner<Heartbeat>(e).run(); });
     return heartbeat;
 }
 
@@ -37,26 +37,26 @@ bool Heartbeat::matches(ngx_msec_t interval, std::string_view event) const noexc
     return interval == interval_ && event == event_.view();
 }
 
-void Heartbeat::add(Subscriber& subscriber) noexcept {
-    subscriber.lastSent_ = ngx_current_msec;
-    ngx_queue_insert_tail(&queue_, &subscriber.beatLink_);
+void Heartbeat::add(Beat& beat) noexcept {
+    beat.lastSent = ngx_current_msec;
+    ngx_queue_insert_tail(&queue_, &beat.link);
     if (!timer_.waiting()) {
         timer_.wait(interval_);
     }
 }
 
-void Heartbeat::onSent(Subscriber& subscriber) noexcept {
-    subscriber.lastSent_ = ngx_current_msec;
-    ngx_queue_remove(&subscriber.beatLink_);
-    ngx_queue_insert_tail(&queue_, &subscriber.beatLink_);
+void Heartbeat::onSent(Beat& beat) noexcept {
+    beat.lastSent = ngx_current_msec;
+    ngx_queue_remove(&beat.link);
+    ngx_queue_insert_tail(&queue_, &beat.link);
 }
 
 // A beat may end its subscriber, and others of the same connection with it: only the head of the queue is
 // held on to.
 void Heartbeat::run() noexcept {
     for (int beats = 0; !ngx_queue_empty(&queue_); ++beats) {
-        Subscriber* subscriber = Subscriber::fromBeatLink(ngx_queue_head(&queue_));
-        auto left = static_cast<ngx_msec_int_t>(subscriber->lastSent() + interval_ - ngx_current_msec);
+        Beat& beat = *queueItem<Beat>(ngx_queue_head(&queue_), offsetof(Beat, link));
+        auto left = static_cast<ngx_msec_int_t>(beat.lastSent + interval_ - ngx_current_msec);
         if (left > 0) {
             timer_.wait(static_cast<ngx_msec_t>(left));
             return;
@@ -65,7 +65,7 @@ void Heartbeat::run() noexcept {
             timer_.postNext();
             return;
         }
-        subscriber->beat(text_);
+        send_(beat, text_);
     }
 }
 
@@ -73,7 +73,7 @@ Heartbeats& Heartbeats::ofProcess() noexcept {
     return heartbeats;
 }
 
-Heartbeat* Heartbeats::add(const LocationConfig& config, Subscriber& subscriber) noexcept {
+Heartbeat* Heartbeats::add(const LocationConfig& config, Beat& beat, SendBeat send) noexcept {
     if (config.heartbeat == 0) {
         return nullptr;
     }
@@ -83,14 +83,14 @@ Heartbeat* Heartbeats::add(const LocationConfig& config, Subscriber& subscriber)
         heartbeat = heartbeat->following;
     }
     if (heartbeat == nullptr) {
-        heartbeat = Heartbeat::make(config.heartbeat, event);
+        heartbeat = Heartbeat::make(config.heartbeat, event, send);
         if (heartbeat == nullptr) {
             return nullptr;
         }
         heartbeat->following = first_;
         first_ = heartbeat;
     }
-    heartbeat->add(subscriber);
+    heartbeat->add(beat);
     return heartbeat;
 }
 

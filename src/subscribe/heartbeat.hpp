@@ -11,16 +11,24 @@
 
 namespace sse {
 
-class Subscriber;
+// What a heartbeat knows of a subscriber. Whoever has one removes the link from its queue when it ends.
+struct Beat {
+    ngx_queue_t link; // in Heartbeat::queue_, once added
+    ngx_msec_t lastSent;
+};
+
+// Sends the text of a heartbeat. It calls onSent() and may end the subscriber, and any other.
+using SendBeat = void (*)(Beat& beat, const BatchRef& text) noexcept;
 
 class Heartbeat {
 public:
-    static Heartbeat* make(ngx_msec_t interval, std::string_view event) noexcept; // NULL without memory
+    // NULL without memory.
+    static Heartbeat* make(ngx_msec_t interval, std::string_view event, SendBeat send) noexcept;
 
     bool matches(ngx_msec_t interval, std::string_view event) const noexcept;
-    void add(Subscriber& subscriber) noexcept;
+    void add(Beat& beat) noexcept;
     // Bytes have been sent: from here on the silence counts.
-    void onSent(Subscriber& subscriber) noexcept;
+    void onSent(Beat& beat) noexcept;
 
     Heartbeat* following = nullptr;
 
@@ -28,9 +36,10 @@ private:
     void run() noexcept;
 
     ngx_msec_t interval_;
+    SendBeat send_;
     BatchRef text_;
     ShortText<kMaxEventType> event_; // empty: a comment
-    ngx_queue_t queue_;              // of subscribers, the longest silent first
+    ngx_queue_t queue_;              // of Beat::link, the longest silent first
     LoopEvent timer_;
 };
 
@@ -39,8 +48,8 @@ class Heartbeats {
 public:
     static Heartbeats& ofProcess() noexcept;
 
-    // Has the subscriber sent a heartbeat as its location says; NULL if it says none, or without memory.
-    Heartbeat* add(const LocationConfig& config, Subscriber& subscriber) noexcept;
+    // Registers a subscriber for its location's heartbeat; NULL if the location has none, or without memory.
+    Heartbeat* add(const LocationConfig& config, Beat& beat, SendBeat send) noexcept;
 
 private:
     Heartbeat* first_ = nullptr;

@@ -19,10 +19,6 @@ FreeList<Subscriber> freeList;
 
 } // namespace
 
-Subscriber* Subscriber::fromBeatLink(ngx_queue_t* link) noexcept {
-    return queueItem<Subscriber>(link, offsetof(Subscriber, beatLink_));
-}
-
 // --- Coming ---
 
 // Two cleanups: when the request ends the subscriber leaves its feed, but its buffer stays until the pool
@@ -70,7 +66,7 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
     Worker& worker = Worker::self();
     worker.add(drainable_);
     worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
-    heartbeat_ = Heartbeats::ofProcess().add(*config_, *this);
+    heartbeat_ = Heartbeats::ofProcess().add(*config_, beat_, onBeat);
     if (heartbeat_ == nullptr && config_->heartbeat != 0) {
         return Admission::NoMemory;
     }
@@ -188,7 +184,7 @@ void Subscriber::detach() noexcept {
     noteGiven(cursor_);
     closeCatchup();
     if (heartbeat_ != nullptr) {
-        ngx_queue_remove(&beatLink_);
+        ngx_queue_remove(&beat_.link);
     }
     Worker::self().remove(drainable_, stream_.request());
     Worker::self().counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
@@ -352,7 +348,7 @@ bool Subscriber::send(BatchRef batch) noexcept {
         counters.delivered.fetch_add(batch->events, std::memory_order_relaxed);
     }
     if (heartbeat_ != nullptr) {
-        heartbeat_->onSent(*this);
+        heartbeat_->onSent(beat_);
     }
     return check(stream_.send(std::move(batch)));
 }
@@ -398,8 +394,14 @@ void Subscriber::schedule() noexcept {
     ngx_post_event(stream_.connection()->write, &ngx_posted_next_events);
 }
 
+void Subscriber::onBeat(Beat& beat, const BatchRef& text) noexcept {
+    auto* self =
+        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(&beat) - offsetof(Subscriber, beat_));
+    self->beat(text);
+}
+
 void Subscriber::beat(const BatchRef& text) noexcept {
-    heartbeat_->onSent(*this);
+    heartbeat_->onSent(beat_);
     watchClient();
     if (begun_ && !ending_ && !stream_.blocked() && !check(stream_.send(text))) {
         close();

@@ -58,19 +58,12 @@ public:
     // Leaves the feed; returns what the request is to be finalized with.
     ngx_int_t conclude() noexcept;
 
-    // From the heartbeat, after enough silence. May end the subscriber.
-    void beat(const BatchRef& text) noexcept;
-
-    ngx_msec_t lastSent() const noexcept { return lastSent_; }
-
-    static Subscriber* fromBeatLink(ngx_queue_t* link) noexcept;
-
 private:
-    friend class Heartbeat;
-
     static void onWrite(ngx_http_request_t* request) noexcept;
     static void onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept;
     void deliver(const BatchRef& batch, bool isLost) noexcept;
+    static void onBeat(Beat& beat, const BatchRef& text) noexcept;
+    void beat(const BatchRef& text) noexcept;
     void watchClient() noexcept;
     static void onDrain(Drainable& drainable, bool force) noexcept;
     static void onRequestEnd(void* data) noexcept;
@@ -103,8 +96,7 @@ private:
 
     // What a delivery looks at comes first, see Stream.
     Member member_;
-    ngx_queue_t beatLink_;
-    ngx_msec_t lastSent_;
+    Beat beat_;
     EventId cursor_; // everything of the feed up to this has been given
     bool live_;
     bool begun_;      // the first bytes have been sent
