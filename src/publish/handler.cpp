@@ -4,7 +4,7 @@
 #include "conf/config.hpp"
 #include "http/request_context.hpp"
 #include "http/respond.hpp"
-#include "publish/channel.hpp"
+#include "publish/channel_handler.hpp"
 #include "publish/origin_check.hpp"
 #include "publish/publish_request.hpp"
 #include "publish/publisher.hpp"

@@ -1,4 +1,4 @@
-#include "publish/channel.hpp"
+#include "publish/channel_handler.hpp"
 
 #include <optional>
 
