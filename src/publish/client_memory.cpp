@@ -80,9 +80,11 @@ Account* open(std::string_view client) noexcept {
 
 } // namespace
 
-bool ClientMemory::hold(const ngx_connection_t& connection, size_t bytes, size_t limit) noexcept {
+bool ClientMemory::hold(const ngx_connection_t& connection, Intake& intake, size_t limit) noexcept {
+    intake.release();
+    const size_t bytes = intake.held();
     if (bytes == 0) {
-        give();
+        release();
         return true;
     }
     if (account_ == nullptr) {
@@ -97,7 +99,7 @@ bool ClientMemory::hold(const ngx_connection_t& connection, size_t bytes, size_t
     return limit == 0 || account_->bytes <= limit;
 }
 
-void ClientMemory::give() noexcept {
+void ClientMemory::release() noexcept {
     if (account_ == nullptr) {
         return;
     }

@@ -5,25 +5,28 @@
 #pragma once
 
 #include "ngx.hpp"
+#include "publish/intake.hpp"
 
 namespace sse {
 
 class ClientMemory {
 public:
     ClientMemory() = default;
-    ~ClientMemory() { give(); }
+    ~ClientMemory() { release(); }
     ClientMemory(const ClientMemory&) = delete;
     ClientMemory& operator=(const ClientMemory&) = delete;
 
-    // From now on this body holds so many bytes. false if its client then holds more than `limit` (0: it may
-    // hold any amount), or without memory.
-    bool hold(const ngx_connection_t& connection, size_t bytes, size_t limit) noexcept;
+    // Counts what the intake of this body holds from now on, against the client at the other end of the
+    // connection; what is empty has been given back by then. false if the client then holds more than `limit`
+    // bytes (0: it may hold any amount), or without memory.
+    bool hold(const ngx_connection_t& connection, Intake& intake, size_t limit) noexcept;
+
+    // The body holds nothing any more.
+    void release() noexcept;
 
     struct Account;
 
 private:
-    void give() noexcept;
-
     Account* account_ = nullptr; // while it holds anything
     size_t held_ = 0;
 };

@@ -193,10 +193,8 @@ bool Publisher::hasLength() const noexcept {
     return request_->headers_in.content_length_n > 0 && !request_->headers_in.chunked;
 }
 
-// Gives back what is empty, and has the rest counted against the client.
 bool Publisher::holdMemory() noexcept {
-    intake_.release();
-    return memory_.hold(*request_->connection, intake_.held(), config_.maxClientMemory) ||
+    return memory_.hold(*request_->connection, intake_, config_.maxClientMemory) ||
            refuseWith(Refusal::ClientMemory);
 }
 
@@ -222,7 +220,7 @@ Intake::Owner Publisher::intakeOwner() noexcept {
 Refusal Publisher::append(const StagedEvents& events) noexcept {
     AppendedEvents appended;
     {
-        CrashScope crash(request_);
+        FaultScope crash(request_);
         appended = appendEvents(*config_.zone, channel_, events);
     }
     if (appended.count != 0) {
@@ -345,7 +343,7 @@ void Publisher::finish() noexcept {
 // needed.
 void Publisher::end(ngx_int_t rc) noexcept {
     unlink();
-    (void)memory_.hold(*request_->connection, 0, 0);
+    memory_.release();
     request_->read_event_handler = ngx_http_block_reading;
     ngx_http_finalize_request(request_, rc);
 }
