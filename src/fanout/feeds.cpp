@@ -19,6 +19,11 @@ void eachLink(Feed& feed, F&& visit) noexcept {
 
 } // namespace
 
+bool Feed::ended() const noexcept {
+    return std::all_of(channels, channels + channelCount,
+                       [](const FeedLink& link) { return link.channel->ended; });
+}
+
 Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) noexcept {
     LiveChannel* found[kMostChannels];
     Join status = Join::Ok;

@@ -1,6 +1,4 @@
 // Fan-out: hands each feed's batch to its subscribers, in slices.
-#include <algorithm>
-
 #include "fanout/tail.hpp"
 
 namespace sse {
@@ -11,11 +9,6 @@ namespace {
 constexpr int kFanOutSubscribers = 128;
 
 } // namespace
-
-bool Feed::ended() const noexcept {
-    return std::all_of(channels, channels + channelCount,
-                       [](const FeedLink& link) { return link.channel->ended; });
-}
 
 void Tail::beginRound(Feed& feed) noexcept {
     feed.inRound = true;
