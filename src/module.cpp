@@ -26,7 +26,7 @@ ngx_int_t preconfiguration(ngx_conf_t* cf) noexcept {
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {
-    addHeaderFilter([](ngx_http_request_t* r) { Worker::self().noteEnd(r); });
+    addHeaderFilter([](ngx_http_request_t* r) noexcept { Worker::self().noteEnd(r); });
     return auditEndpoints(cf) == NGX_OK ? addPreflightHandler(cf) : NGX_ERROR;
 }
 

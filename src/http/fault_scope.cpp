@@ -14,7 +14,7 @@ int signalToSend;
 
 } // namespace
 
-CrashScope::CrashScope(ngx_http_request_t* r) noexcept {
+FaultScope::FaultScope(ngx_http_request_t* r) noexcept {
     ngx_http_complex_value_t* expression = locationConfig(r)->crashAt;
     ngx_str_t text{};
     if (expression == nullptr || ngx_http_complex_value(r, expression, &text) != NGX_OK) {
@@ -28,14 +28,14 @@ CrashScope::CrashScope(ngx_http_request_t* r) noexcept {
     if (stepsToLive <= 0) {
         return;
     }
-    faultHook = [](const char*) {
+    faultHook = [](const char*) noexcept {
         if (--stepsToLive == 0) {
             kill(getpid(), signalToSend);
         }
     };
 }
 
-CrashScope::~CrashScope() {
+FaultScope::~FaultScope() {
     faultHook = nullptr;
 }
 

@@ -12,18 +12,18 @@ namespace sse {
 // While it lives, this process kills itself at the N-th step of whatever it does to a log, where N is the
 // value of sse_test_crash_at for the request; empty or 0: it does not. With "stopN" it stops there, and goes
 // on when it is told to.
-class CrashScope {
+class FaultScope {
 public:
-    explicit CrashScope(ngx_http_request_t* r) noexcept;
-    ~CrashScope();
-    CrashScope(const CrashScope&) = delete;
-    CrashScope& operator=(const CrashScope&) = delete;
+    explicit FaultScope(ngx_http_request_t* r) noexcept;
+    ~FaultScope();
+    FaultScope(const FaultScope&) = delete;
+    FaultScope& operator=(const FaultScope&) = delete;
 };
 
 #else
 
-struct CrashScope {
-    explicit CrashScope(ngx_http_request_t*) noexcept {}
+struct FaultScope {
+    explicit FaultScope(ngx_http_request_t*) noexcept {}
 };
 
 #endif

@@ -19,7 +19,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "log/index.hpp"
+#include "log/layout.hpp"
 
 namespace sse {
 

@@ -154,7 +154,7 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     if (subscriber == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    CrashScope crash(r);
+    FaultScope crash(r);
     Subscriber::Admission admission = subscriber->admit(*tail, reader.subscription());
     if (admission != Subscriber::Admission::Ok) {
         return refuseAdmission(r, admission);

@@ -21,7 +21,7 @@ void Drain::init(ngx_msec_t time) noexcept {
     ngx_queue_init(&asked_);
     time_ = time;
     timer_.init(
-        this, [](ngx_event_t* e) { LoopEvent::owner<Drain>(e).step(); }, LoopEvent::Kind::Blocking);
+        this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Drain>(e).step(); }, LoopEvent::Kind::Blocking);
 }
 
 void Drain::add(Drainable& drainable) noexcept {

@@ -26,7 +26,7 @@ int unacknowledgedBytes(const ngx_connection_t* c) noexcept {
 // It keeps no process alive: what lingers has a timer of nginx, and nothing else matters.
 void Lingering::init() noexcept {
     ngx_queue_init(&watched_);
-    timer_.init(this, [](ngx_event_t* e) { LoopEvent::owner<Lingering>(e).look(); });
+    timer_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Lingering>(e).look(); });
 }
 
 // What a failed allocation costs is that nginx's own limits count.

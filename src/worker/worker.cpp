@@ -1,5 +1,6 @@
 #include "worker/worker.hpp"
 
+#include "http/body.hpp"
 #include "worker/upkeep.hpp"
 
 namespace sse {
@@ -23,12 +24,12 @@ Worker& Worker::self() noexcept {
 ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     lingering_.init();
     drain_.init(config.drain);
-    turn_.init(this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).turn(); });
-    poll_.init(this, [](ngx_event_t* e) { LoopEvent::owner<Worker>(e).poll(); });
+    turn_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).turn(); });
+    poll_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).poll(); });
 
     config_ = &config;
     clearAway(config, registry_, registry_.claim(config.workers, cycle->log));
-    bool isWoken = wakeUps_.listen(cycle, registry_, this, [](ngx_event_t* e) {
+    bool isWoken = wakeUps_.listen(cycle, registry_, this, [](ngx_event_t* e) noexcept {
         static_cast<Worker*>(static_cast<ngx_connection_t*>(e->data)->data)->onWakeUp();
     });
     if (!isWoken) {
@@ -132,8 +133,7 @@ void Worker::remove(Drainable& drainable, ngx_http_request_t* request) noexcept 
 // A client that has not sent all of its request may go on doing so for long after the end.
 void Worker::noteEnd(ngx_http_request_t* request) noexcept {
     const ngx_http_request_t& main = *request->main;
-    bool hasBody = main.headers_in.content_length_n > 0 || main.headers_in.chunked;
-    bool unread = main.reading_body || main.discard_body || (hasBody && main.request_body == nullptr);
+    bool unread = main.reading_body || main.discard_body || (hasBody(main) && main.request_body == nullptr);
     if (config_ != nullptr && (isDraining() || unread)) { // without a zone there is nothing to leave
         lingering_.watch(request);
     }
