@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "log/assert.hpp"
 #include "zone_lock.hpp"
 
 namespace sse {
@@ -131,6 +132,7 @@ void ChannelTable::release(LiveChannel* channel) noexcept {
     if (channel->feedCount != 0) {
         return;
     }
+    SSE_ASSERT(channel->subscribers == 0);
     LiveChannel** place = &live_[channel->entry];
     while (*place != channel) {
         place = &(*place)->sameEntry;

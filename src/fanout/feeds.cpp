@@ -4,6 +4,7 @@
 
 #include "conf/config.hpp"
 #include "fanout/tail.hpp"
+#include "log/assert.hpp"
 #include "zone_lock.hpp"
 
 namespace sse {
@@ -74,12 +75,14 @@ void Tail::enter(Feed& feed, Member& member) noexcept {
 
 void Tail::leave(Member& member) noexcept {
     Feed* feed = member.feed;
+    SSE_ASSERT(feed->subscribers != 0);
     ngx_queue_remove(&member.link);
     member.feed = nullptr;
     --feed->subscribers;
     {
         ZoneLock lock(*zone_);
         eachLink(*feed, [this, &lock](FeedLink& link) {
+            SSE_ASSERT(link.channel->subscribers != 0);
             --link.channel->subscribers;
             channels_.announce(lock.log(), *link.channel);
         });
@@ -135,6 +138,7 @@ Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
 }
 
 void Tail::dropFeed(Feed* feed) noexcept {
+    SSE_ASSERT(ngx_queue_empty(&feed->ready) && ngx_queue_empty(&feed->waiting));
     eachLink(*feed, [this](FeedLink& link) {
         ngx_queue_remove(&link.inChannel);
         --link.channel->feedCount;

@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "log/assert.hpp"
+
 namespace sse {
 
 namespace {
@@ -149,6 +151,7 @@ void Tail::onLapped() noexcept {
 }
 
 BatchRef Tail::takePending(Feed& feed) noexcept {
+    SSE_ASSERT(feed.pending.size() <= pendingBytes_);
     pendingBytes_ -= feed.pending.size();
     return std::exchange(feed.pending, BatchRef());
 }

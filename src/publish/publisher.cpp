@@ -6,6 +6,7 @@
 #include "http/body.hpp"
 #include "http/fault_scope.hpp"
 #include "http/respond.hpp"
+#include "log/assert.hpp"
 #include "publish/publish_request.hpp"
 #include "sse/json.hpp"
 #include "worker/worker.hpp"
@@ -276,6 +277,7 @@ void Publisher::pause() noexcept {
         endRefused();
         return;
     }
+    SSE_ASSERT(linked_ && !timer_.waiting());
     request_->read_event_handler = ngx_http_block_reading;
     stopClock();
     timer_.wait(overdrawn() + kBreath);
@@ -342,6 +344,7 @@ void Publisher::finish() noexcept {
 // then neither what is left of the body nor a worker that leaves is our business any more, and no memory is
 // needed.
 void Publisher::end(ngx_int_t rc) noexcept {
+    SSE_ASSERT(linked_);
     unlink();
     memory_.release();
     request_->read_event_handler = ngx_http_block_reading;
@@ -384,6 +387,7 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
 
 // What has been staged before the fault is in the log by now.
 ngx_int_t Publisher::sendRefusal() noexcept {
+    SSE_ASSERT(refusal_ != Refusal::None);
     return intake_.isStream() ? refuse(request_, refusal_, context_.events) : refuse(request_, refusal_);
 }
 
