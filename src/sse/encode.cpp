@@ -39,7 +39,7 @@ void eachLine(std::string_view data, Take&& take) noexcept {
         if (stop == end) {
             return;
         }
-        at = ends.behind(stop);
+        at = ends.after(stop);
     }
 }
 

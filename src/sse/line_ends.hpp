@@ -25,7 +25,7 @@ public:
     }
 
     // Where the line behind the one that ends at `stop` begins; `stop` is a CR or LF.
-    const char* behind(const char* stop) const noexcept {
+    const char* after(const char* stop) const noexcept {
         const bool crlf = *stop == '\r' && end_ - stop > 1 && stop[1] == '\n';
         return stop + (crlf ? 2 : 1);
     }

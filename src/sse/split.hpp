@@ -97,7 +97,7 @@ bool LineScanner::feed(std::string_view piece, Take&& take) noexcept {
         if (stop == end) {
             return part.empty() || take(part, false);
         }
-        at = ends.behind(stop);
+        at = ends.after(stop);
         afterCr_ = *stop == '\r' && at == end && at - stop == 1;
         if (!take(part, true)) {
             return false;
