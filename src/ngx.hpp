@@ -16,7 +16,7 @@ extern ngx_module_t ngx_http_sse_module;
 
 namespace sse {
 
-inline std::string_view view(const ngx_str_t& text) noexcept {
+inline std::string_view toView(const ngx_str_t& text) noexcept {
     return {reinterpret_cast<const char*>(text.data), text.len};
 }
 
@@ -25,10 +25,10 @@ inline ngx_str_t ngxString(std::string_view text) noexcept {
     return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
 }
 
-// The text without its first bytes. Unlike substr() it has no way to throw, for which the C++ library would
-// be needed.
-inline std::string_view without(std::string_view text, size_t first) noexcept {
-    text.remove_prefix(first);
+// The text without its first `count` bytes. Unlike substr() it has no way to throw, for which the C++ library
+// would be needed.
+inline std::string_view dropFirst(std::string_view text, size_t count) noexcept {
+    text.remove_prefix(count);
     return text;
 }
 

@@ -104,7 +104,7 @@ const ngx_shm_zone_t* findOldZone(const ngx_cycle_t* cycle, const Zone& zone) no
          part = part->next) {
         std::span<const ngx_shm_zone_t> found(static_cast<const ngx_shm_zone_t*>(part->elts), part->nelts);
         for (const ngx_shm_zone_t& old : found) {
-            if (view(old.shm.name) == view(zone.name) && old.shm.addr != nullptr) {
+            if (toView(old.shm.name) == toView(zone.name) && old.shm.addr != nullptr) {
                 return &old;
             }
         }

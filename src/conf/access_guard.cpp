@@ -77,7 +77,7 @@ bool asksForCredentials(const ngx_cycle_t& cycle, void* const* configs) noexcept
     auto* basic =
         static_cast<const AuthBasicConfig*>(neighbourConfig(cycle, configs, "ngx_http_auth_basic_module"));
     if (basic != nullptr && basic->realm != nullptr && basic->userFile != nullptr &&
-        view(basic->realm->value) != "off") {
+        toView(basic->realm->value) != "off") {
         return true;
     }
     auto* request = static_cast<const AuthRequestConfig*>(

@@ -56,7 +56,7 @@ const char* resolveZone(ngx_conf_t* cf, const MainConfig& main, LocationConfig& 
         config.zone = *static_cast<Zone**>(main.zones.elts);
         return NGX_CONF_OK;
     }
-    config.zone = findZone(main, view(config.zoneName));
+    config.zone = findZone(main, toView(config.zoneName));
     if (config.zone == nullptr) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"%s\"", &config.zoneName, name);
         return static_cast<const char*>(NGX_CONF_ERROR);
@@ -67,7 +67,7 @@ const char* resolveZone(ngx_conf_t* cf, const MainConfig& main, LocationConfig& 
 const char* checkStatusZones(ngx_conf_t* cf, const MainConfig& main, const LocationConfig& config) noexcept {
     auto* names = static_cast<ngx_str_t*>(config.status->elts);
     for (ngx_uint_t i = 0; i < config.status->nelts; ++i) {
-        if (findZone(main, view(names[i])) == nullptr) {
+        if (findZone(main, toView(names[i])) == nullptr) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"sse_status\"", &names[i]);
             return static_cast<const char*>(NGX_CONF_ERROR);
         }
@@ -106,7 +106,8 @@ bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* co
 
 bool addOwnType(MainConfig& main, std::string_view type) noexcept {
     std::span<ngx_str_t> known(static_cast<ngx_str_t*>(main.ownTypes.elts), main.ownTypes.nelts);
-    if (std::any_of(known.begin(), known.end(), [type](const ngx_str_t& one) { return view(one) == type; })) {
+    if (std::any_of(known.begin(), known.end(),
+                    [type](const ngx_str_t& one) { return toView(one) == type; })) {
         return true;
     }
     auto* place = static_cast<ngx_str_t*>(ngx_array_push(&main.ownTypes));
@@ -124,8 +125,8 @@ const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig
         return static_cast<const char*>(NGX_CONF_ERROR);
     }
     bool primes = config.primeMode() == Prime::Event;
-    bool added = (!primes || addOwnType(main, view(config.primeEvent))) &&
-                 (config.heartbeatEvent.len == 0 || addOwnType(main, view(config.heartbeatEvent)));
+    bool added = (!primes || addOwnType(main, toView(config.primeEvent))) &&
+                 (config.heartbeatEvent.len == 0 || addOwnType(main, toView(config.heartbeatEvent)));
     return added ? NGX_CONF_OK : static_cast<const char*>(NGX_CONF_ERROR);
 }
 
@@ -223,7 +224,7 @@ const char* endpointName(const LocationConfig& config) noexcept {
 Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
     auto* zones = static_cast<Zone**>(config.zones.elts);
     for (ngx_uint_t i = 0; i < config.zones.nelts; ++i) {
-        if (view(zones[i]->name) == name) {
+        if (toView(zones[i]->name) == name) {
             return zones[i];
         }
     }

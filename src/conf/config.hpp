@@ -28,7 +28,7 @@ struct MainConfig {
     ngx_shm_zone_t* workers;
     ngx_msec_t drain;
     bool cors;            // some location has sse_cors
-    ngx_array_t ownTypes; // of ngx_str_t: types of events that the module or a browser makes by itself
+    ngx_array_t ownTypes; // of ngx_str_t: types of events that come from the module or the browser
 };
 
 enum class Start : ngx_uint_t { New, Earliest, Last, Expression };

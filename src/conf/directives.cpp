@@ -33,11 +33,11 @@ char* invalid(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& wor
 
 // The value of a word "key=value"; its data is NULL if the word has another key.
 ngx_str_t parameter(const ngx_str_t& word, std::string_view key) noexcept {
-    std::string_view text = view(word);
+    std::string_view text = toView(word);
     if (!text.starts_with(key) || text.size() == key.size() || text[key.size()] != '=') {
         return {0, nullptr};
     }
-    return ngxString(without(text, key.size() + 1));
+    return ngxString(dropFirst(text, key.size() + 1));
 }
 
 bool compile(ngx_conf_t* cf, ngx_str_t& text, ngx_http_complex_value_t* value) noexcept {
@@ -131,12 +131,12 @@ std::optional<ZoneWords> parseZone(ngx_conf_t* cf, const ngx_command_t* command,
     if (channels == 0) {
         return std::nullopt;
     }
-    if (view(words[0]) == Registry::kZoneName) {
+    if (toView(words[0]) == Registry::kZoneName) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is the module's own",
                            &words[0]);
         return std::nullopt;
     }
-    if (findZone(config, view(words[0])) != nullptr) {
+    if (findZone(config, toView(words[0])) != nullptr) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is duplicate", &words[0]);
         return std::nullopt;
     }
@@ -270,7 +270,7 @@ char* setStart(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return kDuplicate;
     }
     ngx_str_t& word = arguments(cf)[0];
-    std::string_view text = view(word);
+    std::string_view text = toView(word);
     Start start;
     if (text.find('$') != std::string_view::npos) {
         start = Start::Expression;
@@ -377,7 +377,7 @@ char* setHeartbeat(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept 
         return kDuplicate;
     }
     auto words = arguments(cf);
-    if (view(words[0]) == "off") {
+    if (toView(words[0]) == "off") {
         config.heartbeat = 0;
         return words.size() > 1 ? invalid(cf, command, words[1]) : NGX_CONF_OK;
     }
@@ -388,7 +388,7 @@ char* setHeartbeat(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept 
     config.heartbeat = static_cast<ngx_msec_t>(interval);
     if (words.size() > 1) {
         config.heartbeatEvent = parameter(words[1], "event");
-        if (!isEventType(view(config.heartbeatEvent))) {
+        if (!isEventType(toView(config.heartbeatEvent))) {
             return invalid(cf, command, words[1]);
         }
     }
@@ -402,7 +402,7 @@ char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return kDuplicate;
     }
     const ngx_str_t& word = arguments(cf)[0];
-    std::string_view text = view(word);
+    std::string_view text = toView(word);
     Prime prime;
     if (text == "off") {
         prime = Prime::Off;
@@ -413,7 +413,7 @@ char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     } else {
         prime = Prime::Event;
         config.primeEvent = parameter(word, "event");
-        if (!isEventType(view(config.primeEvent))) {
+        if (!isEventType(toView(config.primeEvent))) {
             return invalid(cf, command, word);
         }
     }
@@ -434,9 +434,9 @@ char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
     if (config.allowedTypes == nullptr) {
         return kError;
     }
-    config.allowsAllTypes = words.size() == 1 && view(words[0]) == "all" ? 1 : 0;
+    config.allowsAllTypes = words.size() == 1 && toView(words[0]) == "all" ? 1 : 0;
     for (const ngx_str_t& word : words) {
-        if (!isEventType(view(word))) {
+        if (!isEventType(toView(word))) {
             return invalid(cf, command, word);
         }
         if (!pushString(config.allowedTypes, word)) {
@@ -450,10 +450,10 @@ char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 
 // Whether that word can be in the list of sse_cors; if not, logs why.
 bool checkOrigin(ngx_conf_t* cf, const ngx_str_t& word) noexcept {
-    if (view(word) == "*" || view(word) == "null") {
+    if (toView(word) == "*" || toView(word) == "null") {
         return true;
     }
-    ngx_str_t fault = ngxString(originFault(view(word)));
+    ngx_str_t fault = ngxString(originFault(toView(word)));
     if (fault.len != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid origin \"%V\" in \"sse_cors\": %V", &word, &fault);
     }
@@ -465,7 +465,7 @@ bool checkOrigins(ngx_conf_t* cf, const LocationConfig& config) noexcept {
     std::span<ngx_str_t> origins(static_cast<ngx_str_t*>(config.origins->elts), config.origins->nelts);
     auto has = [&origins](std::string_view text) {
         return std::any_of(origins.begin(), origins.end(),
-                           [text](const ngx_str_t& origin) { return view(origin) == text; });
+                           [text](const ngx_str_t& origin) { return toView(origin) == text; });
     };
     bool credentials = config.corsCredentials == 1;
     if (origins.empty() || (has("*") && (origins.size() > 1 || credentials))) {
@@ -490,7 +490,7 @@ bool takeOrigins(ngx_conf_t* cf, LocationConfig& config) noexcept {
         return false;
     }
     for (const ngx_str_t& word : arguments(cf)) {
-        if (view(word) == "credentials") {
+        if (toView(word) == "credentials") {
             config.corsCredentials = 1;
         } else if (!checkOrigin(cf, word) || !pushString(config.origins, word)) {
             return false;
@@ -506,7 +506,7 @@ char* setCors(ngx_conf_t* cf, ngx_command_t*, void* conf) noexcept {
         return kDuplicate;
     }
     auto words = arguments(cf);
-    if (words.size() == 1 && view(words[0]) == "off") {
+    if (words.size() == 1 && toView(words[0]) == "off") {
         config.origins = nullptr;
         return NGX_CONF_OK;
     }
@@ -522,7 +522,7 @@ char* setCorsHeaders(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcep
     }
     size_t room = kUsualCorsHeaders.size();
     for (const ngx_str_t& word : arguments(cf)) {
-        if (!isToken(view(word))) {
+        if (!isToken(toView(word))) {
             return invalid(cf, command, word);
         }
         room += kListSeparator.size() + word.len;
@@ -534,7 +534,7 @@ char* setCorsHeaders(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcep
     u_char* end = ngx_cpymem(text, kUsualCorsHeaders.data(), kUsualCorsHeaders.size());
     for (const ngx_str_t& word : arguments(cf)) {
         std::string_view list(reinterpret_cast<char*>(text), static_cast<size_t>(end - text));
-        if (!hasToken(list, view(word))) {
+        if (!hasToken(list, toView(word))) {
             end = ngx_cpymem(end, kListSeparator.data(), kListSeparator.size());
             ngx_strlow(end, word.data, word.len);
             end += word.len;

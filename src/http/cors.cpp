@@ -23,7 +23,7 @@ std::span<const ngx_str_t> originsOf(const LocationConfig& config) noexcept {
 }
 
 bool allowsAny(const LocationConfig& config) noexcept {
-    return view(originsOf(config).front()) == "*";
+    return toView(originsOf(config).front()) == "*";
 }
 
 // What is to be answered to that origin; empty: nothing.
@@ -46,7 +46,7 @@ bool isPreflight(ngx_http_request_t* r) noexcept {
 bool addPreflightHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {
     bool mayPublish = config.publish != nullptr && (!allowsAny(config) || config.checkOrigin == 0);
     std::string_view methods = mayPublish ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
-    return addHeader(r, kAllowMethods, methods) && addHeader(r, kAllowHeaders, view(config.corsHeaders)) &&
+    return addHeader(r, kAllowMethods, methods) && addHeader(r, kAllowHeaders, toView(config.corsHeaders)) &&
            addHeader(r, kMaxAge, "86400");
 }
 
@@ -80,7 +80,7 @@ bool isListedOrigin(const LocationConfig& config, std::string_view origin) noexc
     }
     auto origins = originsOf(config);
     return std::any_of(origins.begin(), origins.end(),
-                       [origin](const ngx_str_t& one) { return view(one) == origin; });
+                       [origin](const ngx_str_t& one) { return toView(one) == origin; });
 }
 
 bool addCorsHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {

@@ -21,8 +21,8 @@ FaultScope::FaultScope(ngx_http_request_t* r) noexcept {
         return;
     }
     constexpr std::string_view kStop = "stop";
-    bool stops = view(text).starts_with(kStop);
-    ngx_str_t steps = stops ? ngxString(without(view(text), kStop.size())) : text;
+    bool stops = toView(text).starts_with(kStop);
+    ngx_str_t steps = stops ? ngxString(dropFirst(toView(text), kStop.size())) : text;
     stepsToLive = ngx_atoi(steps.data, steps.len);
     signalToSend = stops ? SIGSTOP : SIGKILL;
     if (stepsToLive <= 0) {

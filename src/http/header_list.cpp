@@ -12,7 +12,7 @@ void eachField(ngx_list_t& list, std::string_view name, Found&& found) noexcept 
     for (ngx_list_part_t* part = &list.part; part != nullptr; part = part->next) {
         auto* fields = static_cast<ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-            if (fields[i].hash != 0 && equalTokens(view(fields[i].key), name)) {
+            if (fields[i].hash != 0 && equalTokens(toView(fields[i].key), name)) {
                 found(fields[i]);
             }
         }
@@ -30,7 +30,7 @@ bool hasHeader(ngx_http_request_t* r, std::string_view name) noexcept {
 bool hasHeaderToken(ngx_http_request_t* r, std::string_view name, std::string_view token) noexcept {
     bool has = false;
     eachField(r->headers_out.headers, name, [&has, token](const ngx_table_elt_t& field) {
-        has = has || hasToken(view(field.value), token);
+        has = has || hasToken(toView(field.value), token);
     });
     return has;
 }

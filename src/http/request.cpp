@@ -30,8 +30,8 @@ void eachHeader(const ngx_http_request_t& r, std::string_view name, Visit&& visi
         const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; ++i) {
             const ngx_table_elt_t& header = headers[i];
-            bool isNamed = header.hash != 0 && equalTokens(view(header.key), name);
-            if (isNamed && !visit(trimmed(view(header.value)))) {
+            bool isNamed = header.hash != 0 && equalTokens(toView(header.key), name);
+            if (isNamed && !visit(trimmed(toView(header.value)))) {
                 return;
             }
         }
@@ -70,7 +70,7 @@ bool isEncoded(const ngx_http_request_t& r) noexcept {
             size_t end = std::min(codings.find(','), codings.size());
             std::string_view coding = trimmed(codings.substr(0, end));
             encoded = !coding.empty() && !equalTokens(coding, "identity");
-            codings = without(codings, std::min(end + 1, codings.size()));
+            codings = dropFirst(codings, std::min(end + 1, codings.size()));
         }
         return !encoded;
     });
@@ -80,20 +80,20 @@ bool isEncoded(const ngx_http_request_t& r) noexcept {
 // nginx-internal: over HTTP/2 and 3 nginx makes a request line like that of HTTP/1 (ngx_http_v2.c,
 // ngx_http_v3_request.c), and it leaves it alone when it changes the method.
 bool isSentWith(const ngx_http_request_t& r, std::string_view method) noexcept {
-    std::string_view line = view(r.main->request_line);
+    std::string_view line = toView(r.main->request_line);
     return line.starts_with(method) && line.size() > method.size() && line[method.size()] == ' ';
 }
 
 bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept {
-    std::string_view args = view(r->args);
+    std::string_view args = toView(r->args);
     std::string_view found;
     while (!args.empty()) {
         size_t end = args.find('&');
         std::string_view argument = args.substr(0, end);
         if (argument.size() > name.size() && argument[name.size()] == '=' && argument.starts_with(name)) {
-            found = without(argument, name.size() + 1);
+            found = dropFirst(argument, name.size() + 1);
         }
-        args = end == std::string_view::npos ? std::string_view() : without(args, end + 1);
+        args = end == std::string_view::npos ? std::string_view() : dropFirst(args, end + 1);
     }
     return decode(r, found, value);
 }
@@ -101,13 +101,13 @@ bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view
 bool firstArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept {
     ngx_str_t found;
     ngx_str_t wanted = ngxString(name);
-    return ngx_http_arg(r, wanted.data, wanted.len, &found) != NGX_OK || decode(r, view(found), value);
+    return ngx_http_arg(r, wanted.data, wanted.len, &found) != NGX_OK || decode(r, toView(found), value);
 }
 
 bool evaluateDecoded(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
                      std::string_view& value) noexcept {
     ngx_str_t text;
-    return ngx_http_complex_value(r, expression, &text) == NGX_OK && decode(r, view(text), value);
+    return ngx_http_complex_value(r, expression, &text) == NGX_OK && decode(r, toView(text), value);
 }
 
 } // namespace sse

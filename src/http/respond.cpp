@@ -57,7 +57,7 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ngx_str_t copy = poolString(r->pool, text.view());
-    return copy.data == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, status, view(copy));
+    return copy.data == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, status, toView(copy));
 }
 
 ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, std::optional<uint64_t> events) noexcept {

@@ -45,7 +45,7 @@ std::string_view idText(ngx_http_request_t* r, EventId id) noexcept {
 std::string_view valueOf(ngx_http_request_t* r, const RequestContext& context, Variable variable) noexcept {
     switch (variable) {
     case Variable::Channel:
-        return view(context.channel);
+        return toView(context.channel);
     case Variable::Events:
         return number(r, context.events);
     case Variable::LastId:

@@ -50,7 +50,7 @@ bool hasEvent(const Log& log, const ChannelState& state) noexcept {
 
 ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     Zone& zone = *locationConfig(r)->zone;
-    std::string_view channel = view(context.channel);
+    std::string_view channel = toView(context.channel);
     ChannelState state;
     {
         ZoneLock lock(zone);
@@ -80,7 +80,7 @@ std::optional<Appended> appendEnd(Zone& zone, std::string_view channel) noexcept
 // Subscribers get what is left, then their streams end. Later connections get a 204, which tells an
 // EventSource not to reconnect.
 ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
-    std::string_view channel = view(context.channel);
+    std::string_view channel = toView(context.channel);
     std::optional<Appended> end = appendEnd(*locationConfig(r)->zone, channel);
     if (!end) {
         return refuse(r, Refusal::UnknownChannel);

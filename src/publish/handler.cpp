@@ -47,7 +47,7 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     if (channel.len == 0) {
         return refuse(r, Refusal::NoChannel);
     }
-    if (!isChannelName(view(channel))) {
+    if (!isChannelName(toView(channel))) {
         return refuse(r, Refusal::BadChannelName);
     }
     // Only now: what the variables hold has been checked.

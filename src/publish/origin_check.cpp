@@ -13,7 +13,7 @@ namespace {
 // ngx_http_v3_request.c keeps only where it lies.
 std::string_view hostOf(const ngx_http_request_t& r) noexcept {
     if (r.headers_in.host != nullptr) {
-        return view(r.headers_in.host->value);
+        return toView(r.headers_in.host->value);
     }
     return {reinterpret_cast<const char*>(r.host_start), static_cast<size_t>(r.host_end - r.host_start)};
 }
@@ -34,7 +34,7 @@ bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) no
     std::string_view host = hostOf(r);
     size_t authority = origin.find("://");
     bool isOwn = authority != std::string_view::npos && !host.empty() &&
-                 equalTokens(without(origin, authority + 3), host);
+                 equalTokens(dropFirst(origin, authority + 3), host);
     return !isOwn && !firstHeader(r, "origin").empty();
 }
 
@@ -51,12 +51,12 @@ bool isAllowedByApplication(ngx_http_request_t* r) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
     ngx_str_t target = upstream->headers_in.x_accel_redirect->value;
-    if (view(target).starts_with('@')) {
-        return view(target) == view(core->name);
+    if (toView(target).starts_with('@')) {
+        return toView(target) == toView(core->name);
     }
     ngx_str_t args = ngx_null_string;
     ngx_uint_t flags = 0;
-    return ngx_http_parse_unsafe_uri(r, &target, &args, &flags) == NGX_OK && view(target) == view(r->uri);
+    return ngx_http_parse_unsafe_uri(r, &target, &args, &flags) == NGX_OK && toView(target) == toView(r->uri);
 }
 
 } // namespace

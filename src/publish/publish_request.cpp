@@ -66,7 +66,7 @@ bool isIn(const ngx_array_t* names, std::string_view wanted) noexcept {
     }
     std::span<ngx_str_t> all(static_cast<ngx_str_t*>(names->elts), names->nelts);
     return std::any_of(all.begin(), all.end(),
-                       [wanted](const ngx_str_t& name) { return view(name) == wanted; });
+                       [wanted](const ngx_str_t& name) { return toView(name) == wanted; });
 }
 
 // What the directive says, or without one the client by an argument; false without memory.

@@ -46,7 +46,7 @@ Refusal refusalOf(AppendStatus status) noexcept {
 
 Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
     : request_(r), config_(*locationConfig(r)),
-      context_(context), channel_{view(context.channel), config_.zone->log.hash(view(context.channel))},
+      context_(context), channel_{toView(context.channel), config_.zone->log.hash(toView(context.channel))},
       intake_(intakeOptions(r), intakeOwner()) {
     drainable_.owner = this;
     drainable_.drain = onDrain;

@@ -10,7 +10,7 @@ namespace {
 bool isWanted(const LocationConfig& config, const Zone& zone) noexcept {
     const std::span names(static_cast<const ngx_str_t*>(config.status->elts), config.status->nelts);
     return names.empty() || std::ranges::any_of(names, [&zone](const ngx_str_t& name) noexcept {
-               return view(name) == view(zone.name);
+               return toView(name) == toView(zone.name);
            });
 }
 
@@ -62,7 +62,7 @@ std::optional<Figures> collectFigures(const MainConfig& main, const LocationConf
     PoolList<ZoneFigures> zones(pool);
     for (const Zone* zone : std::span(static_cast<Zone* const*>(main.zones.elts), main.zones.nelts)) {
         if (isWanted(config, *zone)) {
-            zones.push({view(zone->name), zone->log.stats()});
+            zones.push({toView(zone->name), zone->log.stats()});
         }
     }
     PoolList<WorkerFigures> workers(pool);

@@ -19,7 +19,7 @@ std::string_view render(ngx_http_request_t* r) noexcept {
         ngx_log_error(NGX_LOG_EMERG, r->connection->log, 0, "sse: out of memory for the status");
         return {};
     }
-    return view(poolString(r->pool, text.view()));
+    return toView(poolString(r->pool, text.view()));
 }
 
 } // namespace

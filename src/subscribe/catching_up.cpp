@@ -130,7 +130,7 @@ bool Subscriber::addPrime(BatchRef& out) noexcept {
                case Prime::Message:
                    return addPrimingMessage(text, id.view());
                default:
-                   return addReady(text, id.view(), view(config_->primeEvent), retry_);
+                   return addReady(text, id.view(), toView(config_->primeEvent), retry_);
                }
            });
 }

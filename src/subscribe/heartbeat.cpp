@@ -77,7 +77,7 @@ Heartbeat* Heartbeats::add(const LocationConfig& config, Beat& beat, SendBeat se
     if (config.heartbeat == 0) {
         return nullptr;
     }
-    std::string_view event = view(config.heartbeatEvent);
+    std::string_view event = toView(config.heartbeatEvent);
     Heartbeat* heartbeat = first_;
     while (heartbeat != nullptr && !heartbeat->matches(config.heartbeat, event)) {
         heartbeat = heartbeat->following;

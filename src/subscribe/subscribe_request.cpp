@@ -69,7 +69,7 @@ bool SubscriptionReader::readChannels(ngx_http_request_t* r) noexcept {
         if (ngx_http_complex_value(r, &expressions[i], &list) != NGX_OK) {
             return fail();
         }
-        if (!addChannels(view(list), config.separator)) {
+        if (!addChannels(toView(list), config.separator)) {
             return false;
         }
     }
@@ -83,7 +83,7 @@ bool SubscriptionReader::addChannels(std::string_view list, u_char separator) no
     while (added && !list.empty()) {
         size_t end = separator == 0 ? std::string_view::npos : list.find(static_cast<char>(separator));
         added = addChannel(list.substr(0, end));
-        list = end == std::string_view::npos ? std::string_view() : without(list, end + 1);
+        list = end == std::string_view::npos ? std::string_view() : dropFirst(list, end + 1);
     }
     return added;
 }
@@ -176,7 +176,7 @@ bool SubscriptionReader::setStart(std::string_view text) noexcept {
         return true;
     }
     if (text.starts_with(kLast)) {
-        ngx_str_t digits = ngxString(without(text, kLast.size()));
+        ngx_str_t digits = ngxString(dropFirst(text, kLast.size()));
         ngx_int_t count = ngx_atoi(digits.data, digits.len);
         subscription_.history.count =
             std::min<uint64_t>(subscription_.history.count, static_cast<uint64_t>(count));
