@@ -104,13 +104,13 @@ bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* co
     return true;
 }
 
-bool addOwnType(MainConfig& main, std::string_view type) noexcept {
-    std::span<ngx_str_t> known(static_cast<ngx_str_t*>(main.ownTypes.elts), main.ownTypes.nelts);
+bool addReservedType(MainConfig& main, std::string_view type) noexcept {
+    std::span<ngx_str_t> known(static_cast<ngx_str_t*>(main.reservedTypes.elts), main.reservedTypes.nelts);
     if (std::any_of(known.begin(), known.end(),
                     [type](const ngx_str_t& one) { return toView(one) == type; })) {
         return true;
     }
-    auto* place = static_cast<ngx_str_t*>(ngx_array_push(&main.ownTypes));
+    auto* place = static_cast<ngx_str_t*>(ngx_array_push(&main.reservedTypes));
     if (place != nullptr) {
         *place = ngxString(type);
     }
@@ -125,8 +125,8 @@ const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig
         return static_cast<const char*>(NGX_CONF_ERROR);
     }
     bool primes = config.primeMode() == Prime::Event;
-    bool added = (!primes || addOwnType(main, toView(config.primeEvent))) &&
-                 (config.heartbeatEvent.len == 0 || addOwnType(main, toView(config.heartbeatEvent)));
+    bool added = (!primes || addReservedType(main, toView(config.primeEvent))) &&
+                 (config.heartbeatEvent.len == 0 || addReservedType(main, toView(config.heartbeatEvent)));
     return added ? NGX_CONF_OK : static_cast<const char*>(NGX_CONF_ERROR);
 }
 
@@ -235,13 +235,13 @@ void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept {
     auto* config = static_cast<MainConfig*>(ngx_pcalloc(cf->pool, sizeof(MainConfig)));
     if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK ||
         ngx_array_init(&config->endpoints, cf->pool, 4, sizeof(Endpoint)) != NGX_OK ||
-        ngx_array_init(&config->ownTypes, cf->pool, 8, sizeof(ngx_str_t)) != NGX_OK) {
+        ngx_array_init(&config->reservedTypes, cf->pool, 8, sizeof(ngx_str_t)) != NGX_OK) {
         return nullptr;
     }
     // An EventSource fires the last two by itself.
     for (std::string_view type :
          {kGapType, kReadyType, std::string_view("error"), std::string_view("open")}) {
-        if (!addOwnType(*config, type)) {
+        if (!addReservedType(*config, type)) {
             return nullptr;
         }
     }

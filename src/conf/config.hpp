@@ -27,8 +27,8 @@ struct MainConfig {
     ngx_array_t endpoints; // of Endpoint, as they are merged
     ngx_shm_zone_t* workers;
     ngx_msec_t drain;
-    bool cors;            // some location has sse_cors
-    ngx_array_t ownTypes; // of ngx_str_t: types of events that come from the module or the browser
+    bool cors;                 // some location has sse_cors
+    ngx_array_t reservedTypes; // of ngx_str_t: types of events that come from the module or the browser
 };
 
 enum class Start : ngx_uint_t { New, Earliest, Last, Expression };

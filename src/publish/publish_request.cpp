@@ -145,7 +145,8 @@ Intake::Options intakeOptions(ngx_http_request_t* r) noexcept {
 
 bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept {
     const LocationConfig& config = *locationConfig(r);
-    return isIn(&mainConfig(r)->ownTypes, type) && !config.allowsAllTypes && !isIn(config.allowedTypes, type);
+    return isIn(&mainConfig(r)->reservedTypes, type) && !config.allowsAllTypes &&
+           !isIn(config.allowedTypes, type);
 }
 
 Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept {
