@@ -5,6 +5,7 @@
 // cursor for all.
 #pragma once
 
+#include "log/layout.hpp"
 #include "ngx.hpp"
 #include "output/batch.hpp"
 #include "sse/event.hpp"
@@ -36,10 +37,13 @@ struct FeedLink {
     ngx_queue_t inChannel;
     LiveChannel* channel;
     struct Feed* feed;
+    uint64_t unread; // offset of the channel's first record that the scan has left to the feed; kNoOffset
 };
 
 struct Feed {
     Tail* tail;
+    Feed* nextInBucket;   // of Tail::buckets_
+    uint64_t key;         // of its set of channels
     ngx_queue_t all;      // in Tail::feeds_
     ngx_queue_t runnable; // in Tail::runnable_ while `scheduled`
     bool scheduled;
@@ -54,12 +58,15 @@ struct Feed {
     BatchRef current;     // what is being handed out
     BatchRef pending;     // what will be next
     uint64_t pendingFrom; // offset of its first event
-    uint64_t next;        // events before this offset have been collected
 
     uint32_t channelCount;
     FeedLink channels[1];
 
-    // Whether each of its channels has ended.
+    // Its batch had no room for what the scan found: the feed reads on for itself, see Tail::refill().
+    bool isBehind() const noexcept { return firstUnread() != kNoOffset; }
+    uint64_t firstUnread() const noexcept;
+
+    // Whether each of its channels has ended, and nothing is left to be collected.
     bool ended() const noexcept;
 };
 

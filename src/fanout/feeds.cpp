@@ -1,6 +1,7 @@
 // Feeds: subscribers join and leave them.
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "conf/config.hpp"
 #include "fanout/tail.hpp"
@@ -18,11 +19,37 @@ void eachLink(Feed& feed, F&& visit) noexcept {
     }
 }
 
+// The same in whatever order the channels come. Nobody can choose it, for the hashes have a key.
+uint64_t keyOf(std::span<LiveChannel* const> channels) noexcept {
+    uint64_t key = 0;
+    for (const LiveChannel* channel : channels) {
+        key += channel->hash;
+    }
+    return key;
+}
+
+bool hasChannels(const Feed& feed, std::span<LiveChannel* const> channels) noexcept {
+    std::span<const FeedLink> links(feed.channels, feed.channelCount);
+    return links.size() == channels.size() &&
+           std::all_of(channels.begin(), channels.end(), [links](const LiveChannel* channel) {
+               return std::any_of(links.begin(), links.end(),
+                                  [channel](const FeedLink& link) { return link.channel == channel; });
+           });
+}
+
 } // namespace
 
+uint64_t Feed::firstUnread() const noexcept {
+    uint64_t first = kNoOffset;
+    for (const FeedLink& link : std::span(channels, channelCount)) {
+        first = std::min(first, link.unread);
+    }
+    return first;
+}
+
 bool Feed::ended() const noexcept {
-    return std::all_of(channels, channels + channelCount,
-                       [](const FeedLink& link) { return link.channel->ended; });
+    return !isBehind() && std::all_of(channels, channels + channelCount,
+                                      [](const FeedLink& link) { return link.channel->ended; });
 }
 
 Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) noexcept {
@@ -92,22 +119,14 @@ void Tail::leave(Member& member) noexcept {
     }
 }
 
-// Looks among the feeds of that channel which has the fewest: where a private channel and one for all go
-// together, the private one has a single feed.
+Feed*& Tail::bucketOf(uint64_t key) noexcept {
+    return buckets_[key % kFeedBuckets];
+}
+
 Feed* Tail::findFeed(std::span<LiveChannel* const> channels) noexcept {
-    LiveChannel* rarest = *std::min_element(channels.begin(), channels.end(),
-                                            [](auto* a, auto* b) { return a->feedCount < b->feedCount; });
-    for (ngx_queue_t* q = ngx_queue_head(&rarest->feeds); q != ngx_queue_sentinel(&rarest->feeds);
-         q = ngx_queue_next(q)) {
-        Feed* feed = queueItem<FeedLink>(q, offsetof(FeedLink, inChannel))->feed;
-        if (feed->channelCount != channels.size()) {
-            continue;
-        }
-        bool same = std::all_of(channels.begin(), channels.end(), [feed](LiveChannel* channel) {
-            return std::any_of(feed->channels, feed->channels + feed->channelCount,
-                               [channel](const FeedLink& link) { return link.channel == channel; });
-        });
-        if (same) {
+    const uint64_t key = keyOf(channels);
+    for (Feed* feed = bucketOf(key); feed != nullptr; feed = feed->nextInBucket) {
+        if (feed->key == key && hasChannels(*feed, channels)) {
             return feed;
         }
     }
@@ -122,7 +141,8 @@ Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
     }
     auto* feed = new (memory) Feed{};
     feed->tail = this;
-    feed->next = position_;
+    feed->key = keyOf(channels);
+    feed->nextInBucket = std::exchange(bucketOf(feed->key), feed);
     feed->channelCount = static_cast<uint32_t>(channels.size());
     ngx_queue_init(&feed->ready);
     ngx_queue_init(&feed->waiting);
@@ -131,6 +151,7 @@ Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
         FeedLink& link = feed->channels[i];
         link.channel = channels[i];
         link.feed = feed;
+        link.unread = kNoOffset;
         ngx_queue_insert_tail(&channels[i]->feeds, &link.inChannel);
         ++channels[i]->feedCount;
     }
@@ -148,7 +169,13 @@ void Tail::dropFeed(Feed* feed) noexcept {
     if (feed->scheduled) {
         ngx_queue_remove(&feed->runnable);
     }
-    takePending(*feed);
+    Feed** place = &bucketOf(feed->key);
+    while (*place != feed) {
+        place = &(*place)->nextInBucket;
+    }
+    *place = feed->nextInBucket;
+    release(feed->pending);
+    release(feed->current);
     feed->~Feed();
     ngx_free(feed);
 }

@@ -1,22 +1,25 @@
 // Fan-out: hands each feed's batch to its subscribers, in slices.
+#include <utility>
+
 #include "fanout/tail.hpp"
 
 namespace sse {
 
 namespace {
 
-// Subscribers that are served in one turn of the event loop.
-constexpr int kFanOutSubscribers = 128;
+// Subscribers that are served in one slice: then the next feed has its turn.
+constexpr int kDeliveries = 16;
 
 } // namespace
 
 void Tail::beginRound(Feed& feed) noexcept {
+    refill(feed);
     feed.inRound = true;
     feed.fresh = false;
     feed.lost = std::exchange(feed.freshLost, false);
-    feed.current = takePending(feed);
+    feed.current = std::exchange(feed.pending, BatchRef());
     if (feed.lost) {
-        feed.current.reset();
+        release(feed.current);
     }
     if (!ngx_queue_empty(&feed.ready)) {
         ngx_queue_add(&feed.waiting, &feed.ready);
@@ -26,10 +29,10 @@ void Tail::beginRound(Feed& feed) noexcept {
 
 void Tail::endRound(Feed& feed) noexcept {
     feed.inRound = false;
-    feed.current.reset();
+    release(feed.current);
     ngx_queue_remove(&feed.runnable);
     feed.scheduled = false;
-    if (feed.fresh) {
+    if (feed.fresh || feed.isBehind()) {
         schedule(feed);
     }
 }
@@ -37,7 +40,7 @@ void Tail::endRound(Feed& feed) noexcept {
 // Returns whether somebody is still waiting. Handing out may end any subscriber, also others than the one at
 // hand, and with the last one the feed itself: so nothing is held on to across a delivery.
 bool Tail::fanOut() noexcept {
-    int budget = kFanOutSubscribers;
+    int deliveries = kDeliveries;
     while (!ngx_queue_empty(&runnable_)) {
         Feed& feed = *queueItem<Feed>(ngx_queue_head(&runnable_), offsetof(Feed, runnable));
         if (!feed.inRound) {
@@ -47,7 +50,9 @@ bool Tail::fanOut() noexcept {
             endRound(feed);
             continue;
         }
-        if (budget-- == 0) {
+        if (deliveries-- == 0) {
+            ngx_queue_remove(&feed.runnable);
+            ngx_queue_insert_tail(&runnable_, &feed.runnable);
             return true;
         }
         ngx_queue_t* link = ngx_queue_head(&feed.waiting);

@@ -1,5 +1,6 @@
 #include "fanout/tail.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "log/assert.hpp"
@@ -8,13 +9,12 @@ namespace sse {
 
 namespace {
 
-// Records that are looked at in one turn of the event loop, so that the worker's other connections do not
-// wait.
-constexpr int kScanRecords = 1024;
+// What one slice looks at: records, and the feeds that each is for.
+constexpr int kScanSteps = 1024;
 
-// What all feeds together collect before they hand it out. Where a channel for everybody goes together with a
-// private one each subscriber is a feed of his own, and each event is copied as often.
-constexpr size_t kMaxPending = 8 * 1024 * 1024;
+// What all feeds hold together. Where a shared channel is combined with a private one, each subscriber has a
+// feed of its own, and each event is copied once per feed.
+constexpr size_t kMaxHeld = 8 * 1024 * 1024;
 
 } // namespace
 
@@ -30,21 +30,23 @@ Tail* Tail::make(Zone& zone, Registry& registry, void (*runSoon)() noexcept) noe
         return nullptr;
     }
     auto* tail = new (memory) Tail(zone, runSoon);
-    if (!tail->channels_.init(zone, registry)) {
+    tail->buckets_ = static_cast<Feed**>(ngx_calloc(kFeedBuckets * sizeof(Feed*), ngx_cycle->log));
+    if (tail->buckets_ == nullptr || !tail->channels_.init(zone, registry)) {
+        ngx_free(tail->buckets_);
         ngx_free(memory);
         return nullptr;
     }
     return tail;
 }
 
-bool Tail::turn() noexcept {
+bool Tail::runSlice() noexcept {
     bool more = scan();
     return fanOut() || more;
 }
 
 // Returns whether it stopped before the head.
 bool Tail::scan() noexcept {
-    for (int i = 0; i < kScanRecords; ++i) {
+    for (int steps = kScanSteps; steps > 0; --steps) {
         if (channels_.isEmpty()) {
             position_ = zone_->log.head();
             return false;
@@ -59,7 +61,7 @@ bool Tail::scan() noexcept {
         case ReadStatus::Ok:
             break;
         }
-        if (header.kind != RecordKind::Pad && !dispatch(header)) {
+        if (header.kind != RecordKind::Pad && !dispatch(header, steps)) {
             return true;
         }
         position_ += header.length;
@@ -67,10 +69,9 @@ bool Tail::scan() noexcept {
     return isBehind();
 }
 
-// Hands the record at the position to all feeds that want it; false if it is to be looked at again: one of
-// them has to get rid of its batch first, or the record has just been overwritten, which the next look finds
-// out.
-bool Tail::dispatch(const RecordHeader& header) noexcept {
+// Hands the record at the position to all feeds that want it, each of which is a step; false if it has just
+// been overwritten, which the next look finds out.
+bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
     if (header.entry == kNoEntry) {
         return true; // nobody can listen to a channel without an entry
     }
@@ -90,9 +91,8 @@ bool Tail::dispatch(const RecordHeader& header) noexcept {
         channel->lastId = header.previousId;
         for (ngx_queue_t* q = ngx_queue_head(&channel->feeds); q != ngx_queue_sentinel(&channel->feeds);
              q = ngx_queue_next(q)) {
-            if (!collect(*queueItem<FeedLink>(q, offsetof(FeedLink, inChannel))->feed, header)) {
-                return false;
-            }
+            collect(*queueItem<FeedLink>(q, offsetof(FeedLink, inChannel)), header);
+            --steps;
         }
         return true;
     }
@@ -105,55 +105,95 @@ bool Tail::isNewest(const RecordHeader& header) const noexcept {
     return lock.log().channelAt(header.entry).newest == position_;
 }
 
-// Copies the record at the position into the feed's next batch; false if that is full.
-bool Tail::collect(Feed& feed, const RecordHeader& header) noexcept {
-    if (feed.next > position_) {
-        return true; // taken already, before another feed of the channel had no room
-    }
-    if (header.kind == RecordKind::End) {
-        schedule(feed);
-        feed.next = position_ + header.length;
-        return true;
-    }
-    if ((feed.pending && feed.pending->size + header.payloadLength > Batch::kMost) ||
-        (pendingBytes_ != 0 && pendingBytes_ + header.payloadLength > kMaxPending)) {
-        return false;
-    }
-    bool first = !feed.pending;
-    char* place = feed.pending.room(header.payloadLength);
-    if (place == nullptr ||
-        !zone_->log.readPayload(position_, header.nameLength, header.payloadLength, place)) {
-        feed.freshLost = true; // no memory, or overwritten while it was copied
-        takePending(feed);
-    } else {
-        feed.pending.grow(header.payloadLength);
-        pendingBytes_ += header.payloadLength;
-        feed.pending.addEvent(header.id);
-        if (first) {
-            feed.pendingFrom = position_;
-        }
-    }
-    feed.next = position_ + header.length;
+// Takes the record at the position into the feed's next batch. If there is no room, or if the feed has left
+// something unread before, it stays behind alone, and the scan goes on for the others.
+void Tail::collect(FeedLink& link, const RecordHeader& header) noexcept {
+    Feed& feed = *link.feed;
     schedule(feed);
-    return true;
+    if (header.kind == RecordKind::End) {
+        return;
+    }
+    if (feed.isBehind() || !hasRoom(feed, header.payloadLength)) {
+        link.unread = std::min(link.unread, position_);
+    } else {
+        copy(feed, position_, header);
+    }
 }
 
-// The ring has passed us. Each subscriber finds out by the index what it has really missed.
+// Reads on for a feed that is behind: from record to record of its channels, in the order of the log, until
+// its batch is full or nothing is left of what the scan has passed. At least one event is taken, for whatever
+// other feeds hold will be handed out.
+void Tail::refill(Feed& feed) noexcept {
+    for (int steps = kScanSteps; steps > 0 && feed.isBehind(); --steps) {
+        FeedLink& link = *std::min_element(feed.channels, feed.channels + feed.channelCount,
+                                           [](auto& a, auto& b) { return a.unread < b.unread; });
+        const uint64_t offset = link.unread;
+        RecordHeader header;
+        if (zone_->log.readHeader(offset, header) != ReadStatus::Ok) {
+            lose(feed);
+            return;
+        }
+        Match named = zone_->log.match(offset, header, link.channel->nameView());
+        if (named == Match::Lapped) {
+            lose(feed);
+            return;
+        }
+        const bool isWanted = named == Match::Yes && header.kind == RecordKind::Event;
+        if (isWanted && feed.pending && !hasRoom(feed, header.payloadLength)) {
+            return;
+        }
+        // What the scan has not passed yet it will find.
+        link.unread = header.next > offset && header.next < position_ ? header.next : kNoOffset;
+        if (isWanted) {
+            copy(feed, offset, header);
+        }
+    }
+}
+
+bool Tail::hasRoom(const Feed& feed, size_t length) const noexcept {
+    return (!feed.pending || feed.pending->size + length <= Batch::kMost) &&
+           (held_ == 0 || held_ + length <= kMaxHeld);
+}
+
+void Tail::copy(Feed& feed, uint64_t offset, const RecordHeader& header) noexcept {
+    bool first = !feed.pending;
+    char* place = feed.pending.room(header.payloadLength);
+    if (place == nullptr || !zone_->log.readPayload(offset, header.nameLength, header.payloadLength, place)) {
+        lose(feed); // no memory, or overwritten while it was copied
+        return;
+    }
+    feed.pending.grow(header.payloadLength);
+    held_ += header.payloadLength;
+    feed.pending.addEvent(header.id);
+    if (first) {
+        feed.pendingFrom = offset;
+    }
+}
+
+// The ring has passed us.
 void Tail::onLapped() noexcept {
     position_ = zone_->log.head();
     channels_.reviewEnds(position_);
     for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_); q = ngx_queue_next(q)) {
-        Feed& feed = *queueItem<Feed>(q, offsetof(Feed, all));
-        takePending(feed);
-        feed.freshLost = true;
-        schedule(feed);
+        lose(*queueItem<Feed>(q, offsetof(Feed, all)));
     }
 }
 
-BatchRef Tail::takePending(Feed& feed) noexcept {
-    SSE_ASSERT(feed.pending.size() <= pendingBytes_);
-    pendingBytes_ -= feed.pending.size();
-    return std::exchange(feed.pending, BatchRef());
+// Something that the feed wants cannot be had. Each subscriber finds out by the index what it has really
+// missed.
+void Tail::lose(Feed& feed) noexcept {
+    release(feed.pending);
+    for (FeedLink& link : std::span(feed.channels, feed.channelCount)) {
+        link.unread = kNoOffset;
+    }
+    feed.freshLost = true;
+    schedule(feed);
+}
+
+void Tail::release(BatchRef& batch) noexcept {
+    SSE_ASSERT(batch.size() <= held_);
+    held_ -= batch.size();
+    batch.reset();
 }
 
 void Tail::schedule(Feed& feed) noexcept {

@@ -15,6 +15,9 @@
 
 namespace sse {
 
+// Buckets of a tail's feeds, so that a set of channels is found at once however many there are.
+inline constexpr size_t kFeedBuckets = 4096;
+
 class Tail {
 public:
     // Of a zone, for a process with that entry in the roster. `runSoon` is called when there is something to
@@ -37,14 +40,14 @@ public:
     }
 
     // All events of the feed before this offset have been handed to its subscribers at the tip. That is as
-    // far as the log was looked at, or one event further for a feed that has taken one while another feed had
-    // no room for it; but not what waits in a batch to be handed out.
+    // far as the log was looked at, but not what waits in a batch to be handed out, nor what the feed has
+    // still to read for itself.
     uint64_t tip(const Feed& feed) const noexcept {
-        return feed.pending ? feed.pendingFrom : std::max(position_, feed.next);
+        return feed.pending ? feed.pendingFrom : std::min(position_, feed.firstUnread());
     }
 
-    // One turn: reads on, and hands out a slice. Returns whether there is more to do at once.
-    bool turn() noexcept;
+    // Reads on, and hands out some of it. Returns whether there is more to do at once.
+    bool runSlice() noexcept;
 
     // Whether the log has something that was not looked at.
     bool isBehind() const noexcept { return zone_->log.head() != position_; }
@@ -56,16 +59,21 @@ private:
 
     void enter(Feed& feed, Member& member) noexcept;
     Feed* findOrMakeFeed(std::span<LiveChannel* const> channels) noexcept;
+    Feed*& bucketOf(uint64_t key) noexcept;
     Feed* findFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;
     void dropFeed(Feed* feed) noexcept;
 
     bool scan() noexcept;
-    bool dispatch(const RecordHeader& header) noexcept;
+    bool dispatch(const RecordHeader& header, int& steps) noexcept;
     bool isNewest(const RecordHeader& header) const noexcept;
-    bool collect(Feed& feed, const RecordHeader& header) noexcept;
+    void collect(FeedLink& link, const RecordHeader& header) noexcept;
+    void refill(Feed& feed) noexcept;
+    bool hasRoom(const Feed& feed, size_t length) const noexcept;
+    void copy(Feed& feed, uint64_t offset, const RecordHeader& header) noexcept;
     void onLapped() noexcept;
-    BatchRef takePending(Feed& feed) noexcept;
+    void lose(Feed& feed) noexcept;
+    void release(BatchRef& batch) noexcept;
     void schedule(Feed& feed) noexcept;
 
     bool fanOut() noexcept;
@@ -73,10 +81,11 @@ private:
     void endRound(Feed& feed) noexcept;
 
     Zone* zone_;
-    uint64_t position_;       // everything before it has been looked at
-    size_t pendingBytes_ = 0; // of all feeds
+    uint64_t position_; // everything before it has been looked at
+    size_t held_ = 0;   // bytes that the feeds have collected and not yet handed to all their subscribers
     ChannelTable channels_;
     void (*runSoon_)() noexcept;
+    Feed** buckets_ = nullptr; // the feeds by their keys
     ngx_queue_t feeds_;
     ngx_queue_t runnable_;
 };

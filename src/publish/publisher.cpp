@@ -16,7 +16,14 @@ namespace sse {
 namespace {
 
 // What is taken at a time of what has been read.
-constexpr size_t kPiece = 16 * 1024;
+constexpr size_t kPiece = 8 * 1024;
+
+// What is taken of a body when something of it has come in, and then in each slice of the worker's work:
+// bytes of the body and of what becomes of it together. So no upload keeps others waiting, and a subscriber,
+// which gets a whole batch in its slice, does not fall behind.
+constexpr size_t kSlice = 16 * 1024;
+// What an event takes besides its fields: about an id line.
+constexpr size_t kEventCost = 40;
 
 // A pause is so many milliseconds longer than it must be, so that after it there is more than one event to
 // take. Nothing is lost by that.
@@ -51,6 +58,8 @@ Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
     drainable_.owner = this;
     drainable_.drain = onDrain;
     timer_.init(this, onAllowed);
+    rest_.owner = this;
+    rest_.run = onTurn;
 }
 
 Publisher* Publisher::make(ngx_http_request_t* r, RequestContext& context) noexcept {
@@ -81,6 +90,7 @@ void Publisher::unlink() noexcept {
         linked_ = false;
     }
     timer_.cancel();
+    Worker::self().cancel(rest_);
     intake_.discard();
 }
 
@@ -118,6 +128,7 @@ void Publisher::onBody(ngx_http_request_t* r) noexcept {
 
 void Publisher::readOn() noexcept {
     ngx_http_request_t* r = request_;
+    slice_ = kSlice;
     for (;;) {
         Progress progress = consume();
         if (progress == Progress::Refused) {
@@ -154,7 +165,9 @@ Publisher::Progress Publisher::consume() noexcept {
         if (!refuseWith(intake_.feed(piece))) {
             return Progress::Refused;
         }
-        if (overdrawn() != 0 && (request_->reading_body || !pieces_.allTaken())) {
+        spend(piece.size());
+        const bool mustWait = slice_ == 0 || overdrawn() != 0;
+        if (mustWait && (request_->reading_body || !pieces_.allTaken())) {
             return Progress::Paused;
         }
     }
@@ -226,6 +239,7 @@ Refusal Publisher::append(const StagedEvents& events) noexcept {
     }
     if (appended.count != 0) {
         context_.events += appended.count;
+        spend(events.size() + appended.count * kEventCost);
         context_.lastId = appended.lastId;
         lastPublisherId_ = PublisherId(appended.lastPublisherId);
     }
@@ -234,6 +248,10 @@ Refusal Publisher::append(const StagedEvents& events) noexcept {
     countRepairs();
     Worker::self().wake(appended.listeners);
     return refusalOf(appended.status);
+}
+
+void Publisher::spend(size_t bytes) noexcept {
+    slice_ -= std::min(slice_, bytes);
 }
 
 // What has been repaired since the last time.
@@ -271,7 +289,8 @@ size_t Publisher::mostBytes() const noexcept {
     return std::clamp<uint64_t>(allowed / kSecond, 1, kPiece);
 }
 
-// The publisher has used up sse_max_rate: nothing more is read until it is due, so the client has to wait.
+// The publisher has used up its slice of this turn, or sse_max_rate: nothing more is read until it is due, so
+// the client has to wait.
 void Publisher::pause() noexcept {
     if (!holdMemory()) {
         endRefused();
@@ -280,7 +299,11 @@ void Publisher::pause() noexcept {
     SSE_ASSERT(linked_ && !timer_.waiting());
     request_->read_event_handler = ngx_http_block_reading;
     stopClock();
-    timer_.wait(overdrawn() + kBreath);
+    if (const ngx_msec_t wait = overdrawn(); wait != 0) {
+        timer_.wait(wait + kBreath);
+    } else {
+        Worker::self().schedule(rest_);
+    }
 }
 
 // It is not the client that is late. Over HTTP/2 and 3 nginx sets the timer anew for what comes during a
@@ -294,10 +317,17 @@ void Publisher::stopClock() noexcept {
 }
 
 void Publisher::onAllowed(ngx_event_t* event) noexcept {
-    auto& self = LoopEvent::owner<Publisher>(event);
-    ngx_connection_t* c = self.request_->connection;
-    self.restartBodyTimeout();
-    self.readOn();
+    LoopEvent::owner<Publisher>(event).goOn();
+}
+
+void Publisher::onTurn(void* self) noexcept {
+    static_cast<Publisher*>(self)->goOn();
+}
+
+void Publisher::goOn() noexcept {
+    ngx_connection_t* c = request_->connection;
+    restartBodyTimeout();
+    readOn();
     ngx_http_run_posted_requests(c);
 }
 

@@ -16,6 +16,7 @@
 #include "sse/publisher_id.hpp"
 #include "worker/drain.hpp"
 #include "worker/loop_event.hpp"
+#include "worker/work_queue.hpp"
 
 namespace sse {
 
@@ -41,6 +42,7 @@ private:
     static void onBody(ngx_http_request_t* r) noexcept;
     static void onDrain(Drainable& drainable, bool force) noexcept;
     static void onAllowed(ngx_event_t* event) noexcept;
+    static void onTurn(void* self) noexcept;
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
@@ -50,6 +52,7 @@ private:
     enum class Progress { Done, Paused, Refused };
     Progress consume() noexcept;
     void readOn() noexcept;
+    void goOn() noexcept;
     void waitForMore() noexcept;
     bool hasLength() const noexcept;
     bool mayStopReading() noexcept;
@@ -58,6 +61,7 @@ private:
     // Into the log, and how fast.
     Intake::Owner intakeOwner() noexcept;
     Refusal append(const StagedEvents& events) noexcept;
+    void spend(size_t bytes) noexcept;
     void countRepairs() noexcept;
     void pay(uint64_t events) noexcept;
     ngx_msec_t overdrawn() const noexcept;
@@ -88,6 +92,8 @@ private:
     uint64_t countedRepairs_ = 0; // how many are in the status already
     uint64_t paidUntil_ = 0;      // nanoseconds of nginx's clock: up to then sse_max_rate is used up
     LoopEvent timer_;             // ends a pause
+    Task rest_;                   // takes what is too much for one turn
+    size_t slice_ = 0;            // bytes that may still be taken in this one
 
     Refusal refusal_ = Refusal::None;
     bool draining_ = false;

@@ -33,6 +33,8 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
     auto* subscriber = new (memory) Subscriber{};
     subscriber->drainable_.owner = subscriber;
     subscriber->drainable_.drain = onDrain;
+    subscriber->catchUp_.owner = subscriber;
+    subscriber->catchUp_.run = onTurn;
     subscriber->config_ = locationConfig(request);
     subscriber->context_ = &context;
     subscriber->stream_.open(request, subscriber->config_->sendTimeout);
@@ -186,6 +188,7 @@ void Subscriber::detach() noexcept {
     if (heartbeat_ != nullptr) {
         ngx_queue_remove(&beat_.link);
     }
+    Worker::self().cancel(catchUp_);
     Worker::self().remove(drainable_, stream_.request());
     Worker::self().counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
     member_.feed->tail->leave(member_);
@@ -276,11 +279,20 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
         // HTTP/3 tells of a STOP_SENDING here and nowhere else.
         open = self.fail(CloseReason::Client, NGX_HTTP_CLIENT_CLOSED_REQUEST);
     } else {
-        open = self.check(self.stream_.flush()) && self.resume();
+        open = self.check(self.stream_.flush()) && self.goOn();
     }
     if (!open) {
         ngx_http_finalize_request(request, self.conclude());
     }
+}
+
+// What was in flight is through: one that is behind waits for its turn.
+bool Subscriber::goOn() noexcept {
+    if (begun_ && !live_ && !ending_ && !stream_.blocked()) {
+        schedule();
+        return true;
+    }
+    return resume();
 }
 
 bool Subscriber::check(Stream::Status status) noexcept {
@@ -302,7 +314,8 @@ bool Subscriber::resume() noexcept {
 
     BatchRef out;
     bool memory = begun_ || addPreamble(out);
-    if (memory && !live_) {
+    // Where others wait, the first bytes go out at once, and the rest in turn.
+    if (memory && !live_ && (begun_ || !Worker::self().isBusy())) {
         Reading reading = readOn(out);
         memory = reading != Reading::NoMemory;
         live_ = reading == Reading::AtTip;
@@ -389,9 +402,15 @@ void Subscriber::fallBehind() noexcept {
     }
 }
 
-// resume() in the next turn of the event loop, from the write handler.
 void Subscriber::schedule() noexcept {
-    ngx_post_event(stream_.connection()->write, &ngx_posted_next_events);
+    Worker::self().schedule(catchUp_);
+}
+
+void Subscriber::onTurn(void* self) noexcept {
+    auto& subscriber = *static_cast<Subscriber*>(self);
+    if (!subscriber.resume()) {
+        subscriber.close();
+    }
 }
 
 void Subscriber::onBeat(Beat& beat, const BatchRef& text) noexcept {

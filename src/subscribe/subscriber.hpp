@@ -13,6 +13,7 @@
 #include "subscribe/catchup.hpp"
 #include "subscribe/heartbeat.hpp"
 #include "worker/drain.hpp"
+#include "worker/work_queue.hpp"
 
 namespace sse {
 
@@ -62,6 +63,7 @@ private:
     static void onWrite(ngx_http_request_t* request) noexcept;
     static void onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept;
     void deliver(const BatchRef& batch, bool isLost) noexcept;
+    static void onTurn(void* self) noexcept;
     static void onBeat(Beat& beat, const BatchRef& text) noexcept;
     void beat(const BatchRef& text) noexcept;
     void watchClient() noexcept;
@@ -71,6 +73,7 @@ private:
 
     Admission join(Tail& tail, const Subscription& subscription) noexcept;
     Admission seekStart() noexcept;
+    [[nodiscard]] bool goOn() noexcept;
     [[nodiscard]] bool resume() noexcept;
     [[nodiscard]] bool send(BatchRef batch) noexcept;
     [[nodiscard]] bool check(Stream::Status status) noexcept;
@@ -106,6 +109,7 @@ private:
     Heartbeat* heartbeat_;
     Stream stream_;
 
+    Task catchUp_; // while behind and not blocked
     Drainable drainable_;
     const LocationConfig* config_;
     RequestContext* context_;

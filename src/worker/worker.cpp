@@ -1,6 +1,7 @@
 #include "worker/worker.hpp"
 
 #include "http/body.hpp"
+#include "worker/budget.hpp"
 #include "worker/upkeep.hpp"
 
 namespace sse {
@@ -13,6 +14,10 @@ constexpr ngx_msec_t kPollTime = 1000;
 // The same for a worker that nobody can wake.
 constexpr ngx_msec_t kPollTimeWithoutWakeUps = 50;
 
+// How long a worker reads the logs, delivers and does what is queued, in microseconds, before it looks at its
+// connections again: the longest that a request waits for all of that.
+constexpr uint64_t kTurnTime = 1000;
+
 constinit Worker worker;
 
 } // namespace
@@ -24,6 +29,7 @@ Worker& Worker::self() noexcept {
 ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     lingering_.init();
     drain_.init(config.drain);
+    work_.init();
     turn_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).turn(); });
     poll_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).poll(); });
 
@@ -86,12 +92,25 @@ Tail* Worker::tail(Zone& zone) noexcept {
     return tail;
 }
 
+void Worker::schedule(Task& task) noexcept {
+    work_.add(task);
+    runSoon();
+}
+
+// A slice of each zone and of one task after the other, until nothing is left or the time is up.
 void Worker::turn() noexcept {
-    bool more = false;
+    const Budget budget(kTurnTime);
     for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
         tail->channels().answerCensus();
-        more = tail->turn() || more;
     }
+    bool more;
+    do {
+        more = false;
+        for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
+            more = tail->runSlice() || more;
+        }
+        more = work_.runOne() || more;
+    } while (more && !budget.isSpent());
     if (more) {
         runSoon();
     }

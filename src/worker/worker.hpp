@@ -8,6 +8,7 @@
 #include "worker/lingering.hpp"
 #include "worker/loop_event.hpp"
 #include "worker/wakeups.hpp"
+#include "worker/work_queue.hpp"
 
 namespace sse {
 
@@ -31,6 +32,12 @@ public:
     // Has the tails read on in the next turn of the event loop, together with what comes in until then.
     void runSoon() noexcept { turn_.postNext(); }
 
+    // Has a task run when its turn comes, not before the next turn of the event loop.
+    void schedule(Task& task) noexcept;
+    void cancel(Task& task) noexcept { work_.remove(task); }
+    // Whether tasks wait: what could be done at once had better come after them.
+    bool isBusy() const noexcept { return !work_.isEmpty(); }
+
     // Registers what has to end when the worker leaves.
     void add(Drainable& drainable) noexcept { drain_.add(drainable); }
     // It ends, and its request with it or soon.
@@ -53,6 +60,7 @@ private:
     Tail* tails_ = nullptr;
 
     WakeUps wakeUps_;
+    WorkQueue work_;
     LoopEvent turn_;
     LoopEvent poll_;
     ngx_msec_t checked_ = 0; // when the registry was looked at

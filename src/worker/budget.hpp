@@ -1,0 +1,28 @@
+// A budget of time: how long work may go on in one turn of the event loop, so that the worker's other
+// connections do not wait for it.
+#pragma once
+
+#include <cstdint>
+
+#include <time.h>
+
+namespace sse {
+
+class Budget {
+public:
+    explicit Budget(uint64_t microseconds) noexcept : end_(now() + microseconds * 1000) {}
+
+    bool isSpent() const noexcept { return now() >= end_; }
+
+private:
+    // nginx's own clock stands still during a turn.
+    static uint64_t now() noexcept {
+        timespec now{};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+    }
+
+    uint64_t end_; // nanoseconds
+};
+
+} // namespace sse

@@ -1,0 +1,54 @@
+// Work of single requests that is done in slices: the rest of a large body, a long way to the tip. All of it
+// waits in one queue, in the order in which it came, and what is not done after a slice comes again at the
+// end. So none delays another by more than a slice, and the worker decides how much it does in a turn.
+#pragma once
+
+#include "ngx.hpp"
+
+namespace sse {
+
+// Belongs to the request, which removes it when it ends.
+struct Task {
+    ngx_queue_t link{}; // all zeros while it is not queued
+    void* owner = nullptr;
+
+    // Does a slice, and adds the task again if there is more. May end its request, and any other.
+    void (*run)(void* owner) noexcept = nullptr;
+};
+
+class WorkQueue {
+public:
+    void init() noexcept { ngx_queue_init(&tasks_); }
+
+    bool isEmpty() const noexcept { return ngx_queue_empty(&tasks_); }
+
+    // Of a task that is queued already nothing changes.
+    void add(Task& task) noexcept {
+        if (task.link.next == nullptr) {
+            ngx_queue_insert_tail(&tasks_, &task.link);
+        }
+    }
+
+    void remove(Task& task) noexcept {
+        if (task.link.next != nullptr) {
+            ngx_queue_remove(&task.link);
+            task.link = {};
+        }
+    }
+
+    // Runs the task that has waited longest. Returns whether others wait.
+    bool runOne() noexcept {
+        if (isEmpty()) {
+            return false;
+        }
+        Task& task = *queueItem<Task>(ngx_queue_head(&tasks_), offsetof(Task, link));
+        remove(task);
+        task.run(task.owner);
+        return !isEmpty();
+    }
+
+private:
+    ngx_queue_t tasks_{};
+};
+
+} // namespace sse
