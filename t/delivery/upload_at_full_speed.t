@@ -7,7 +7,7 @@ use SSE::Nginx;
 
 my $lines = 500_000;
 
-my $server = SSE::Nginx->start(zone => '16m', locations => <<'END');
+my $server = SSE::Nginx->start(zone => '32m', locations => <<'END');
 location = /ingest {
             sse_publish $arg_channel;
             sse_framing lines;
