@@ -19,6 +19,9 @@ off_t announcedLength(const ngx_http_request_t& r) noexcept {
 }
 
 // The connection ends with the answer to this request.
+//
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_finalize_connection() lingers if
+// `lingering_close` is set.
 void makeLast(ngx_http_request_t& r) noexcept {
     r.main->keepalive = 0;
     r.main->lingering_close = 1;
@@ -26,29 +29,31 @@ void makeLast(ngx_http_request_t& r) noexcept {
 
 } // namespace
 
-// nginx marks a body without a length as chunked over HTTP/2 and 3, too (ngx_http_v2_run_request).
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4), http/v3/ngx_http_v3_request.c (1.26.3,
+// 1.30.4): over HTTP/2 and 3, too, nginx marks a body without a length as chunked.
 bool hasBody(const ngx_http_request_t& r) noexcept {
     return r.headers_in.content_length_n > 0 || r.headers_in.chunked;
 }
 
-// nginx-internal: content_length_n is counted down when nginx throws a body away
-// (ngx_http_discard_request_body), so that nothing else is left of it.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): ngx_http_discard_request_body()
+// counts content_length_n down, and nothing else remains of a body that it has thrown away at once.
 bool isBodyToCome(const ngx_http_request_t& r) noexcept {
     bool isThrownAway = r.headers_in.content_length_n == 0 && announcedLength(r) > 0;
     return &r == r.main && r.request_body == nullptr && !r.discard_body && !isThrownAway;
 }
 
-// nginx-internal: only of a body that is read is `last_saved` set, be it chunked, framed or empty; over
-// HTTP/2 one that nginx has begun to throw away looks like one that ends at once
-// (ngx_http_v2_read_request_body).
+// nginx-internal: http/ngx_http_request_body.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): `last_saved`
+// is set only for a body that is read, be it chunked, framed or empty. Over HTTP/2 a body that nginx has
+// begun to throw away looks like one that ends at once (ngx_http_v2_read_request_body).
 bool isBodyWhole(const ngx_http_request_t& r) noexcept {
     const ngx_http_request_body_t* body = r.request_body;
     return !hasBody(r) || body != r.main->request_body || (body != nullptr && body->last_saved);
 }
 
-// nginx-internal: what has been read of a body without a length is counted in content_length_n by
-// ngx_http_request_body.c if it comes in chunks, and in `received` over HTTP/2 and 3. A chunked body that
-// nginx throws away has a request_body, too.
+// nginx-internal: http/ngx_http_request_body.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4),
+// http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4): what has been read of a body without a length is counted in
+// content_length_n if it is chunked, and in `received` over HTTP/2 and 3. A chunked body that nginx throws
+// away has a request_body, too.
 bool isBodyKept(const ngx_http_request_t& r) noexcept {
     const ngx_http_request_t& main = *r.main;
     const ngx_http_request_body_t* body = r.request_body;
@@ -69,9 +74,9 @@ bool isBodyKept(const ngx_http_request_t& r) noexcept {
     return sizeOf(body->bufs) == length;
 }
 
-// nginx-internal: while `discard_body` is set nginx throws away the rest by itself; of a chunked body that it
-// throws away it leaves a length of 0 in the end. Over HTTP/2 and 3 the body is framed apart from other
-// requests.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): while `discard_body` is set, nginx
+// throws away the rest; at the end of a chunked body it leaves a length of 0. Over HTTP/2 and 3 a body is
+// framed apart from other requests.
 bool isBodyUnread(const ngx_http_request_t& r) noexcept {
     const ngx_http_request_t& main = *r.main;
     if (main.http_version > NGX_HTTP_VERSION_11 || !hasBody(main) || main.discard_body) {
@@ -82,8 +87,9 @@ bool isBodyUnread(const ngx_http_request_t& r) noexcept {
            (!body->last_saved && main.headers_in.content_length_n != 0);
 }
 
-// nginx-internal: ngx_http_discard_request_body() holds a reference for its own handler, which would notice
-// no end of the client when it is done. Whoever has read a body may have left a timer.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): ngx_http_discard_request_body()
+// holds a reference for its handler, which would not notice that the client has gone once the body has ended.
+// Reading a body may have left a timer.
 void takeOverReading(ngx_http_request_t* r) noexcept {
     if (r->http_version > NGX_HTTP_VERSION_11) {
         (void)ngx_http_discard_request_body(r);
@@ -117,9 +123,9 @@ bool throwAway(ngx_http_request_t* r) noexcept {
     return true;
 }
 
-// nginx-internal: what an upstream is promised follows from content_length_n (ngx_http_proxy_module.c), and
-// more of it is read while `reading_body` is set (ngx_http_upstream.c). Without `last_saved` the body is not
-// whole.
+// nginx-internal: http/modules/ngx_http_proxy_module.c, http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4):
+// what an upstream is promised follows from content_length_n, and more is read while `reading_body` is set.
+// Without `last_saved` a body is not whole. http/v2/ngx_http_v2.c drops what comes after `skip_data`.
 void forgetBody(ngx_http_request_t* r) noexcept {
     closeIfUnread(r);
     r->request_body->bufs = nullptr;

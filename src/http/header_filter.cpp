@@ -19,7 +19,9 @@ bool forbidStoring(ngx_http_request_t* r) noexcept {
     return hasHeader(r, "Cache-Control") || addHeader(r, "Cache-Control", "no-store");
 }
 
-// Is called again if a later filter replaces the answer or fails: nothing may then be there twice.
+// nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4):
+// ngx_http_filter_finalize_request() calls this again if a later filter replaces the answer or fails, so
+// nothing may be added twice.
 ngx_int_t filterHeader(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     if (!isEndpoint(config) || r != r->main) {
@@ -32,8 +34,10 @@ ngx_int_t filterHeader(ngx_http_request_t* r) noexcept {
 
 } // namespace
 
-// Even if the configuration has no endpoint: chains are not part of a cycle, and after a reload that has
-// failed, the workers of the old configuration run with the chain of the new one.
+// Installed even if the configuration has no endpoint.
+//
+// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4): the chains are global, not part of a cycle: after
+// a reload that has failed, new workers of the old configuration run with the chain of the new one.
 void addHeaderFilter(AnswerHook onAnswer) noexcept {
     answerHook = onAnswer;
     nextFilter = ngx_http_top_header_filter;

@@ -23,8 +23,9 @@ void logRefusal(const ngx_http_request_t* r, const RefusalAnswer& answer) noexce
     unlogged = 0;
 }
 
-// nginx-internal: as ngx_http_special_response_handler() decides. For a request that has timed out it does
-// not ask, but closes the connection.
+// nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4): as
+// ngx_http_special_response_handler() decides. It is not called for a request that has timed out:
+// http/ngx_http_request.c closes the connection.
 bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
