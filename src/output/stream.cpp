@@ -30,7 +30,8 @@ Stream::Status Stream::send(BatchRef batch) noexcept {
 
 Stream::Status Stream::flush() noexcept {
     if (way_ != Way::Direct) {
-        // With nothing buffered nginx takes an empty chain for a mistake and says so with an alert.
+        // nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4): with nothing buffered
+        // an empty chain is an alert.
         return blocked() ? push(nullptr) : settle(NGX_OK);
     }
     Status status = blocked() ? sendRest() : Status::Sent;
@@ -71,9 +72,10 @@ Stream::Status Stream::sendChain() noexcept {
     return push(&link_);
 }
 
-// The end of a chunk comes behind our buffer and has no flush flag: when it is all that is left for TLS's own
-// buffer, it stays there although the socket takes more, and no event would come for it. Hence the second
-// call.
+// nginx-internal: event/ngx_event_openssl.c, http/modules/ngx_http_chunked_filter_module.c (1.22.1, 1.26.3,
+// 1.30.4): the end of a chunk comes after our buffer and has no flush flag: if it is all that is left for
+// TLS's own buffer, it stays there although the socket takes more, and no event would come for it. Hence the
+// second call.
 Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
     ngx_int_t rc = ngx_http_output_filter(request_, chain);
     const ngx_event_t* write = connection_->write;
@@ -83,8 +85,8 @@ Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
     return settle(rc);
 }
 
-// While a subrequest has its turn (add_before_body, SSI) our bytes wait in nginx's postpone filter, of which
-// no bit tells.
+// nginx-internal: http/ngx_http_postpone_filter_module.c (1.22.1, 1.26.3, 1.30.4): while a subrequest has its
+// turn (add_before_body, SSI) our bytes wait there, which no bit shows.
 bool Stream::blockedInChain() const noexcept {
     return request_->buffered || connection_->buffered || request_->postponed != nullptr ||
            connection_->data != request_;
@@ -135,13 +137,16 @@ void Stream::decideWay() noexcept {
     way_ = mayBypassFilters(request_) ? Way::Direct : Way::Chain;
     chunked_ = request_->chunked;
 #if (NGX_SSL)
+    // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4): only the chain uses the buffer of
+    // 16 KB, and allocates it again if need be.
     if (way_ == Way::Direct && connection_->ssl != nullptr) {
-        ngx_ssl_free_buffer(connection_); // 16 KB that only the chain uses
+        ngx_ssl_free_buffer(connection_);
     }
 #endif
 }
 
-// A write event that is delayed has a timer of limit_rate, which is not ours to touch.
+// nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4): the timer of a write event
+// that is `delayed` belongs to limit_rate.
 void Stream::watchProgress() noexcept {
     ngx_event_t* write = connection_->write;
     if (write->delayed) {
@@ -154,12 +159,14 @@ void Stream::watchProgress() noexcept {
     }
 }
 
-// A stream with a frame in the queue of its connection cannot be closed before that frame is out. If the
-// connection has stood still for as long as the stream, waiting is in vain, and nginx's own timer for it,
-// which may be much longer, is due now.
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): a stream with a frame in the queue of its
+// connection cannot be closed before that frame is out. If the connection has stood still for as long as the
+// stream, waiting is in vain, and nginx's own timer for it, which may be much longer, is due now.
 void Stream::giveUp() noexcept {
     if (!rest_.empty()) {
-        connection_->error = 1; // TLS cannot say goodbye in the middle of a record, and is not to wait for it
+        // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4): then TLS is closed without a
+        // word, which could not be sent in the middle of a record.
+        connection_->error = 1;
     }
     ngx_connection_t* c = transportOf(request_);
     if (c != connection_ && c->write->timer_set && c->sent == transportSentBefore_) {
