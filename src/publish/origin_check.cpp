@@ -9,8 +9,8 @@ namespace sse {
 
 namespace {
 
-// nginx-internal: over HTTP/2 and 3 the host may be in the pseudo-header :authority alone, of which
-// ngx_http_v3_request.c keeps only where it lies.
+// nginx-internal: http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4): over HTTP/3 the host may be in the
+// pseudo-header :authority alone, of which nginx keeps only where it lies.
 std::string_view hostOf(const ngx_http_request_t& r) noexcept {
     if (r.headers_in.host != nullptr) {
         return toView(r.headers_in.host->value);
@@ -40,6 +40,9 @@ bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) no
 
 // Whether the request is where the application has sent it by X-Accel-Redirect: then it has allowed it. An
 // error page may have taken it elsewhere since, and the header may be there and not have counted.
+//
+// nginx-internal: http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4): as ngx_http_upstream_process_headers()
+// decides.
 bool isAllowedByApplication(ngx_http_request_t* r) noexcept {
     const ngx_http_upstream_t* upstream = r->upstream;
     if (r != r->main || !r->internal || upstream == nullptr ||

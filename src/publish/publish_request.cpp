@@ -125,9 +125,10 @@ bool isPublishing(const ngx_http_request_t& r) noexcept {
     return (r.method & (NGX_HTTP_POST | NGX_HTTP_PUT)) != 0 || isTurnedIntoGet(r);
 }
 
-// X-Accel-Redirect and error_page turn every method into GET, but the body is still the client's. Other ways
-// into an internal location (rewrite, try_files, index) leave the method alone: a GET there is the client's,
-// and so is one of a subrequest.
+// nginx-internal: http/ngx_http_upstream.c, http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4):
+// X-Accel-Redirect and error_page turn every method but HEAD into GET, while the body is still the client's.
+// Other ways into an internal location (rewrite, try_files, index) leave the method alone: a GET there is the
+// client's, and so is one of a subrequest.
 bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept {
     return r.method == NGX_HTTP_GET && &r == r.main && r.internal &&
            (isSentWith(r, "POST") || isSentWith(r, "PUT"));

@@ -182,8 +182,9 @@ Publisher::Progress Publisher::consume() noexcept {
     return Progress::Done;
 }
 
-// nginx has just set client_body_timeout, which is for a client that has begun an event. Between two of them
-// a stream may be silent for longer.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): nginx has just set
+// client_body_timeout. That is for a client that has begun an event; between two events a stream may be
+// silent for longer.
 void Publisher::waitForMore() noexcept {
     if (!holdMemory()) {
         endRefused();
@@ -306,8 +307,7 @@ void Publisher::pause() noexcept {
     }
 }
 
-// It is not the client that is late. Over HTTP/2 and 3 nginx sets the timer anew for what comes during a
-// pause.
+// It is not the client that is late.
 void Publisher::stopClock() noexcept {
     ngx_event_t* read = request_->connection->read;
     if (read->timer_set) {
@@ -331,8 +331,8 @@ void Publisher::goOn() noexcept {
     ngx_http_run_posted_requests(c);
 }
 
-// nginx-internal: over HTTP/2 what comes during a pause sets client_body_timeout
-// (ngx_http_v2_process_request_body), and it is not the client that has paused.
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): what comes during a pause sets
+// client_body_timeout (ngx_http_v2_process_request_body), and it is not the client that has paused.
 void Publisher::restartBodyTimeout() noexcept {
     ngx_event_t* read = request_->connection->read;
     if (request_ != request_->main || !(read->timer_set || read->timedout)) {
@@ -396,7 +396,9 @@ ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
         refuseWith(Refusal::MalformedBody);
         break;
     case NGX_HTTP_REQUEST_TIME_OUT:
-        c->timedout = c->read->timedout = 0; // or nginx would close without a word
+        // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): or nginx would close without a
+        // word.
+        c->timedout = c->read->timedout = 0;
         refuseWith(Refusal::BodyPaused);
         break;
     default:

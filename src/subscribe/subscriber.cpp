@@ -22,7 +22,10 @@ FreeList<Subscriber> freeList;
 // --- Coming ---
 
 // Two cleanups: when the request ends the subscriber leaves its feed, but its buffer stays until the pool
-// goes, for HTTP/2 may still have a frame of it on the way.
+// goes.
+//
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): a stream with frames in the queue keeps its
+// pool until they are out (ngx_http_v2_close_stream).
 Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& context) noexcept {
     ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(request, 0);
     ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(request->pool, 0);
@@ -230,9 +233,11 @@ void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
     self.close();
 }
 
-// The client has said something, or is gone. What the kernel has given up it closes with that error. (nginx
-// would ask for it once more, and not be told.) Over HTTP/1 what has come is read, for only at its end the
-// end of the client can be seen: ngx_http_test_reading() sees it past the rest of a body or another request
+// The client has sent something, or is gone. A connection that the kernel has given up is closed with that
+// error. Over HTTP/1 what has come is read, for only after it the end of the client can be seen.
+//
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_test_reading() asks for the
+// error once more, and the kernel reports it once. It sees the end past the rest of a body or another request
 // with epoll alone.
 void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     int error = 0;
@@ -252,8 +257,8 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     }
 }
 
-// nginx may have put something else in place that notices no end of a client, say when it was done with a
-// body.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): nginx may have put in place a
+// handler that does not notice that the client has gone, for example at the end of a body.
 void Subscriber::watchClient() noexcept {
     ngx_http_request_t* request = stream_.request();
     if (request->read_event_handler != onRead) {
@@ -276,7 +281,8 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
         self.stream_.giveUp();
         open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
     } else if (c->error || c->write->error) {
-        // HTTP/3 tells of a STOP_SENDING here and nowhere else.
+        // nginx-internal: event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4): HTTP/3 reports a STOP_SENDING
+        // here and nowhere else.
         open = self.fail(CloseReason::Client, NGX_HTTP_CLIENT_CLOSED_REQUEST);
     } else {
         open = self.check(self.stream_.flush()) && self.goOn();
