@@ -10,7 +10,10 @@ namespace sse {
 
 namespace {
 
-// What the slab pool takes for itself: a descriptor for each page, and less than three pages for the rest.
+// What the slab pool takes for itself.
+//
+// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4): a descriptor for each page, and less than three
+// pages for the rest.
 size_t slabOverhead(size_t zoneSize) noexcept {
     return 3 * ngx_pagesize + zoneSize / ngx_pagesize * sizeof(ngx_slab_page_t);
 }
@@ -40,6 +43,8 @@ std::span<std::byte> findLog(const ngx_shm_zone_t& shared) noexcept {
     return {reinterpret_cast<std::byte*>(head + 1), head->length};
 }
 
+// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4): the free pages of a new pool, `pfree`, can be had
+// in one allocation.
 ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
     ngx_slab_pool_t* pool = zone.pool();
     pool->log_nomem = 0;
@@ -95,7 +100,10 @@ ngx_int_t attachLog(Zone& zone, ngx_log_t* log) noexcept {
     return NGX_OK;
 }
 
-// The zone of the same name in the cycle that is being replaced, whosever it is; NULL if there is none.
+// The zone of the same name in the cycle that is being replaced, of whatever module; NULL if there is none.
+//
+// nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4): ngx_init_cycle() frees old zones after the
+// modules have been initialised.
 const ngx_shm_zone_t* findOldZone(const ngx_cycle_t* cycle, const Zone& zone) noexcept {
     if (cycle->old_cycle == nullptr) {
         return nullptr;
@@ -112,8 +120,11 @@ const ngx_shm_zone_t* findOldZone(const ngx_cycle_t* cycle, const Zone& zone) no
     return nullptr;
 }
 
-// From a zone of this copy of the module that had another size, or from one of another copy, for nginx tells
-// them apart by its address. Of that one nothing but the log is looked at, which may be laid out otherwise.
+// From a zone of this copy of the module that had another size, or from one of another copy. Of that one
+// nothing but the log is looked at, which may be laid out otherwise.
+//
+// nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4): a zone of another size or tag is a new one; the
+// tag is the address of the module.
 void takeOver(Zone& zone, const ngx_shm_zone_t& old, ngx_log_t* log) noexcept {
     const bool isThisCopys = old.tag == &ngx_http_sse_module;
     const std::span<std::byte> memory = findLog(old);

@@ -30,6 +30,8 @@ public:
     HolderWatch(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept : shared_(shared), mutex_(mutex) {}
 
     void look() noexcept {
+        // nginx-internal: core/ngx_shmtx.c (1.22.1, 1.26.3, 1.30.4): the word of a lock is the pid of its
+        // holder.
         auto holder = static_cast<ngx_pid_t>(*mutex_->lock);
         if (holder != 0 && isGone(holder)) {
             seize(holder);
@@ -75,7 +77,8 @@ private:
 constexpr int kSpins = 100;
 constexpr int kEagerAttempts = 1000;
 
-// nginx's own waiting would sleep on a semaphore, which the dead do not post to.
+// nginx-internal: core/ngx_shmtx.c (1.22.1, 1.26.3, 1.30.4): ngx_shmtx_lock() would sleep on a semaphore, to
+// which a dead process does not post.
 void waitForLock(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept {
     HolderWatch watch(shared, mutex);
     for (int attempt = 0; !ngx_shmtx_trylock(mutex); ++attempt) {

@@ -7,12 +7,14 @@
 
 namespace sse {
 
-// Holds the mutex of a slab pool in shared memory, which nginx releases when a worker dies with it. But not
-// always: the zone may be one that the newest configuration does not have, or has in another size, and then
-// nginx has forgotten it while old workers still lock it; and a master that carries such a zone over cannot
-// notice the death of a worker until it is done. So a waiting process looks by itself whether the holder is
-// still there, and never sleeps on the mutex, from which nobody might wake it. A holder that lives and keeps
-// the lock for seconds is reported.
+// Holds the mutex of a slab pool in shared memory. A waiting process checks whether the holder is still
+// there, and never sleeps on the mutex, from which nothing might wake it. A holder that lives and keeps the
+// lock for seconds is reported.
+//
+// nginx-internal: os/unix/ngx_process.c (1.22.1, 1.26.3, 1.30.4): nginx releases the mutex when a worker dies
+// with it, but not always (ngx_unlock_mutexes). A zone that the newest configuration does not have, or has in
+// another size, is forgotten while old workers still lock it; and a master that carries such a zone over
+// cannot notice the death of a worker until it is done.
 class ShmLock {
 public:
     explicit ShmLock(const ngx_shm_zone_t& shared) noexcept;

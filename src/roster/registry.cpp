@@ -28,8 +28,10 @@ constinit Eventfds eventfds = noEventfds();
 ngx_uint_t users = 0;
 
 // A cycle goes. With the last one goes this copy of the module, and one that is loaded later would not know
-// of them. nginx-internal: the pool's cleanups run last in, first out (core/ngx_palloc.c), so this one before
-// that by which the module is unloaded (core/nginx.c: ngx_load_module).
+// of them.
+//
+// nginx-internal: core/ngx_palloc.c, core/nginx.c (1.22.1, 1.26.3, 1.30.4): the cleanups of a pool run last
+// in, first out, so this one before that by which the module is unloaded (ngx_load_module).
 void leaveEventfds(void*) noexcept {
     if (--users != 0) {
         return;
@@ -53,6 +55,9 @@ ngx_int_t initEntries(ngx_shm_zone_t* zone, void* old) noexcept {
 
 // Room for this generation, the one that is leaving, and as many again for reloads in quick succession. But
 // every worker has all of them open, and most of what it may open is for its clients.
+//
+// nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): a worker sets its limit to
+// worker_rlimit_nofile.
 uint32_t wantedEventfds(ngx_cycle_t* cycle) noexcept {
     auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cycle->conf_ctx, ngx_core_module));
     rlim_t limit = RLIM_INFINITY;
@@ -113,6 +118,8 @@ int Registry::makeEventfd(ngx_log_t* log) noexcept {
     return fd;
 }
 
+// nginx-internal: os/unix/ngx_process.c (1.22.1, 1.26.3, 1.30.4): no two living processes of a master have
+// the same ngx_process_slot.
 Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
     zone_ = zone;
     roster_ = Roster(*static_cast<RosterMemory*>(zone->data), {ngx_pid, ngx_process_slot, isAlive});
