@@ -1,4 +1,4 @@
-// Appending to the log, and what stands around every change: the writer's half of what log.hpp promises to
+// Appending to the log, and the bracket around every change: the writer's half of what log.hpp promises to
 // readers.
 #include <cstring>
 #include <initializer_list>
@@ -78,8 +78,8 @@ void LogWriter::insert(RecordHeader record, std::initializer_list<std::string_vi
     const Ring ring = this->ring();
     uint64_t length = recordLength(record.nameLength, record.payloadLength);
 
-    // Where it goes: at the head, or at the start of the ring after a pad. No rest is left without room for
-    // a pad.
+    // Where it goes: to the head, or to the start of the ring after a pad. The rest of the ring always has
+    // room for a pad.
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
     const uint64_t padding = length > ring.rest(head) ? ring.rest(head) : 0;
     const uint64_t offset = head + padding;
@@ -117,7 +117,7 @@ void LogWriter::insert(RecordHeader record, std::initializer_list<std::string_vi
     publish(offset, record);
 }
 
-// Gives up the oldest records until the ring can hold all from the tail to `newHead`.
+// Evicts the oldest records until the ring can hold everything from the tail to `newHead`.
 void LogWriter::makeRoom(uint64_t newHead) noexcept {
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
     const uint64_t oldTail = header_->tail.load(std::memory_order_relaxed);
@@ -133,18 +133,18 @@ void LogWriter::makeRoom(uint64_t newHead) noexcept {
         faultPoint("makeRoom: evicted");
         header_->tail.store(tail, std::memory_order_relaxed);
         faultPoint("makeRoom: tail moved");
-        // Whoever sees a byte that is written from here on also sees the tail.
+        // A reader that sees a byte written from here on also sees the tail.
         std::atomic_thread_fence(std::memory_order_release);
     }
 }
 
-// Makes the record at `offset`, which lies complete in the ring, visible; then brings the index up to it.
+// Makes the record at `offset`, which is complete in the ring, visible; then brings the index up to it.
 void LogWriter::publish(uint64_t offset, const RecordHeader& record) noexcept {
     SSE_ASSERT(offset >= header_->head.load(std::memory_order_relaxed) && record.length % 8 == 0);
     if (record.previous != kNoOffset) {
-        // Readers take a link to the head or beyond for the end of the chain. Should this writer die
-        // before the head is there, something else may come to lie at that offset: the link is noted so that
-        // it can be taken back.
+        // Readers take a link to the head or beyond for the end of the chain. If this writer dies before it
+        // stores the head, something else may come to lie at that offset: the link is noted so that it can be
+        // taken back.
         header_->pendingLink = record.previous;
         faultPoint("publish: link noted");
         ring().link(record.previous, offset);
@@ -156,7 +156,7 @@ void LogWriter::publish(uint64_t offset, const RecordHeader& record) noexcept {
     header_->pendingLink = kNoOffset;
 }
 
-// Tells the index and the counters of a record that has been published. Can be repeated.
+// Enters a published record into the index and the counters. Can be repeated.
 void LogWriter::applyToIndex(uint64_t offset, const RecordHeader& record) noexcept {
     SSE_ASSERT(ring().isInLog(offset) && ring().isPublished(offset, record));
     if (record.kind != RecordKind::Pad) {

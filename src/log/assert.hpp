@@ -1,9 +1,9 @@
-// SSE_ASSERT(condition): what must hold here if nobody else has written to the memory. Builds for tests, with
-// -DSSE_ASSERTIONS (sanitizers, fuzzing) or -DSSE_FAULTS, abort where it does not, and say where; others do
-// not even compute it.
+// SSE_ASSERT(condition): what must hold here if nobody else has written to the memory. Test builds, with
+// -DSSE_ASSERTIONS (sanitizers, fuzzing) or -DSSE_FAULTS, abort where it does not hold, and say where; other
+// builds do not even evaluate it.
 //
-// It is for what this code promises itself. What a caller may do wrong, and what may have been spoilt in
-// shared memory, is checked in every build and answered.
+// It is for what this code itself guarantees. Mistakes of a caller, and damage in shared memory, are checked
+// and handled in every build.
 #pragma once
 
 #if defined(SSE_ASSERTIONS) || defined(SSE_FAULTS)

@@ -1,4 +1,4 @@
-// Who listens to which channel: the writers' calls on the index.
+// Which workers listen to which channel: the writers' calls on the index.
 #include <algorithm>
 
 #include "log/assert.hpp"

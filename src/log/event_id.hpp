@@ -10,21 +10,21 @@
 namespace sse {
 
 struct EventId {
-    uint64_t milliseconds = 0; // Unix time, but never less than that of the event before
+    uint64_t milliseconds = 0; // Unix time, but never less than that of the previous event
     uint64_t sequence = 0;     // counts events of the same millisecond, in steps of kLineages
 
     auto operator<=>(const EventId&) const = default;
 };
 
-// What a sequence leaves when it is divided by kLineages is the lineage of the log that gave the id: a number
-// from 1 to kLineages - 1 that each log draws when it is made, and leaves to the log that takes over from it.
-// The clock does not tell logs apart: two of them live at once while nginx is upgraded, and it may be set
-// back before the next one. Without a lineage an id of the one would be a place in the middle of the other,
-// and a client that comes back with it would miss events in silence.
+// A sequence modulo kLineages is the lineage of the log that issued the id: a number from 1 to kLineages - 1
+// that each log draws when it is created, and passes to the log that takes over from it. The clock does not
+// tell logs apart: two of them live at once while nginx is upgraded, and it may be set back before the next
+// one. Without a lineage an id of one log would be a place in the middle of the other, and a client that
+// comes back with it would miss events unnoticed.
 inline constexpr uint64_t kLineages = 65536;
 
-// Whether a log of that lineage can have given the id. One whose sequence is 0 is nobody's, but a moment that
-// somebody has written down by hand.
+// Whether a log of that lineage can have issued the id. An id whose sequence is 0 is a moment written by
+// hand, valid in any log.
 bool isOfLineage(EventId id, uint64_t lineage) noexcept;
 
 // The longest text of an id: two 64-bit numbers and a dash.
@@ -36,7 +36,7 @@ size_t formatEventId(EventId id, char* out) noexcept;
 // Reads "<digits>-<digits>" and nothing else; numbers that do not fit 64 bits are no id.
 std::optional<EventId> parseEventId(std::string_view text) noexcept;
 
-// The id of the next event: never less than or equal to `last`, even when the clock was set back.
+// The id of the next event: always greater than `last`, even if the clock has been set back.
 EventId nextEventId(EventId last, uint64_t nowMilliseconds, uint64_t lineage) noexcept;
 
 } // namespace sse

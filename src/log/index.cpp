@@ -16,7 +16,7 @@ bool isListenedTo(const IndexEntry& entry) noexcept {
 }
 
 void add(std::atomic<uint32_t>& counter, uint32_t change) noexcept {
-    // There is one writer: no need for a locked instruction.
+    // There is one writer, so no locked instruction is needed.
     counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
 }
 
@@ -70,7 +70,7 @@ uint32_t Index::findOrMake(uint64_t hash) noexcept {
     return entry;
 }
 
-// Takes an entry away from its channel. Once the id is remembered it may be cut off anywhere.
+// Takes an entry away from its channel. Once the id is noted, a death at any point does no harm.
 void Index::forget(uint32_t number) noexcept {
     SSE_ASSERT(number < header_->used);
     IndexEntry& entry = entries_[number];
@@ -98,7 +98,7 @@ void Index::forget(uint32_t number) noexcept {
     }
 }
 
-// Gives an entry that is nobody's to a channel; the link into the bucket makes it valid.
+// Gives a free entry to a channel; the link into the bucket makes it valid.
 void Index::assign(uint32_t number, uint64_t hash) noexcept {
     SSE_ASSERT(number <= header_->used && number < header_->channels);
     IndexEntry& entry = entries_[number];
@@ -123,11 +123,12 @@ void Index::assign(uint32_t number, uint64_t hash) noexcept {
 }
 
 void Index::onPublished(uint64_t offset, const RecordHeader& record) noexcept {
-    const bool isEvent = record.kind == RecordKind::Event; // an end is nothing that somebody could miss
+    const bool isEvent =
+        record.kind == RecordKind::Event; // an end is not something that a subscriber can miss
     if (record.entry >= header_->used || entries_[record.entry].hash != record.hash ||
         entries_[record.entry].nextInBucket == kNotLinked) {
         if (isEvent) {
-            header_->forgottenId.raise(record.id); // nobody will find it
+            header_->forgottenId.raise(record.id); // it cannot be found
         }
         return;
     }
@@ -144,7 +145,7 @@ void Index::onPublished(uint64_t offset, const RecordHeader& record) noexcept {
 }
 
 void Index::onEvicted(uint64_t offset, const RecordHeader& record) noexcept {
-    // Before the stale hand it has been retired already, or will be when its listeners leave.
+    // An entry before the stale hand has been retired already, or will be when its listeners leave.
     if (record.entry < header_->used && entries_[record.entry].newest == offset &&
         offset >= header_->staleHand && !isListenedTo(entries_[record.entry])) {
         retire(record.entry);
@@ -189,7 +190,7 @@ void Index::retire(uint32_t entry) noexcept {
 void Index::push(uint32_t entry) noexcept {
     SSE_ASSERT(entry < header_->used);
     if (entries_[entry].nextInQueue != kNotQueued) {
-        return; // it came back to life since it was queued, and its place with it
+        return; // it has been in use again since it was queued, and has kept its place
     }
     entries_[entry].nextInQueue = kNoEntry;
     faultPoint("push: last");
@@ -223,9 +224,8 @@ uint32_t Index::takeReusable() noexcept {
     return entry != kNoEntry ? entry : takeStalest();
 }
 
-// The channel that nobody listens to and that has been silent for longest. The hand goes through the log
-// once: a channel whose newest record it passes without taking it has listeners, and is retired when they
-// leave.
+// The channel without listeners that has been silent for longest. The hand passes through the log once: a
+// channel whose newest record it passes without taking it has listeners, and is retired when they leave.
 uint32_t Index::takeStalest() noexcept {
     const Ring ring{header_, ring_};
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
@@ -254,8 +254,8 @@ void Index::rebuild() noexcept {
     header_->queueTail = kNoEntry;
     faultPoint("rebuild: empty");
 
-    // Those that a dead writer has left without a channel come first: no other is to be forgotten for want of
-    // them.
+    // Entries that a dead writer has left without a channel come first, so that no other channel is forgotten
+    // for lack of them.
     for (uint32_t number = 0; number < header_->used; ++number) {
         IndexEntry& entry = entries_[number];
         entry.nextInQueue = kNotQueued;

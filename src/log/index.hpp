@@ -1,8 +1,9 @@
-// The channel index: from the hash of a channel's name to its newest record and to who listens.
+// The channel index: from the hash of a channel's name to its newest record and its listeners.
 //
-// A chained hash table of a fixed number of small entries in the zone. Hash equality is never identity: two
-// channels whose hashes collide share an entry, a chain of records and wake-ups, and the names in the records
-// tell them apart. An entry keeps its place as long as somebody listens, so a worker may keep the number.
+// A chained hash table of a fixed number of small entries in the zone. Equal hashes never mean the same
+// channel: two channels whose hashes collide share an entry, a chain of records and wake-ups, and the names
+// in the records tell them apart. An entry keeps its place as long as it has a listener, so a worker may keep
+// its number.
 //
 // All of it is called with the zone's lock held.
 #pragma once
@@ -16,17 +17,17 @@ namespace sse {
 
 // The index of a log, for the log's own use.
 //
-// An entry may be reused when nobody listens and its newest record is gone, or is older than the stale hand:
-// it is then queued, but remains what it was until it is really taken, and is passed over there if its
-// channel has come back to life. What an entry forgets when it is taken goes into `forgottenId`, which a new
-// channel starts with: so nobody is told that he has missed nothing when that is no longer known.
+// An entry may be reused when it has no listener and its newest record is gone, or is older than the stale
+// hand. It is then queued, but stays valid until it is taken; if its channel has come back to life by then,
+// it is skipped. The newest id of a taken entry goes into `forgottenId`, which new channels start with, so no
+// subscriber is told that it has missed nothing when that is no longer known.
 class Index {
 public:
     Index(LogHeader* header, IndexEntry* entries, std::byte* ring) noexcept;
 
     // The channel's entry, or kNoEntry.
     uint32_t find(uint64_t hash) const noexcept;
-    // Makes one if there is none; kNoEntry if all are listened to.
+    // Makes one if there is none; kNoEntry if all have listeners.
     uint32_t findOrMake(uint64_t hash) noexcept;
 
     // The record at `offset` has been published.
@@ -40,7 +41,7 @@ public:
     // Subscribers of an entry by the current census.
     uint32_t subscribers(uint32_t entry) const noexcept;
 
-    // Makes buckets, queue and count anew from the entries alone. Can be repeated.
+    // Rebuilds buckets, queue and count from the entries alone. Can be repeated.
     void rebuild() noexcept;
 
 private:

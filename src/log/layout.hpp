@@ -5,10 +5,10 @@
 //     | LogHeader | uint32_t [buckets] | IndexEntry [channels] | ring, `capacity` bytes               |
 //     +-----------+--------------------+-----------------------+--------------------------------------+
 //      the magic   heads of the chains  a channel each: its      the records
-//      comes first of index entries     newest record, who listens
+//      comes first of index entries     newest record, listeners
 //
-// Places in the ring are logical offsets: 64 bits, only growing, byte `offset % capacity` of the ring. The
-// records between the tail and the head can be read; they lie one after the other:
+// Places in the ring are logical offsets: 64-bit numbers that only grow; an offset is byte `offset %
+// capacity` of the ring. The records between the tail and the head can be read; they lie one after the other:
 //
 //     tail                                          head                       tail + capacity
 //      v                                             v                                v
@@ -18,7 +18,7 @@
 //                                         ^
 //                                         a multiple of the capacity: a record never wraps
 //
-// A record is as long as a multiple of 8 that holds this; its length says where the next one begins:
+// The length of a record is a multiple of 8 that holds all this, and says where the next record begins:
 //
 //     +--------------+--------------+---------------------------------------------------+- - -+
 //     | RecordHeader | channel name | payload: the event as it goes to the subscribers  | fill|
@@ -27,11 +27,11 @@
 //                                    data: hello\n
 //                                    \n
 //
-// What is left at the end of the ring is filled with a pad: a header and nothing that counts. The rest is
-// never smaller than a header, because the writer makes a record that would leave less a little longer; so
-// walking the log is nothing but adding lengths.
+// What is left at the end of the ring is filled with a pad: a header without meaning. The rest is never
+// smaller than a header, because the writer lengthens a record that would leave less; so walking the log
+// means only adding lengths.
 //
-// Every change of this needs another kLayoutVersion: a log outlives the copy of the module that has made it.
+// Every change of this needs another kLayoutVersion: a log outlives the copy of the module that created it.
 #pragma once
 
 #include <algorithm>
@@ -60,7 +60,7 @@ inline constexpr uint32_t kNoEntry = UINT32_MAX;  // no entry of the index
 enum class RecordKind : uint16_t {
     Pad = 1,   // fills the end of the ring
     Event = 2, // an event as SSE bytes
-    End = 3,   // the end of a channel: its subscribers leave. An event that comes later begins it anew
+    End = 3,   // the end of a channel: its subscribers leave. A later event begins it anew
 };
 
 struct RecordHeader {
@@ -70,13 +70,12 @@ struct RecordHeader {
     uint32_t payloadLength; // bytes of the rendered event, which follow the name
     uint32_t entry;         // the channel's entry in the index, kNoEntry if the index had no room
     EventId id;
-    EventId
-        previousId; // what the channel's newest event was when this one came; may be evicted, never forgotten
-    uint64_t previous;     // offset of that record, kNoOffset if it was not in the ring any more
+    EventId previousId;    // the channel's newest event before this one; may be evicted, never forgotten
+    uint64_t previous;     // offset of that record, kNoOffset if it was no longer in the ring
     uint64_t next;         // offset of the channel's next record, kNoOffset until there is one
     uint64_t hash;         // of the channel's name
-    uint64_t time;         // Unix milliseconds by the clock of the publisher
-    uint64_t number;       // how many events came before it since the log was made
+    uint64_t time;         // Unix milliseconds, by the publishing worker's clock
+    uint64_t number;       // number of events before it since the log was created
     uint16_t idLineLength; // bytes of the "id: …\n" line at the start of the payload
     uint16_t reserved[3];
 };
@@ -86,14 +85,14 @@ constexpr uint64_t roundUp8(uint64_t length) noexcept {
     return (length + 7) / 8 * 8;
 }
 
-// Bytes of a record with that much behind its header, unless it has to fill the rest of the ring.
+// Bytes of a record with so much after its header, unless it has to fill the rest of the ring.
 constexpr uint64_t recordLength(uint64_t nameLength, uint64_t payloadLength) noexcept {
     return roundUp8(sizeof(RecordHeader) + nameLength + payloadLength);
 }
 
 // The longest record that a ring of this capacity takes: a quarter of it.
 constexpr uint64_t maxRecordLength(uint64_t capacity) noexcept {
-    // RecordHeader::length has 32 bits, and the record may be made longer by less than a header.
+    // RecordHeader::length has 32 bits, and a record may be lengthened by less than a header.
     return std::min<uint64_t>(capacity / 4, UINT32_MAX - sizeof(RecordHeader)) / 8 * 8;
 }
 
@@ -106,13 +105,12 @@ using ListenerSet = std::array<uint64_t, kMaxListeners / 64>;
 
 struct IndexEntry {
     uint64_t hash;
-    uint64_t
-        newest; // offset of the channel's newest record, kNoOffset if it has none; below the tail: evicted
-    EventId newestId;      // of its newest event; without records: of the newest one it may have had and lost
+    uint64_t newest;  // offset of the newest record, kNoOffset if there is none; below the tail: evicted
+    EventId newestId; // of its newest event; without records: of the newest that it may have had and lost
     ListenerSet listeners; // ids of the workers that have a subscriber here
-    uint32_t subscribers;  // how many subscribers, valid if `census` is the log's current one
+    uint32_t subscribers;  // number of subscribers, valid if `census` is the log's current one
     uint32_t census;
-    uint32_t nextInBucket; // kNotLinked: the entry is nobody's
+    uint32_t nextInBucket; // kNotLinked: the entry is free
     uint32_t nextInQueue;  // of the queue of entries that may be reused; kNotQueued
 };
 static_assert(sizeof(IndexEntry) == 64); // a cache line
@@ -123,13 +121,13 @@ inline constexpr uint32_t kNotQueued = kNoEntry - 1;
 // --- The head of the memory ---
 
 // The first word of a log. Its upper five bytes, "sslog", say what it is; they and their place stay the same
-// in all versions of the module. Its lower three say how it is laid out: the version of the layout, which has
-// to grow with every change of what follows, and the sizes of what else that depends on. So a log that cannot
-// be read can be told from what is none.
+// in all versions of the module. Its lower three say how it is laid out: the version of the layout, which
+// must grow with every change of what follows, and the sizes that it depends on. So a log that cannot be read
+// can be told from memory that is no log.
 inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS
-inline constexpr uint64_t kLayoutVersion = 0x82; // so that tests have one with another layout
+inline constexpr uint64_t kLayoutVersion = 0x82; // so that tests have a log with another layout
 #else
 inline constexpr uint64_t kLayoutVersion = 2;
 #endif
@@ -139,7 +137,8 @@ static_assert(kLayoutVersion < 256 && sizeof(RecordHeader) < 256 && sizeof(Index
 
 // Everything is written under the zone's lock. What is atomic is read without it.
 struct LogHeader {
-    // Set by Log::create() and never changed; key and lineage once more by takeOver(), before anybody reads.
+    // Set by Log::create() and never changed, except that takeOver() sets key and lineage before anybody
+    // reads.
     SharedWord magic; // stored last
     uint64_t capacity;
     SipKey key;
@@ -154,20 +153,19 @@ struct LogHeader {
     SharedWord tail;
     std::byte gap3[64];
 
-    // The writers' own.
+    // For writers only.
     uint32_t retired;    // another log has taken over
-    uint32_t eventsLost; // the zone had events before that no log has taken over; set before anybody reads
-    std::atomic<uint32_t> dirty; // a writer is at work, or died at it
+    uint32_t eventsLost; // the zone had earlier events that no log has taken over; set before anybody reads
+    std::atomic<uint32_t> dirty; // a writer is changing the log, or died doing so
     uint32_t used;               // entries [0, used) have been used at some time
     uint32_t queueHead;          // entries that may be reused
     uint32_t queueTail;
-    uint64_t indexedUpTo; // the index knows all records before
-    uint64_t pendingLink; // the record whose `next` may name a record that has not been published
-    uint64_t staleHand;   // channels without listeners whose newest record is before it may lose it
+    uint64_t indexedUpTo; // the index has all records before it
+    uint64_t pendingLink; // the record whose `next` may lead to a record that has not been published
+    uint64_t staleHand;   // channels without listeners whose newest record is before it may lose their entry
 
     SharedId lastId;
-    SharedId
-        forgottenId; // the newest that any channel had which has lost its entry; at least the log's birth
+    SharedId forgottenId; // newest id of the channels that have lost their entry; at least the birth
     SharedWord published;
     SharedWord forgottenChannels;
     std::atomic<uint32_t> inUse; // entries with a listener or with a record that they may keep
@@ -190,7 +188,7 @@ constexpr size_t bytesBeforeRing(uint32_t channels) noexcept {
            channels * sizeof(IndexEntry);
 }
 
-// Bytes of the ring that a log with this index has in so much memory, which is enough for that.
+// Bytes of the ring that a log with this index has in so much memory, which must be enough.
 constexpr uint64_t capacityIn(size_t memorySize, uint32_t channels) noexcept {
     return (memorySize - bytesBeforeRing(channels)) / 8 * 8;
 }

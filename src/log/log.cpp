@@ -158,8 +158,8 @@ bool Log::hasEnded(const ChannelState& state, std::string_view channel) const no
            newest.kind == RecordKind::End && isNamed(state.newest, newest, channel);
 }
 
-// The oldest event that can be read, and the tail when it was. At most the second record is one, unless the
-// ring moves on meanwhile; where a record is damaged no look finds one.
+// The oldest event that can be read, and the tail at that time. It is at most the second record, unless the
+// ring moves on meanwhile; if a record is damaged, none is found.
 bool Log::findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept {
     constexpr int kLooks = 64;
     uint64_t offset = tail = this->tail();

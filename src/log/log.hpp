@@ -1,12 +1,12 @@
-// The log: a ring of records in shared memory, lock-free to read, one writer at a time. This is what readers
-// see of it; writer.hpp is for writers, layout.hpp says what lies where.
+// The log: a ring of records in shared memory, lock-free to read, one writer at a time. This is the readers'
+// view; writer.hpp is for writers, layout.hpp says what lies where.
 //
 // Nothing here knows of nginx. A `Log` is a view of a span of memory that every worker has mapped; it owns
 // nothing and may be copied.
 //
-// Reading works like a seqlock: copy out, then look at the tail after an acquire fence; a tail that has
-// passed the record means that the copy may be torn and is thrown away. The writer moves the tail, then a
-// release fence, before it overwrites.
+// Reading works like a seqlock: copy, then load the tail after an acquire fence; if the tail has passed the
+// record, the copy may be torn and is discarded. The writer moves the tail, then issues a release fence,
+// before it overwrites.
 #pragma once
 
 #include <cstddef>
@@ -23,13 +23,13 @@ namespace sse {
 
 class Ring;
 
-// What the index knows of a channel: LogWriter::channelAt() and the like.
+// What the index knows of a channel; see LogWriter::channelAt().
 struct ChannelState {
     uint32_t entry = kNoEntry;
     uint64_t newest = kNoOffset; // offset of the newest record in the ring, kNoOffset if there is none
     EventId newestId;            // the newest event that the channel has or may have had
     uint32_t subscribers = 0;
-    uint64_t head = 0; // of the log when this was so: all of the channel's records before it hang together
+    uint64_t head = 0; // of the log at that time: all of the channel's records before it are linked
 };
 
 enum class ReadStatus {
@@ -38,8 +38,8 @@ enum class ReadStatus {
     Lapped, // the record has been overwritten, or is about to be
 };
 
-// Whether a record is a channel's. That its name differs counts only if the record was still whole when they
-// were compared.
+// Whether a record belongs to a channel. A different name counts only if the record was still whole when the
+// names were compared.
 enum class Match { Yes, No, Lapped };
 
 // A snapshot for the status page.
@@ -57,29 +57,29 @@ struct LogStats {
 
 class Log {
 public:
-    // No log yet: nothing may be called.
+    // Not a log yet: nothing may be called.
     Log() = default;
 
     // --- The memory of a log ---
 
-    // Bytes that a log with this index needs beside its ring.
+    // Bytes that a log with this index needs besides its ring.
     static size_t overhead(uint32_t channels) noexcept;
 
-    // The smallest ring that is any use.
+    // The smallest useful ring.
     static constexpr size_t kMinCapacity = 64 * 1024;
 
-    // Lays out an empty log in `memory` (8-byte aligned, any content), which nobody else has yet and which
+    // Lays out an empty log in `memory` (8-byte aligned, any content), which nobody else uses yet and which
     // must be larger than overhead(channels) + kMinCapacity; nullopt if it is not. The memory stays the
     // caller's. Ids start at `nowMilliseconds` (Unix time), the log's birth, and are of this lineage, a
     // number from 1 to kLineages - 1; it and the key should be random.
     static std::optional<Log> create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
                                      uint64_t lineage, uint64_t nowMilliseconds) noexcept;
 
-    // A view of a log that was laid out earlier; nullopt if it was not made by this version of the module.
+    // A view of a log that was laid out earlier; nullopt if this version of the module cannot read it.
     static std::optional<Log> attach(std::span<std::byte> memory) noexcept;
 
-    // What lies in some memory: a log that attach() accepts, one that it does not (of another version of the
-    // module, or spoilt), or something else.
+    // What some memory contains: a log that attach() accepts, one that it does not (of another version of the
+    // module, or damaged), or something else.
     enum class Found { Ours, OtherLayout, Foreign };
     static Found recognise(std::span<std::byte> memory) noexcept;
 
@@ -88,31 +88,30 @@ public:
 
     // --- What stays as it is ---
 
-    // The hash of a channel's name, by the log's key.
+    // The hash of a channel's name, with the log's key.
     uint64_t hash(std::string_view channel) const noexcept;
     // Bytes of the ring.
     uint64_t capacity() const noexcept;
     // The largest record in bytes, header and name included: a quarter of the ring.
     uint64_t maxRecord() const noexcept;
-    // Whether an event of this size can be appended, whatever id it will get. `fieldsSize`: of
-    // NewEvent::fields.
+    // Whether an event of this size can be appended, whatever id it gets. `fieldsSize`: of NewEvent::fields.
     bool fits(std::string_view channel, size_t publisherIdSize, size_t fieldsSize) const noexcept;
-    // false: the id is of another lineage, whatever this log holds.
+    // false: the id is of another lineage, whatever this log contains.
     bool couldHaveIssued(EventId id) const noexcept;
-    // Whether the zone held events before that this log could not take over: readers are told of a gap
-    // whatever their cursor, unless this log gave it.
+    // Whether the zone had earlier events that this log could not take over: readers get a gap whatever their
+    // cursor, unless this log issued it.
     bool beganWithLoss() const noexcept;
 
     // --- What goes on ---
 
-    // Grows when every subscriber count is void until the workers have announced theirs again.
+    // Grows when all subscriber counts become void until the workers have announced theirs again.
     uint32_t census() const noexcept;
     // Records in [tail, head) can be read. Acquire: what was published before the head can be seen.
     uint64_t head() const noexcept;
     uint64_t tail() const noexcept;
     // Of the newest event; exact only with the lock held.
     EventId lastId() const noexcept;
-    // Each figure is true at some moment.
+    // Each figure is true at some moment, not all at the same one.
     LogStats stats() const noexcept;
 
     // --- Records ---
@@ -120,10 +119,10 @@ public:
     // Copies the header at `offset`, which must be the start of a record (pads are reported like events).
     ReadStatus readHeader(uint64_t offset, RecordHeader& header) const noexcept;
     // Copies `length` bytes to `out`, from `position` bytes after the header of the record at `offset`: the
-    // name, then the payload. false if the record was overwritten meanwhile: the bytes are garbage then.
+    // name, then the payload. false if the record was overwritten meanwhile; then the bytes are garbage.
     bool readPayload(uint64_t offset, size_t position, size_t length, char* out) const noexcept;
     Match match(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
-    // The same where it does not matter why it is not.
+    // The same for callers that need not know why it does not match.
     bool isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
     // Whether a channel's newest record is its end.
     bool hasEnded(const ChannelState& state, std::string_view channel) const noexcept;

@@ -1,4 +1,4 @@
-// What the next writer does for one that died in the middle of a change.
+// What the next writer does after one has died in the middle of a change.
 #include <algorithm>
 
 #include "log/assert.hpp"
@@ -10,7 +10,7 @@
 namespace sse {
 
 // The head is the truth: a record before it is an event, whatever the index knows; what lies after it does
-// not exist. Every step can be repeated, so that dying in here does no harm either.
+// not exist. Every step can be repeated, so dying in here does no harm either.
 void LogWriter::recover() noexcept {
     if (header_->dirty.load(std::memory_order_relaxed) == 0) {
         return;
@@ -31,7 +31,7 @@ void LogWriter::recover() noexcept {
 
     for (uint64_t offset = std::max(header_->indexedUpTo, tail); offset < head;) {
         const RecordHeader record = ring.header(offset);
-        if (ring.isPublished(offset, record)) { // else somebody else has spoilt it
+        if (ring.isPublished(offset, record)) { // otherwise the memory is damaged
             applyToIndex(offset, record);
         }
         offset = ring.after(offset, record);

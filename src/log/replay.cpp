@@ -69,9 +69,9 @@ ReadStatus Replay::seek(uint32_t steps) noexcept {
     return ReadStatus::Ok;
 }
 
-// Takes one step back along the chain. false if the newest record is not there any more: its successors are
-// what should be read now, and only the index knows them. Where the chain is broken, because memory was
-// spoilt, the older records are lost: so the seek ends, and what it has found can be read.
+// Takes one step back along the chain. false if the newest record is no longer there: its successors are to
+// be read now, and only the index knows them. Where the chain is broken, because memory is damaged, the older
+// records are lost; the seek ends, and what it has found can be read.
 bool Replay::seekFurther(ReplayChannel& channel) noexcept {
     if (channel.precedingId <= cursor_) {
         finishSeek(channel, false);
@@ -141,8 +141,8 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
         if (log_.readHeader(offset, record) != ReadStatus::Ok) {
             return ReadStatus::Lapped;
         }
-        // Links to records before the horizon were there before the horizon was. A link that leads beyond may
-        // still change, but is not followed.
+        // Links to records before the horizon were set before the horizon was taken. A link that leads beyond
+        // may still change, but is not followed.
         const uint64_t next = record.next > offset ? record.next : kNoOffset;
         bool wanted = false;
         for (ReplayChannel& channel : channels_) {

@@ -20,7 +20,7 @@ public:
         return reinterpret_cast<char*>(bytes_ + placeOf(offset, header_->capacity));
     }
 
-    // A reader's copy may be torn, and is thrown away then; only the words have to be whole.
+    // A reader's copy may be torn, and is discarded then; only the words must be whole.
     RecordHeader header(uint64_t offset) const noexcept {
         std::array<uint64_t, sizeof(RecordHeader) / 8> words;
         uint64_t* const shared = reinterpret_cast<uint64_t*>(at(offset));
@@ -42,14 +42,14 @@ public:
         std::atomic_ref(*reinterpret_cast<uint64_t*>(word)).store(next, std::memory_order_relaxed);
     }
 
-    // Whether a record that can be read may begin there, for writers.
+    // Whether a readable record may begin there, for writers.
     bool isInLog(uint64_t offset) const noexcept {
         return offset % 8 == 0 && offset >= header_->tail.load(std::memory_order_relaxed) &&
                offset < header_->head.load(std::memory_order_relaxed);
     }
 
-    // Whether a header read at `offset` can be one. A copy that is not torn always is; this keeps memory that
-    // somebody else has spoilt from leading out of the ring or into an endless loop.
+    // Whether a header read at `offset` can be one. A copy that is not torn always is; this keeps damaged
+    // memory from leading out of the ring or into an endless loop.
     bool plausible(uint64_t offset, const RecordHeader& header) const noexcept {
         return header.length >= sizeof(RecordHeader) && header.length % 8 == 0 &&
                header.length <= rest(offset) &&
@@ -57,7 +57,7 @@ public:
                header.idLineLength <= header.payloadLength;
     }
 
-    // Whether it can be one of a record before the head, for writers.
+    // Whether it can belong to a record before the head, for writers.
     bool isPublished(uint64_t offset, const RecordHeader& header) const noexcept {
         return plausible(offset, header) &&
                header.length <= header_->head.load(std::memory_order_relaxed) - offset;

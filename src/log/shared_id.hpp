@@ -13,7 +13,7 @@ using SharedWord = std::atomic<uint64_t>;
 static_assert(SharedWord::is_always_lock_free);
 
 // An id that readers may load without the lock and that the death of a writer cannot leave torn: there are
-// two, and a version whose lowest bit says which one counts.
+// two slots, and the lowest bit of a version says which one counts.
 class SharedId {
 public:
     EventId load() const noexcept {
@@ -29,7 +29,7 @@ public:
         }
     }
 
-    // For the one writer that there is at a time.
+    // For the one writer at a time.
     void store(EventId id) noexcept {
         const uint64_t version = version_.load(std::memory_order_relaxed) + 1;
         Slot& slot = slots_[version % 2];

@@ -10,10 +10,10 @@ void LogWriter::takeOver(LogWriter& old) noexcept {
     SSE_ASSERT(!isSame(old) && head() == 0);
     old.recover();
     beginChange();
-    header_->key = old.header_->key;         // the hashes in the records stay true
-    header_->lineage = old.header_->lineage; // it is one life
+    header_->key = old.header_->key;         // the hashes in the records stay valid
+    header_->lineage = old.header_->lineage; // so that the old ids stay valid
     header_->eventsLost |= old.header_->eventsLost;
-    header_->forgottenId.store({}); // for records are to come that are older than what has been forgotten
+    header_->forgottenId.store({}); // records older than what has been forgotten follow
 
     const uint64_t head = old.head();
     const uint64_t tail = old.tail();
@@ -26,7 +26,7 @@ void LogWriter::takeOver(LogWriter& old) noexcept {
             header_->forgottenId.raise(entry.newestId);
         }
     }
-    header_->lastId.store(old.lastId()); // the newest may have been too large, here or in a log before
+    header_->lastId.store(old.lastId()); // the newest may have been too large, here or in an earlier log
     header_->published.store(old.header_->published.load());
     if (!isWhole) {
         loseTrack();
@@ -40,7 +40,7 @@ void LogWriter::noteLoss() noexcept {
     header_->eventsLost = 1;
 }
 
-// false: a record is damaged, so that there is no way to those after it.
+// false: a record is damaged, so the ones after it cannot be reached.
 bool LogWriter::adoptRecords(const LogWriter& old, uint64_t tail, uint64_t head) noexcept {
     while (tail < head) {
         const RecordHeader record = old.ring().header(tail);
@@ -64,8 +64,8 @@ void LogWriter::loseTrack() noexcept {
     }
 }
 
-// A record that is too large for this log leaves its channel as if it had just been evicted. One that the old
-// log's index does not lead to is taken over like that, too: it may not be the last that its channel had.
+// A record that is too large for this log leaves its channel as if it had just been evicted. So does one that
+// the old log's index does not lead to: it may not be the last of its channel.
 void LogWriter::adopt(const LogWriter& old, uint64_t offset, const RecordHeader& record) noexcept {
     const bool isKnown = old.stateOf(old.index().find(record.hash)).newest != kNoOffset;
     const size_t length = size_t{record.nameLength} + record.payloadLength;
@@ -81,8 +81,8 @@ void LogWriter::adopt(const LogWriter& old, uint64_t offset, const RecordHeader&
         }
         return;
     }
-    // What came last before it: between that and the last one here may have been one that was too large for a
-    // log before.
+    // Between the previous record of the channel and the last one here there may have been one that was too
+    // large for an earlier log.
     if (entry == nullptr) {
         header_->forgottenId.raise(record.previousId);
     } else if (entry->newest == kNoOffset || entry->newestId < record.previousId) {

@@ -1,8 +1,8 @@
 // The writers' side of the log. There is one writer at a time, the one that holds the zone's lock: a
-// LogWriter is obtained from the lock (src/zone_lock.hpp), so that the compiler says who holds it.
+// LogWriter is obtained from the lock (src/zone_lock.hpp), so the compiler knows who holds it.
 //
-// Writing publishes with one release-store of the head. Whatever a killed writer left half done is either
-// invisible (the head was not stored) or is put right by the next writer, which finds the log `dirty`.
+// Writing publishes with one release-store of the head. What a killed writer left half done is either
+// invisible (the head was not stored) or is repaired by the next writer, which finds the log `dirty`.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,8 @@ struct NewEvent {
     std::string_view channel;     // 1 to kMaxChannelName bytes
     uint64_t hash;                // Log::hash(channel)
     std::string_view publisherId; // may be empty; follows the log's id: "id: 5-1~theirs"
-    bool end = false;             // no event but the end of the channel; the texts around are empty then
-    std::string_view fields;      // all of the rendered event after its id line, with the closing blank line
+    bool end = false; // not an event but the end of the channel; publisher id and fields are empty then
+    std::string_view fields; // all of the rendered event after its id line, with the closing blank line
 };
 
 enum class AppendStatus {
@@ -34,35 +34,34 @@ enum class AppendStatus {
 struct Appended {
     AppendStatus status = AppendStatus::Ok;
     EventId id;
-    ListenerSet listeners{};  // whom to wake
+    ListenerSet listeners{};  // the workers to wake
     uint32_t subscribers = 0; // of the channel, all workers together
 };
 
-// A writer can also read, and sees then what no other writer can change.
+// A writer can also read; no other writer can change what it sees.
 class LogWriter : public Log {
 public:
-    // For tests, and for a memory that nobody else has: no lock says that this is the only writer.
+    // For tests, and for memory that nobody else uses: no lock says that this is the only writer.
     static LogWriter withoutLock(const Log& log) noexcept { return LogWriter(log); }
 
     // Stays with its lock.
     LogWriter(const LogWriter&) = delete;
     LogWriter& operator=(const LogWriter&) = delete;
 
-    // Appends one event and makes it visible; evicts the oldest as far as needed. `nowMilliseconds`: Unix
-    // time.
+    // Appends one event and makes it visible; evicts the oldest ones as needed. `nowMilliseconds`: Unix time.
     Appended append(const NewEvent& event, uint64_t nowMilliseconds) noexcept;
 
-    // Takes over, into this log that is still empty, all that the other one holds and that fits: events, ids,
-    // the names' key, the lineage, and what is needed to decide about gaps. The newest events stay. The other
-    // one is retired: it can be read to its end, and nothing can be appended, so that no event gets lost in
-    // it. Both locks are held.
+    // Takes over, into this still empty log, everything in the other one that fits: events, ids, the names'
+    // key, the lineage, and what is needed to detect gaps. If not all fits, the newest events stay. The other
+    // log is retired: it can be read to its end, but nothing can be appended, so no event is lost in it. Both
+    // locks are held.
     void takeOver(LogWriter& old) noexcept;
 
-    // For a log whose zone held events before that it cannot take over: see beganWithLoss(). Before anybody
+    // For a log whose zone had earlier events that it cannot take over: see beganWithLoss(). Before anybody
     // reads.
     void noteLoss() noexcept;
 
-    // Puts right what a killed writer has left; every other call does so first, by itself.
+    // Repairs what a killed writer has left; every other call does this first.
     void recover() noexcept;
 
     // --- Channels ---
@@ -72,7 +71,7 @@ public:
     ChannelState listen(uint64_t hash, uint32_t listenerId) noexcept;
     // Removes it again.
     void unlisten(uint32_t entry, uint32_t listenerId) noexcept;
-    // Adds to (or takes from) the subscribers of an entry. Before the unlisten: afterwards it may be another
+    // Changes the number of subscribers of an entry. Before unlisten(): afterwards the entry may be another
     // channel's.
     void addSubscribers(uint32_t entry, int32_t change) noexcept;
 
@@ -95,8 +94,8 @@ private:
     Index index() const noexcept;
     ChannelState stateOf(uint32_t entry) const noexcept;
 
-    // Around every change; what lies between may be cut off by death at any point. No guard object: a writer
-    // that dies in a test leaves by longjmp, which runs no destructor.
+    // Around every change; death may interrupt what lies between at any point. No guard object: a writer that
+    // dies in a test leaves by longjmp, which runs no destructor.
     void beginChange() noexcept;
     void endChange() noexcept;
 
