@@ -1,4 +1,4 @@
-// A growable run of bytes that never throws: a failed allocation is a false.
+// A growable run of bytes that never throws: if an allocation fails, the call returns false.
 #pragma once
 
 #include <algorithm>
@@ -23,26 +23,25 @@ public:
     bool empty() const noexcept { return size_ == 0; }
     void clear() noexcept { size_ = 0; }
 
-    // Gives the memory back as well.
+    // Frees the memory as well.
     void reset() noexcept {
         std::free(data_);
         data_ = nullptr;
         size_ = capacity_ = 0;
     }
 
-    // Gives the memory back if there is nothing in it.
+    // Frees the memory if it holds nothing.
     void release() noexcept {
         if (empty()) {
             reset();
         }
     }
 
-    // Bytes of memory that it holds.
+    // Bytes of memory allocated.
     size_t held() const noexcept { return capacity_; }
 
     // Makes the buffer `length` bytes longer and returns where they start, uninitialised; nullptr without
-    // memory. It grows by doubling, but not beyond `limit`, the most that the caller will ever put into it:
-    // then it holds no more than that.
+    // memory. It grows by doubling, but not beyond `limit`, the most that the caller will ever put into it.
     char* extend(size_t length, size_t limit = SIZE_MAX) noexcept {
         if (!reserve(size_ + length, limit)) {
             return nullptr;

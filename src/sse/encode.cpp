@@ -27,15 +27,16 @@ std::string_view retryText(uint32_t milliseconds, char (&digits)[10]) noexcept {
     return {digits, static_cast<size_t>(end.ptr - digits)};
 }
 
-// Calls `take` with every line of `data`, without its end; there is always one more line than there are ends.
-template <typename Take>
-void eachLine(std::string_view data, Take&& take) noexcept {
+// Calls `visit` with every line of `data`, without its end; there is always one more line than there are
+// ends.
+template <typename Visit>
+void eachLine(std::string_view data, Visit&& visit) noexcept {
     const char* at = data.data();
     const char* const end = at + data.size();
     LineEnds ends(at, end);
     for (;;) {
         const char* stop = ends.next(at);
-        take(std::string_view(at, static_cast<size_t>(stop - at)));
+        visit(std::string_view(at, static_cast<size_t>(stop - at)));
         if (stop == end) {
             return;
         }

@@ -9,13 +9,13 @@
 
 namespace sse {
 
-// The names of the fields as they stand at the start of a line.
+// The names of the fields, as they begin a line.
 inline constexpr std::string_view kTypeField = "event: ";
 inline constexpr std::string_view kRetryField = "retry: ";
 inline constexpr std::string_view kDataField = "data: ";
 
-// The line that an event begins with, "id: <id>\n" or "id: <id>~<publisher's id>\n", as the pieces that make
-// it up, in their order. They refer to the texts that it was made of.
+// The line that an event begins with, "id: <id>\n" or "id: <id>~<publisher id>\n", as its pieces in order.
+// They refer to the texts that it was made from.
 struct IdLine {
     static constexpr std::string_view kField = "id: ";
 
@@ -31,7 +31,7 @@ struct IdLine {
     std::string_view field = kField;
     std::string_view id;
     std::string_view tilde;
-    std::string_view publisherId; // empty: there is none
+    std::string_view publisherId; // empty: none
     std::string_view lineEnd = "\n";
 };
 
@@ -39,8 +39,8 @@ struct IdLine {
 size_t encodedSize(const Event& event) noexcept;
 
 // Writes everything after the id line, in the order event, retry, data, and the closing blank line. CRLF, CR
-// and LF in the data each end a line; data that is empty is one empty line. `retry` is kept within its
-// limits. Returns the end of what was written; `out` has room for encodedSize(event).
+// and LF in the data each end a line; empty data is one empty line. `retry` is kept within its limits.
+// Returns the end of what was written; `out` has room for encodedSize(event).
 char* encodeFields(const Event& event, char* out) noexcept;
 
 } // namespace sse

@@ -7,11 +7,11 @@
 
 namespace sse {
 
-// The values have been validated; `data` may hold any line ends. The texts belong to whoever made the event.
+// The values have been validated; `data` may have any line ends. The texts belong to the caller.
 struct Event {
     std::string_view type; // empty: a `message`
     std::string_view data;
-    // May be empty; not rendered with the fields, the log puts it after its own (IdLine).
+    // May be empty; not rendered with the fields: the log puts it after its own id (IdLine).
     std::string_view publisherId;
     uint32_t retryMilliseconds = 0; // 0: none
 };
@@ -20,8 +20,8 @@ struct Event {
 // the same log has no room for longer ones, so a change needs another kLayoutVersion.
 inline constexpr size_t kMaxChannelName = 255;
 
-// A publisher's `retry` is kept between these, in milliseconds: below, browsers come back hundreds of times a
-// second.
+// A publisher's `retry` is kept between these, in milliseconds: with less, browsers would come back hundreds
+// of times a second.
 inline constexpr uint32_t kMinRetry = 250;
 inline constexpr uint32_t kMaxRetry = 3600 * 1000;
 

@@ -21,7 +21,7 @@ public:
 
     bool done() const noexcept { return rest_.empty(); }
 
-    // A run of bytes that stay as they are, or what stands for one that does not; valid until the next call.
+    // A run of bytes that need no escape, or the escape of one character; valid until the next call.
     std::string_view next() noexcept {
         size_t plain = 0;
         while (plain < rest_.size() && isPlain(rest_[plain])) {

@@ -1,4 +1,4 @@
-// Writes JSON (RFC 8259): one writer for the answers to publishers, refusals, the status, and gap events.
+// Writes JSON (RFC 8259): one writer for responses to publishers, refusals, the status, and gap events.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +33,7 @@ private:
 //   json.beginObject().member("channel", name).member("subscribers", 3u).endObject();
 //   if (!json.isComplete()) …
 //
-// Numbers are written in full; a 64-bit one may be more than JavaScript can hold.
+// Numbers are written in full; a 64-bit one may exceed what JavaScript can represent.
 class JsonWriter {
 public:
     // `out` belongs to the caller and outlives the writer.

@@ -6,14 +6,14 @@
 
 namespace sse {
 
-// A text is searched once for CR and once for LF, however many lines it has: each place is kept until it is
-// passed.
+// A text is searched once for CR and once for LF, however many lines it has: each position is kept until it
+// is passed.
 class LineEnds {
 public:
     LineEnds(const char* begin, const char* end) noexcept
         : end_(end), cr_(find(begin, '\r')), lf_(find(begin, '\n')) {}
 
-    // The first CR or LF at or behind `from`, or the end of the text. `from` never goes back.
+    // The first CR or LF at or after `from`, or the end of the text. `from` never goes back.
     const char* next(const char* from) noexcept {
         if (cr_ < from) {
             cr_ = find(from, '\r');
@@ -24,7 +24,7 @@ public:
         return cr_ < lf_ ? cr_ : lf_;
     }
 
-    // Where the line behind the one that ends at `stop` begins; `stop` is a CR or LF.
+    // Where the line after the one that ends at `stop` begins; `stop` is a CR or LF.
     const char* after(const char* stop) const noexcept {
         const bool crlf = *stop == '\r' && end_ - stop > 1 && stop[1] == '\n';
         return stop + (crlf ? 2 : 1);

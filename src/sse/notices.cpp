@@ -26,14 +26,14 @@ bool addType(Buffer& out, std::string_view type) noexcept {
     return appendAll(out, kTypeField, type, "\n");
 }
 
-// As configured, not clamped: a jitter may go beyond the limits of a publisher.
+// As configured, not clamped: jitter may exceed the limits for publishers.
 bool addRetry(Buffer& out, uint32_t milliseconds) noexcept {
     char digits[10];
     const char* end = std::to_chars(digits, digits + sizeof(digits), milliseconds).ptr;
     return appendAll(out, kRetryField, std::string_view(digits, static_cast<size_t>(end - digits)), "\n");
 }
 
-// An object as the data, and the end of the event. JSON has no line ends in it.
+// An object as the data, and the end of the event. JSON contains no line ends.
 template <typename Write>
 bool addObject(Buffer& out, Write&& write) noexcept {
     if (!out.append(kDataField)) {

@@ -1,11 +1,11 @@
 // What a stream says besides its publishers' events: the first bytes, the position, gaps, and heartbeats.
 //
-// Each function appends one notice to `out`. It returns false without memory: then a part of the notice may
-// be in `out`, which must be thrown away. Ids are texts of the log; types are valid (isEventType).
+// Each function appends one notice to `out`. It returns false without memory; then `out` may contain a part
+// of the notice and must be discarded. Ids are texts of the log; types are valid (isEventType).
 //
-// The forms are what clients take well, not only what the standard allows. No blank line stands anywhere but
-// after an event, because several clients take one for an event. `retry` stands in the first event once more,
-// because some clients apply it only there.
+// The forms are what clients handle well, not only what the standard allows. A blank line stands only after
+// an event, because several clients take one for an event. `retry` is repeated in the first event, because
+// some clients apply it only there.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ bool addPreamble(Buffer& out, uint32_t retryMilliseconds) noexcept;
 
 // The position of a client that has no id yet, so that it can come back to it. As an event of its own type;
 bool addReady(Buffer& out, std::string_view id, std::string_view type, uint32_t retryMilliseconds) noexcept;
-// as an empty `message`, which every client keeps the id of;
+// as an empty `message`, whose id every client keeps;
 bool addPrimingMessage(Buffer& out, std::string_view id) noexcept;
 // as an id alone, which fires no event and which not every client keeps.
 bool addPrimingId(Buffer& out, std::string_view id) noexcept;
@@ -35,8 +35,8 @@ enum class GapReason {
     Unknown, // the log does not know the client's id
 };
 
-// Events are missing. `requested` is the id that the client came with, any bytes; the next event will be the
-// first after `start`.
+// Events are missing. `requested` is the id that the client sent, any bytes; the next event will be the first
+// after `start`.
 bool addGap(Buffer& out, GapReason reason, std::string_view requested, std::string_view start) noexcept;
 
 // After some silence: a bare comment line, or, with a type, an empty event without an id, so that it moves no

@@ -44,7 +44,7 @@ bool isAddressByte(char c) noexcept {
     return isDigit(c) || (c >= 'a' && c <= 'f') || c == ':' || c == '.';
 }
 
-// An address of IPv6 in its brackets.
+// An IPv6 address in its brackets.
 bool isLiteral(std::string_view host) noexcept {
     char text[INET6_ADDRSTRLEN] = {};
     in6_addr address;
@@ -60,7 +60,7 @@ bool isLiteral(std::string_view host) noexcept {
     return inet_pton(AF_INET6, text, &address) == 1;
 }
 
-// 1 to 65535, without zeros in front.
+// 1 to 65535, without leading zeros.
 bool isPort(std::string_view digits) noexcept {
     if (digits.empty() || digits.size() > 5 || digits.front() == '0' ||
         !std::all_of(digits.begin(), digits.end(), isDigit)) {
@@ -73,7 +73,7 @@ bool isPort(std::string_view digits) noexcept {
     return port <= UINT16_MAX;
 }
 
-// What is there of a URL beyond its origin, or instead of one.
+// What a URL has beyond its origin, or instead of one.
 std::string_view excess(std::string_view afterScheme) noexcept {
     size_t at = afterScheme.find_first_of("/?#@,");
     if (at == std::string_view::npos) {
@@ -93,7 +93,7 @@ std::string_view excess(std::string_view afterScheme) noexcept {
     }
 }
 
-// The colons of an address in brackets belong to no port.
+// The colons of an address in brackets do not begin a port.
 HostPort split(std::string_view text) noexcept {
     size_t bracket = text.rfind(']');
     size_t colon = text.find(':', bracket == std::string_view::npos ? 0 : bracket);

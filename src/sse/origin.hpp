@@ -5,8 +5,8 @@
 
 namespace sse {
 
-// Why no browser ever sends that text as an origin; empty if one may. To be compared to the letter, an origin
-// has to be written as browsers write it. `null` and `*` are not for this function.
+// Why no browser ever sends that text as an origin; empty if one may. Origins are compared byte by byte, so
+// they must be written as browsers write them. `null` and `*` are not for this function.
 std::string_view originFault(std::string_view text) noexcept;
 
 } // namespace sse

@@ -13,7 +13,7 @@ EventParser::Line EventParser::lineOf(std::string_view name) const noexcept {
                              : Line::Unknown;
 }
 
-// "name: value": the first colon parts them, one space behind it is no part of the value.
+// "name: value": the first colon separates them; one space after it is not part of the value.
 ParseStatus EventParser::addPart(std::string_view part) noexcept {
     if (line_ == Line::Name) {
         const size_t colon = part.find(':');
@@ -33,7 +33,7 @@ ParseStatus EventParser::addPart(std::string_view part) noexcept {
     return addValue(part);
 }
 
-// Takes the end of a line that is not blank. Without a colon the whole line is the name.
+// Handles the end of a line that is not blank. Without a colon the whole line is the name.
 ParseStatus EventParser::endLine() noexcept {
     ParseStatus status = line_ == Line::Name ? beginValue() : ParseStatus::Ok;
     if (status == ParseStatus::Ok) {
@@ -46,7 +46,7 @@ ParseStatus EventParser::endLine() noexcept {
     return status;
 }
 
-// The name has come. Lines of data are joined with LF.
+// The name is complete. Lines of data are joined with LF.
 ParseStatus EventParser::beginValue() noexcept {
     line_ = lineOf(text_.view());
     afterColon_ = true;
@@ -126,7 +126,7 @@ ParseStatus EventParser::endData() noexcept {
     return repairUtf8(data_, lineStart_, plan, maxEvent_) ? ParseStatus::Ok : ParseStatus::NoMemory;
 }
 
-// An empty type is none.
+// An empty type means none.
 ParseStatus EventParser::setType() noexcept {
     const Repair plan = planRepair(text_.view());
     if (text_.isWhole() && plan.replaced != 0 && !options_.repair) {
@@ -145,7 +145,7 @@ ParseStatus EventParser::setType() noexcept {
     return ParseStatus::Ok;
 }
 
-// An empty id is none, and so is one that is too long.
+// An empty id means none, and so does one that is too long.
 void EventParser::setId() noexcept {
     id_ = text_.isWhole() ? escapePublisherId(text_.view()) : PublisherId();
 }

@@ -1,5 +1,5 @@
-// Parses a published text/event-stream body into events while it comes in (WHATWG HTML 9.2.6), with the
-// checks that a publisher's values need.
+// Parses a published text/event-stream body into events as it arrives (WHATWG HTML 9.2.6), and checks the
+// publisher's values.
 #pragma once
 
 #include <cstddef>
@@ -20,52 +20,52 @@ enum class ParseStatus {
     NoMemory,
     BadType,    // an `event` field that is not an event type
     BadUtf8,    // data or a type that is not UTF-8, unless it is repaired
-    Incomplete, // the body ended inside an event: without a blank line there is none
+    Incomplete, // the body ended inside an event, which only a blank line completes
     Stopped,    // the sink returned false
 };
 
-// What a body asks of its parser.
+// Options for a body.
 struct ParserOptions {
-    bool ignoreIds = false; // no event gets an id of its own
+    bool ignoreIds = false; // events get no publisher id
     bool repair = false;    // data and types that are not UTF-8 are repaired (utf8.hpp), not refused
 };
 
-// Unlike a browser this parser does not let an id last for the events that follow: an id names one event.
-// Whatever it is, it costs no event: it is escaped (publisher_id.hpp), dropped if it is too long for that,
-// and ignored with a NUL in it. A block without data is no event, one leading BOM is dropped, a `retry` that
-// is not all digits, or of more than 128, is ignored. Comments and unknown fields are skipped, however long
-// they are and whatever they hold.
+// Unlike a browser, this parser does not apply an id to later events: an id names one event. No id makes an
+// event invalid: it is escaped (publisher_id.hpp), dropped if it is too long for that, and ignored with a NUL
+// in it. A block without data is not an event, one leading BOM is dropped, and a `retry` that is not all
+// digits, or has more than 128, is ignored. Comments and unknown fields are skipped, however long they are
+// and whatever they contain.
 //
-// A line is taken apart while it comes in, and its value put where it belongs. So the parser holds memory for
-// the data of one event, of at most `maxEvent` bytes, and for no line.
+// A line is taken apart as it arrives, and its value put where it belongs. So the parser holds memory for the
+// data of one event, at most `maxEvent` bytes, and for no line.
 class EventParser {
 public:
-    // `maxEvent`: bytes of an event's data at most, its lines joined by LF, and repaired where that is asked
+    // `maxEvent`: the most bytes of an event's data, its lines joined by LF, and repaired if that is asked
     // for.
     explicit EventParser(size_t maxEvent, const ParserOptions& options = {}) noexcept
         : maxEvent_(maxEvent), options_(options) {}
 
-    // Hands every event that is complete to `sink` (bool(const Event&); valid during the call only).
+    // Passes every complete event to `sink` (bool(const Event&); valid during the call only).
     template <typename Sink>
     ParseStatus feed(std::string_view piece, Sink&& sink) noexcept;
 
-    // The body has ended. Only a blank line makes an event, so there is none to hand out.
+    // The body has ended. Only a blank line completes an event, so there is none to pass on.
     ParseStatus finish() noexcept;
 
-    // Whether something has begun that a blank line has not ended: an unfinished line, or a field.
+    // Whether something has begun that no blank line has completed: a partial line, or a field.
     bool inEvent() const noexcept { return inBlock_ || inLine(); }
 
-    // How many invalid sequences it has replaced so far.
+    // Invalid sequences replaced so far.
     uint64_t replaced() const noexcept { return replaced_; }
 
-    // Bytes of memory that it holds, at most `maxEvent`; and gives them back while there is no data.
+    // Bytes of memory allocated, at most `maxEvent`; frees them while there is no data.
     size_t held() const noexcept { return data_.held(); }
     void release() noexcept { data_.release(); }
-    // Gives them back in any case; it is of no further use then.
+    // Frees them in any case; the parser is of no further use then.
     void discard() noexcept { data_.reset(); }
 
 private:
-    // What the current line is. A name is one until its colon, or the end of the line, has come.
+    // What the current line is. It is a name until its colon, or the end of the line, has come.
     enum class Line : uint8_t { Name, Data, Type, Id, Retry, Unknown, Comment };
     Line lineOf(std::string_view name) const noexcept;
 
@@ -90,14 +90,14 @@ private:
 
     // Of the line.
     Line line_ = Line::Name;
-    bool afterColon_ = false;       // nothing of the value has come
-    size_t lineStart_ = 0;          // where its data begins
+    bool afterColon_ = false;       // nothing of the value has come yet
+    size_t lineStart_ = 0;          // where the line's data begins
     ShortText<kMaxEventType> text_; // its name, later a value that is not data
 
     // Of the event.
     Buffer data_;
     ShortText<kMaxEventType> type_;
-    PublisherId id_; // as it goes onto the wire
+    PublisherId id_; // as on the wire
     uint32_t retry_ = 0;
     bool hasData_ = false;
     bool inBlock_ = false;

@@ -19,7 +19,7 @@ bool isIdByte(char c) noexcept {
            (c != '\0' && std::strchr("._~=+/-", c) != nullptr);
 }
 
-// Takes the digits that `text` begins with; false if there are none.
+// Removes the digits that `text` begins with; false if there are none.
 bool takeDigits(std::string_view& text) noexcept {
     const auto end = std::find_if_not(text.begin(), text.end(), isDigit);
     const auto length = static_cast<size_t>(end - text.begin());
@@ -36,7 +36,7 @@ bool hasLogForm(std::string_view text) noexcept {
     return takeDigits(text) && (text.empty() || text.front() == '~');
 }
 
-// Whether it is the form of some id.
+// Whether it is the wire form of some id.
 bool isOnWire(std::string_view text) noexcept {
     char plain[kMaxPublisherId];
     return text.size() <= kMaxPublisherId &&

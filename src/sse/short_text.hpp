@@ -1,4 +1,4 @@
-// A short text without memory of its own: what goes beyond its room is cut off.
+// A short text that allocates nothing: what exceeds its room is cut off.
 #pragma once
 
 #include <algorithm>

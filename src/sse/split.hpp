@@ -1,5 +1,4 @@
-// Splits a stream of bytes into lines while it comes in: CRLF, CR and LF each end a line, as in an event
-// stream.
+// Splits a stream of bytes into lines as it arrives: CRLF, CR and LF each end a line, as in an event stream.
 #pragma once
 
 #include <cstddef>
@@ -12,21 +11,22 @@ namespace sse {
 
 inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-// Finds the lines, and keeps nothing of them. A byte order mark at the start of the stream is none of their
-// bytes.
+// Finds the lines, and stores nothing of them. A byte order mark at the start of the stream does not belong
+// to a line.
 class LineScanner {
 public:
-    // Hands every part of a line to `take` (bool(std::string_view part, bool ended)), the last one of a line
-    // with `ended` as soon as its end has come; a part may be empty. A CR at the end of a piece ends the line
-    // at once; an LF that follows belongs to it. false as soon as `take` is; then it is of no further use.
-    template <typename Take>
-    bool feed(std::string_view piece, Take&& take) noexcept;
+    // Passes every part of a line to `visit` (bool(std::string_view part, bool ended)), the last one with
+    // `ended` as soon as the line's end arrives; a part may be empty. A CR at the end of a piece ends the
+    // line at once; an LF that follows belongs to it. Returns false as soon as `visit` does; then the scanner
+    // is of no further use.
+    template <typename Visit>
+    bool feed(std::string_view piece, Visit&& visit) noexcept;
 
-    // The stream has ended: what has begun like a byte order mark was none.
-    template <typename Take>
-    bool finish(Take&& take) noexcept;
+    // The stream has ended: what began like a byte order mark was not one.
+    template <typename Visit>
+    bool finish(Visit&& visit) noexcept;
 
-    // Whether it keeps back what may become a byte order mark.
+    // Whether it holds back what may become a byte order mark.
     bool inMark() const noexcept { return atStart_ && mark_ != 0; }
 
 private:
@@ -34,7 +34,7 @@ private:
 
     bool atStart_ = true;
     bool afterCr_ = false;
-    size_t mark_ = 0; // bytes of a byte order mark that have come
+    size_t mark_ = 0; // bytes of a byte order mark so far
 };
 
 enum class SplitStatus {
@@ -44,29 +44,29 @@ enum class SplitStatus {
     Stopped, // the sink returned false
 };
 
-// Hands out whole lines. It holds memory for the beginning of a line that has not ended, and for no more than
+// Passes on whole lines. It holds memory for the beginning of a line that has not ended, and for at most
 // `maxLine` bytes.
 class LineSplitter {
 public:
     explicit LineSplitter(size_t maxLine) noexcept : maxLine_(maxLine) {}
 
-    // Hands every line that is complete to `sink` (bool(std::string_view line), without its end and without
-    // a byte order mark at the start of the stream; valid during the call only) as soon as its end has come.
-    // After a status other than Ok the splitter is of no further use.
+    // Passes every complete line to `sink` (bool(std::string_view line), without its end and without a byte
+    // order mark at the start of the stream; valid during the call only) as soon as its end arrives. After a
+    // status other than Ok the splitter is of no further use.
     template <typename Sink>
     SplitStatus feed(std::string_view piece, Sink&& sink) noexcept;
 
-    // The stream has ended: hands out a last line that has no end.
+    // The stream has ended: passes on a last line that has no end.
     template <typename Sink>
     SplitStatus finish(Sink&& sink) noexcept;
 
     // Whether a line has begun and not ended.
     bool inLine() const noexcept { return !partial_.empty() || lines_.inMark(); }
 
-    // Bytes of memory that it holds, at most `maxLine`; and gives them back between lines.
+    // Bytes of memory allocated, at most `maxLine`; frees them between lines.
     size_t held() const noexcept { return partial_.held(); }
     void release() noexcept { partial_.release(); }
-    // Gives them back in any case; it is of no further use then.
+    // Frees them in any case; the splitter is of no further use then.
     void discard() noexcept { partial_.reset(); }
 
 private:
@@ -78,12 +78,12 @@ private:
     Buffer partial_;
 };
 
-template <typename Take>
-bool LineScanner::feed(std::string_view piece, Take&& take) noexcept {
+template <typename Visit>
+bool LineScanner::feed(std::string_view piece, Visit&& visit) noexcept {
     const char* at = piece.data();
     const char* const end = at + piece.size();
     const std::string_view start = takeStart(at, end);
-    if (!start.empty() && !take(start, false)) {
+    if (!start.empty() && !visit(start, false)) {
         return false;
     }
     if (afterCr_ && at != end) {
@@ -95,24 +95,24 @@ bool LineScanner::feed(std::string_view piece, Take&& take) noexcept {
         const char* stop = ends.next(at);
         const std::string_view part(at, static_cast<size_t>(stop - at));
         if (stop == end) {
-            return part.empty() || take(part, false);
+            return part.empty() || visit(part, false);
         }
         at = ends.after(stop);
         afterCr_ = *stop == '\r' && at == end && at - stop == 1;
-        if (!take(part, true)) {
+        if (!visit(part, true)) {
             return false;
         }
     }
 }
 
-template <typename Take>
-bool LineScanner::finish(Take&& take) noexcept {
+template <typename Visit>
+bool LineScanner::finish(Visit&& visit) noexcept {
     const std::string_view start(kByteOrderMark.data(), inMark() ? mark_ : 0);
     atStart_ = false;
-    return start.empty() || take(start, false);
+    return start.empty() || visit(start, false);
 }
 
-// Takes what may be a byte order mark; returns what was kept back of one and is none.
+// Consumes what may be a byte order mark; returns what was held back if it is not one.
 inline std::string_view LineScanner::takeStart(const char*& at, const char* end) noexcept {
     while (atStart_ && at != end) {
         if (*at != kByteOrderMark[mark_]) {
@@ -146,7 +146,7 @@ SplitStatus LineSplitter::finish(Sink&& sink) noexcept {
     return status == SplitStatus::Ok && inLine() ? add({}, true, sink) : status;
 }
 
-// Only what has no end yet, or has begun in an earlier piece, is copied.
+// Only a part that has no end yet, or that began in an earlier piece, is copied.
 template <typename Sink>
 SplitStatus LineSplitter::add(std::string_view part, bool ended, Sink& sink) noexcept {
     if (part.size() > maxLine_ - partial_.size()) {

@@ -5,16 +5,16 @@
 
 namespace sse {
 
-// What the name of a header is.
+// Whether it may be the name of a header.
 bool isToken(std::string_view text) noexcept;
 
-// The text without spaces and tabs around it.
+// The text without leading and trailing spaces and tabs.
 std::string_view trimmed(std::string_view text) noexcept;
 
-// Without regard to case.
+// Ignores case.
 bool equalTokens(std::string_view left, std::string_view right) noexcept;
 
-// Whether a list, which is separated by commas, has that token.
+// Whether a list separated by commas has that token.
 bool hasToken(std::string_view list, std::string_view token) noexcept;
 
 } // namespace sse

@@ -11,7 +11,7 @@ bool isAscii(char c) noexcept {
     return static_cast<uint8_t>(c) < 0x80;
 }
 
-// Where text that begins at `at` stops being ASCII, looking at eight bytes at a time.
+// Where text that begins at `at` stops being ASCII, checking eight bytes at a time.
 const char* skipAscii(const char* at, const char* end) noexcept {
     constexpr uint64_t kHighBits = 0x8080808080808080;
     while (end - at >= 8) {
@@ -30,13 +30,13 @@ const char* skipAscii(const char* at, const char* end) noexcept {
 
 // What follows a lead byte.
 struct Sequence {
-    uint8_t more; // continuation bytes; 0: it leads nothing
+    uint8_t more; // continuation bytes; 0: it is no lead byte of a sequence
     uint8_t low;  // range of the first of them; the others are 80 to BF
     uint8_t high;
 };
 
 // Four lead bytes narrow the range of the next one: E0 and F0 against overlong forms, ED against surrogates,
-// F4 against what lies above U+10FFFF.
+// F4 against what exceeds U+10FFFF.
 Sequence sequenceOf(uint8_t lead) noexcept {
     if (lead >= 0xc2 && lead <= 0xdf) {
         return {1, 0x80, 0xbf};
@@ -52,7 +52,7 @@ Sequence sequenceOf(uint8_t lead) noexcept {
     return {0, 0, 0};
 }
 
-// Calls `keep` with what is valid, which may be empty, before, between and after the invalid sequences, and
+// Calls `keep` with the valid parts, which may be empty, before, between and after the invalid sequences, and
 // `replace` for each of these.
 template <typename Keep, typename Replace>
 void eachPart(std::string_view text, Keep&& keep, Replace&& replace) noexcept {
@@ -122,8 +122,8 @@ Repair planRepair(std::string_view text) noexcept {
     return repair;
 }
 
-// What is written never gets ahead of what is still to be read, for no replacement is shorter than what it
-// replaces, and all that the text grows lies before it.
+// Writing never gets ahead of reading: no replacement is shorter than what it replaces, and `out` begins
+// ahead of `text` by as much as the text grows.
 char* repairUtf8(std::string_view text, char* out) noexcept {
     eachPart(
         text,

@@ -1,4 +1,5 @@
-// UTF-8 as Unicode has it (version 15, table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF.
+// UTF-8 as Unicode defines it (version 15, table 3-7): no overlong forms, no surrogates, nothing above
+// U+10FFFF.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +12,10 @@ namespace sse {
 
 // What a text begins with.
 struct Character {
-    static constexpr char32_t kInvalid = 0xffffffff; // the code of what is no character
+    static constexpr char32_t kInvalid = 0xffffffff; // the code of an invalid sequence
 
     char32_t code;
-    size_t length; // bytes; of an invalid sequence, as far as it could have been a character, at least 1
+    size_t length; // bytes; of an invalid sequence the longest prefix of a character, at least 1
 
     bool isValid() const noexcept { return code != kInvalid; }
 };
@@ -22,17 +23,17 @@ struct Character {
 // The first character of `text`, which is not empty.
 Character firstCharacter(std::string_view text) noexcept;
 
-// Bytes of whole characters that `text` begins with.
+// Bytes of the whole characters that `text` begins with.
 size_t validLength(std::string_view text) noexcept;
 
-// What a decoder puts in place of an invalid sequence: U+FFFD.
+// What decoders put in place of an invalid sequence: U+FFFD.
 inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
 bool isUtf8(std::string_view text) noexcept;
 
-// What a text becomes when it is repaired: each invalid sequence, as long as it could have been a character
-// (the "maximal subpart"), becomes one U+FFFD, as browsers decode. The text never becomes shorter, and at
-// most three times as long.
+// The result of repairing a text: each invalid sequence, as long as it could have been a character (the
+// "maximal subpart"), becomes one U+FFFD, as browsers decode. The text never becomes shorter, and at most
+// three times as long.
 struct Repair {
     size_t size;     // bytes
     size_t replaced; // invalid sequences; 0: the text is UTF-8 and stays as it is
@@ -43,7 +44,7 @@ Repair planRepair(std::string_view text) noexcept;
 // lie in that room if both end at the same place.
 char* repairUtf8(std::string_view text, char* out) noexcept;
 
-// Repairs in place what the buffer holds from `from` on, given the plan for that. `limit` is that of
+// Repairs in place what the buffer holds from `from` on, given the plan for it. `limit` is as for
 // Buffer::extend. false without memory.
 bool repairUtf8(Buffer& buffer, size_t from, const Repair& plan, size_t limit = SIZE_MAX) noexcept;
 

@@ -1,5 +1,5 @@
-// What may go onto the wire: every value that a publisher or a client chooses passes one of these, or those
-// of publisher_id.hpp.
+// What may go onto the wire: every value that a publisher or a client chooses passes one of these checks, or
+// those of publisher_id.hpp.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ bool isChannelName(std::string_view text) noexcept;
 bool isEventType(std::string_view text) noexcept;
 
 // Reads a `retry` value: ASCII digits only, however many, as milliseconds kept between kMinRetry and
-// kMaxRetry; never 0, which is "none" in an Event.
+// kMaxRetry; never 0, which means "none" in an Event.
 std::optional<uint32_t> parseRetry(std::string_view text) noexcept;
 
 } // namespace sse
