@@ -35,7 +35,7 @@ ngx_http_module_t context = {
     nullptr,          nullptr,           createLocationConfig, mergeLocationConfig,
 };
 
-// NULL without an http block or without a zone: nothing to do then.
+// NULL without an http block or without a zone: then there is nothing to do.
 MainConfig* activeConfig(ngx_cycle_t* cycle) noexcept {
     if (ngx_get_conf(cycle->conf_ctx, ngx_http_module) == nullptr) {
         return nullptr;

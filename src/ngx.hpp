@@ -26,13 +26,13 @@ inline std::string_view toView(const ngx_str_t& text) noexcept {
     return {reinterpret_cast<const char*>(text.data), text.len};
 }
 
-// nginx never writes to a string that it is given; its types just lack the const.
+// nginx does not write to the strings that it is given here; its types just lack the const.
 inline ngx_str_t ngxString(std::string_view text) noexcept {
     return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
 }
 
-// The text without its first `count` bytes. Unlike substr() it has no way to throw, for which the C++ library
-// would be needed.
+// The text without its first `count` bytes. Unlike substr() it cannot throw, for which the C++ library would
+// be needed.
 inline std::string_view dropFirst(std::string_view text, size_t count) noexcept {
     text.remove_prefix(count);
     return text;
@@ -49,7 +49,7 @@ inline ngx_str_t poolString(ngx_pool_t* pool, std::string_view text) noexcept {
     return {text.size(), copy};
 }
 
-// The wall clock as nginx has it cached, in milliseconds since 1970.
+// The wall clock, as cached by nginx, in milliseconds since 1970.
 inline uint64_t unixMilliseconds() noexcept {
     const ngx_time_t* now = ngx_timeofday();
     return static_cast<uint64_t>(now->sec) * 1000 + now->msec;

@@ -18,21 +18,21 @@ size_t slabOverhead(size_t zoneSize) noexcept {
     return 3 * ngx_pagesize + zoneSize / ngx_pagesize * sizeof(ngx_slab_page_t);
 }
 
-// All free pages of the slab pool in one allocation: this header, then the log. The pool's `data` leads to
-// it. Other versions of the module find the log by this, so it stays as it is.
+// All free pages of the slab pool in one allocation: this header, then the log. The pool's `data` points to
+// it. Other versions of the module find the log by this, so it never changes.
 struct Arena {
     uint64_t length;
     uint64_t reserved[7];
 };
 static_assert(sizeof(Arena) == 64);
 
-// The memory of the log in a zone; empty if there cannot be one. The zone may be another module's: nothing
-// that lies there is trusted.
+// The memory of the log in a zone; empty if there cannot be one. The zone may be another module's, so nothing
+// in it is trusted.
 std::span<std::byte> findLog(const ngx_shm_zone_t& shared) noexcept {
     const auto* pool = reinterpret_cast<const ngx_slab_pool_t*>(shared.shm.addr);
     const auto start = reinterpret_cast<uintptr_t>(shared.shm.addr);
     const auto place = reinterpret_cast<uintptr_t>(pool->data);
-    const size_t offset = place - start; // huge if it lies before
+    const size_t offset = place - start; // huge if it lies before the zone
     if (place % alignof(Arena) != 0 || offset < sizeof(*pool) || offset > shared.shm.size - sizeof(Arena)) {
         return {};
     }
@@ -120,8 +120,8 @@ const ngx_shm_zone_t* findOldZone(const ngx_cycle_t* cycle, const Zone& zone) no
     return nullptr;
 }
 
-// From a zone of this copy of the module that had another size, or from one of another copy. Of that one
-// nothing but the log is looked at, which may be laid out otherwise.
+// From a zone of this copy of the module that had another size, or from one of another copy. Of the latter
+// only the log is read, whose layout may differ.
 //
 // nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4): a zone of another size or tag is a new one; the
 // tag is the address of the module.

@@ -6,7 +6,7 @@
 
 namespace sse {
 
-// Lives in the configuration pool; every cycle has its own, the log behind it is shared.
+// Lives in the configuration pool; every cycle has its own, while the log is shared.
 struct Zone {
     ngx_str_t name;
     size_t size;
@@ -20,7 +20,7 @@ struct Zone {
 
 inline constexpr size_t kMinZoneSize = 256 * 1024;
 
-// Channels of a zone whose directive names no number: an index of about 4% of the zone.
+// Channels of a zone whose directive gives no number: an index of about 4% of the zone.
 ngx_uint_t defaultChannels(size_t zoneSize) noexcept;
 
 // Bytes of the ring that a zone of this size will have, 0 if the index leaves none.
@@ -29,9 +29,9 @@ size_t expectedCapacity(size_t zoneSize, ngx_uint_t channels) noexcept;
 // ngx_shm_zone_t::init. On reload the memory is still in use by the old workers: then nothing is written.
 ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept;
 
-// Carries over what zones of the same names hold that have other sizes, or are those of another copy of the
-// module. In the master once the new configuration is certain, and before its workers start: from then on the
-// old workers cannot publish to those zones any more.
+// Carries over the events of zones with the same names that have other sizes, or belong to another copy of
+// the module. In the master once the new configuration is certain, and before its workers start: from then on
+// the old workers can no longer publish to those zones.
 void takeOverZones(ngx_cycle_t* cycle, std::span<Zone* const> zones) noexcept;
 
 } // namespace sse

@@ -10,7 +10,7 @@ namespace sse {
 
 namespace {
 
-// Whether a process has ended. A child of ours that has not been waited for yet is still there for kill().
+// Whether a process has ended. For kill() a child of ours exists until it has been waited for.
 bool isGone(ngx_pid_t pid) noexcept {
     siginfo_t info{};
     bool isChild = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
@@ -23,8 +23,8 @@ uint64_t monotonicMilliseconds() noexcept {
     return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
-// Watches the holder of a lock that is not to be had. Frees the lock if the holder is gone; reports one that
-// lives and does not let go, perhaps because it has been stopped: everybody waits for it then.
+// Watches the holder of a lock that is not available. Frees the lock if the holder is gone; reports a holder
+// that lives and does not let go, perhaps because it has been stopped: then every process waits for it.
 class HolderWatch {
 public:
     HolderWatch(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept : shared_(shared), mutex_(mutex) {}
@@ -67,13 +67,12 @@ private:
     const ngx_shm_zone_t& shared_;
     ngx_shmtx_t* mutex_;
     ngx_pid_t holder_ = 0;
-    uint64_t since_ = 0; // when it was first seen
-    uint64_t due_ = 0;   // the next report
+    uint64_t since_ = 0; // when this holder was first seen
+    uint64_t due_ = 0;   // when to report next
 };
 
-// How often the lock is tried for before its waiter lets others have the processor, and before it sleeps in
-// between. It is rarely held for longer than some microseconds, except by a master that carries over a large
-// zone.
+// How often the lock is tried before its waiter yields the processor, and before it sleeps in between. It is
+// rarely held for longer than some microseconds, except by a master that carries over a large zone.
 constexpr int kSpins = 100;
 constexpr int kEagerAttempts = 1000;
 

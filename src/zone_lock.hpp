@@ -1,4 +1,4 @@
-// The locks of shared memory, and with a zone's the right to write its log.
+// The locks of shared memory, and with a zone's lock the right to write its log.
 #pragma once
 
 #include "log/writer.hpp"
@@ -26,11 +26,11 @@ private:
     ngx_shmtx_t* mutex_;
 };
 
-// The same for the memory of a log: whoever has this is the log's one writer.
+// The same for the memory of a log: the holder is the log's only writer.
 class ZoneLock {
 public:
     explicit ZoneLock(const Zone& zone) noexcept : ZoneLock(*zone.shared, zone.log) {}
-    // `log` is the one in that memory.
+    // `log` is the log in that memory.
     ZoneLock(const ngx_shm_zone_t& shared, const Log& log) noexcept : lock_(shared), writer_(log) {}
 
     LogWriter& log() noexcept { return writer_; }

@@ -21,14 +21,14 @@ constexpr Eventfds noEventfds() noexcept {
     return none;
 }
 
-// By worker entry; -1 where there is none. Inherited by every worker.
+// By worker entry; -1 where there is none. Every worker inherits them.
 constinit Eventfds eventfds = noEventfds();
 
 // Cycles that use them.
 ngx_uint_t users = 0;
 
-// A cycle goes. With the last one goes this copy of the module, and one that is loaded later would not know
-// of them.
+// Called when a cycle ends. With the last one this copy of the module goes, and one that is loaded later
+// would not know of them.
 //
 // nginx-internal: core/ngx_palloc.c, core/nginx.c (1.22.1, 1.26.3, 1.30.4): the cleanups of a pool run last
 // in, first out, so this one before that by which the module is unloaded (ngx_load_module).
@@ -54,7 +54,7 @@ ngx_int_t initEntries(ngx_shm_zone_t* zone, void* old) noexcept {
 }
 
 // Room for this generation, the one that is leaving, and as many again for reloads in quick succession. But
-// every worker has all of them open, and most of what it may open is for its clients.
+// every worker has all of them open, and most of the descriptors that it may open are for its clients.
 //
 // nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): a worker sets its limit to
 // worker_rlimit_nofile.
@@ -173,7 +173,7 @@ void Registry::signal(uint32_t worker) noexcept {
         return;
     }
     uint64_t one = 1;
-    // A full counter is a wake-up too: nothing to be done about EAGAIN.
+    // A full counter is a wake-up too, so EAGAIN needs no action.
     [[maybe_unused]] ssize_t written = write(eventfds[worker], &one, sizeof(one));
 }
 

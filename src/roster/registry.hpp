@@ -1,6 +1,6 @@
 // The registry: the roster of the workers in nginx's shared memory, and how each is woken.
 //
-// The eventfds are made by the master before the first fork, so that every generation has them all, and are
+// The master creates the eventfds before the first fork, so that every generation has them all; they are
 // closed when no cycle uses them any more.
 #pragma once
 
@@ -19,9 +19,9 @@ public:
     // While the configuration is read: asks nginx for the zone that holds the entries.
     static ngx_shm_zone_t* addZone(ngx_conf_t* cf) noexcept;
 
-    // In the master, before the fork, once for a cycle that has zones: makes the eventfds that are not there
-    // yet, and keeps them until the cycle's end. What fails is logged; a worker without one looks at the log
-    // by a short timer instead.
+    // In the master, before the fork, once for each cycle that has zones: creates the missing eventfds, and
+    // keeps them until the cycle ends. Failures are logged; a worker without an eventfd polls the log
+    // instead.
     static void makeEventfds(ngx_cycle_t* cycle) noexcept;
 
     // One more, for a worker that found none of these; -1 after an error, which is logged.
@@ -29,21 +29,21 @@ public:
 
     // In a worker: takes an entry for this process, and what others have left behind.
     LeftBehind claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept;
-    // Later: what has been left since.
+    // Later: what has been left behind since.
     LeftBehind claimLeftBehind() noexcept;
     void cleared(const LeftBehind& left) noexcept;
     void release() noexcept { roster_.release(); }
 
-    // As the roster's.
+    // As in the roster.
     uint32_t beginChange(bool stays) noexcept;
     void finishChange() noexcept;
     void turnOver(bool crowded) noexcept;
 
     bool hasExclusiveId() const noexcept { return listenerId() < Roster::kExclusiveIds; }
     uint32_t listenerId() const noexcept { return roster_.listenerId(); }
-    // Of this worker; of a private stand-in for a worker that found no entry free.
+    // Of this worker; a private stand-in if it found no free entry.
     WorkerEntry& own() noexcept { return roster_.hasEntry() ? roster_.at(roster_.index()) : spare_; }
-    // By which others wake this worker; -1 if they cannot.
+    // Other workers wake this one by it; -1 if they cannot.
     int eventfd() const noexcept;
 
     // Wakes the workers of that set, except this one. Returns whether this one was among them.

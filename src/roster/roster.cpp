@@ -18,7 +18,7 @@ bool Roster::isUsed(uint32_t sharedId) const noexcept {
     return used;
 }
 
-// An entry under our own pid or process slot that is not ours belongs to a worker that is certainly dead.
+// An entry with our own pid or process slot that is not ours belongs to a worker that is certainly dead.
 bool Roster::isLeftBehind(uint32_t index) const noexcept {
     const WorkerEntry& entry = at(index);
     const int64_t pid = entry.pid.load();
@@ -31,7 +31,7 @@ bool Roster::isLeftBehind(uint32_t index) const noexcept {
     return pid == self_.pid || entry.slot.load() == self_.slot || !self_.isAlive(pid);
 }
 
-// The pid comes first: from then on the entry shares our fate.
+// The pid comes first: from then on the entry is found if we die.
 void Roster::occupy(uint32_t index, uint32_t listenerId, bool held) noexcept {
     WorkerEntry& entry = at(index);
     if (index >= entryCount()) {
@@ -96,7 +96,7 @@ uint32_t Roster::useCurrentSharedId() noexcept {
     return id;
 }
 
-// It has an entry, and so is missed when it dies, before it takes anything else.
+// The entry comes first, so that others notice if this worker dies before it takes anything else.
 Roster::LeftBehind Roster::claim() noexcept {
     LeftBehind own;
     for (uint32_t i = 0; i < kExclusiveIds && !hasEntry(); ++i) {
@@ -160,7 +160,7 @@ uint32_t Roster::beginChange(bool stays) noexcept {
     return next_;
 }
 
-// Whoever reads with the lock finds the subscribers in one place.
+// Whoever reads with the lock finds the subscribers in one entry only.
 void Roster::finishChange() noexcept {
     WorkerEntry& old = at(index_);
     if (isShared(next_)) {

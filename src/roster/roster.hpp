@@ -12,8 +12,8 @@
 // meanwhile: a worker begins with the current one only, and that is never cleared. The two entries between
 // the others stand for the shared ids: such an entry is free while its id is on no channel.
 //
-// Knows no nginx. All of it is called with the roster's lock held, unless something else is said. A worker
-// that dies in between, with the lock or without, leaves only what takeLeftBehind() finds.
+// Knows no nginx. All of it is called with the roster's lock held, unless stated otherwise. A worker that
+// dies in between, with the lock or without, leaves only what takeLeftBehind() finds.
 #pragma once
 
 #include <atomic>
@@ -28,32 +28,32 @@ struct alignas(64) WorkerEntry {
     std::atomic<int64_t> slot;  // of that process in nginx's table
     std::atomic<uint32_t> held; // not to be used yet: its id is being cleared, or added to channels
     std::atomic<uint32_t> listenerId;
-    std::atomic<uint32_t> pending; // woken and not yet looked
+    std::atomic<uint32_t> pending; // woken, and has not looked yet
     std::atomic<uint32_t> subscribers;
-    std::atomic<uint64_t> delivered; // these four only grow, and stay when the entry changes hands
+    std::atomic<uint64_t> delivered; // these four only grow, and stay when the entry is reused
     std::atomic<uint64_t> gaps;
     std::atomic<uint64_t> slowCloses;
-    std::atomic<uint64_t> repairs; // sequences of published text that were not UTF-8 and have been replaced
+    std::atomic<uint64_t> repairs; // invalid sequences replaced in published text
 };
 static_assert(sizeof(WorkerEntry) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
-// Valid when it is all zeros.
+// Valid when all zeros.
 struct RosterMemory {
     // nginx-internal: os/unix/ngx_process.h (1.22.1, 1.26.3, 1.30.4): there are at most 1024 processes
     // (NGX_MAX_PROCESSES), so each finds an entry.
     static constexpr uint32_t kCapacity = kMaxListeners + 1024;
 
     alignas(64) std::atomic<uint32_t> turn; // odd: the second of the shared ids is the current one
-    std::atomic<uint32_t> used;             // entries behind kMaxListeners that were ever used
-    std::atomic<uint64_t> turnedAt;         // in milliseconds
+    std::atomic<uint32_t> used;             // entries from kMaxListeners on that have been used
+    std::atomic<uint64_t> turnedAt;         // milliseconds
     WorkerEntry entries[kCapacity];
 };
 
 class Roster {
 public:
     static constexpr uint32_t kExclusiveIds = kMaxListeners - 2;
-    // The shared ids are turned over so often, if at all.
+    // How often the shared ids are turned over while the index is crowded, in milliseconds.
     static constexpr uint64_t kTurnTime = 5000;
 
     struct Process {
@@ -62,10 +62,10 @@ public:
         bool (*isAlive)(int64_t pid) noexcept;
     };
 
-    // What has to be put right.
+    // What has to be cleaned up.
     struct LeftBehind {
-        ListenerSet listenerIds{}; // to be cleared from the index of all zones, then given back by cleared()
-        bool counts = false;       // the subscribers of somebody who died are still counted
+        ListenerSet listenerIds{}; // to be cleared from the index of all zones, then returned by cleared()
+        bool counts = false;       // the subscribers of a dead worker are still counted
         bool has(uint32_t id) const noexcept { return (listenerIds[id / 64] >> id % 64 & 1) != 0; }
     };
 
@@ -74,17 +74,17 @@ public:
 
     // Takes an entry for this process, and what others have left behind.
     LeftBehind claim() noexcept;
-    // Later: what has been left since. Nobody else is given the same.
+    // Later: what has been left behind since. No other worker is given the same.
     LeftBehind takeLeftBehind() noexcept;
-    bool someLeftBehind() const noexcept; // needs no lock: then it is worth a look
+    bool someLeftBehind() const noexcept; // needs no lock: whether it is worth a call
     void cleared(const LeftBehind& left) noexcept;
 
-    // At the end. A worker that is made to end with subscribers leaves its entry to be found like that of a
+    // At the end. A worker that is made to exit with subscribers leaves its entry to be found like that of a
     // dead one.
     void release() noexcept;
 
     // For a worker whose listener id is shared: returns a better one if there is any, to be added to all of
-    // its channels; then the change is finished. Only a worker that stays gets an exclusive one.
+    // its channels; then finishChange() follows. Only a worker that stays gets an exclusive one.
     // kMaxListeners: none.
     uint32_t beginChange(bool stays) noexcept;
     void finishChange() noexcept;
@@ -100,17 +100,17 @@ public:
     bool hasEntry() const noexcept { return index_ != kNoEntry; }
     uint32_t index() const noexcept { return index_; }
     WorkerEntry& at(uint32_t index) const noexcept { return memory_->entries[index]; }
-    // Entries that are in use or have been: those above are free.
+    // The number of entries that are or have been in use: those above are free.
     uint32_t entryCount() const noexcept { return kMaxListeners + memory_->used.load(); }
 
     // By which the index knows this worker; kMaxListeners without an entry.
     uint32_t listenerId() const noexcept { return hasEntry() ? at(index_).listenerId.load() : kMaxListeners; }
     static bool isShared(uint32_t id) noexcept { return id >= kExclusiveIds && id < kMaxListeners; }
 
-    // Whether it is a living worker's.
+    // Whether it belongs to a living worker.
     bool isWorker(uint32_t index) const noexcept;
 
-    // Calls visit(index) for the workers of that set.
+    // Calls visit(index) for each worker of that set.
     template <typename F>
     void eachWorkerOf(const ListenerSet& workers, F&& visit) const noexcept {
         for (uint32_t word = 0; word < workers.size(); ++word) {
@@ -142,7 +142,7 @@ private:
     RosterMemory* memory_ = nullptr;
     Process self_{};
     uint32_t index_ = kNoEntry;
-    uint32_t next_ = kMaxListeners; // the listener id that a change has begun with
+    uint32_t next_ = kMaxListeners; // the listener id of a change that has begun
 };
 
 } // namespace sse
