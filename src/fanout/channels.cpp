@@ -45,7 +45,7 @@ void ChannelTable::announce(LogWriter& log, LiveChannel& channel) noexcept {
     }
 }
 
-// Visits them with the zone's lock held, which is let go in between: visit(log, channel).
+// Calls visit(log, channel) for each channel, with the zone's lock held, which is released in between.
 template <typename F>
 void ChannelTable::each(F&& visit) noexcept {
     for (uint32_t entry = 0; count_ != 0 && entry < entries_; ++entry) {
@@ -101,8 +101,8 @@ LiveChannel* ChannelTable::make(const ChannelState& state, uint64_t hash, std::s
     return channel;
 }
 
-// An end that has not been looked at yet comes behind the events before it. One that is not in the ring any
-// more was an end all the same, unless the channel has lived again since.
+// An end that has not been read yet comes after the events before it. An end that is no longer in the ring
+// still counts, unless the channel has lived again since.
 void ChannelTable::reviewEnd(LiveChannel& channel, const ChannelState& state,
                              uint64_t position) const noexcept {
     if (state.newest == kNoOffset) {
@@ -119,8 +119,8 @@ void ChannelTable::reviewEnds(uint64_t position) noexcept {
     });
 }
 
-// Removes our listener id from an entry that none of our channels has any more. An id that many workers share
-// cannot be removed by one of them.
+// Removes our listener id from an entry for which this worker has no channel left. An id that many workers
+// share cannot be removed by one of them.
 void ChannelTable::unlisten(uint32_t entry) noexcept {
     if (live_[entry] == nullptr && registry_->hasExclusiveId()) {
         ZoneLock lock(*zone_);

@@ -1,5 +1,5 @@
 // The channels that a worker's subscribers listen to, by their entry in the index of the zone, and what the
-// index learns of them: which worker listens, and how many subscribers it has.
+// index is told of them: which worker listens, and how many subscribers it has.
 #pragma once
 
 #include <string_view>
@@ -19,25 +19,25 @@ public:
     enum class Status { Ok, NoMemory, IndexFull };
 
     // Adds this worker as a listener, then finds or makes the channel of that name. What lies before
-    // `position` has been looked at.
+    // `position` has been read.
     Status acquire(std::string_view name, uint64_t position, LiveChannel*& channel) noexcept;
-    // Frees a channel that no feed has any more.
+    // Frees a channel that no feed uses any more.
     void release(LiveChannel* channel) noexcept;
 
     // The channels of an entry, linked by `sameEntry`.
     LiveChannel* at(uint32_t entry) const noexcept { return live_[entry]; }
     bool isEmpty() const noexcept { return count_ == 0; }
 
-    // Has the index know how many subscribers a channel has here.
+    // Tells the index how many subscribers a channel has here.
     void announce(LogWriter& log, LiveChannel& channel) noexcept;
 
-    // Every worker announces its subscribers again after one has died.
+    // Announces the subscribers again, as every worker does after one has died.
     void answerCensus() noexcept;
 
     // Adds that listener id, too, to all channels.
     void listenAs(uint32_t listenerId) noexcept;
 
-    // Decides once more whether a channel has ended, from what the index knows of it now.
+    // Determines anew whether a channel has ended, from what the index knows of it now.
     void reviewEnd(LiveChannel& channel, const ChannelState& state, uint64_t position) const noexcept;
     void reviewEnds(uint64_t position) noexcept;
 
@@ -54,7 +54,7 @@ private:
     LiveChannel** live_ = nullptr; // by index entry
     uint32_t entries_ = 0;
     uint32_t count_ = 0;
-    uint32_t answered_ = 0; // the last census that was answered
+    uint32_t answered_ = 0; // the last census answered
 };
 
 } // namespace sse

@@ -1,8 +1,8 @@
 // Feeds: what the subscribers of a worker listen to.
 //
-// A feed is a set of channels that somebody here subscribes to; all subscribers with the same set share one.
-// Events of one feed go out in the order of the log, whatever channel they are of, so that one id is the
-// cursor for all.
+// A feed is a set of channels that some subscribers of this worker have; all subscribers with the same set
+// share one. Events of one feed go out in the order of the log, whatever channel they are of, so that one id
+// is the cursor for all.
 #pragma once
 
 #include "log/layout.hpp"
@@ -18,14 +18,14 @@ class Tail;
 struct LiveChannel {
     LiveChannel* sameEntry; // the next one with this index entry: their hashes collide
     uint64_t hash;
-    uint32_t entry; // of the zone's index, which keeps it for as long as we listen
+    uint32_t entry; // of the zone's index, which keeps it as long as we listen
     uint32_t feedCount;
     ngx_queue_t feeds; // of FeedLink::inChannel
     uint32_t subscribers;
     uint32_t announced; // how many of them the index knows of
-    uint32_t census;    // in which census
-    bool ended;         // its newest record is its end, and has been looked at
-    EventId lastId;     // then: of the newest event before
+    uint32_t census;    // the census they were announced in
+    bool ended;         // its newest record is its end, and has been read
+    EventId lastId;     // then: of the newest event before it
     uint8_t nameLength;
     char name[1];
 
@@ -48,15 +48,15 @@ struct Feed {
     ngx_queue_t runnable; // in Tail::runnable_ while `scheduled`
     bool scheduled;
     bool inRound;
-    bool fresh;     // something has come that the round, if one is going on, does not hold
+    bool fresh;     // something has arrived that the current round does not include
     bool freshLost; // and some of it could not be collected
-    bool lost;      // in this round everybody has to read the log for himself
+    bool lost;      // in this round every subscriber has to read the log for itself
     uint32_t subscribers;
 
-    ngx_queue_t ready;    // of Member::link: those that have been handed the current batch
+    ngx_queue_t ready;    // of Member::link: those that have been given the current batch
     ngx_queue_t waiting;  // and those that have not
-    BatchRef current;     // what is being handed out
-    BatchRef pending;     // what will be next
+    BatchRef current;     // the batch being delivered
+    BatchRef pending;     // the next one
     uint64_t pendingFrom; // offset of its first event
 
     uint32_t channelCount;

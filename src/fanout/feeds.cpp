@@ -58,7 +58,7 @@ Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) n
     uint32_t count = 0;
 
     if (channels_.isEmpty()) {
-        position_ = zone_->log.head(); // nobody here cared for what was before
+        position_ = zone_->log.head(); // no subscriber here needs what came before
     }
     for (std::string_view name : names) {
         status = channels_.acquire(name, position_, found[count]);

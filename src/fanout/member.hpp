@@ -1,4 +1,4 @@
-// What a feed knows of a subscriber: where it stands in the feed, and how to hand it a batch.
+// What a feed knows of a subscriber: where it stands in the feed, and how to deliver a batch to it.
 //
 // A subscriber has one of these; nothing below it needs to know more.
 #pragma once
@@ -14,10 +14,10 @@ struct Member {
     ngx_queue_t link;     // in Feed::ready or Feed::waiting
     Feed* feed = nullptr; // while it is in one
 
-    // Hands over a batch, which may be none, or reports that one was lost: then the subscriber has to read
-    // the log for itself. May end the subscriber, and any other.
+    // Delivers a batch, which may be none, or reports that one was lost: then the subscriber has to read the
+    // log for itself. May end the subscriber, and any other.
     void (*deliver)(Member& member, const BatchRef& batch, bool isLost) noexcept = nullptr;
-    // What deliver() will look at; the processor is asked for it ahead of time.
+    // What deliver() reads first; it is prefetched.
     const void* firstRead = nullptr;
 
     static Member& fromLink(ngx_queue_t* link) noexcept {

@@ -37,8 +37,8 @@ void Tail::endRound(Feed& feed) noexcept {
     }
 }
 
-// Returns whether somebody is still waiting. Handing out may end any subscriber, also others than the one at
-// hand, and with the last one the feed itself: so nothing is held on to across a delivery.
+// Returns whether a subscriber is still waiting. A delivery may end any subscriber, not only its own, and
+// with the last one the feed itself: so no pointer is kept across a delivery.
 bool Tail::fanOut() noexcept {
     int deliveries = kDeliveries;
     while (!ngx_queue_empty(&runnable_)) {

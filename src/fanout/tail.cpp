@@ -73,7 +73,7 @@ bool Tail::scan() noexcept {
 // been overwritten, which the next look finds out.
 bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
     if (header.entry == kNoEntry) {
-        return true; // nobody can listen to a channel without an entry
+        return true; // a channel without an entry has no listeners
     }
     for (LiveChannel* channel = channels_.at(header.entry); channel != nullptr;
          channel = channel->sameEntry) {
@@ -99,7 +99,8 @@ bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
     return true;
 }
 
-// Whether the record at the position is the last one of its channel: one that lives again has not ended.
+// Whether the record at the position is the last one of its channel: a channel that lives again has not
+// ended.
 bool Tail::isNewest(const RecordHeader& header) const noexcept {
     ZoneLock lock(*zone_);
     return lock.log().channelAt(header.entry).newest == position_;

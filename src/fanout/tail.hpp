@@ -1,5 +1,5 @@
-// Tailing: a worker reads each zone's log from where it was, picks out what its subscribers listen to, and
-// hands it to them in batches.
+// Tailing: a worker reads each zone's log on from its position, picks out what its subscribers listen to, and
+// delivers it to them in batches.
 //
 //   log --scan--> LiveChannel --> Feed (pending batch) --fan-out--> subscribers at the tip
 #pragma once
@@ -29,12 +29,12 @@ public:
 
     using Join = ChannelTable::Status;
 
-    // Finds or makes the feed of these channels (distinct names, at most kMostChannels), counts one
-    // subscriber more on each and links the member. From then on no event can pass unseen.
+    // Finds or makes the feed of these channels (distinct names, at most kMostChannels), counts one more
+    // subscriber on each and links the member. From then on it misses no event.
     Join join(std::span<const std::string_view> names, Member& member) noexcept;
     void leave(Member& member) noexcept;
 
-    // Decides once more whether a channel has ended, from what the index knows of it now.
+    // Determines anew whether a channel has ended, from what the index knows of it now.
     void reviewEnd(LiveChannel& channel, const ChannelState& state) const noexcept {
         channels_.reviewEnd(channel, state, position_);
     }
@@ -49,7 +49,7 @@ public:
     // Reads on, and hands out some of it. Returns whether there is more to do at once.
     bool runSlice() noexcept;
 
-    // Whether the log has something that was not looked at.
+    // Whether the log has something that has not been read.
     bool isBehind() const noexcept { return zone_->log.head() != position_; }
 
     Tail* following = nullptr; // the worker's next tail

@@ -49,7 +49,7 @@ void Drain::step() noexcept {
     // The first one goes at once, the last one when the time is up.
     ngx_uint_t due = isOver ? total_ : total_ * elapsed / time_ + 1;
 
-    // Asking may end others as well; only the heads of the queues are held on to.
+    // Asking may end other streams as well, so only the heads of the queues are used.
     while ((done_ < due || isOver) && !ngx_queue_empty(&pending_)) {
         ngx_queue_t* q = ngx_queue_head(&pending_);
         ngx_queue_remove(q);

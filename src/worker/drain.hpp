@@ -17,10 +17,10 @@ struct Drainable {
 
 class Drain {
 public:
-    // `time`: the milliseconds over which streams end.
+    // `time`: over how many milliseconds streams end.
     void init(ngx_msec_t time) noexcept;
 
-    // What is added when all others have gone has its turn, too.
+    // What is added after all others have gone gets its turn, too.
     void add(Drainable& drainable) noexcept;
     static void remove(Drainable& drainable) noexcept { ngx_queue_remove(&drainable.link); }
 
@@ -37,7 +37,7 @@ private:
     bool started_ = false;
     ngx_msec_t time_ = 0;
     ngx_msec_t startedAt_ = 0;
-    ngx_uint_t total_ = 0; // when it began
+    ngx_uint_t total_ = 0; // when it started
     ngx_uint_t done_ = 0;  // asked since
 };
 

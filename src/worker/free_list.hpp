@@ -1,4 +1,4 @@
-// A free list of objects of one type: memory that is used again rather than given back.
+// A free list of objects of one type: memory that is reused rather than freed.
 #pragma once
 
 #include "ngx.hpp"

@@ -9,13 +9,13 @@ namespace sse {
 
 namespace {
 
-// How often they are looked at.
+// How often they are checked.
 constexpr ngx_msec_t kStep = 200;
 
-// For so long a client may take nothing of what is on its way to it before it is closed.
+// A client is closed if it has taken nothing of what is on its way to it for this long.
 constexpr ngx_msec_t kPatience = 1000;
 
-// What the client's kernel has not got yet, the end of the stream included.
+// What the client's kernel has not acknowledged, the end of the stream included.
 int unacknowledgedBytes(const ngx_connection_t* c) noexcept {
     int bytes = 0;
     return ioctl(c->fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
@@ -23,13 +23,13 @@ int unacknowledgedBytes(const ngx_connection_t* c) noexcept {
 
 } // namespace
 
-// It keeps no process alive: what lingers has a timer of nginx, and nothing else matters.
+// It keeps no process alive: lingering connections have a timer of nginx, and nothing else matters.
 void Lingering::init() noexcept {
     ngx_queue_init(&watched_);
     timer_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Lingering>(e).look(); });
 }
 
-// What a failed allocation costs is that nginx's own limits count.
+// If an allocation fails, nginx's own limits apply.
 void Lingering::watch(ngx_http_request_t* request) noexcept {
     ngx_http_request_t* r = request->main;
     ngx_connection_t* c = transportOf(r);
@@ -66,8 +66,8 @@ bool Lingering::Watched::lingers() const noexcept {
     return request == nullptr ? connection->reusable : request->lingering_time != 0;
 }
 
-// A client that is slow to take the last bytes, which may be those of somebody else's download, would lose
-// them: closing a socket to which something has come is a reset.
+// A client that is slow to take the last bytes, which may belong to another download, would lose them:
+// closing a socket with unread data sends a reset.
 bool Lingering::Watched::isDue() noexcept {
     if (!lingers()) {
         unacknowledged = -1;

@@ -1,7 +1,7 @@
-// Connections that nothing of ours goes on on any more, and that are still there.
+// Closes connections that nginx keeps open after our requests on them have ended.
 //
-// nginx lingers: it reads what a client still sends, so that the kernel does not throw away an answer that
-// the client has not read yet. That may take half a minute, which is too long for a worker that is to leave.
+// nginx lingers: it reads what a client still sends, so that the kernel does not discard an answer that the
+// client has not read yet. That may take half a minute, which is too long for a worker that must leave.
 #pragma once
 
 #include "worker/loop_event.hpp"
@@ -12,20 +12,21 @@ class Lingering {
 public:
     void init() noexcept;
 
-    // The connection of a request of ours that ends. It is forgotten as soon as it is closed.
+    // Watches the connection of a request of ours that ends, until it is closed.
     void watch(ngx_http_request_t* request) noexcept;
 
-    // From then on those that only linger are closed: the worker leaves, and its streams have ended by then.
+    // From then on connections that only linger are closed: the worker leaves, and its streams have ended by
+    // then.
     void closeAfter(ngx_msec_t milliseconds) noexcept { timer_.wait(milliseconds); }
 
 private:
-    // Lives in the pool of the request, or of the connection if that has many.
+    // Lives in the pool of the request, or of the connection if that has many requests.
     struct Watched {
         ngx_queue_t link;
         ngx_connection_t* connection;
         ngx_http_request_t* request; // NULL with HTTP/2
-        int unacknowledged;          // as it was when looked at last: bytes, -1 before
-        ngx_msec_t since;            // when it was found to linger, or its client has taken something
+        int unacknowledged;          // at the last check: bytes, -1 before the first
+        ngx_msec_t since;            // when it was found to linger, or its client last took something
 
         bool lingers() const noexcept;
         bool isDue() noexcept;

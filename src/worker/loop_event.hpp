@@ -31,9 +31,9 @@ public:
 
     bool waiting() const noexcept { return event_.timer_set || event_.posted; }
     void wait(ngx_msec_t milliseconds) noexcept { ngx_add_timer(&event_, milliseconds); }
-    // Runs behind the other events of this turn of the loop.
+    // Runs after the other events of this turn of the loop.
     void post() noexcept { ngx_post_event(&event_, &ngx_posted_events); }
-    // Runs in the next turn, after what has come in meanwhile.
+    // Runs in the next turn, after what has arrived meanwhile.
     void postNext() noexcept { ngx_post_event(&event_, &ngx_posted_next_events); }
 
     void cancel() noexcept {

@@ -9,7 +9,7 @@ namespace sse {
 
 namespace {
 
-// Index entries that are looked through in one go with the zone's lock held.
+// Index entries searched in one go with the zone's lock held.
 constexpr uint32_t kSweep = 4096;
 
 std::span<Zone* const> zonesOf(const MainConfig& config) noexcept {

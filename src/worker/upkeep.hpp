@@ -1,4 +1,4 @@
-// Upkeep of the zones' indexes and of the roster: what dead workers have left behind goes away.
+// Upkeep of the zones' indexes and of the roster: clears away what dead workers have left behind.
 #pragma once
 
 #include "conf/config.hpp"
@@ -6,10 +6,10 @@
 
 namespace sse {
 
-// Clears away what is not used any more: listener ids in the indexes, and counts that are void.
+// Clears away what is no longer used: listener ids in the indexes, and void counts.
 void clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept;
 
-// Whether some index is more than half full, so that it may matter what is given back late.
+// Whether some index is more than half full, so that it may matter what is freed late.
 bool isCrowded(const MainConfig& config) noexcept;
 
 } // namespace sse

@@ -1,5 +1,5 @@
-// Wake-ups: how other workers wake this one, by an eventfd in nginx's event loop. nginx itself reports by the
-// same connection that the worker is to leave.
+// Wake-ups: how other workers wake this one, by an eventfd in nginx's event loop. By the same connection
+// nginx reports that the worker must leave.
 #pragma once
 
 #include "roster/registry.hpp"
@@ -8,11 +8,11 @@ namespace sse {
 
 class WakeUps {
 public:
-    // `onWakeUp` gets `owner` in the data of its event's connection. false: nobody can wake this worker.
+    // `onWakeUp` finds `owner` in the data of its event's connection. false: nothing can wake this worker.
     bool listen(ngx_cycle_t* cycle, const Registry& registry, void* owner,
                 ngx_event_handler_pt onWakeUp) noexcept;
 
-    // After the worker has changed its entry from one with that eventfd (-1: none).
+    // After the worker has moved from an entry with that eventfd (-1: none) to another.
     void follow(const Registry& registry, int before) noexcept;
 
     // Clears what has come in; true if the worker must leave.

@@ -8,10 +8,10 @@ namespace sse {
 
 namespace {
 
-// How often the head of the log is looked at, woken or not: a lost wake-up costs that much time, never an
+// How often the head of the log is checked, woken or not: a lost wake-up costs that much time, never an
 // event.
 constexpr ngx_msec_t kPollTime = 1000;
-// The same for a worker that nobody can wake.
+// The same for a worker that nothing can wake.
 constexpr ngx_msec_t kPollTimeWithoutWakeUps = 50;
 
 // How long a worker reads the logs, delivers and does what is queued, in microseconds, before it looks at its
@@ -40,13 +40,14 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     });
     if (!isWoken) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0, "no wake-ups: this worker looks for events by a timer");
-        poll_.setKind(LoopEvent::Kind::Blocking); // nothing else reports that it is to leave, see poll()
+        poll_.setKind(LoopEvent::Kind::Blocking); // nothing else reports that it must leave, see poll()
     }
     poll();
     return NGX_OK;
 }
 
-// To a better one, if there is any. What has come meanwhile may have woken nobody: look at the log then.
+// To a better one, if there is any. What has arrived meanwhile may have woken nobody: the caller reads the
+// log next.
 void Worker::changeListenerId() noexcept {
     uint32_t id = registry_.beginChange(!isDraining());
     if (id == kMaxListeners) {
@@ -68,7 +69,7 @@ void Worker::onWakeUp() noexcept {
     if (wakeUps_.receive() && !drain_.hasStarted()) {
         startDrain();
     }
-    counters().pending.store(0); // before the log is looked at: what comes now wakes again
+    counters().pending.store(0); // before the log is read: what comes now wakes again
     turn_.post();
 }
 
@@ -116,8 +117,8 @@ void Worker::turn() noexcept {
     }
 }
 
-// One that was killed while leaving has no successor to clear up after it; but who is leaving himself may
-// know other zones than those who stay.
+// A worker that was killed while leaving has no successor to clear up after it; but one that is leaving may
+// have other zones than those that stay.
 void Worker::checkRegistry() noexcept {
     checked_ = ngx_current_msec;
     if (!isDraining()) {
@@ -127,7 +128,7 @@ void Worker::checkRegistry() noexcept {
     changeListenerId();
 }
 
-// A worker that was killed between raising our flag and writing to our eventfd must not keep others from
+// A worker that was killed between setting our flag and writing to our eventfd must not keep others from
 // waking us.
 void Worker::poll() noexcept {
     counters().pending.store(0);
@@ -151,7 +152,7 @@ void Worker::remove(Drainable& drainable, ngx_http_request_t* request) noexcept 
     noteEnd(request);
 }
 
-// A client that has not sent all of its request may go on doing so for long after the end.
+// A client that has not sent all of its request may continue to do so long after the end.
 //
 // nginx-internal: http/ngx_http_request.c, http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): the same
 // decides whether nginx lingers.

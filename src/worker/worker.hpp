@@ -1,4 +1,4 @@
-// The worker: what one nginx worker process has of the module.
+// The worker: the module's state in one nginx worker process.
 #pragma once
 
 #include "conf/config.hpp"
@@ -23,13 +23,13 @@ public:
     Registry& registry() noexcept { return registry_; }
     WorkerEntry& counters() noexcept { return registry_.own(); }
 
-    // The tail of a zone, made when it is first asked for; NULL without memory.
+    // The tail of a zone, made on first use; NULL without memory.
     Tail* tail(Zone& zone) noexcept;
 
     // Wakes the workers that listen, this one included. After an append, without the zone's lock.
     void wake(const ListenerSet& listeners) noexcept;
 
-    // Has the tails read on in the next turn of the event loop, together with what comes in until then.
+    // Makes the tails read on in the next turn of the event loop, together with what arrives until then.
     void runSoon() noexcept { turn_.postNext(); }
 
     // Has a task run when its turn comes, not before the next turn of the event loop.
@@ -42,7 +42,7 @@ public:
     void add(Drainable& drainable) noexcept { drain_.add(drainable); }
     // It ends, and its request with it or soon.
     void remove(Drainable& drainable, ngx_http_request_t* request) noexcept;
-    // A request of ours is answered.
+    // A request of ours has been answered.
     void noteEnd(ngx_http_request_t* request) noexcept;
     // Whether it is leaving: what begins now should end at once.
     bool isDraining() const noexcept { return ngx_exiting || drain_.hasStarted(); }
@@ -63,7 +63,7 @@ private:
     WorkQueue work_;
     LoopEvent turn_;
     LoopEvent poll_;
-    ngx_msec_t checked_ = 0; // when the registry was looked at
+    ngx_msec_t checked_ = 0; // when the registry was checked
 
     Drain drain_;
     Lingering lingering_;
