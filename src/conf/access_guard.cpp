@@ -23,7 +23,7 @@ struct AccessRule6 {
     ngx_uint_t deny;
 };
 
-// Rules for "unix:" follow. They do not matter here: who comes through a socket of this machine is not
+// Rules for "unix:" follow. They do not matter here: a client of a socket on this machine is not just
 // anybody.
 struct AccessConfig {
     ngx_array_t* rules;
@@ -51,7 +51,7 @@ struct AuthJwtConfig {
     uintptr_t realm;
 };
 
-// What the access module answers to an address that no rule names.
+// What the access module decides about an address that no rule names.
 enum class Verdict { Undecided, Allowed, Denied };
 
 bool matchesAll(in_addr_t mask) noexcept {
@@ -108,7 +108,7 @@ bool isOpen(const ngx_cycle_t& cycle, void* const* configs) noexcept {
         return opens(Verdict::Undecided);
     }
     // Both families matter, whatever the server listens on: "realip" takes an address of any family from a
-    // header, and a listener is soon added.
+    // header, and a listener is easily added.
 #if (NGX_HAVE_INET6)
     if (opens(judge<AccessRule6>(access->rules6))) {
         return true;

@@ -63,7 +63,7 @@ void warnIfOpen(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationCo
         config.line);
 }
 
-// An include stalls the stream it stands in, and who may write one reads locations that are internal.
+// An include stalls the stream that contains it, and whoever writes one can read internal locations.
 bool refuseSsi(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationConfig& config) noexcept {
     const char* type = config.channels != nullptr ? "text/event-stream" : "application/json";
     if (!isSsiOn(*cf->cycle, *endpoint.location, type)) {
@@ -90,7 +90,7 @@ ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept {
             return NGX_ERROR;
         }
         // Access to blocks is judged with their location: "if" cannot have rules of its own, and
-        // "limit_except" is asked for the methods that it takes.
+        // "limit_except" is checked for the methods that it covers.
         if (!endpoint.location->noname && config.channels == nullptr) {
             warnIfOpen(cf, endpoint, config, config.publish != nullptr ? kPublish : kReadStatus);
         }

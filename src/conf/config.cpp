@@ -21,7 +21,8 @@ ngx_http_handler_pt endpointHandler(const MainConfig& main, const LocationConfig
                                        : main.handlers.status;
 }
 
-// Blocks of "if" and "limit_except" have a configuration of their own, and are what their location is.
+// Blocks of "if" and "limit_except" have a configuration of their own, and are the same kind of endpoint as
+// their location.
 //
 // nginx-internal: http/ngx_http_core_module.c, http/modules/ngx_http_rewrite_module.c (1.22.1, 1.26.3,
 // 1.30.4): both blocks are `noname` locations. In an "if" the handler of the location stays; a "limit_except"
@@ -79,8 +80,8 @@ const char* checkStatusZones(ngx_conf_t* cf, const MainConfig& main, const Locat
     return NGX_CONF_OK;
 }
 
-// Whatever is configured, an event larger than a quarter of the ring is refused when it comes. To ask for
-// larger ones is a mistake.
+// Whatever is configured, an event larger than a quarter of the ring is refused when it arrives. To configure
+// more is a mistake.
 const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
     size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
     if (config.askedEventSize == NGX_CONF_UNSET_SIZE || config.askedEventSize == 0) {
@@ -242,7 +243,7 @@ void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept {
         ngx_array_init(&config->reservedTypes, cf->pool, 8, sizeof(ngx_str_t)) != NGX_OK) {
         return nullptr;
     }
-    // An EventSource fires the last two by itself.
+    // EventSource itself fires the last two.
     for (std::string_view type :
          {kGapType, kReadyType, std::string_view("error"), std::string_view("open")}) {
         if (!addReservedType(*config, type)) {
@@ -267,7 +268,7 @@ char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept {
 }
 
 void* createLocationConfig(ngx_conf_t* cf) noexcept {
-    // Zero is "not set" for all that is not mentioned.
+    // Zero means "not set" for all members not mentioned.
     auto* config = static_cast<LocationConfig*>(ngx_pcalloc(cf->pool, sizeof(LocationConfig)));
     if (config == nullptr) {
         return nullptr;

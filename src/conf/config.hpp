@@ -13,7 +13,7 @@ struct Endpoint {
 };
 
 // The content handlers, by which a merge recognises what a location is. They belong to folders above this
-// one, so the module hands them in.
+// one, so the module passes them in.
 struct Handlers {
     ngx_http_handler_pt subscribe;
     ngx_http_handler_pt publish;
@@ -38,21 +38,21 @@ enum class InvalidUtf8 : ngx_uint_t { Auto, Replace, Reject };
 enum class BodyIds : ngx_uint_t { Keep, Ignore };
 enum class GapMode : ngx_uint_t { Event, Close, Off };
 
-// A mode as a configuration stores it, for nginx's setters know numbers alone.
+// A mode as a configuration stores it: nginx's setters know only numbers.
 template <typename Mode>
 constexpr ngx_uint_t numberOf(Mode mode) noexcept {
     return static_cast<ngx_uint_t>(mode);
 }
 
-// Channels of a subscriber; sse_max_channels may say less.
+// Channels of a subscriber; sse_max_channels may allow fewer.
 inline constexpr size_t kMostChannels = 64;
 
-// The request headers that a preflight allows anyway.
+// The request headers that every preflight allows.
 inline constexpr std::string_view kUsualCorsHeaders =
     "authorization, cache-control, content-type, last-event-id";
 
-// Location level. Of standard layout, since directives are set through offsetof, and valid when it is zeroed.
-// What is stored as the number of a mode is read by the functions at the end.
+// Location level. Of standard layout, since directives are set through offsetof, and valid when zeroed. Modes
+// stored as numbers are read by the functions at the end.
 struct LocationConfig {
     // Which of the three a location is; not inherited.
     ngx_array_t* channels; // of ngx_http_complex_value_t: this location subscribes
@@ -61,7 +61,7 @@ struct LocationConfig {
     ngx_str_t zoneName;  // of sse_channel or sse_publish; empty: the only one
     Zone* zone;          // the same, found when everything has been read
     u_char separator;    // 0: none
-    ngx_str_t file;      // where the directive stands that made the location one of the three
+    ngx_str_t file;      // where the directive stands that makes the location one of the three
     ngx_uint_t line;
 
     // Subscribing.
@@ -95,8 +95,8 @@ struct LocationConfig {
     ngx_flag_t allowsAllTypes;
     ngx_uint_t invalidUtf8; // InvalidUtf8
     ngx_uint_t bodyIds;     // BodyIds
-    ngx_uint_t maxEvents;   // of a request; 0: any number; unset: follows from client_max_body_size
-    ngx_uint_t maxRate;     // events of a request in a second; 0: any number
+    ngx_uint_t maxEvents;   // of a request; 0: any number; unset: derived from client_max_body_size
+    ngx_uint_t maxRate;     // events of a request per second; 0: any number
     size_t maxClientMemory; // 0: any amount
     ngx_flag_t checkOrigin;
 
@@ -107,7 +107,7 @@ struct LocationConfig {
 
     ngx_http_complex_value_t* crashAt; // see http/fault_scope.hpp
 
-    // Once merged.
+    // After merging.
     Start startMode() const noexcept { return static_cast<Start>(start); }
     Prime primeMode() const noexcept { return static_cast<Prime>(prime); }
     GapMode gapMode() const noexcept { return static_cast<GapMode>(gap); }

@@ -1,4 +1,4 @@
-// The table of the directives, at the end, and the setters of those that nginx's own cannot read.
+// The table of the directives, at the end, and the setters of those that nginx's own setters cannot handle.
 #include "conf/directives.hpp"
 
 #include <algorithm>
@@ -95,7 +95,7 @@ size_t parseZoneSize(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx
     return static_cast<size_t>(size);
 }
 
-// The channels that a zone of this size will have; 0, and the reason is logged, if it cannot have so many.
+// The channels of a zone of this size; 0, and the reason is logged, if it cannot have so many.
 ngx_uint_t parseZoneChannels(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words,
                              size_t size) noexcept {
     ngx_uint_t channels = defaultChannels(size);
@@ -176,7 +176,7 @@ char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
 
 // --- What a location is ---
 
-// Has the location answer by that handler; false if another directive has said before how it answers.
+// Makes that handler answer for the location; false if another directive has already set one.
 bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, LocationConfig& config,
                 ngx_http_handler_pt handler) noexcept {
     auto* core =
@@ -448,7 +448,7 @@ char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 
 // --- Pages of other origins ---
 
-// Whether that word can be in the list of sse_cors; if not, logs why.
+// Whether that word may be in the list of sse_cors; if not, logs why.
 bool checkOrigin(ngx_conf_t* cf, const ngx_str_t& word) noexcept {
     if (toView(word) == "*" || toView(word) == "null") {
         return true;
@@ -460,7 +460,7 @@ bool checkOrigin(ngx_conf_t* cf, const ngx_str_t& word) noexcept {
     return fault.len == 0;
 }
 
-// Whether the origins of sse_cors can stand together, and with "credentials".
+// Whether the origins of sse_cors are valid together, and with "credentials".
 bool checkOrigins(ngx_conf_t* cf, const LocationConfig& config) noexcept {
     std::span<ngx_str_t> origins(static_cast<ngx_str_t*>(config.origins->elts), config.origins->nelts);
     auto has = [&origins](std::string_view text) {
@@ -483,7 +483,7 @@ bool checkOrigins(ngx_conf_t* cf, const LocationConfig& config) noexcept {
     return true;
 }
 
-// Takes the words of sse_cors, which are not "off"; false after an error.
+// Reads the words of sse_cors, which are not "off"; false after an error.
 bool takeOrigins(ngx_conf_t* cf, LocationConfig& config) noexcept {
     config.origins = makeArray(cf, sizeof(ngx_str_t));
     if (config.origins == nullptr) {
@@ -596,7 +596,7 @@ ngx_command_t httpDirective(ngx_str_t name, ngx_uint_t arguments, Setter set, si
     return {name, NGX_HTTP_MAIN_CONF | arguments, set, NGX_HTTP_MAIN_CONF_OFFSET, offset, nullptr};
 }
 
-// Says what a location is, so it belongs nowhere else.
+// Says what a location is, so it is valid at no other level.
 ngx_command_t endpoint(ngx_str_t name, ngx_uint_t arguments, Setter set) noexcept {
     return {name, NGX_HTTP_LOC_CONF | arguments, set, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr};
 }

@@ -5,7 +5,7 @@
 
 namespace sse {
 
-// For nginx (ngx_module_t), which ends with an empty one.
+// For nginx (ngx_module_t); ends with an empty one.
 extern ngx_command_t directives[];
 
 } // namespace sse

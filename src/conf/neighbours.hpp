@@ -1,4 +1,4 @@
-// What other modules of nginx have set in a location. They may be missing, and their layouts are their own.
+// What other modules of nginx have set in a location. They may be missing, and their layouts are private.
 #pragma once
 
 #include "ngx.hpp"
@@ -6,7 +6,7 @@
 namespace sse {
 
 // What the module of that name has in `locationConfigs`, NULL if this nginx has no such module. Its symbol
-// cannot be used instead: a nginx that is built without the module would not load us.
+// cannot be used instead: an nginx that is built without the module would not load us.
 //
 // nginx-internal: core/ngx_module.c, core/nginx.c (1.22.1, 1.26.3, 1.30.4): every module has a name, and the
 // list ends with NULL.

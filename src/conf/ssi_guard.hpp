@@ -1,12 +1,12 @@
-// Whether server-side includes work on what an endpoint answers.
+// Whether server-side includes apply to what an endpoint answers.
 #pragma once
 
 #include "ngx.hpp"
 
 namespace sse {
 
-// Whether "ssi" is on in the location for answers of that type, which is in lower case. For when all modules
-// have merged all locations.
+// Whether "ssi" is on in the location for answers of that type, which is in lower case. For use after all
+// modules have merged all locations.
 bool isSsiOn(const ngx_cycle_t& cycle, const ngx_http_core_loc_conf_t& location,
              std::string_view type) noexcept;
 

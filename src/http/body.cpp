@@ -12,7 +12,7 @@ off_t sizeOf(const ngx_chain_t* chain) noexcept {
     return size;
 }
 
-// As the client has sent it; negative if it has not, or if that is no number.
+// As the client has sent it; negative if it has not, or if it is not a number.
 off_t announcedLength(const ngx_http_request_t& r) noexcept {
     const ngx_table_elt_t* header = r.headers_in.content_length;
     return header == nullptr ? NGX_ERROR : ngx_atoof(header->value.data, header->value.len);

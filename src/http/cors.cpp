@@ -26,7 +26,7 @@ bool allowsAny(const LocationConfig& config) noexcept {
     return toView(originsOf(config).front()) == "*";
 }
 
-// What is to be answered to that origin; empty: nothing.
+// The value of Access-Control-Allow-Origin for that origin; empty: none.
 std::string_view allowedOrigin(const LocationConfig& config, std::string_view origin) noexcept {
     if (origin.empty()) {
         return {};
@@ -42,7 +42,7 @@ bool isPreflight(ngx_http_request_t* r) noexcept {
            !firstHeader(*r, "access-control-request-method").empty();
 }
 
-// Only a preflight asks for these.
+// Only for a preflight.
 bool addPreflightHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {
     bool mayPublish = config.publish != nullptr && (!allowsAny(config) || config.checkOrigin == 0);
     std::string_view methods = mayPublish ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
@@ -90,7 +90,7 @@ bool addCorsHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcep
     for (std::string_view name : {kAllowOrigin, kAllowCredentials, kAllowMethods, kAllowHeaders, kMaxAge}) {
         removeHeader(r, name);
     }
-    // Whatever is answered depends on who asks, also when nobody does.
+    // The answer depends on the origin of the request, even if it has none.
     if (!allowsAny(config) && !addToken(r, "Vary", "Origin")) {
         return false;
     }

@@ -13,8 +13,8 @@ namespace {
 ngx_http_output_header_filter_pt nextFilter;
 AnswerHook answerHook;
 
-// Without a Cache-Control a cache may store answers like 200, 204, 404 and 410 for as long as it thinks right
-// (RFC 9110, section 15.1). That of the configuration or of an application stays.
+// Without a Cache-Control header a cache may store answers like 200, 204, 404 and 410 for as long as it likes
+// (RFC 9110, section 15.1). A header of the configuration or of an application stays.
 bool forbidStoring(ngx_http_request_t* r) noexcept {
     return hasHeader(r, "Cache-Control") || addHeader(r, "Cache-Control", "no-store");
 }

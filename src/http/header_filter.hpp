@@ -1,4 +1,4 @@
-// What every answer of an endpoint carries, also those that nginx gives itself there: errors, redirects.
+// Headers of every answer of an endpoint, also of those that nginx itself gives there: errors, redirects.
 #pragma once
 
 #include "ngx.hpp"
@@ -8,8 +8,8 @@ namespace sse {
 // Called before each answer of an endpoint, when what becomes of its connection is known.
 using AnswerHook = void (*)(ngx_http_request_t* r) noexcept;
 
-// Installs the filter, while the configuration is read. It looks at the location that answers in the end,
-// whatever other locations a request has passed through, and leaves all other locations alone.
+// Installs the filter while the configuration is read. It acts by the location that answers in the end,
+// whatever other locations the request has passed through, and leaves all other locations alone.
 void addHeaderFilter(AnswerHook onAnswer) noexcept;
 
 } // namespace sse

@@ -6,7 +6,7 @@ namespace sse {
 
 namespace {
 
-// Calls `found` for each field of that name; nginx leaves out those without a hash.
+// Calls `found` for each field of that name; nginx does not send those without a hash.
 template <typename Found>
 void eachField(ngx_list_t& list, std::string_view name, Found&& found) noexcept {
     for (ngx_list_part_t* part = &list.part; part != nullptr; part = part->next) {

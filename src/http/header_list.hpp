@@ -1,5 +1,4 @@
-// The header fields of a response. Names are compared as RFC 9110 says, without
-// regard to case.
+// The header fields of a response. Names are compared without regard to case (RFC 9110).
 #pragma once
 
 #include <string_view>
@@ -13,7 +12,7 @@ bool hasHeader(ngx_http_request_t* r, std::string_view name) noexcept;
 // Whether a response header of that name has that token in its value, which is a list.
 bool hasHeaderToken(ngx_http_request_t* r, std::string_view name, std::string_view token) noexcept;
 
-// Has the response headers of that name not sent.
+// Keeps the response headers of that name from being sent.
 void removeHeader(ngx_http_request_t* r, std::string_view name) noexcept;
 
 } // namespace sse

@@ -1,6 +1,6 @@
-// Every refusal of the module, each once: the status and the text that a client is answered.
+// Every refusal of the module, each once: the status and the text of the answer.
 //
-// No header of nginx is needed here, so that what knows none (publish/intake) can say why it refuses.
+// Includes no header of nginx, so that code without nginx (publish/intake) can say why it refuses.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ enum class Refusal : uint8_t {
     EventsGone,
     IndexFull,
 
-    // A body, as a request has it.
+    // A body, as part of a request.
     EncodedBody,
     MultipartBody,
     BodyNotKept,
@@ -53,10 +53,10 @@ enum class Refusal : uint8_t {
 struct RefusalAnswer {
     uint16_t status;
     std::string_view reason;
-    std::string_view retryAfter = {}; // seconds after which the client is told to try again; empty: not told
+    std::string_view retryAfter = {}; // seconds after which the client may try again; empty: not sent
 };
 
-// What a client is answered. For None there is no answer: status 0.
+// The answer to the client. None has no answer: status 0.
 constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
     switch (refusal) {
     case Refusal::None:

@@ -7,8 +7,8 @@
 
 namespace sse {
 
-// The only header of that name without the space around its value (RFC 9110, section
-// 5.6.3). Empty if there is none, or if there are several: then it is not for us to choose.
+// The only header of that name, without the space around its value (RFC 9110, section 5.6.3). Empty if there
+// is none, or if there are several, among which we cannot choose.
 std::string_view onlyHeader(const ngx_http_request_t& r, std::string_view name) noexcept;
 
 // The value of the first header of that name, without the space around it; empty if there is none.
@@ -18,21 +18,20 @@ std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name)
 // "text/event-stream" (RFC 9110, section 8.3.1).
 std::string_view mediaType(std::string_view contentType) noexcept;
 
-// Whether the body has a Content-Encoding, of which "identity" is none.
+// Whether the body has a Content-Encoding other than "identity".
 bool isEncoded(const ngx_http_request_t& r) noexcept;
 
-// Whether the method with which the client has sent its request, whatever nginx has made of it since, is
-// that.
+// Whether the client sent its request with that method, whatever nginx has made of it since.
 bool isSentWith(const ngx_http_request_t& r, std::string_view method) noexcept;
 
 // The last argument of that name in the query, percent-decoded in the request's pool; empty if there is none.
 // false without memory.
 bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept;
 
-// What $arg_NAME stands for, percent-decoded. false without memory.
+// The value of $arg_NAME, percent-decoded. false without memory.
 bool firstArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept;
 
-// A value of an expression, percent-decoded: "%0a" is a line feed wherever it comes from. false without
+// The value of an expression, percent-decoded: "%0a" is a line feed wherever it comes from. false without
 // memory.
 bool evaluateDecoded(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
                      std::string_view& value) noexcept;

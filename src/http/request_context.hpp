@@ -1,4 +1,5 @@
-// What the module remembers of a request for the log and the variables; lives as long as the request's pool.
+// What the module remembers of a request for the access log and the variables; lives as long as the request's
+// pool.
 #pragma once
 
 #include "log/event_id.hpp"
@@ -25,7 +26,7 @@ struct RequestContext {
     EventId lastId;      // of the last of them
     CloseReason reason = CloseReason::None;
     uint32_t subscribers = 0; // of the channel, when an event was last published
-    // What serves the request; lives as long as this.
+    // What serves the request; lives as long as this context.
     Subscriber* subscriber = nullptr;
     Publisher* publisher = nullptr;
 };

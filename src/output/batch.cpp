@@ -25,7 +25,7 @@ char* BatchRef::room(size_t length) noexcept {
         return batch_->bytes() + used;
     }
 
-    // The first event gets just what it needs: most batches hold one.
+    // The first event gets just what it needs, because most batches hold one.
     size_t ample = batch_ == nullptr ? 0 : std::min(2 * batch_->capacity, Batch::kMost);
     size_t capacity = std::max(used + length, ample);
     void* memory =

@@ -1,12 +1,12 @@
 // A batch: a reference-counted private run of rendered bytes, all events of a feed since the last batch.
 //
-// Subscribers send from it directly, so it lives until the last of them is through. It never points into
-// shared memory: a slow reader would pin the ring, and a killed worker would leak the pin.
+// Subscribers send from it directly, so it lives until the last of them is done. It never points into shared
+// memory: a slow reader would pin the ring, and a killed worker would leak the pin.
 //
 //   Batch | ... hexadecimal size CR LF | bytes | CR LF
 //
-// Around the bytes there is room for the framing of a chunk (RFC 9112, section 7.1), made once for all who
-// get the batch in one piece.
+// Around the bytes there is room for the framing of a chunk (RFC 9112, section 7.1), made once for all
+// subscribers that get the batch in one piece.
 #pragma once
 
 #include <cstring>
@@ -19,10 +19,10 @@
 namespace sse {
 
 struct Batch {
-    static constexpr size_t kBeforeBytes = 24; // 16 digits, CR LF, and what keeps the bytes aligned
+    static constexpr size_t kBeforeBytes = 24; // 16 digits, CR LF, and alignment
     static constexpr size_t kAfterBytes = 2;
-    // What a batch holds at most, but for an event that is larger: enough to be worth a system call, little
-    // enough to be kept for each client that does not read.
+    // The most bytes of a batch, unless one event is larger: enough to be worth a system call, few enough to
+    // be kept for each client that does not read.
     static constexpr size_t kMost = 64 * 1024;
 
     uint32_t references = 1;
@@ -35,8 +35,8 @@ struct Batch {
 
     char* bytes() noexcept { return reinterpret_cast<char*>(this + 1) + kBeforeBytes; }
     std::string_view content() noexcept { return {bytes(), size}; }
-    // The same as a chunk, after which nothing may be added. Not of an empty batch: a chunk of no bytes would
-    // end the response.
+    // The same as a chunk, after which nothing may be added. Not for an empty batch: a chunk of no bytes
+    // would end the response.
     std::string_view chunk() noexcept;
 };
 
@@ -66,8 +66,8 @@ public:
         batch_ = nullptr;
     }
 
-    // Room for `length` more bytes at the end of a batch that nobody else refers to, which is made if there
-    // is none; nullptr without memory. The bytes count once `grow` is called.
+    // Room for `length` more bytes at the end of a batch that has no other reference, and is made if there is
+    // none; nullptr without memory. The bytes count once `grow` is called.
     char* room(size_t length) noexcept;
     void grow(size_t length) noexcept { batch_->size += length; }
 
@@ -81,7 +81,7 @@ public:
         return true;
     }
 
-    // Notes that what was appended last is an event.
+    // Records that what was appended last is an event.
     void addEvent(EventId id) noexcept {
         if (batch_->events++ == 0) {
             batch_->first = id;

@@ -9,8 +9,8 @@ namespace sse {
 namespace {
 
 // A filter that wants to change a response keeps a context for the request, from the header on or, at the
-// latest, from the first bytes on. These keep one as well and leave what follows alone: one adds a header,
-// one copies what is in files, and chunks we frame ourselves.
+// latest, from the first bytes on. These keep one as well, but do not change what follows: one adds a header,
+// one copies what is in files, and we frame chunks ourselves.
 //
 // nginx-internal: http/ngx_http_copy_filter_module.c, http/modules/ngx_http_*_filter_module.c (1.22.1,
 // 1.26.3, 1.30.4): every filter of nginx that changes the bytes of HTTP/1 responses sets its context by then.

@@ -38,7 +38,7 @@ Stream::Status Stream::flush() noexcept {
     return status == Status::Sent ? through() : status;
 }
 
-// As long as everything goes through there is no timer, and nothing of nginx's request and events is touched.
+// As long as everything goes through, no timer is set, and nginx's request and events are not touched.
 Stream::Status Stream::sendRest() noexcept {
     do {
         auto* bytes = reinterpret_cast<u_char*>(const_cast<char*>(rest_.data()));
@@ -92,7 +92,7 @@ bool Stream::blockedInChain() const noexcept {
            connection_->data != request_;
 }
 
-// The return code of the filters does not tell whether the bytes are through; the buffered bits do.
+// The return code of the filters does not say whether all bytes have been sent; the buffered bits do.
 Stream::Status Stream::settle(ngx_int_t rc) noexcept {
     if (rc == NGX_ERROR || connection_->error) {
         return Status::Failed;
@@ -115,8 +115,7 @@ Stream::Status Stream::wait() noexcept {
                                                                                       : Status::Failed;
 }
 
-// Nothing is left to wait for. With poll and select an event of the socket comes again and again until it is
-// taken away.
+// Nothing is left to wait for. With poll and select a write event comes again and again until it is deleted.
 Stream::Status Stream::through() noexcept {
     stopWaiting();
     return ngx_handle_write_event(connection_->write, 0) == NGX_OK ? Status::Sent : Status::Failed;
@@ -129,7 +128,7 @@ void Stream::stopWaiting() noexcept {
     }
 }
 
-// The first bytes are through, and nothing is held back by anybody.
+// The first bytes have been sent, and nothing is held back.
 void Stream::decideWay() noexcept {
     if (way_ != Way::Undecided) {
         return;
@@ -174,8 +173,8 @@ void Stream::giveUp() noexcept {
     }
 }
 
-// A client whose network goes away sends neither FIN nor RST. Only the kernel can tell, from what is not
-// acknowledged, and left to itself it takes a quarter of an hour. (QUIC has a limit of its own.)
+// A client whose network goes away sends neither FIN nor RST. Only the kernel can detect that, from what is
+// not acknowledged, and by default it takes a quarter of an hour. (QUIC has its own limit.)
 void Stream::setSilenceLimit(ngx_msec_t limit) noexcept {
     if (connection_->listening->type != SOCK_STREAM ||
         connection_->listening->sockaddr->sa_family == AF_UNIX) {
@@ -188,8 +187,8 @@ void Stream::setSilenceLimit(ngx_msec_t limit) noexcept {
     }
 }
 
-// What comes next on a connection that is kept has other limits. (One of HTTP/2 keeps ours: it may have other
-// streams.)
+// Later requests on a connection that is kept have other limits. (A connection of HTTP/2 keeps ours: it may
+// have other streams.)
 ngx_int_t Stream::finish() noexcept {
     stopWaiting();
     if (request_->keepalive && transportOf(request_) == connection_) {

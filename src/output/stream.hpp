@@ -1,11 +1,11 @@
-// What carries a subscriber's bytes: nginx's filter chain or, where no filter has a say, the connection
-// itself.
+// What carries a subscriber's bytes: nginx's filter chain or, if no filter has a part in the response, the
+// connection itself.
 //
 // The header and the first bytes always go through the chain. By then every filter has shown whether it wants
-// to do something with the response, and the way of the rest is decided. The end takes the chain again.
+// to change the response, and the way of the rest is decided. The end goes through the chain again.
 //
-// A stream has at most one batch in flight and keeps no queue; what comes while it is blocked is read from
-// the log later. All that the rest of the module knows of nginx's output lies behind these few calls.
+// A stream has at most one batch in flight and keeps no queue; what arrives while it is blocked is read from
+// the log later. The rest of the module knows nginx's output only through these few calls.
 #pragma once
 
 #include "ngx.hpp"
@@ -23,13 +23,13 @@ public:
 
     void open(ngx_http_request_t* request, ngx_msec_t sendTimeout) noexcept;
 
-    // From here on a client that acknowledges nothing for as long as it may stand still is gone.
+    // From here on a client that acknowledges nothing for the send timeout is closed.
     void limitSilence() noexcept { setSilenceLimit(sendTimeout_); }
 
-    // Sends a batch and keeps it until it is through. Only while not blocked.
+    // Sends a batch and keeps it until all of it is sent. Only while not blocked.
     Status send(BatchRef batch) noexcept;
 
-    // Goes on with what is in flight, if there is anything.
+    // Continues with what is in flight, if there is anything.
     Status flush() noexcept;
 
     bool blocked() const noexcept { return way_ == Way::Direct ? !rest_.empty() : blockedInChain(); }
@@ -38,8 +38,8 @@ public:
     // with.
     ngx_int_t finish() noexcept;
 
-    // Before a request is finalized with bytes in flight, which are lost then: ends an HTTP/2 connection that
-    // has stood still as well.
+    // Before a request is finalized with bytes in flight, which are then lost: also ends an HTTP/2 connection
+    // that has stood still.
     void giveUp() noexcept;
 
     ngx_http_request_t* request() const noexcept { return request_; }
@@ -60,11 +60,11 @@ private:
     void watchProgress() noexcept;
     void setSilenceLimit(ngx_msec_t limit) noexcept;
 
-    // What a direct send looks at comes first: it happens for one subscriber after another, and each line of
-    // memory counts.
+    // What a direct send reads comes first: it happens for one subscriber after another, and every cache line
+    // counts.
     ngx_connection_t* connection_;
     BatchRef batch_;
-    std::string_view rest_; // directly: what of the batch is not yet with the kernel
+    std::string_view rest_; // when direct: what the kernel has not yet taken of the batch
     Way way_;
     bool chunked_;
 

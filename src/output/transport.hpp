@@ -1,12 +1,12 @@
-// The connection with a socket under a request.
+// The connection under a request that has a socket.
 #pragma once
 
 #include "ngx.hpp"
 
 namespace sse {
 
-// That of all streams with HTTP/2. (A module that is built without HTTP/2 cannot know it, and leaves a
-// connection that stands still to nginx's own timeout.)
+// All streams of an HTTP/2 connection share one. (A module that is built without HTTP/2 cannot find it, and
+// leaves a connection that stands still to nginx's own timeout.)
 //
 // nginx-internal: http/v2/ngx_http_v2.h (1.22.1, 1.26.3, 1.30.4): the way from a stream to its connection.
 inline ngx_connection_t* transportOf(const ngx_http_request_t* request) noexcept {

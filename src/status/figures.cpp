@@ -47,7 +47,7 @@ public:
         new (place) T(item);
     }
 
-    // Whether there was memory for all.
+    // Whether there was enough memory.
     bool isComplete() const noexcept { return array_ != nullptr; }
     std::span<const T> items() const noexcept { return {static_cast<const T*>(array_->elts), array_->nelts}; }
 

@@ -1,4 +1,4 @@
-// The figures of the status: what the zones and the workers have counted, as plain numbers.
+// The figures of the status: the counters of zones and workers, as plain numbers.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ struct ZoneFigures {
 };
 
 struct WorkerCounters {
-    uint64_t subscribers = 0; // at present; the rest counts from the start of nginx
-    uint64_t delivered = 0;   // events, each once for each subscriber
+    uint64_t subscribers = 0; // now; the others count since nginx started
+    uint64_t delivered = 0;   // events, counted once for each subscriber
     uint64_t gaps = 0;
     uint64_t slowCloses = 0;
     uint64_t repairs = 0;
@@ -32,15 +32,16 @@ struct WorkerFigures {
 
 // Each figure was true at some moment, not all at the same one.
 struct Figures {
-    std::span<const ZoneFigures> zones;     // those that the location names, or all, as they are configured
+    std::span<const ZoneFigures>
+        zones; // those that the location names, or all, in the order of the configuration
     std::span<const WorkerFigures> workers; // those that are alive
-    // Of all that there have been: counters stay with an entry when its worker has gone, so they only grow.
-    // Subscribers are the living workers'.
+    // Of all workers so far: counters stay with an entry when its worker has gone, so they only grow.
+    // Subscribers are those of living workers.
     WorkerCounters total;
 };
 
-// Collects what the location asks for. Arrays are in `pool`, names are the configuration's. Nothing without
-// memory.
+// Collects what the location asks for. Arrays are in `pool`; names belong to the configuration. Nothing
+// without memory.
 std::optional<Figures> collectFigures(const MainConfig& main, const LocationConfig& config,
                                       const Registry& registry, ngx_pool_t* pool) noexcept;
 

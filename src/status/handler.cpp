@@ -32,7 +32,7 @@ ngx_int_t handleStatus(ngx_http_request_t* r) noexcept {
     if (rc != NGX_OK) {
         return rc;
     }
-    if (mainConfig(r)->zones.nelts == 0) { // no worker takes part in anything
+    if (mainConfig(r)->zones.nelts == 0) { // then no worker has joined a roster
         return respond(r, NGX_HTTP_OK, "{\"zones\":{},\"workers\":[]}\n");
     }
     std::string_view json = render(r);

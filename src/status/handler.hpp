@@ -1,4 +1,4 @@
-// sse_status: what the zones and the workers have counted.
+// sse_status: the counters of zones and workers.
 #pragma once
 
 #include "ngx.hpp"

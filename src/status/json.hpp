@@ -6,8 +6,8 @@
 
 namespace sse {
 
-// Appends the figures as one object and a line feed; README.md says what its members mean. false without
-// memory: then a part of it may be in `out`.
+// Appends the figures as one object and a line feed; docs/reference.md describes its members. false without
+// memory; then `out` may contain a part of it.
 bool writeStatus(const Figures& figures, Buffer& out) noexcept;
 
 } // namespace sse
