@@ -1,4 +1,4 @@
-// Events into the log of a zone, whoever has staged them: no request is needed.
+// Appends events to the log of a zone, whatever has staged them: no request is needed.
 #pragma once
 
 #include "log/writer.hpp"
@@ -7,24 +7,24 @@
 
 namespace sse {
 
-// The channel that events are for.
+// The channel of the events.
 struct ChannelKey {
     std::string_view name; // 1 to kMaxChannelName bytes
     uint64_t hash;         // Log::hash(name)
 };
 
-// What has become of staged events.
+// What became of staged events.
 struct AppendedEvents {
     AppendStatus status = AppendStatus::Ok; // of the first that could not be appended
-    uint64_t count = 0;                     // how many were, from the first on
+    uint64_t count = 0;                     // how many were appended, from the first on
     EventId lastId;                         // of the last of these; zero if there is none
     std::string_view lastPublisherId;       // its publisher id, a view of the staged bytes
     uint32_t subscribers = 0;               // of the channel, all workers together
-    ListenerSet listeners{};                // the workers to wake, once the zone's lock is free
+    ListenerSet listeners{};                // the workers to wake after the zone's lock is released
 };
 
-// Appends the events in their order, all under one hold of the zone's lock, so there should not be too many
-// of them. Ends with the first one that the log does not take; those before it stay. The caller wakes the
+// Appends the events in order, all under one hold of the zone's lock, so there should not be too many of
+// them. Stops at the first one that the log does not accept; those before it stay. The caller wakes the
 // listeners (Worker::wake).
 AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events) noexcept;
 

@@ -10,22 +10,22 @@ class BodyPieces {
 public:
     enum class Next { Piece, End, Failed };
 
-    // The next piece of what lies in request_body->bufs, of `most` bytes (at least 1) at most; valid until
-    // the next call, and as long as `block`, which takes what lies in a file. After End it begins anew, with
-    // what nginx reads next.
+    // The next piece of request_body->bufs, of at most `most` bytes (at least 1); valid until the next call,
+    // and as long as `block`, which receives what is in a file. After End it starts again, with what nginx
+    // reads next.
     Next next(const ngx_http_request_t& r, size_t most, Buffer& block, std::string_view& piece) noexcept;
 
-    // Whether nothing is left of what has been read.
+    // Whether all of what has been read has been taken.
     bool allTaken() noexcept;
 
-    // Gives back the buffers, all of which have been taken, so that nginx can fill them again.
+    // Returns the buffers, all of which have been taken, so that nginx can fill them again.
     //
     // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): a buffer whose `pos` is at its
     // end is used again.
     static void release(ngx_http_request_t* r) noexcept;
 
 private:
-    ngx_chain_t* link_ = nullptr; // from there in that buffer on
+    ngx_chain_t* link_ = nullptr; // the current buffer, and where to continue in it
     off_t offset_ = 0;
     bool inBuffers_ = false;
 };

@@ -35,7 +35,7 @@ ngx_int_t sendFacts(ngx_http_request_t* r, std::string_view channel, const Chann
     return respond(r, NGX_HTTP_OK, json, text);
 }
 
-// Whether the newest event of a channel is still there; behind it there may be ends.
+// Whether the newest event of a channel is still there; ends may follow it.
 bool hasEvent(const Log& log, const ChannelState& state) noexcept {
     RecordHeader record;
     uint64_t offset = state.newest;

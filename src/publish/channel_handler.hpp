@@ -1,5 +1,4 @@
-// What a publishing location does besides publishing: GET and HEAD tell what is known of its channel, DELETE
-// ends it.
+// What a publishing location does besides publishing: GET and HEAD describe its channel, DELETE ends it.
 #pragma once
 
 #include "http/request_context.hpp"

@@ -4,17 +4,17 @@
 
 namespace sse {
 
-// What the bodies of one client hold together. There is one as long as there is such a body.
+// What the open bodies of one client hold together. It exists as long as there is such a body.
 struct ClientMemory::Account {
     ngx_queue_t link;
     ngx_uint_t bodies;
     size_t bytes;
-    std::string_view client; // the bytes behind this
+    std::string_view client; // the bytes after this struct
 };
 
 namespace {
 
-// Clients with open bodies are few: what is incomplete for longer than a turn is rare.
+// Few clients have an account: an event is rarely incomplete for longer than a turn.
 constexpr size_t kBuckets = 256;
 
 ngx_queue_t buckets[kBuckets];
@@ -23,8 +23,8 @@ std::string_view bytes(const void* start, size_t length) noexcept {
     return {static_cast<const char*>(start), length};
 }
 
-// Empty for clients that have no address of their own (UNIX-domain sockets): they are one client. A listener
-// with ipv6only=off has IPv4 clients whose first 64 bits are all the same.
+// Empty for clients without an address of their own (UNIX-domain sockets): they count as one client. A
+// listener with ipv6only=off has IPv4 clients whose first 64 bits are all the same.
 std::string_view addressOf(const ngx_connection_t& connection) noexcept {
     switch (connection.sockaddr->sa_family) {
     case AF_INET:

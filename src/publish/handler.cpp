@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::string_view kMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
-// Besides publishing. The DELETE that a subrequest has from its parent, as in a mirror, is about something
-// that the parent names: it must not end the channel.
+// Besides publishing. The DELETE that a subrequest inherits from its parent, as in a mirror, refers to
+// something that the parent names: it must not end the channel.
 bool isOtherMethod(const ngx_http_request_t& r) noexcept {
     return (r.method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0 || (r.method == NGX_HTTP_DELETE && &r == r.main);
 }
@@ -50,7 +50,7 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     if (!isChannelName(toView(channel))) {
         return refuse(r, Refusal::BadChannelName);
     }
-    // Only now: what the variables hold has been checked.
+    // Only now: what the variables contain has been checked.
     RequestContext* context = makeContext(r);
     if (context == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

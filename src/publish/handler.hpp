@@ -1,4 +1,4 @@
-// sse_publish: publishing into a channel, and asking about it.
+// sse_publish: publishing to a channel, and asking about it.
 #pragma once
 
 #include "ngx.hpp"

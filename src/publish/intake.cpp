@@ -9,7 +9,7 @@ namespace sse {
 
 namespace {
 
-// What is staged is handed on at this size at the latest: it bounds the memory for many small events in one
+// Staged events are passed on at this size at the latest: it limits the memory for many small events in one
 // piece, and how much the owner does at a time.
 constexpr size_t kMostStaged = 32 * 1024;
 
@@ -101,7 +101,7 @@ bool Intake::addToBody(std::string_view piece) noexcept {
     return body_.append(piece, maxBody()) || refuseWith(Refusal::NoMemory);
 }
 
-// One event's data, without a type or id of its own.
+// The data of one event, without a type or id of its own.
 bool Intake::addLine(std::string_view line) noexcept {
     if (line.empty() && options_.framing == Framing::Ndjson) {
         return true;
@@ -140,7 +140,7 @@ bool Intake::addParsed(const Event& event) noexcept {
     return stage(event);
 }
 
-// Stopped: the sink has refused already.
+// Stopped: the sink has already refused.
 bool Intake::check(SplitStatus status) noexcept {
     switch (status) {
     case SplitStatus::Ok:
@@ -201,7 +201,7 @@ bool Intake::stage(Event event) noexcept {
     return true;
 }
 
-// Gives the owner what is staged, also what precedes a fault.
+// Gives the owner what is staged, including what precedes a fault.
 bool Intake::flush() noexcept {
     if (staged_.empty()) {
         return true;
@@ -211,7 +211,7 @@ bool Intake::flush() noexcept {
     return refusal == Refusal::None || refuseWith(refusal);
 }
 
-// Always false: do not go on. The first reason counts.
+// Always false, which ends the intake. The first reason counts.
 bool Intake::refuseWith(Refusal refusal) noexcept {
     if (refusal_ == Refusal::None) {
         refusal_ = refusal;
@@ -225,7 +225,7 @@ void Intake::release() noexcept {
     body_.release();
     lines_.release();
     parser_.release();
-    staged_.reset(); // their owner has all of them
+    staged_.reset(); // the owner has received all of them
 }
 
 void Intake::discard() noexcept {

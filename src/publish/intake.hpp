@@ -1,9 +1,9 @@
-// What a publisher sends becomes events: bytes in, staged events or a refusal out.
+// Turns what a publisher sends into events: bytes in, staged events or a refusal out.
 //
 //   bytes --framing--> events --defaults, limits--> rendering --> staged events --> their owner
 //
-// Nothing here knows of nginx, of requests or of a log. The bytes may be cut anywhere: what comes out does
-// not depend on it. Between two pieces an intake holds memory for no more than an incomplete event.
+// Nothing here knows of nginx, of requests or of a log. The bytes may be cut anywhere without changing the
+// result. Between two pieces an intake holds memory for no more than an incomplete event.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,8 @@ class Intake {
 public:
     enum class Framing : uint8_t {
         Event,  // all bytes are the data of one event
-        Lines,  // each line is the data of one
-        Ndjson, // the same, and empty lines are none
+        Lines,  // each line is the data of one event
+        Ndjson, // the same, but empty lines are not events
         Sse,    // an event stream
     };
 
@@ -34,51 +34,51 @@ public:
         bool ignoreIds = false; // ids in an event stream are dropped
     };
 
-    // Whom the events are for.
+    // The recipient of the events.
     struct Owner {
         void* self;
-        // Takes what is staged, which is never empty; it is thrown away afterwards. Anything but None ends
-        // the intake, which is then refused so.
+        // Takes the staged events, of which there is at least one; they are discarded afterwards. Anything
+        // but None ends the intake, with that refusal.
         Refusal (*take)(void* self, const StagedEvents& events) noexcept;
-        // Whether there is room for an event whose publisher id and rendered fields have so many bytes.
+        // Whether an event whose publisher id and rendered fields have so many bytes fits.
         bool (*fits)(void* self, size_t publisherId, size_t fields) noexcept;
-        // Whether no publisher may give an event that type.
+        // Whether publishers may not use that type.
         bool (*isReserved)(void* self, std::string_view type) noexcept;
     };
 
     Intake(const Options& options, const Owner& owner) noexcept;
 
-    // What events have that say nothing else themselves; before the first piece. The texts are checked, and
-    // must live as long as the intake. Empty: nothing. Each returns why it is refused.
+    // Defaults for events that do not specify their own; before the first piece. The texts are checked, and
+    // must live as long as the intake. Empty: none. Each returns why it is refused.
     //
-    // `mayBeReserved`: the type comes from one who may give any.
+    // `mayBeReserved`: the type comes from the configuration, which may use any.
     Refusal setType(std::string_view type, bool mayBeReserved) noexcept;
-    // Only where all bytes are one event: an id names one.
+    // Only if all bytes are one event: an id names one.
     Refusal setPublisherId(std::string_view id) noexcept;
     // Milliseconds, in digits.
     Refusal setRetry(std::string_view digits) noexcept;
 
-    // Takes the next piece. Every event that is whole by now, and that precedes a fault, has been given to
-    // the owner on return. After a refusal the intake is of no further use.
+    // Takes the next piece. On return, every event that is complete by now, and that precedes a fault, has
+    // been given to the owner. After a refusal the intake is of no further use.
     [[nodiscard]] Refusal feed(std::string_view piece) noexcept;
     // There are no more bytes.
     [[nodiscard]] Refusal finish() noexcept;
 
     // Whether the bytes may bring any number of events.
     bool isStream() const noexcept { return options_.framing != Framing::Event; }
-    // Whether no event of a stream has begun and not ended.
+    // Whether no event of a stream is incomplete.
     bool isBetweenEvents() const noexcept { return !lines_.inLine() && !parser_.inEvent(); }
-    // The most bytes that can be one event, where all are.
+    // The most bytes that can be one event, if all are.
     size_t maxBody() const noexcept { return options_.maxData + kByteOrderMark.size(); }
 
-    // Events so far, and sequences that were not UTF-8 and have been replaced.
+    // Events so far, and invalid sequences that have been replaced.
     uint64_t accepted() const noexcept { return accepted_; }
     uint64_t repaired() const noexcept { return repaired_ + parser_.replaced(); }
 
-    // Bytes of memory that it holds; and gives back what it does not need for an incomplete event.
+    // Bytes of memory allocated; frees what is not needed for an incomplete event.
     size_t held() const noexcept { return body_.held() + lines_.held() + parser_.held() + staged_.held(); }
     void release() noexcept;
-    // Gives all of it back. The intake is of no further use.
+    // Frees all of it. The intake is of no further use.
     void discard() noexcept;
 
 private:
@@ -99,7 +99,7 @@ private:
     Owner owner_;
     Event defaults_;
 
-    Buffer body_; // where all bytes are one event
+    Buffer body_; // if all bytes are one event
     LineSplitter lines_;
     EventParser parser_;
     StagedEvents staged_;

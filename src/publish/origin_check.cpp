@@ -18,12 +18,12 @@ std::string_view hostOf(const ngx_http_request_t& r) noexcept {
     return {reinterpret_cast<const char*>(r.host_start), static_cast<size_t>(r.host_end - r.host_start)};
 }
 
-// Whether a browser says that the request comes from a page that has no business here. Any page can have a
-// browser send a POST, with the cookies of its user and from inside the user's network. Clients that are no
-// browsers send none of these headers.
+// Whether a browser says that the request comes from a foreign page. Any page can make a browser send a POST,
+// with the cookies of its user and from inside the user's network. Clients that are not browsers send none of
+// these headers.
 bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
     std::string_view origin = requestOrigin(r);
-    // "null" is whoever likes to be: any page can have a frame in a sandbox.
+    // "null" proves nothing: any page can have it, in a sandboxed frame.
     if (!origin.empty() && origin != "null" && isListedOrigin(config, origin)) {
         return false;
     }
@@ -38,8 +38,8 @@ bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) no
     return !isOwn && !firstHeader(r, "origin").empty();
 }
 
-// Whether the request is where the application has sent it by X-Accel-Redirect: then it has allowed it. An
-// error page may have taken it elsewhere since, and the header may be there and not have counted.
+// Whether the application has sent the request here by X-Accel-Redirect: then it has allowed it. An error
+// page may have redirected it since, and the header may be present without having been used.
 //
 // nginx-internal: http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4): as ngx_http_upstream_process_headers()
 // decides.

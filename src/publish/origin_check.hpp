@@ -5,8 +5,7 @@
 
 namespace sse {
 
-// Whether the request would change something, and a browser says that it comes from a page that has no
-// business here.
+// Whether the request would change something, and a browser says that it comes from a foreign page.
 bool isRefusedPage(ngx_http_request_t* r, const LocationConfig& config) noexcept;
 
 } // namespace sse

@@ -12,8 +12,8 @@ namespace sse {
 
 namespace {
 
-// A body of this many bytes may hold one event, unless sse_max_events says otherwise: a line feed is enough
-// for one, and takes a hundred bytes of the zone.
+// Unless sse_max_events says otherwise, a body may have one event for this many bytes: a line feed is enough
+// for an event, which takes a hundred bytes of the zone.
 constexpr off_t kBytesForEvent = 16;
 
 // "text/event-stream; charset=utf-8" is a text/event-stream.
@@ -45,7 +45,7 @@ Intake::Framing framingOf(const ngx_http_request_t& r, const LocationConfig& con
     return Intake::Framing::Event;
 }
 
-// A log is a log, also with bytes in it that are no text.
+// A log remains a log even if some of its bytes are not text.
 bool repairs(const LocationConfig& config, Intake::Framing framing) noexcept {
     const InvalidUtf8 mode = config.invalidUtf8Mode();
     return mode == InvalidUtf8::Auto ? framing == Intake::Framing::Lines : mode == InvalidUtf8::Replace;
@@ -69,15 +69,15 @@ bool isIn(const ngx_array_t* names, std::string_view wanted) noexcept {
                        [wanted](const ngx_str_t& name) { return toView(name) == wanted; });
 }
 
-// What the directive says, or without one the client by an argument; false without memory.
+// The value of the directive, or without one of the client's argument; false without memory.
 bool evaluateOrArgument(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
                         std::string_view argument, std::string_view& value) noexcept {
     return expression != nullptr ? evaluateDecoded(r, expression, value)
                                  : isForeign(*r) || firstArgument(r, argument, value);
 }
 
-// A type that the configuration names is what it wants; one that comes from outside must not be taken for one
-// of the module's own events.
+// A type that is fixed in the configuration is intended; one from a request must not be taken for one of the
+// module's own events.
 Refusal readType(ngx_http_request_t* r, Intake& intake) noexcept {
     ngx_http_complex_value_t* expression = locationConfig(r)->eventType;
     std::string_view type;
@@ -103,7 +103,7 @@ Refusal readRetry(ngx_http_request_t* r, Intake& intake) noexcept {
                                                                                  : Refusal::NoMemory;
 }
 
-// The text of a body that has been passed on to us is what it is, whatever its sender calls it.
+// A body that nginx passes on to us counts as it is, whatever its sender calls it.
 Refusal checkBody(ngx_http_request_t* r, Intake& intake) noexcept {
     if (!isForeign(*r) && isEncoded(*r)) {
         return Refusal::EncodedBody;

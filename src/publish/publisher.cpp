@@ -25,11 +25,11 @@ constexpr size_t kSlice = 16 * 1024;
 // What an event takes besides its fields: about an id line.
 constexpr size_t kEventCost = 40;
 
-// A pause is so many milliseconds longer than it must be, so that after it there is more than one event to
-// take. Nothing is lost by that.
+// A pause is so many milliseconds longer than necessary, so that more than one event can be taken after it.
+// Nothing is lost by that.
 constexpr ngx_msec_t kBreath = 20;
 
-// nginx's clock in nanoseconds: as finely is counted what an event takes of a second.
+// nginx's clock in nanoseconds, the unit in which the time that an event takes is counted.
 constexpr uint64_t kSecond = 1000 * 1000 * 1000;
 constexpr uint64_t kMillisecond = kSecond / 1000;
 
@@ -83,7 +83,7 @@ void Publisher::onRequestEnd(void* data) noexcept {
     static_cast<Publisher*>(data)->unlink();
 }
 
-// From here on a worker that leaves has nothing to ask of it. The request may live on for long.
+// From here on a draining worker does not ask it to end. The request may live on for long.
 void Publisher::unlink() noexcept {
     if (linked_) {
         Worker::self().remove(drainable_, request_);
@@ -119,7 +119,7 @@ ngx_int_t Publisher::run() noexcept {
     return NGX_DONE;
 }
 
-// The first part of the body is there, and later every time that more can be read.
+// Called when the first part of the body is there, and later every time that more can be read.
 void Publisher::onBody(ngx_http_request_t* r) noexcept {
     if (RequestContext* context = contextOf(r); context != nullptr && context->publisher != nullptr) {
         context->publisher->readOn();
@@ -155,7 +155,7 @@ void Publisher::readOn() noexcept {
     }
 }
 
-// Takes what has been read, piece by piece. The buffers are views of one that nginx fills again once they are
+// Takes what has been read, piece by piece. The buffers are views of one that nginx refills once they are
 // used up. What came before a fault is published, whatever else has come with it.
 Publisher::Progress Publisher::consume() noexcept {
     Buffer block;
@@ -175,7 +175,8 @@ Publisher::Progress Publisher::consume() noexcept {
         refuseWith(Refusal::BodyUnreadable);
         return Progress::Refused;
     }
-    // In a subrequest, after a redirect and where it is mirrored the body is others' too, and stays as it is.
+    // In a subrequest, after a redirect and in a mirrored request others use the body too, so it stays as it
+    // is.
     if (request_->reading_body || !(isForeign(*request_) || request_->preserve_body)) {
         BodyPieces::release(request_);
     }
@@ -197,8 +198,9 @@ void Publisher::waitForMore() noexcept {
     }
 }
 
-// A body with a length is read on for as long as there is time, for its client counts on all of it. One
-// without can be continued elsewhere, from the next event on, unless some of it or its end is here already.
+// A body with a length is read on as long as there is time, because its client counts on all of it. One
+// without can be continued elsewhere, from the next event on, unless a part of that event or the end of the
+// body is already here.
 bool Publisher::mayStopReading() noexcept {
     return intake_.isStream() && !hasLength() && request_->reading_body && pieces_.allTaken() &&
            intake_.isBetweenEvents();
@@ -271,14 +273,14 @@ void Publisher::pay(uint64_t events) noexcept {
     }
 }
 
-// How long nothing more may be taken, in milliseconds, so that sse_max_rate is kept: a request may be a
-// second ahead.
+// How long nothing more may be taken, in milliseconds, to keep to sse_max_rate: a request may be a second
+// ahead.
 ngx_msec_t Publisher::overdrawn() const noexcept {
     const uint64_t most = clock() + kSecond;
     return paidUntil_ > most ? static_cast<ngx_msec_t>((paidUntil_ - most) / kMillisecond + 1) : 0;
 }
 
-// What may be taken at a time. No event is shorter than a byte, so there are no more of them in it than are
+// How many bytes may be taken at a time. An event has at least one byte, so they contain no more events than
 // allowed.
 size_t Publisher::mostBytes() const noexcept {
     if (config_.maxRate == 0 || !intake_.isStream()) {
@@ -307,7 +309,7 @@ void Publisher::pause() noexcept {
     }
 }
 
-// It is not the client that is late.
+// The client is not late.
 void Publisher::stopClock() noexcept {
     ngx_event_t* read = request_->connection->read;
     if (read->timer_set) {
@@ -361,7 +363,7 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
     ngx_http_run_posted_requests(c);
 }
 
-// The body is complete, or its publisher has to go elsewhere with the rest.
+// The body is complete, or its publisher has to continue elsewhere with the rest.
 void Publisher::finish() noexcept {
     Refusal refusal = Refusal::None;
     if (!draining_ || !request_->reading_body) {
@@ -371,8 +373,7 @@ void Publisher::finish() noexcept {
 }
 
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
-// then neither what is left of the body nor a worker that leaves is our business any more, and no memory is
-// needed.
+// then neither the rest of the body nor a draining worker matters here, and no memory is needed.
 void Publisher::end(ngx_int_t rc) noexcept {
     SSE_ASSERT(linked_);
     unlink();
@@ -381,8 +382,8 @@ void Publisher::end(ngx_int_t rc) noexcept {
     ngx_http_finalize_request(request_, rc);
 }
 
-// nginx has found the body at fault. Unless the client has gone it is told so in our way, and how many of its
-// events were taken.
+// nginx has found a fault in the body. Unless the client has gone, it gets our answer, with the number of
+// events taken.
 ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
     ngx_connection_t* c = request_->connection;
     if (c->error) {
@@ -409,7 +410,7 @@ ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
 
 // --- Answering ---
 
-// Whether it goes on: nothing is refused. The first reason counts.
+// Whether to go on: nothing is refused. The first reason counts.
 bool Publisher::refuseWith(Refusal refusal) noexcept {
     if (refusal_ == Refusal::None) {
         refusal_ = refusal;
@@ -417,7 +418,7 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
     return refusal == Refusal::None;
 }
 
-// What has been staged before the fault is in the log by now.
+// What was staged before the fault is in the log by now.
 ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
     return intake_.isStream() ? refuse(request_, refusal_, context_.events) : refuse(request_, refusal_);

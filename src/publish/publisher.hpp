@@ -1,9 +1,9 @@
-// A publishing request: its life, while its body comes in.
+// A publishing request: its life, while its body arrives.
 //
 //   pieces of the body --Intake--> staged events --appendEvents, one lock--> the zone's log
 //
 // All bodies are read unbuffered, so a body may stay open for hours and nothing goes to a temporary file.
-// While it waits for more, a publisher holds no memory but that of an incomplete event.
+// While it waits for more, a publisher holds no memory except for an incomplete event.
 #pragma once
 
 #include "conf/config.hpp"
@@ -22,18 +22,17 @@ namespace sse {
 
 class Publisher {
 public:
-    // For a request whose channel has been checked. NULL without memory. The request's cleanups take it
-    // apart.
+    // For a request whose channel has been checked. NULL without memory. The request's cleanups destroy it.
     static Publisher* make(ngx_http_request_t* r, RequestContext& context) noexcept;
 
-    // Evaluates what the directives say of the events, and checks what the head says of the body; false after
-    // a refusal.
+    // Evaluates what the directives say about the events, and checks what the head says about the body; false
+    // after a refusal.
     bool readHead() noexcept;
 
     // Reads the body and answers. Returns what the content handler returns.
     ngx_int_t run() noexcept;
 
-    // Sends the refusal: 4xx or 5xx and why.
+    // Sends the refusal: 4xx or 5xx and the reason.
     ngx_int_t sendRefusal() noexcept;
 
 private:
@@ -87,9 +86,9 @@ private:
     BodyPieces pieces_;
     Intake intake_;
     ClientMemory memory_;         // what the intake holds while the publisher waits
-    PublisherId lastPublisherId_; // of the last event that is in the log
+    PublisherId lastPublisherId_; // of the last event appended
 
-    uint64_t countedRepairs_ = 0; // how many are in the status already
+    uint64_t countedRepairs_ = 0; // how many the status already includes
     uint64_t paidUntil_ = 0;      // nanoseconds of nginx's clock: up to then sse_max_rate is used up
     LoopEvent timer_;             // ends a pause
     Task rest_;                   // takes what is too much for one turn

@@ -1,8 +1,8 @@
-// Events that are rendered and on their way into a log, in one run of bytes:
+// Rendered events on their way into a log, in one run of bytes:
 //
 //   | lengths | publisher id | fields | lengths | publisher id | fields | …
 //
-// Whoever has events makes them (a body, presence, another stream) and gives them to appendEvents().
+// Any source of events (a body, presence, another stream) makes them and passes them to appendEvents().
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace sse {
 
-// One of them; a view of the bytes that hold it.
+// One of them; a view of its bytes.
 struct StagedEvent {
     std::string_view publisherId; // may be empty
     std::string_view fields;      // everything after the id line, with the closing blank line
@@ -39,7 +39,7 @@ public:
         return true;
     }
 
-    // Calls visit(const StagedEvent&) with one after the other, until it returns false.
+    // Calls visit(const StagedEvent&) for each in order, until it returns false.
     template <typename Visit>
     void each(Visit&& visit) const noexcept {
         const char* at = bytes_.view().data();
@@ -61,9 +61,9 @@ public:
     bool empty() const noexcept { return bytes_.empty(); }
 
     void clear() noexcept { bytes_.clear(); }
-    // Gives the memory back as well.
+    // Frees the memory as well.
     void reset() noexcept { bytes_.reset(); }
-    // Bytes of memory that they hold.
+    // Bytes of memory allocated.
     size_t held() const noexcept { return bytes_.held(); }
 
 private:

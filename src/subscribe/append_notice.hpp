@@ -8,7 +8,7 @@
 namespace sse {
 
 // Appends to the batch what write(buffer) renders, one of the functions of sse/notices.hpp. false without
-// memory, which is logged; the batch is as before then.
+// memory, which is logged; then the batch is unchanged.
 template <typename Write>
 bool appendNotice(BatchRef& out, Write&& write) noexcept {
     Buffer text;

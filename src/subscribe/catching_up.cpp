@@ -11,13 +11,13 @@ namespace sse {
 
 namespace {
 
-// Records that one turn looks at on the way back to the cursor.
+// Records that one turn reads on the way back to the cursor.
 constexpr uint32_t kTurnSteps = 8 * 1024;
 
-// Room for the preamble and the priming event, so that it need not grow piece by piece.
+// Room for the preamble and the priming event, so that the batch need not grow piece by piece.
 constexpr size_t kFirstBytes = 256;
 
-// A ring that moves on under a reader again and again gets him another turn, not an endless loop.
+// If the ring laps a reader again and again, it gets another turn, not an endless loop.
 constexpr int kAttempts = 3;
 
 // The text of an id, for as long as the object lives.
@@ -85,13 +85,13 @@ Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     return Reading::More;
 }
 
-// Who came without a cursor has missed nothing, whatever is lost.
+// A client without a cursor has missed nothing, whatever is lost.
 Gap Subscriber::gap() const noexcept {
     const bool hadNone = requested_.empty() && cursor_ == Replay::kBeginning;
     return hadNone ? Gap::None : catchup_->gap();
 }
 
-// The place is found: tells about a gap, as configured. More: read on.
+// The start is found: reports a gap, as configured. More: read on.
 Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
     Gap gap = this->gap();
     EventId start = catchup_->start();
@@ -118,7 +118,7 @@ bool Subscriber::addPreamble(BatchRef& out) noexcept {
            appendNotice(out, [this](Buffer& text) noexcept { return sse::addPreamble(text, retry_); });
 }
 
-// The position, so that a client that has had none can come back to it.
+// The position, so that a client without one can come back to it.
 bool Subscriber::addPrime(BatchRef& out) noexcept {
     primed_ = true;
     const Prime prime = config_->primeMode();

@@ -9,15 +9,15 @@ namespace sse {
 
 namespace {
 
-// A publisher id is looked up among so many of the newest events, those of all channels together.
+// A publisher id is searched for among so many of the newest events, all channels together.
 constexpr uint32_t kPublisherIdSteps = 64 * 1024;
 
-// Newer than any event: the log takes it for a cursor of another life.
+// Newer than any event: no log has issued this cursor.
 constexpr EventId kUnknown{UINT64_MAX, UINT64_MAX};
 
 } // namespace
 
-// They lie behind the object.
+// They lie after the object.
 std::span<ReplayChannel> Catchup::channels() const noexcept {
     auto* first = reinterpret_cast<ReplayChannel*>(const_cast<Catchup*>(this) + 1);
     return {first, feed_.channelCount};
@@ -33,8 +33,7 @@ Catchup* Catchup::allocate(Feed& feed) noexcept {
     return static_cast<Catchup*>(ngx_alloc(size, ngx_cycle->log));
 }
 
-// In one critical section, so that the states of all channels and the newest id belong together; returns that
-// id.
+// In one critical section, so that the states of all channels and the newest id match; returns that id.
 EventId Catchup::takeStock(Feed& feed, ReplayChannel* channels) noexcept {
     ZoneLock lock(feed.tail->zone());
     for (uint32_t i = 0; i < feed.channelCount; ++i) {
@@ -82,7 +81,7 @@ Catchup::Progress Catchup::read(BatchRef& out) noexcept {
         uint64_t tip = feed_.tail->tip(feed_);
         switch (holding_ ? ReadStatus::Ok : replay_.next(tip, event_)) {
         case ReadStatus::End:
-            // What has come since stock was taken may lie behind the horizon.
+            // What has arrived since stock was taken may lie beyond the horizon.
             return tip > replay_.horizon() ? Progress::Outdated : Progress::AtTip;
         case ReadStatus::Lapped:
             return Progress::Outdated;

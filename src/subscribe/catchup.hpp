@@ -12,40 +12,39 @@ public:
     // Takes stock of the feed's channels. NULL without memory; ngx_free() it.
     static Catchup* make(Feed& feed, EventId cursor, const History& history) noexcept;
 
-    // The same from the event to which its publisher gave that id; unknown to the log if there is none.
+    // The same, from the event with that publisher id; if there is none, the cursor is unknown to the log.
     static Catchup* makeFromPublisherId(Feed& feed, std::string_view publisherId,
                                         const History& history) noexcept;
 
-    // Looks for the place to begin, for that many records at most.
+    // Searches for the start, through at most so many records.
     ReadStatus seek(uint32_t steps) noexcept;
     bool sought() const noexcept { return sought_; }
-    // true once, after the place has been found: the moment to tell about a gap.
+    // true once, after the start has been found: the time to report a gap.
     bool begins() noexcept { return sought_ && !std::exchange(begun_, true); }
 
-    // Once sought.
+    // After the seek.
     Gap gap() const noexcept { return replay_.gap(); }
     EventId start() const noexcept { return replay_.start(); }
 
     enum class Progress {
-        More,     // the batch is as large as it should get
+        More,     // the batch is as large as it should be
         AtTip,    // nothing is left before the tip
-        Outdated, // the ring has moved on, or channels have got their first event: begin again from the
-                  // cursor
+        Outdated, // the ring has moved on, or a channel has its first event: start again from the cursor
         NoMemory,
     };
     // Adds events to the batch.
     Progress read(BatchRef& out) noexcept;
 
-    // What the cursor means; newer than any event if it is unknown.
+    // The position of the cursor; newer than any event if it is unknown.
     EventId cursor() const noexcept { return cursor_; }
 
     // The newest event of the zone when stock was taken.
     EventId lastId() const noexcept { return lastId_; }
 
-    // How many subscribers the channels had then, this one included; of several channels the most.
+    // How many subscribers the channels had then, this one included; of several channels the maximum.
     uint32_t subscribers() const noexcept;
 
-    // Whether all channels had ended then, and whether nothing but their end is left to be read.
+    // Whether all channels had ended then, and whether only their end is left to be read.
     bool ended() const noexcept;
     bool onlyTheEnd() const noexcept;
 

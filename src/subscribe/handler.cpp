@@ -14,7 +14,7 @@ namespace sse {
 
 namespace {
 
-// One line a second, as for refusals.
+// At most one line a second, as for refusals.
 void logFullIndex(ngx_http_request_t* r) noexcept {
     static time_t second = 0;
     if (ngx_time() != second) {
@@ -40,8 +40,8 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-// A header that is looked at by nginx's filters and never sent: what has an encoding already is neither
-// recoded by "charset" nor compressed (for which each subscriber would pay a quarter of a megabyte).
+// A header that nginx's filters check and that is never sent: what has an encoding already is neither recoded
+// by "charset" nor compressed (which would cost a quarter of a megabyte for each subscriber).
 //
 // nginx-internal: http/modules/ngx_http_charset_filter_module.c, http/modules/ngx_http_gzip_filter_module.c
 // (1.22.1, 1.26.3, 1.30.4): both ask for headers_out.content_encoding; sent are the headers in the list
@@ -52,7 +52,7 @@ ngx_table_elt_t* identityEncoding() noexcept {
     return &header;
 }
 
-// The type is the module's business, whatever "charset", "types" and "default_type" say.
+// The module sets the type, whatever "charset", "types" and "default_type" say.
 bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_type = ngxString("text/event-stream");
@@ -77,7 +77,7 @@ bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     return text != nullptr && addHeader(r, "Last-Event-ID", {text, formatEventId(start, text)});
 }
 
-// From here on a client that goes away is noticed. With edge-triggered events its FIN may have been seen
+// From here on the end of the client is noticed. With edge-triggered events its FIN may have been seen
 // already, hence the posted event.
 bool watchClient(ngx_http_request_t* r) noexcept {
     ngx_connection_t* c = r->connection;
@@ -112,7 +112,7 @@ ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexc
     return !r->header_only && watchClient(r) ? NGX_OK : NGX_ERROR;
 }
 
-// What a GET would be answered, without the stream.
+// The answer to a GET, without the stream.
 ngx_int_t answerHead(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
     ngx_int_t rc = ngx_http_discard_request_body(r);
     if (rc == NGX_OK) {

@@ -9,7 +9,8 @@ namespace sse {
 
 namespace {
 
-// Heartbeats sent in one turn of the event loop; after a broadcast everybody is due at the same moment.
+// Heartbeats sent in one turn of the event loop; after a broadcast all subscribers are due at the same
+// moment.
 constexpr int kBeatsPerTurn = 256;
 
 constinit Heartbeats heartbeats;
@@ -51,8 +52,8 @@ void Heartbeat::onSent(Beat& beat) noexcept {
     ngx_queue_insert_tail(&queue_, &beat.link);
 }
 
-// A beat may end its subscriber, and others of the same connection with it: only the head of the queue is
-// held on to.
+// A beat may end its subscriber, and others on the same connection with it, so only the head of the queue is
+// used.
 void Heartbeat::run() noexcept {
     for (int beats = 0; !ngx_queue_empty(&queue_); ++beats) {
         Beat& beat = *queueItem<Beat>(ngx_queue_head(&queue_), offsetof(Beat, link));

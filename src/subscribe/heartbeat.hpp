@@ -43,7 +43,7 @@ private:
     LoopEvent timer_;
 };
 
-// All heartbeats of this process; there are as many as there are different settings.
+// All heartbeats of this process, one for each combination of settings in use.
 class Heartbeats {
 public:
     static Heartbeats& ofProcess() noexcept;

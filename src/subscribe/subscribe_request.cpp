@@ -9,7 +9,7 @@ namespace sse {
 
 namespace {
 
-// Where clients put the cursor: browsers into the header, polyfills and hand-written clients into the query.
+// Where clients put the cursor: browsers in the header, polyfills and hand-written clients in the query.
 constexpr std::string_view kCursorArguments[] = {"last_event_id", "lastEventId", "lastEventID"};
 
 // The first cursor that is not empty; false without memory.
@@ -34,7 +34,7 @@ bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
 
 } // namespace
 
-// Both always false: do not go on.
+// Both always false, which ends the reading.
 bool SubscriptionReader::refuseWith(Refusal refusal) noexcept {
     refusal_ = refusal;
     return false;
@@ -77,7 +77,7 @@ bool SubscriptionReader::readChannels(ngx_http_request_t* r) noexcept {
     return count_ != 0 || refuseWith(Refusal::NoChannel);
 }
 
-// Without a separator a value is one name, whatever is in it.
+// Without a separator a value is one name, whatever it contains.
 bool SubscriptionReader::addChannels(std::string_view list, u_char separator) noexcept {
     bool added = true;
     while (added && !list.empty()) {
@@ -140,8 +140,8 @@ bool SubscriptionReader::readCursor(ngx_http_request_t* r) noexcept {
     return true;
 }
 
-// An id as it stands on the wire: ours, and behind a "~" perhaps the publisher's. false: anything else is the
-// publisher's alone, or nothing at all, which the log will find out.
+// An id as on the wire: the log's, perhaps followed by a "~" and the publisher id. false: anything else is a
+// publisher id alone, or nothing at all, which the log will find out.
 bool SubscriptionReader::setCursor(std::string_view text) noexcept {
     std::optional<EventId> id = parseEventId(text.substr(0, text.find('~')));
     subscription_.cursor = id.value_or(EventId{});

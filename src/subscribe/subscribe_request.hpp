@@ -9,7 +9,7 @@ namespace sse {
 
 class SubscriptionReader {
 public:
-    // Reads it all; false if the request is to be refused.
+    // Reads all of it; false if the request must be refused.
     bool read(ngx_http_request_t* r) noexcept;
 
     // Lives as long as the reader.

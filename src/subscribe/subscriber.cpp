@@ -12,7 +12,7 @@ namespace sse {
 
 namespace {
 
-// Records that a subscriber looks at while it comes in: a millisecond or two. Longer ways are gone in slices.
+// Records read while a subscriber is admitted: a millisecond or two. Longer seeks are done in slices.
 constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
 FreeList<Subscriber> freeList;
@@ -100,7 +100,7 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
     return seekStart();
 }
 
-// Goes the way back now if it is short, for then a refusal can still be told by a status.
+// Seeks now if the way back is short, because then a refusal can still be a status.
 Subscriber::Admission Subscriber::seekStart() noexcept {
     ReadStatus status = catchup_->seek(kAdmissionSteps);
     if (status == ReadStatus::Lapped) {
@@ -155,8 +155,8 @@ void Subscriber::noteSlow() noexcept {
     Worker::self().counters().slowCloses.fetch_add(1, std::memory_order_relaxed);
 }
 
-// For the variables: what has been given since the last time, up to that event. Only at the end, and when the
-// cursor moves on without an event, for a delivery shall not touch the context.
+// For the variables: adds what has been sent since the last call, up to that event. Called only at the end,
+// and when the cursor moves without an event, because a delivery must not touch the context.
 void Subscriber::noteGiven(EventId last) noexcept {
     if (events_ != 0) {
         context_->events += std::exchange(events_, 0);
@@ -164,7 +164,7 @@ void Subscriber::noteGiven(EventId last) noexcept {
     }
 }
 
-// Always false: the stream is not open any more.
+// Always false: the stream is no longer open.
 bool Subscriber::fail(CloseReason reason, ngx_int_t code) noexcept {
     noteReason(reason);
     closeCode_ = code;
@@ -211,14 +211,14 @@ void Subscriber::onPoolEnd(void* data) noexcept {
     freeList.give(subscriber);
 }
 
-// From where nginx does not run posted requests by itself: the fan-out and timers.
+// For the fan-out and timers, after which nginx does not run posted requests.
 void Subscriber::close() noexcept {
     ngx_connection_t* c = stream_.connection();
     ngx_http_finalize_request(stream_.request(), conclude());
     ngx_http_run_posted_requests(c);
 }
 
-// What is in flight ends with a whole event, so a stream that is blocked ends behind it.
+// What is in flight ends with a complete event, so a stream that is blocked ends after it.
 void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
     Subscriber& self = *static_cast<Subscriber*>(drainable.owner);
     self.noteReason(CloseReason::Drain);
@@ -234,7 +234,7 @@ void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
 }
 
 // The client has sent something, or is gone. A connection that the kernel has given up is closed with that
-// error. Over HTTP/1 what has come is read, for only after it the end of the client can be seen.
+// error. Over HTTP/1 what has arrived is read, because the end of the client can be seen only after it.
 //
 // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_test_reading() asks for the
 // error once more, and the kernel reports it once. It sees the end past the rest of a body or another request
@@ -309,7 +309,7 @@ bool Subscriber::check(Stream::Status status) noexcept {
                                        : fail(CloseReason::Error, NGX_ERROR);
 }
 
-// Goes on from where it is: whatever there is to be sent that no batch will bring.
+// Continues: sends whatever no batch will bring.
 bool Subscriber::resume() noexcept {
     if (stream_.blocked() || (live_ && begun_ && !ending_)) {
         return true;
@@ -335,7 +335,7 @@ bool Subscriber::resume() noexcept {
     }
 
     begun_ = true;
-    // A batch without a byte: what it was made for has been overwritten meanwhile.
+    // A batch without a byte: its event has been overwritten meanwhile.
     if (out.size() != 0 && !send(std::move(out))) {
         return false;
     }
@@ -345,7 +345,7 @@ bool Subscriber::resume() noexcept {
     return endIfOver();
 }
 
-// At the tip of channels that have ended, or told to end: the stream does so as soon as it is not blocked.
+// At the tip of channels that have ended, or asked to end: the stream ends as soon as it is not blocked.
 bool Subscriber::endIfOver() noexcept {
     if (live_ && !member_.feed->pending && member_.feed->ended()) {
         noteReason(CloseReason::Ended);
@@ -358,7 +358,7 @@ bool Subscriber::send(BatchRef batch) noexcept {
     if (batch->events != 0) {
         primed_ = true;
         events_ += batch->events;
-        if (cursor_ > batch->last) { // a gap behind its events has told a later place
+        if (cursor_ > batch->last) { // a gap after its events has moved the cursor further
             noteGiven(batch->last);
         } else {
             cursor_ = batch->last;

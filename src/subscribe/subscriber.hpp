@@ -1,9 +1,8 @@
 // A subscriber: a cursor in the log, and a stream that carries what comes after it.
 //
-// At the tip (`live_`) it is given the batches of its feed. When it has missed one, because it was blocked or
-// has just come, it is behind: then it reads the log for itself from its cursor until it is at the tip again.
-// Either way an event is only ever given when it is newer than the cursor, so none comes twice or out of
-// order.
+// At the tip (`live_`) it gets the batches of its feed. When it has missed one, because it was blocked or is
+// new, it is behind: then it reads the log for itself from its cursor until it is at the tip again. Either
+// way an event is sent only if it is newer than the cursor, so none is sent twice or out of order.
 #pragma once
 
 #include "conf/config.hpp"
@@ -17,7 +16,7 @@
 
 namespace sse {
 
-// What a subscriber comes with.
+// What a client subscribes to.
 struct Subscription {
     std::span<const std::string_view> channels; // distinct names
     std::string_view requested; // the cursor as sent, valid as long as the request; empty: none
@@ -29,31 +28,31 @@ struct Subscription {
 
 class Subscriber {
 public:
-    // Makes a subscriber of a request, whose cleanups take it apart again. NULL without memory.
+    // Makes a subscriber for a request, whose cleanups destroy it. NULL without memory.
     static Subscriber* make(ngx_http_request_t* request, RequestContext& context) noexcept;
 
     enum class Admission {
         Ok,
         NoMemory,
         IndexFull, // no room for another channel
-        Gap,       // it has missed events, and sse_gap says not to go on
-        Ended,     // its channels have ended, and it has had all that was left
+        Gap,       // it has missed events, and sse_gap is "close"
+        Ended,     // its channels have ended, and it has received everything
     };
-    // Joins the feed and finds the place to begin; nothing is sent yet. Unless it is Ok the feed is left
-    // again.
+    // Joins the feed and finds the place to begin; nothing is sent yet. If the result is not Ok, the feed has
+    // been left again.
     Admission admit(Tail& tail, const Subscription& subscription) noexcept;
 
-    // Where it begins: a reader with this cursor gets the same. false if the way back is long and not yet
-    // gone.
+    // Where it begins: a reader with this cursor gets the same. false if the way back is long and the seek
+    // has not ended.
     bool startPosition(EventId& position) const noexcept;
 
-    // Sends the first bytes and what is there. false: the stream has ended already, see conclude().
+    // Sends the first bytes and what is available. false: the stream has ended already, see conclude().
     [[nodiscard]] bool start() noexcept;
 
-    // nginx's handler of what the client sends, which is nothing but its end.
+    // nginx's handler for what the client sends, of which only its end matters.
     static void onRead(ngx_http_request_t* request) noexcept;
 
-    // Leaves the feed without a word: something else is answered, or a HEAD.
+    // Leaves the feed without sending anything: for another answer, or a HEAD.
     void abandon(CloseReason reason) noexcept;
 
     // Leaves the feed; returns what the request is to be finalized with.
@@ -97,13 +96,13 @@ private:
     bool addPrime(BatchRef& out) noexcept;
     bool addGap(BatchRef& out, Gap gap, EventId start) noexcept;
 
-    // What a delivery looks at comes first, see Stream.
+    // What a delivery reads first comes first, see Stream.
     Member member_;
     Beat beat_;
     EventId cursor_; // everything of the feed up to this has been given
     bool live_;
     bool begun_;      // the first bytes have been sent
-    bool primed_;     // it has an id to come back with
+    bool primed_;     // its client has an id to come back with
     bool ending_;     // ends as soon as it is not blocked
     uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
@@ -113,9 +112,9 @@ private:
     Drainable drainable_;
     const LocationConfig* config_;
     RequestContext* context_;
-    std::string_view requested_; // until the first gap has been told
+    std::string_view requested_; // until the first gap has been reported
     Catchup* catchup_;           // while behind
-    History history_;            // limits the first catching up only
+    History history_;            // limits only the first catching up
     ngx_int_t closeCode_;
     uint32_t retry_; // milliseconds
 };
