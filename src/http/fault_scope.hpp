@@ -9,9 +9,9 @@ namespace sse {
 
 #ifdef SSE_FAULTS
 
-// While it lives, this process kills itself at the N-th step of whatever it does to a log, where N is the
-// value of sse_test_crash_at for the request; empty or 0: it does not. With "stopN" it stops there, and goes
-// on when it is told to.
+// While it lives, this process kills itself at the N-th step of any change to a log, where N is the value of
+// sse_test_crash_at for the request; empty or 0: it does not. With "stopN" it stops there until it receives
+// SIGCONT.
 class FaultScope {
 public:
     explicit FaultScope(ngx_http_request_t* r) noexcept;

@@ -5,7 +5,7 @@
 
 namespace sse {
 
-// Called before each answer of an endpoint, when what becomes of its connection is known.
+// Called before each answer of an endpoint, when it is known whether its connection is kept.
 using AnswerHook = void (*)(ngx_http_request_t* r) noexcept;
 
 // Installs the filter while the configuration is read. It acts by the location that answers in the end,

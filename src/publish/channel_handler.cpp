@@ -13,7 +13,7 @@ namespace sse {
 namespace {
 
 struct ChannelFacts {
-    JsonName idName; // what the id is called in the answer
+    JsonName idName; // the name of the id in the answer
     EventId id;
     bool hasId;
     uint32_t subscribers;

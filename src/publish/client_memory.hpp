@@ -16,18 +16,18 @@ public:
     ClientMemory(const ClientMemory&) = delete;
     ClientMemory& operator=(const ClientMemory&) = delete;
 
-    // Counts what the intake of this body holds from now on, against the client at the other end of the
-    // connection; what is empty has been given back by then. false if the client then holds more than `limit`
-    // bytes (0: it may hold any amount), or without memory.
+    // Frees what the intake of this body does not need, and counts the rest against the client at the other
+    // end of the connection. false if the client then holds more than `limit` bytes (0: no limit), or without
+    // memory.
     bool hold(const ngx_connection_t& connection, Intake& intake, size_t limit) noexcept;
 
-    // The body holds nothing any more.
+    // The body no longer holds anything.
     void release() noexcept;
 
     struct Account;
 
 private:
-    Account* account_ = nullptr; // while it holds anything
+    Account* account_ = nullptr; // while it holds any memory
     size_t held_ = 0;
 };
 

@@ -9,7 +9,7 @@
 
 namespace sse {
 
-// The name of a member that is known to the compiler, which checks that nothing in it needs an escape.
+// The name of a member, known at compile time: the compiler checks that it needs no escape.
 class JsonName {
 public:
     consteval JsonName(const char* name) noexcept : text_(name) {
@@ -22,7 +22,7 @@ public:
     std::string_view text() const noexcept { return text_; }
 
 private:
-    static void needsEscape() noexcept {} // no constant expression: so the compiler stops here
+    static void needsEscape() noexcept {} // not a constant expression, so the compiler stops here
 
     std::string_view text_;
 };
@@ -44,8 +44,8 @@ public:
     JsonWriter& beginArray() noexcept { return open('['); }
     JsonWriter& endArray() noexcept { return close(']'); }
 
-    // The name of the member that comes next: a literal, which is written as it is, or any text, which is
-    // escaped as string() does.
+    // The name of the next member: a literal, which is written as it is, or any text, which is escaped as
+    // string() does.
     JsonWriter& key(JsonName name) noexcept;
     JsonWriter& keyOf(std::string_view name) noexcept;
 

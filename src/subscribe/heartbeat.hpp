@@ -11,7 +11,7 @@
 
 namespace sse {
 
-// What a heartbeat knows of a subscriber. Whoever has one removes the link from its queue when it ends.
+// What a heartbeat knows of a subscriber. Its owner removes the link from the queue when it ends.
 struct Beat {
     ngx_queue_t link; // in Heartbeat::queue_, once added
     ngx_msec_t lastSent;
@@ -27,7 +27,7 @@ public:
 
     bool matches(ngx_msec_t interval, std::string_view event) const noexcept;
     void add(Beat& beat) noexcept;
-    // Bytes have been sent: from here on the silence counts.
+    // Bytes have been sent: the silence starts here.
     void onSent(Beat& beat) noexcept;
 
     Heartbeat* following = nullptr;

@@ -99,7 +99,7 @@ private:
     // What a delivery reads first comes first, see Stream.
     Member member_;
     Beat beat_;
-    EventId cursor_; // everything of the feed up to this has been given
+    EventId cursor_; // everything of the feed up to this has been sent
     bool live_;
     bool begun_;      // the first bytes have been sent
     bool primed_;     // its client has an id to come back with
