@@ -88,7 +88,7 @@ JsonWriter& JsonWriter::close(char bracket) noexcept {
     return *this;
 }
 
-JsonWriter& JsonWriter::key(JsonName name) noexcept {
+JsonWriter& JsonWriter::key(const JsonName& name) noexcept {
     append(follows_ ? ",\"" : "\"");
     append(name.text());
     append("\":");

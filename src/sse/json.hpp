@@ -46,7 +46,7 @@ public:
 
     // The name of the next member: a literal, which is written as it is, or any text, which is escaped as
     // string() does.
-    JsonWriter& key(JsonName name) noexcept;
+    JsonWriter& key(const JsonName& name) noexcept;
     JsonWriter& keyOf(std::string_view name) noexcept;
 
     // `"`, `\`, the control characters (C0, DEL, C1) and the line ends U+2028 and U+2029 are escaped, and
@@ -55,8 +55,10 @@ public:
     JsonWriter& number(uint64_t value) noexcept;
     JsonWriter& null() noexcept;
 
-    JsonWriter& member(JsonName name, std::string_view text) noexcept { return key(name).string(text); }
-    JsonWriter& member(JsonName name, uint64_t value) noexcept { return key(name).number(value); }
+    JsonWriter& member(const JsonName& name, std::string_view text) noexcept {
+        return key(name).string(text);
+    }
+    JsonWriter& member(const JsonName& name, uint64_t value) noexcept { return key(name).number(value); }
 
     // Whether there was memory for all of it.
     bool isComplete() const noexcept { return complete_; }
