@@ -234,7 +234,8 @@ void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
 }
 
 // The client has sent something, or is gone. A connection that the kernel has given up is closed with that
-// error. Over HTTP/1 what has arrived is read, because the end of the client can be seen only after it.
+// error. Over HTTP/1 what has arrived is read, because the end of the client can be seen only after it. Over
+// HTTP/3 the socket is that of all connections, and its error concerns any of them.
 //
 // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_test_reading() asks for the
 // error once more, and the kernel reports it once. It sees the end past the rest of a body or another request
@@ -242,7 +243,8 @@ void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
 void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     int error = 0;
     socklen_t size = sizeof(error);
-    if (getsockopt(request->connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
+    if (request->http_version <= NGX_HTTP_VERSION_20 &&
+        getsockopt(request->connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
         contextOf(request)->subscriber->noteSlow();
     }
     if (error != 0) {
