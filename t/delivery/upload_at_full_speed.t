@@ -1,11 +1,12 @@
-# A body that comes in as fast as the network can bring it does not outrun those who read as fast: the worker takes turns.
+# Bodies that come in as fast as the network can bring them do not outrun those who read as fast: the worker takes turns. A
+# feed that has no room for what comes reads on for itself, in the order of the log also when it has several channels.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';
 use Test::More;
 use SSE::Nginx;
 
-my $lines = 500_000;
+my $lines = 400_000;
 
 my $server = SSE::Nginx->start(zone => '32m', locations => <<'END');
 location = /ingest {
@@ -14,33 +15,53 @@ location = /ingest {
             sse_max_events 0;
             client_max_body_size 0;
         }
+        location = /both { sse_channel $arg_channel $arg_other; }
 END
 
-my $body = $server->write_file('lines.txt', join '', map { sprintf "%0100d\n", $_ } 1 .. $lines);
+$server->write_file('lines.txt', join '', map { sprintf "%0100d\n", $_ } 1 .. $lines);
+my $file = $server->prefix . '/lines.txt';
 my $base = 'http://127.0.0.1:' . $server->port;
 
-# A program that does nothing but read.
-my $received = $server->prefix . '/received.txt';
-defined(my $reader = fork) or die "fork: $!";
-if (!$reader) {
-    exec 'curl', '-sN', '-o', $received, "$base/sub?channel=a" or die "curl: $!";
+sub spawn (@command) {
+    my $pid = fork // die "fork: $!";
+    return $pid if $pid;
+    open STDOUT, '>', '/dev/null';
+    exec @command or die "$command[0]: $!";
 }
-wait_until(sub { $server->get('/pub?channel=a')->json->{subscribers} == 1 }, 'the subscriber');
 
-my $file = $server->prefix . '/lines.txt';
-my $answer = qx{curl -s -T $file -H 'Expect:' "$base/ingest?channel=a"};
-like $answer, qr/"events":$lines\b/, 'all of it is published';
-$server->publish('/pub?channel=a', 'the end');
-wait_until(sub { ($server->read_file('received.txt') // '') =~ /the end\n\n\z/ }, 'the last event', 30);
-kill TERM => $reader;
-waitpid $reader, 0;
+# Uploads the lines to each channel at the same time; returns what a program got that did nothing but read.
+sub received ($path, @channel) {
+    my $reader = spawn('curl', '-sN', '-o', $server->prefix . '/received.txt', $base . $path);
+    wait_until(sub { $server->get("/pub?channel=$channel[-1]")->json->{subscribers} == 1 }, 'the subscriber');
+    my @publisher = map { spawn('curl', '-s', '-T', $file, '-H', 'Expect:', "$base/ingest?channel=$_") } @channel;
+    waitpid $_, 0 for @publisher;
+    $server->publish("/pub?channel=$channel[-1]", 'the end');
+    wait_until(sub { ($server->read_file('received.txt') // '') =~ /the end\n\n\z/ }, 'the last event', 60);
+    kill TERM => $reader;
+    waitpid $reader, 0;
+    return $server->read_file('received.txt');
+}
 
-my $text  = $server->read_file('received.txt');
-my $gaps  = () = $text =~ /^event: gap$/mg;
-my @order = $text =~ /^data: 0*(\d+)$/mg;
-is $gaps, 0, 'no gap';
-is scalar @order, $lines, 'each line arrives';
-ok !(grep { $order[$_] != $_ + 1 } 0 .. $#order), 'in their order';
+subtest 'one channel' => sub {
+    my $text  = received('/sub?channel=a', 'a');
+    my $gaps  = () = $text =~ /^event: gap$/mg;
+    my @order = $text =~ /^data: 0*(\d+)$/mg;
+    is $gaps, 0, 'no gap';
+    is scalar @order, $lines, 'each line arrives';
+    ok !(grep { $order[$_] != $_ + 1 } 0 .. $#order), 'in their order';
+};
+
+subtest 'two channels of one subscriber' => sub {
+    my $text = received('/both?channel=b&other=c', 'b', 'c');
+    my $gaps = () = $text =~ /^event: gap$/mg;
+    my @id   = $text =~ /^id: (\d+-\d+)\ndata: 0/mg;
+    my %times;
+    $times{$_}++ for $text =~ /^data: 0*(\d+)$/mg;
+    is $gaps, 0, 'no gap';
+    is scalar(grep { ($times{$_} // 0) == 2 } 1 .. $lines), $lines, 'each line of both arrives';
+    my @number = map { my ($time, $sequence) = split /-/; $time * 2**17 + $sequence / 2**16 } @id;
+    ok !(grep { $number[$_] < $number[ $_ - 1 ] } 1 .. $#number), 'in the order of the log';
+};
 
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;
