@@ -1,11 +1,20 @@
 #include "fanout/channels.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "log/assert.hpp"
 #include "zone_lock.hpp"
 
 namespace sse {
+
+namespace {
+
+// What one slice of a census looks at: entries, and channels with the lock held.
+constexpr uint32_t kCensusEntries = 4096;
+constexpr uint32_t kCensusChannels = 256;
+
+} // namespace
 
 bool ChannelTable::init(Zone& zone, Registry& registry) noexcept {
     zone_ = &zone;
@@ -56,13 +65,28 @@ void ChannelTable::each(F&& visit) noexcept {
     }
 }
 
-void ChannelTable::answerCensus() noexcept {
-    uint32_t census = zone_->log.census();
-    if (census == answered_) {
-        return;
+// A channel that comes while a census goes on is announced by its subscribers.
+bool ChannelTable::answerCensus() noexcept {
+    const uint32_t census = zone_->log.census();
+    if (census != census_) {
+        census_ = census;
+        answered_ = 0;
     }
-    answered_ = census;
-    each([this](LogWriter& log, LiveChannel& channel) { announce(log, channel); });
+    if (count_ == 0) {
+        answered_ = entries_;
+    }
+    if (answered_ == entries_) {
+        return false;
+    }
+    const uint32_t until = std::min(entries_, answered_ + kCensusEntries);
+    ZoneLock lock(*zone_);
+    for (uint32_t channels = 0; answered_ != until && channels < kCensusChannels; ++answered_) {
+        for (LiveChannel* channel = live_[answered_]; channel != nullptr; channel = channel->sameEntry) {
+            announce(lock.log(), *channel);
+            ++channels;
+        }
+    }
+    return answered_ != entries_;
 }
 
 // The listener id that has kept their entries until now is still there, so the entries stay.
@@ -111,12 +135,6 @@ void ChannelTable::reviewEnd(LiveChannel& channel, const ChannelState& state,
     }
     channel.ended = state.newest < position && zone_->log.hasEnded(state, channel.nameView());
     channel.lastId = state.newestId;
-}
-
-void ChannelTable::reviewEnds(uint64_t position) noexcept {
-    each([this, position](LogWriter& log, LiveChannel& channel) {
-        reviewEnd(channel, log.channelAt(channel.entry), position);
-    });
 }
 
 // Removes our listener id from an entry for which this worker has no channel left. An id that many workers

@@ -31,15 +31,15 @@ public:
     // Tells the index how many subscribers a channel has here.
     void announce(LogWriter& log, LiveChannel& channel) noexcept;
 
-    // Announces the subscribers again, as every worker does after one has died.
-    void answerCensus() noexcept;
+    // Announces the subscribers of some channels again, as every worker does after one has died. Returns
+    // whether there are more.
+    bool answerCensus() noexcept;
 
     // Adds that listener id, too, to all channels.
     void listenAs(uint32_t listenerId) noexcept;
 
     // Determines anew whether a channel has ended, from what the index knows of it now.
     void reviewEnd(LiveChannel& channel, const ChannelState& state, uint64_t position) const noexcept;
-    void reviewEnds(uint64_t position) noexcept;
 
 private:
     LiveChannel* find(uint32_t entry, std::string_view name) noexcept;
@@ -54,7 +54,8 @@ private:
     LiveChannel** live_ = nullptr; // by index entry
     uint32_t entries_ = 0;
     uint32_t count_ = 0;
-    uint32_t answered_ = 0; // the last census answered
+    uint32_t census_ = 0;   // the last one that was noticed
+    uint32_t answered_ = 0; // entries of the index that have been looked at for it
 };
 
 } // namespace sse

@@ -141,6 +141,7 @@ Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
     }
     auto* feed = new (memory) Feed{};
     feed->tail = this;
+    feed->lap = lap_;
     feed->key = keyOf(channels);
     feed->nextInBucket = std::exchange(bucketOf(feed->key), feed);
     feed->channelCount = static_cast<uint32_t>(channels.size());

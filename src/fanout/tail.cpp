@@ -12,6 +12,9 @@ namespace {
 // What one slice looks at: records, and the feeds that each is for.
 constexpr int kScanSteps = 1024;
 
+// Feeds that hear of a lap in one slice.
+constexpr int kLapFeeds = 256;
+
 // What all feeds hold together. Where a shared channel is combined with a private one, each subscriber has a
 // feed of its own, and each event is copied once per feed.
 constexpr size_t kMaxHeld = 8 * 1024 * 1024;
@@ -40,7 +43,9 @@ Tail* Tail::make(Zone& zone, Registry& registry, void (*runSoon)() noexcept) noe
 }
 
 bool Tail::runSlice() noexcept {
-    bool more = scan();
+    bool more = channels_.answerCensus();
+    more = reportLap() || more;
+    more = scan() || more;
     return fanOut() || more;
 }
 
@@ -57,7 +62,7 @@ bool Tail::scan() noexcept {
             return false;
         case ReadStatus::Lapped:
             onLapped();
-            return false;
+            return true;
         case ReadStatus::Ok:
             break;
         }
@@ -110,6 +115,9 @@ bool Tail::isNewest(const RecordHeader& header) const noexcept {
 // something unread before, it stays behind alone, and the scan goes on for the others.
 void Tail::collect(FeedLink& link, const RecordHeader& header) noexcept {
     Feed& feed = *link.feed;
+    if (feed.lap != lap_) {
+        lose(feed);
+    }
     schedule(feed);
     if (header.kind == RecordKind::End) {
         return;
@@ -171,13 +179,23 @@ void Tail::copy(Feed& feed, uint64_t offset, const RecordHeader& header) noexcep
     }
 }
 
-// The ring has passed us.
+// The ring has overtaken us. Whether channels have ended meanwhile is found out by the subscribers, which all
+// catch up now.
 void Tail::onLapped() noexcept {
     position_ = zone_->log.head();
-    channels_.reviewEnds(position_);
-    for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_); q = ngx_queue_next(q)) {
-        lose(*queueItem<Feed>(q, offsetof(Feed, all)));
+    ++lap_;
+}
+
+// Tells some of the feeds that do not know of the last lap. Returns whether there are more.
+bool Tail::reportLap() noexcept {
+    for (int steps = kLapFeeds; !ngx_queue_empty(&feeds_); --steps) {
+        Feed& feed = *queueItem<Feed>(ngx_queue_head(&feeds_), offsetof(Feed, all));
+        if (feed.lap == lap_ || steps == 0) {
+            return feed.lap != lap_;
+        }
+        lose(feed);
     }
+    return false;
 }
 
 // Something that the feed wants cannot be had. Each subscriber finds out by the index what it has really
@@ -188,6 +206,9 @@ void Tail::lose(Feed& feed) noexcept {
         link.unread = kNoOffset;
     }
     feed.freshLost = true;
+    feed.lap = lap_;
+    ngx_queue_remove(&feed.all);
+    ngx_queue_insert_tail(&feeds_, &feed.all);
     schedule(feed);
 }
 

@@ -72,6 +72,7 @@ private:
     bool hasRoom(const Feed& feed, size_t length) const noexcept;
     void copy(Feed& feed, uint64_t offset, const RecordHeader& header) noexcept;
     void onLapped() noexcept;
+    bool reportLap() noexcept;
     void lose(Feed& feed) noexcept;
     void release(BatchRef& batch) noexcept;
     void schedule(Feed& feed) noexcept;
@@ -83,10 +84,11 @@ private:
     Zone* zone_;
     uint64_t position_; // everything before it has been looked at
     size_t held_ = 0;   // bytes that the feeds have collected and not yet handed to all their subscribers
+    uint32_t lap_ = 0;  // how often the ring has overtaken the tail
     ChannelTable channels_;
     void (*runSoon_)() noexcept;
     Feed** buckets_ = nullptr; // the feeds by their keys
-    ngx_queue_t feeds_;
+    ngx_queue_t feeds_;        // those that have not heard of the last lap come first
     ngx_queue_t runnable_;
 };
 

@@ -101,9 +101,6 @@ void Worker::schedule(Task& task) noexcept {
 // A slice of each zone and of one task after the other, until nothing is left or the time is up.
 void Worker::turn() noexcept {
     const Budget budget(kTurnTime);
-    for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
-        tail->channels().answerCensus();
-    }
     bool more;
     do {
         more = false;

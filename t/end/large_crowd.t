@@ -4,10 +4,9 @@ use v5.36;
 use lib 't/lib';
 use Test::More;
 use SSE::Nginx;
-use SSE::Process;
+use SSE::Pipeline;
 
 my $server = SSE::Nginx->start(events => 'worker_connections 4096;', zone => '16m');
-my ($worker)   = $server->workers;
 my $connection = $server->connect;
 
 for my $size (10, 3000, 100_000) {
@@ -16,13 +15,11 @@ for my $size (10, 3000, 100_000) {
         my @subscriber = map { $server->subscribe("/sub?channel=$channel")->ready } 1 .. 700;
         $server->publish("/pub?channel=$channel", 'warm', on => $connection);
         my $padding = 'x' x $size;
-        # What is sent on a new connection is read one turn later than what is sent on an old one.
-        freeze($worker);
-        my @answer = $server->request(POST => "/pub?channel=$channel", on => $connection, body => "1 $padding");
-        push @answer, $server->request(POST => "/pub?channel=$channel", body => "$_ $padding") for 2, 3;
-        push @answer, $server->request(DELETE => "/pub?channel=$channel");
-        thaw($worker);
-        is_deeply [map { $_->finish->status } @answer], [201, 201, 201, 200], 'published and ended';
+        # On one connection, for a large body gives way to the requests of others.
+        my $publisher = SSE::Pipeline->new($server);
+        my @post = map { SSE::Pipeline::request("/pub?channel=$channel", "$_ $padding") } 1 .. 3;
+        $publisher->write(join '', @post, "DELETE /pub?channel=$channel HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        is_deeply [$publisher->answers(4)], [201, 201, 201, 200], 'published and ended';
         my %got;
         my $ended = 0;
         for my $subscriber (@subscriber) {
