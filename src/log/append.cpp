@@ -1,5 +1,6 @@
 // Appending to the log, and the bracket around every change: the writer's half of what log.hpp promises to
 // readers.
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
 
@@ -101,23 +102,50 @@ void LogWriter::insert(RecordHeader record, std::initializer_list<std::string_vi
         faultPoint("append: pad written");
     }
 
+    char* p = ring.at(offset) + sizeof(RecordHeader);
+    const std::string_view name{p, record.nameLength};
+    for (std::string_view piece : pieces) {
+        p = put(p, piece);
+    }
+    faultPoint("append: payload written");
     const ChannelState before = stateOf(record.entry);
     record.length = static_cast<uint32_t>(length);
     record.previous = before.newest;
     record.previousId = before.newestId;
     record.next = kNoOffset;
+    chain(record, name);
     ring.write(offset, record);
-    faultPoint("append: header written");
-    char* p = ring.at(offset) + sizeof(RecordHeader);
-    for (std::string_view piece : pieces) {
-        p = put(p, piece);
-    }
     faultPoint("append: record written");
 
     publish(offset, record);
 }
 
-// Evicts the oldest records until the ring can hold everything from the tail to `newHead`.
+// Gives a record its place after its predecessor, and its jump: see layout.hpp. What it is made of may have
+// been spoilt, and whoever follows it checks where it leads.
+void LogWriter::chain(RecordHeader& record, std::string_view name) const noexcept {
+    record.jump = kNoOffset;
+    record.jumpLevel = 0;
+    record.leastTime = record.time;
+    record.place = 0;
+    record.isShared = 0;
+    const RecordHeader* const previous = ring().find(record.previous);
+    if (previous == nullptr) {
+        return;
+    }
+    record.jump = record.previous;
+    record.jumpLevel = 1;
+    record.place = previous->place + countEvents(*previous);
+    record.isShared = previous->isShared != 0 || !ring().isNamed(*previous, name) ? 1 : 0;
+
+    const RecordHeader* const older = ring().find(previous->jump);
+    if (older != nullptr && older->jumpLevel == previous->jumpLevel && ring().isInLog(older->jump)) {
+        record.jump = older->jump;
+        record.jumpLevel = static_cast<uint8_t>(older->jumpLevel + 1);
+        record.leastTime = std::min({record.time, previous->leastTime, older->leastTime});
+    }
+}
+
+// Gives up the oldest records until the ring can hold all from the tail to `newHead`.
 void LogWriter::makeRoom(uint64_t newHead) noexcept {
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
     const uint64_t oldTail = header_->tail.load(std::memory_order_relaxed);

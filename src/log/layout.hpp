@@ -27,9 +27,20 @@
 //                                    data: hello\n
 //                                    \n
 //
-// What is left at the end of the ring is filled with a pad: a header without meaning. The rest is never
-// smaller than a header, because the writer lengthens a record that would leave less; so walking the log
-// means only adding lengths.
+// The records of a channel that are in the ring are a chain. Each leads to its predecessor, and with a jump
+// further back, so that any place in a chain of n records is found in some 2 log2(n) steps: a step takes the
+// jump unless that goes too far (Myers: "An applicative random-access stack"). The jumps of the newest record
+// and on from there lie one after the other. If the first two are of equal length, the next record jumps over
+// both; else it jumps to its predecessor:
+//
+//     0 <- 1 <- 2 <- 3 <- 4 <- 5 <- 6 <- 7 <- 8      predecessors
+//     0 <- 1 <- 2    3 <- 4 <- 5         7 <- 8      jumps of length 1
+//     0 <----------- 3 <----------- 6                of length 3
+//     0 <------------------------------- 7           of length 7
+//
+// What is left at the end of the ring is filled with a pad: a header and nothing that counts. The rest is
+// never smaller than a header, because the writer makes a record that would leave less a little longer; so
+// walking the log is nothing but adding lengths.
 //
 // Every change of this needs another kLayoutVersion: a log outlives the copy of the module that created it.
 #pragma once
@@ -73,13 +84,26 @@ struct RecordHeader {
     EventId previousId;    // the channel's newest event before this one; may be evicted, never forgotten
     uint64_t previous;     // offset of that record, kNoOffset if it was no longer in the ring
     uint64_t next;         // offset of the channel's next record, kNoOffset until there is one
+    uint64_t jump;         // offset of a record further back in the chain, kNoOffset if there is none
     uint64_t hash;         // of the channel's name
-    uint64_t time;         // Unix milliseconds, by the publishing worker's clock
-    uint64_t number;       // number of events before it since the log was created
+    uint64_t time;         // Unix milliseconds by the clock of the publisher
+    uint64_t leastTime;    // of the records that the jump skips, and of this one
+    uint64_t number;       // how many events came before it since the log was made
+    uint32_t place;        // how many events came before it in its chain, modulo 2^32
     uint16_t idLineLength; // bytes of the "id: …\n" line at the start of the payload
-    uint16_t reserved[3];
+    uint8_t jumpLevel;     // the jump goes 2^jumpLevel - 1 records back
+    uint8_t isShared;      // 1: the chain has records of another channel, too, whose name has the same hash
 };
 static_assert(sizeof(RecordHeader) % 8 == 0);
+
+// The newest event of the channel when this record was there: an end is none.
+constexpr EventId newestEvent(const RecordHeader& record) noexcept {
+    return record.kind == RecordKind::End ? record.previousId : record.id;
+}
+
+constexpr uint32_t countEvents(const RecordHeader& record) noexcept {
+    return record.kind == RecordKind::Event ? 1 : 0;
+}
 
 constexpr uint64_t roundUp8(uint64_t length) noexcept {
     return (length + 7) / 8 * 8;
@@ -127,9 +151,9 @@ inline constexpr uint32_t kNotQueued = kNoEntry - 1;
 inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS
-inline constexpr uint64_t kLayoutVersion = 0x82; // so that tests have a log with another layout
+inline constexpr uint64_t kLayoutVersion = 0x83; // so that tests have one with another layout
 #else
-inline constexpr uint64_t kLayoutVersion = 2;
+inline constexpr uint64_t kLayoutVersion = 3;
 #endif
 inline constexpr uint64_t kMagic =
     kLogKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);

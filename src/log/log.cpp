@@ -120,6 +120,9 @@ ReadStatus Log::readHeader(uint64_t offset, RecordHeader& header) const noexcept
     if (offset >= head()) {
         return ReadStatus::End;
     }
+    if (!ring().holdsHeader(offset)) {
+        return ReadStatus::Lapped;
+    }
     header = ring().header(offset);
     std::atomic_thread_fence(std::memory_order_acquire);
     if (header_->tail.load(std::memory_order_relaxed) > offset) {
@@ -136,6 +139,10 @@ bool Log::readPayload(uint64_t offset, size_t position, size_t length, char* out
     std::memcpy(out, ring().at(offset) + sizeof(RecordHeader) + position, length);
     std::atomic_thread_fence(std::memory_order_acquire);
     return header_->tail.load(std::memory_order_relaxed) <= offset;
+}
+
+bool Log::isLinked(uint64_t offset, uint64_t next) const noexcept {
+    return next > offset && next < head() && ring().holdsHeader(next) && ring().previous(next) == offset;
 }
 
 bool Log::isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept {

@@ -118,6 +118,8 @@ public:
 
     // Copies the header at `offset`, which must be the start of a record (pads are reported like events).
     ReadStatus readHeader(uint64_t offset, RecordHeader& header) const noexcept;
+    // Whether the record at `next` is the one that follows the record at `offset` in its chain.
+    bool isLinked(uint64_t offset, uint64_t next) const noexcept;
     // Copies `length` bytes to `out`, from `position` bytes after the header of the record at `offset`: the
     // name, then the payload. false if the record was overwritten meanwhile; then the bytes are garbage.
     bool readPayload(uint64_t offset, size_t position, size_t length, char* out) const noexcept;

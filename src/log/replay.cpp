@@ -41,14 +41,10 @@ Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor
     } else if (cursor == kBeginning && log.beganWithLoss()) {
         gap_ = Gap::Evicted;
     }
+    isCounted_ = gap_ == Gap::None;
     for (ReplayChannel& channel : channels_) {
-        channel.offset = channel.state.newest;
-        channel.precedingId = channel.state.newestId;
-        channel.after = kNoOffset;
-        channel.first = kNoOffset;
-        channel.found = 0;
+        channel.offset = kNoOffset;
         channel.start = std::max(cursor_, channel.state.newestId);
-        channel.sought = false;
         horizon_ = std::min(horizon_, channel.state.head);
     }
 }
@@ -59,60 +55,97 @@ ReadStatus Replay::seek(uint32_t steps) noexcept {
             return ReadStatus::End;
         }
         ReplayChannel& channel = channels_[sought_];
-        if (!seekFurther(channel)) {
-            return ReadStatus::Lapped;
-        }
-        if (channel.sought) {
-            ++sought_;
+        if (newestBefore(channel) <= cursor_) {
+            finishSeek(false);
+        } else if (!jump(channel) && !goBack(channel)) {
+            // If not even the newest record is there any more, its successors are what should be read now,
+            // and only the index knows them.
+            if (seek_.offset == kNoOffset && log_.tail() > channel.state.newest) {
+                return ReadStatus::Lapped;
+            }
+            finishSeek(true);
         }
     }
     return ReadStatus::Ok;
 }
 
-// Takes one step back along the chain. false if the newest record is no longer there: its successors are to
-// be read now, and only the index knows them. Where the chain is broken, because memory is damaged, the older
-// records are lost; the seek ends, and what it has found can be read.
-bool Replay::seekFurther(ReplayChannel& channel) noexcept {
-    if (channel.precedingId <= cursor_) {
-        finishSeek(channel, false);
-        return true;
-    }
-    // There is something newer than the cursor: it is read, or it is missed.
+// The newest event before the place that the seek has come to. If it is newer than the cursor, it is read, or
+// it is missed.
+EventId Replay::newestBefore(const ReplayChannel& channel) const noexcept {
+    return seek_.offset == kNoOffset ? channel.state.newestId : seek_.record.previousId;
+}
+
+// Takes the jump of the record, unless it leads too far. What has been spoilt may lead anywhere, but never
+// forward, so that the seek ends. Among the records of another channel every one has to be looked at.
+bool Replay::jump(ReplayChannel& channel) noexcept {
+    const RecordHeader& from = seek_.record;
     RecordHeader record;
-    if (channel.found == history_.count || channel.offset == kNoOffset) {
-        finishSeek(channel, true);
-        return true;
-    }
-    const ReadStatus status = log_.readHeader(channel.offset, record);
-    const Match named =
-        status == ReadStatus::Ok ? log_.match(channel.offset, record, channel.name) : Match::Lapped;
-    if (named == Match::Lapped && channel.offset == channel.state.newest && log_.tail() > channel.offset) {
+    if (seek_.offset == kNoOffset || from.isShared != 0 || from.jump >= seek_.offset ||
+        log_.readHeader(from.jump, record) != ReadStatus::Ok ||
+        !log_.isNamed(from.jump, record, channel.name)) {
         return false;
     }
-    const bool broken = channel.after != kNoOffset && record.next != channel.after;
-    if (named == Match::Lapped || broken || (named == Match::Yes && record.time < history_.since)) {
-        finishSeek(channel, true);
-        return true;
+    const uint32_t events = from.place - record.place;
+    const bool isRight = record.number < from.number && record.id < from.id &&
+                         (from.jumpLevel >= 32 || events >> from.jumpLevel == 0);
+    return isRight && newestEvent(record) > cursor_ &&
+           goTo(channel, from.jump, record, true, events, std::min(record.time, from.leastTime));
+}
+
+// Goes to the newest record, then to the predecessor. false also where the chain is broken because memory was
+// spoilt: the older records are lost, and what has been found can be read.
+bool Replay::goBack(ReplayChannel& channel) noexcept {
+    const bool isFirst = seek_.offset == kNoOffset;
+    const uint64_t offset = isFirst ? channel.state.newest : seek_.record.previous;
+    RecordHeader record;
+    if (offset >= seek_.offset || log_.readHeader(offset, record) != ReadStatus::Ok) {
+        return false;
     }
-    if (named == Match::Yes) {
-        channel.first = channel.offset;
+    const Match named = log_.match(offset, record, channel.name);
+    if (named == Match::Lapped || (!isFirst && record.next != seek_.offset)) {
+        return false;
     }
-    if (named == Match::Yes && record.kind == RecordKind::Event) {
-        channel.start = std::max(cursor_, record.previousId);
-        ++channel.found;
+    const bool isOwn = named == Match::Yes;
+    return goTo(channel, offset, record, isOwn, isOwn ? countEvents(record) : 0, record.time);
+}
+
+// The seek has come to that record, with so many events of the channel more. false, and it stays where it is,
+// if the record or one that it has passed is beyond the history. An end counts for the event before it.
+bool Replay::goTo(ReplayChannel& channel, uint64_t offset, const RecordHeader& record, bool isOwn,
+                  uint32_t events, uint64_t leastTime) noexcept {
+    if (!seek_.isCounting) {
+        const uint64_t newer = seek_.found + events - (isOwn ? countEvents(record) : 0);
+        if (newer >= history_.count || (isOwn && leastTime < history_.since)) {
+            return false;
+        }
+        if (isOwn) {
+            channel.offset = offset;
+        }
+        if (events != 0) {
+            channel.start = std::max(cursor_, record.previousId);
+        }
     }
-    channel.after = channel.offset;
-    channel.offset = record.previous < channel.offset ? record.previous : kNoOffset;
-    channel.precedingId = record.previousId;
+    seek_.offset = offset;
+    seek_.record = record;
+    seek_.found += events;
     return true;
 }
 
-void Replay::finishSeek(ReplayChannel& channel, bool missed) noexcept {
-    channel.offset = channel.first;
-    channel.sought = true;
-    if (missed && cursor_ != kBeginning) {
+// The channel is done, or what it has missed is still to be counted: the seek goes on to the cursor without
+// the limits of the history.
+void Replay::finishSeek(bool missed) noexcept {
+    if (!seek_.isCounting && missed && cursor_ != kBeginning) {
         gap_ = Gap::Evicted;
+        seek_.isCounting = true;
+        seek_.kept = seek_.found;
+        return;
     }
+    if (seek_.isCounting) {
+        isCounted_ = isCounted_ && !missed && seek_.record.isShared == 0;
+        missed_ += seek_.found - seek_.kept;
+    }
+    seek_ = {};
+    ++sought_;
 }
 
 EventId Replay::start() const noexcept {
@@ -128,7 +161,7 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
     if (sought_ < channels_.size()) {
         return ReadStatus::End;
     }
-    for (;;) {
+    while (!isBroken_) {
         // Ids and offsets grow together, so the first in the log is the next one by id.
         uint64_t offset = kNoOffset;
         for (const ReplayChannel& channel : channels_) {
@@ -141,9 +174,6 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
         if (log_.readHeader(offset, record) != ReadStatus::Ok) {
             return ReadStatus::Lapped;
         }
-        // Links to records before the horizon were set before the horizon was taken. A link that leads beyond
-        // may still change, but is not followed.
-        const uint64_t next = record.next > offset ? record.next : kNoOffset;
         bool wanted = false;
         for (ReplayChannel& channel : channels_) {
             if (channel.offset != offset) {
@@ -154,13 +184,28 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
                 return ReadStatus::Lapped;
             }
             wanted = wanted || named == Match::Yes;
-            channel.offset = next;
+            goOn(channel, record);
         }
         if (wanted) {
             event = {offset, record};
             return ReadStatus::Ok;
         }
     }
+    return ReadStatus::Lapped;
+}
+
+// On to the next record of the chain. Links to records before the horizon were there before the horizon was.
+// A link that leads beyond may still change, but is not followed.
+//
+// The seek has jumped over what lies between, so it is here that a broken link is noticed: a new replay from
+// the record before it finds out what is lost.
+void Replay::goOn(ReplayChannel& channel, const RecordHeader& record) noexcept {
+    if (channel.offset == channel.state.newest) {
+        channel.offset = kNoOffset;
+        return;
+    }
+    isBroken_ = isBroken_ || record.next >= horizon_ || !log_.isLinked(channel.offset, record.next);
+    channel.offset = record.next;
 }
 
 std::optional<EventId> findPublisherId(const Log& log, std::span<const ReplayChannel> channels,

@@ -1,8 +1,9 @@
 // Replay: reads the events of a set of channels after a cursor, in the log's order, without a lock.
 //
 // First it seeks: from each channel's newest record back along the chain to the first one after the cursor,
-// in slices if that is far. Then it reads forward along the `next` links, merging the channels by id. It also
-// determines exactly whether the reader has missed something.
+// in jumps, in slices if that is far nevertheless. Then it reads forward along the `next` links, merging the
+// channels by id. It also decides exactly whether the reader has missed something, and counts it if the
+// records are there.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,12 @@
 
 namespace sse {
 
-// How far back a replay reaches, for each channel.
+// How far back a replay reaches, for each channel: up to the newest record that is beyond a limit.
+//
+// The age of a record is what the clock said when it came, not its id, which never goes back: after a clock
+// that was far ahead has been set right, ids stay ahead for as long, and nothing would be too old. Times may
+// go back from a record to the next, be it that the clock was set or that two workers look at it at different
+// moments. So a jump carries the least time of all records that it skips.
 struct History {
     uint64_t count = UINT64_MAX; // at most this many of the newest events
     uint64_t since = 0;          // and none older than this (Unix milliseconds, RecordHeader::time)
@@ -27,13 +33,8 @@ struct ReplayChannel {
     uint64_t hash = 0;
     ChannelState state;
 
-    uint64_t offset = kNoOffset; // where the seek continues, then the next record to be read
-    EventId precedingId{};       // id of the record there, or of the newest one that is lost
-    uint64_t after = kNoOffset;  // the record that the seek came from
-    uint64_t first = kNoOffset;  // the oldest record found so far
-    uint64_t found = 0;          // events seen by the seek
+    uint64_t offset = kNoOffset; // the oldest record that the seek has found, then the next one to be read
     EventId start{};             // everything after this id will be read
-    bool sought = false;
 };
 
 // Why an event is missing.
@@ -58,14 +59,19 @@ public:
 
     static constexpr EventId kBeginning{0, 0};
 
-    // Seeks through at most `steps` records. Ok: ready to read. End: call again. Lapped: the ring has moved
-    // on during the seek; make a new replay with fresh states.
+    // Seeks for at most `steps` steps. Ok: ready to read. End: call again. Lapped: the ring has moved on
+    // under the seek; make a new replay with fresh states.
     ReadStatus seek(uint32_t steps) noexcept;
 
     // Valid once the seek is Ok.
     Gap gap() const noexcept { return gap_; }
-    // A reader with this id as its cursor gets exactly what this replay is going to read; the id for a gap
-    // event.
+    // How many events of the channels the gap is long; nullopt where nobody knows, as when they have left the
+    // ring.
+    std::optional<uint64_t> missed() const noexcept {
+        return isCounted_ && missed_ != 0 ? std::optional(missed_) : std::nullopt;
+    }
+    // A reader that has this id as its cursor gets exactly what this replay is going to read; the id for a
+    // gap event.
     EventId start() const noexcept;
 
     // Where it ends: the log's head when the states were taken. A channel that had no record then has nothing
@@ -79,8 +85,22 @@ public:
     ReadStatus next(uint64_t limit, ReplayEvent& event) noexcept;
 
 private:
-    bool seekFurther(ReplayChannel& channel) noexcept;
-    void finishSeek(ReplayChannel& channel, bool missed) noexcept;
+    // How far back the seek of one channel is.
+    struct Seek {
+        uint64_t offset = kNoOffset; // the record that it has come to, whosever it is
+        RecordHeader record{};
+        uint64_t found = 0;      // events of the channel from there on
+        uint64_t kept = 0;       // those of them that will be read
+        bool isCounting = false; // all that will be read is found: it goes on to count what is missed
+    };
+
+    EventId newestBefore(const ReplayChannel& channel) const noexcept;
+    bool jump(ReplayChannel& channel) noexcept;
+    bool goBack(ReplayChannel& channel) noexcept;
+    bool goTo(ReplayChannel& channel, uint64_t offset, const RecordHeader& record, bool isOwn,
+              uint32_t events, uint64_t leastTime) noexcept;
+    void finishSeek(bool missed) noexcept;
+    void goOn(ReplayChannel& channel, const RecordHeader& record) noexcept;
 
     Log log_;
     std::span<ReplayChannel> channels_;
@@ -88,7 +108,11 @@ private:
     History history_;
     uint64_t horizon_ = kNoOffset;
     size_t sought_ = 0; // channels whose seek is done
+    Seek seek_;         // of the next one
     Gap gap_ = Gap::None;
+    uint64_t missed_ = 0;
+    bool isCounted_ = true; // no channel has missed events that `missed_` does not count
+    bool isBroken_ = false; // a link leads to no successor
 };
 
 // The id of the newest event of these channels that has this publisher id; nullopt if the ring has none.

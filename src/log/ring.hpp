@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <string_view>
 
 #include "log/assert.hpp"
 #include "log/layout.hpp"
@@ -30,9 +31,33 @@ public:
         return std::bit_cast<RecordHeader>(words);
     }
 
+    // The header where it lies, for writers, whom nobody changes it under; NULL if none can be read there.
+    const RecordHeader* find(uint64_t offset) const noexcept {
+        if (!isInLog(offset)) {
+            return nullptr;
+        }
+        const uint64_t place = placeOf(offset, header_->capacity);
+        const bool isInRing = header_->capacity - place >= sizeof(RecordHeader);
+        return isInRing ? reinterpret_cast<const RecordHeader*>(bytes_ + place) : nullptr;
+    }
+
+    // Whether that is the name in the record whose header lies there.
+    bool isNamed(const RecordHeader& header, std::string_view name) const noexcept {
+        const std::byte* const place = reinterpret_cast<const std::byte*>(&header + 1);
+        return header.nameLength == name.size() &&
+               static_cast<uint64_t>(bytes_ + header_->capacity - place) >= name.size() &&
+               std::memcmp(place, name.data(), name.size()) == 0;
+    }
+
     void write(uint64_t offset, const RecordHeader& header) const noexcept {
-        SSE_ASSERT(offset % 8 == 0 && rest(offset) >= sizeof(RecordHeader));
+        SSE_ASSERT(holdsHeader(offset));
         std::memcpy(at(offset), &header, sizeof(header));
+    }
+
+    // RecordHeader::previous alone.
+    uint64_t previous(uint64_t offset) const noexcept {
+        char* const word = at(offset) + offsetof(RecordHeader, previous);
+        return std::atomic_ref(*reinterpret_cast<uint64_t*>(word)).load(std::memory_order_relaxed);
     }
 
     // The one word of a record that changes after it was published.
@@ -42,7 +67,12 @@ public:
         std::atomic_ref(*reinterpret_cast<uint64_t*>(word)).store(next, std::memory_order_relaxed);
     }
 
-    // Whether a readable record may begin there, for writers.
+    // Whether a header can lie there; an offset from a damaged record need not be the start of any.
+    bool holdsHeader(uint64_t offset) const noexcept {
+        return offset % 8 == 0 && rest(offset) >= sizeof(RecordHeader);
+    }
+
+    // Whether a record that can be read may begin there, for writers.
     bool isInLog(uint64_t offset) const noexcept {
         return offset % 8 == 0 && offset >= header_->tail.load(std::memory_order_relaxed) &&
                offset < header_->head.load(std::memory_order_relaxed);

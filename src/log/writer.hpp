@@ -100,6 +100,7 @@ private:
     void endChange() noexcept;
 
     void insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept;
+    void chain(RecordHeader& record, std::string_view name) const noexcept;
     void makeRoom(uint64_t newHead) noexcept;
     void publish(uint64_t offset, const RecordHeader& record) noexcept;
     void applyToIndex(uint64_t offset, const RecordHeader& record) noexcept;

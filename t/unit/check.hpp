@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 
 #include "test_log.hpp"
 
@@ -11,11 +12,6 @@ namespace sse {
 
 inline bool listenedTo(const IndexEntry& entry) {
     return (entry.listeners[0] | entry.listeners[1]) != 0;
-}
-
-// The newest event of a channel whose newest record this is: an end is none.
-inline EventId newestEvent(const RecordHeader& record) {
-    return record.kind == RecordKind::End ? record.previousId : record.id;
 }
 
 // Records: in order, numbered without a hole if there is none, and linked both ways with their neighbours of
@@ -59,6 +55,47 @@ inline void checkRecords(const TestLog& zone, const std::vector<LoggedEvent>& ev
         assert_true(zone.log.stats().firstId == events.front().header.id);
     } else {
         assert_true(zone.log.stats().evicted == header.published);
+    }
+}
+
+// Chains: each record has its place after its predecessor, and its jump leads over as many records as it
+// says, whose least time it has. A jump that is as long as the one after it is followed by one that is
+// longer.
+inline void checkChains(const TestLog& zone, const std::vector<LoggedEvent>& events) {
+    struct Link {
+        LoggedEvent event;
+        size_t depth;
+        std::shared_ptr<std::vector<uint64_t>> chain; // offsets
+    };
+    std::map<uint64_t, Link> links;
+    for (const LoggedEvent& event : events) {
+        const RecordHeader& record = event.header;
+        const auto previous = links.find(record.previous);
+        const bool begins = previous == links.end();
+        const auto chain = begins ? std::make_shared<std::vector<uint64_t>>() : previous->second.chain;
+        const size_t depth = chain->size();
+        chain->push_back(event.offset);
+        links[event.offset] = {event, depth, chain};
+        if (begins) {
+            assert_true(record.previous != kNoOffset || record.jump == kNoOffset);
+            assert_true(record.jump == kNoOffset || record.jump <= record.previous);
+            continue;
+        }
+        const RecordHeader& before = previous->second.event.header;
+        assert_true(record.place == before.place + countEvents(before));
+        const bool isSame =
+            nameOf(zone.log, event.offset, record) == nameOf(zone.log, previous->second.event.offset, before);
+        assert_int_equal(record.isShared, before.isShared != 0 || !isSame ? 1 : 0);
+        if (record.jump < zone.header().tail) {
+            continue;
+        }
+        const size_t length = (size_t{1} << record.jumpLevel) - 1;
+        assert_true(record.jumpLevel != 0 && length <= depth && (*chain)[depth - length] == record.jump);
+        uint64_t least = record.time;
+        for (size_t skipped = depth - length + 1; skipped < depth; ++skipped) {
+            least = std::min(least, links[(*chain)[skipped]].event.header.time);
+        }
+        assert_true(record.leastTime == least);
     }
 }
 
@@ -145,6 +182,7 @@ inline void checkZone(const TestLog& zone, bool holes = false) {
     assert_true(zone.header().indexedUpTo == zone.header().head);
     const std::vector<LoggedEvent> events = walk(zone.log);
     checkRecords(zone, events, holes);
+    checkChains(zone, events);
     checkEntries(zone, events);
     checkQueue(zone);
 }

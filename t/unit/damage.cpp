@@ -28,6 +28,15 @@ constexpr Damage kDamages[] = {
     [](RecordHeader& record, uint64_t offset, const TestLog&) { record.next = offset + 8; },
     [](RecordHeader& record, uint64_t, const TestLog&) { record.next = 0; },
     [](RecordHeader& record, uint64_t, const TestLog&) { record.next = kNoOffset - 7; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.next = kNoOffset; },
+    [](RecordHeader& record, uint64_t offset, const TestLog&) { record.previous = offset - 4; },
+    [](RecordHeader& record, uint64_t offset, const TestLog&) { record.jump = offset; },
+    [](RecordHeader& record, uint64_t offset, const TestLog&) { record.jump = offset - 4; },
+    [](RecordHeader& record, uint64_t, const TestLog& zone) { record.jump = zone.log.tail(); },
+    [](RecordHeader& record, uint64_t, const TestLog& zone) { record.jump = zone.log.head() - 8; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.jumpLevel = UINT8_MAX; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.place += 1000; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.isShared = 1; },
 };
 
 // Pads all over: nothing but the bound of a walk ends it.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "test_log.hpp"
@@ -85,6 +86,10 @@ inline History drawHistory(const Model& model, Random& random) {
     return history;
 }
 
+inline bool isKept(const TestLog& zone, const Model& model, uint64_t number) {
+    return number >= zone.log.stats().evicted && model.dropped.count(number) == 0;
+}
+
 // The numbers of the events that a replay should give for a channel, newest first. The ends among them may
 // come along or not.
 inline std::vector<uint64_t> expected(const TestLog& zone, const Model& model, std::string_view name,
@@ -112,6 +117,7 @@ inline std::vector<uint64_t> expected(const TestLog& zone, const Model& model, s
 struct Replayed {
     std::map<std::string, std::vector<uint64_t>> numbers; // oldest first
     Gap gap = Gap::None;
+    std::optional<uint64_t> missed;
     EventId start;
 };
 
@@ -159,6 +165,7 @@ inline Replayed run(TestLog& zone, const Model& model, const std::set<std::strin
         }
     }
     result.gap = replay.gap();
+    result.missed = replay.missed();
     result.start = replay.start();
     return result;
 }
@@ -170,7 +177,8 @@ inline void checkReplay(TestLog& zone, const Model& model, const std::set<std::s
     const bool unknown = isUnknown(zone, cursor);
     const EventId from = unknown ? EventId{} : cursor;
     const Replayed given = run(zone, model, names, cursor, history, random);
-    bool missed = false;
+    uint64_t missed = 0;
+    bool allInRing = true; // that are missed
 
     for (const std::string& name : names) {
         const auto found = given.numbers.find(name);
@@ -185,17 +193,26 @@ inline void checkReplay(TestLog& zone, const Model& model, const std::set<std::s
         const uint64_t oldest = got.empty() ? model.events.size() : got.front();
         for (uint64_t number = 0; number < oldest; ++number) {
             const ModelEvent& event = model.events[number];
-            missed = missed || (event.channel == name && event.id > from && !event.end);
+            const bool isMissed = event.channel == name && event.id > from && !event.end;
+            missed += isMissed ? 1 : 0;
+            allInRing = allInRing && (!isMissed || isKept(zone, model, number));
         }
     }
 
     if (unknown || cursor == Replay::kBeginning) {
         assert_int_equal(static_cast<int>(given.gap), static_cast<int>(unknown ? Gap::Unknown : Gap::None));
-    } else if (missed) {
+    } else if (missed != 0) {
         assert_int_equal(static_cast<int>(given.gap), static_cast<int>(Gap::Evicted));
     } else if (exact && !names.empty()) {
         const Gap gap = cursor < kBorn ? Gap::Evicted : Gap::None;
         assert_int_equal(static_cast<int>(given.gap), static_cast<int>(gap));
+    }
+
+    // How many are missed is known where they are still there, and never told wrong.
+    if (given.missed) {
+        assert_true(given.gap == Gap::Evicted && *given.missed == missed);
+    } else if (exact && given.gap == Gap::Evicted && missed != 0) {
+        assert_false(allInRing);
     }
 
     // The start is a cursor for the same events, and with one channel for a reader that misses nothing.

@@ -199,7 +199,8 @@ void seeksInSlices(void**) {
         assert_true(replay.next(UINT64_MAX, event) == ReadStatus::End); // not yet
         ++slices;
     }
-    assert_int_equal(slices, 11);
+    // Of the ten records of each channel 9, 8, 7 and 0 are met, and then the cursor.
+    assert_int_equal(slices, 5);
     assert_true(replay.seek(0) == ReadStatus::Ok);
 
     // Up to a limit, and on to the next.
@@ -207,6 +208,110 @@ void seeksInSlices(void**) {
     assert_true(replay.next(1, event) == ReadStatus::End);
     assert_true(replay.next(event.header.length, event) == ReadStatus::End);
     assert_true(replay.next(event.header.length + 1, event) == ReadStatus::Ok && event.header.number == 1);
+}
+
+uint64_t stepsOfSeek(LogWriter& log, const char* name, EventId cursor, const History& history = {}) {
+    ReplayChannel channels[] = {channel(log, name)};
+    Replay replay{log, channels, cursor, log.lastId(), history};
+    for (uint64_t steps = 1;; ++steps) {
+        switch (replay.seek(1)) {
+        case ReadStatus::Ok:
+            return steps;
+        case ReadStatus::Lapped:
+            fail();
+            break;
+        case ReadStatus::End:
+            break;
+        }
+    }
+}
+
+// Whatever the ring has lost, other channels have written in between, and the clock does.
+void seeksInFewSteps(void**) {
+    TestLog zone{8, 2 * 1024 * 1024};
+    Random random{1};
+    uint64_t now = kBirth;
+    uint64_t most = 0;
+    std::vector<EventId> ids;
+    const auto look = [&](EventId cursor, const History& history = {}) {
+        most = std::max(most, stepsOfSeek(zone.log, "a", cursor, history));
+    };
+    for (uint64_t i = 0; i < 60'000; ++i) {
+        now += random.below(3);
+        const uint64_t time = now - random.below(10);
+        const bool other = random.chance(20);
+        if (random.chance(i / 10'000 % 2 == 0 ? 1 : 30)) {
+            endChannel(zone.log, other ? "b" : "a", time);
+        } else {
+            const EventId id = append(zone.log, other ? "b" : "a", "x", time).id;
+            ids.push_back(id);
+        }
+        if (i % 7 == 0) {
+            look(ids[random.below(ids.size())]);
+            look(ids[ids.size() - 1 - random.below(std::min<size_t>(ids.size(), 12'000))]);
+            look(Replay::kBeginning, {.count = random.below(12'000)});
+            look(kBorn, {.count = random.below(100), .since = now - random.below(12'000)});
+        }
+    }
+    print_message("# %lu steps at most\n", static_cast<unsigned long>(most));
+    assert_true(most < 80); // of about 12'000 records
+    checkZone(zone);
+}
+
+void countsWhatIsMissed(void**) {
+    TestLog zone{8};
+    std::vector<EventId> ids;
+    for (int i = 0; i < 60; ++i) {
+        ids.push_back(append(zone.log, i % 3 == 2 ? "b" : "a", "x", kBirth + 1 + i).id);
+        if (i % 10 == 9) {
+            endChannel(zone.log, "a", kBirth + 1 + i);
+        }
+    }
+    const auto missed = [&](std::initializer_list<const char*> names, EventId cursor,
+                            const History& history = {}) {
+        std::vector<ReplayChannel> channels;
+        for (const char* name : names) {
+            channels.push_back(channel(zone.log, name));
+        }
+        Replay replay{zone.log, channels, cursor, zone.log.lastId(), history};
+        assert_true(replay.seek(UINT32_MAX) == ReadStatus::Ok);
+        return replay.missed();
+    };
+    assert_false(missed({"a"}, ids[0]).has_value());
+    assert_true(missed({"a"}, ids[0], {.count = 10}) == 29);
+    assert_true(missed({"a"}, ids[0], {.count = 0}) == 39);
+    assert_true(missed({"b"}, ids[0], {.count = 10}) == 10);
+    assert_true(missed({"a", "b", "none"}, ids[0], {.count = 10}) == 39);
+    assert_true(missed({"a"}, ids[0], {.since = kBirth + 31}) == 19);
+    assert_true(missed({"a"}, ids[1], {.count = 38}) == std::nullopt);
+    assert_true(missed({"a"}, ids[0], {.count = 38}) == 1);
+    assert_true(missed({"a"}, kBorn, {.count = 38}) == 2);
+    assert_false(missed({"a"}, Replay::kBeginning, {.count = 10}).has_value());
+    assert_false(missed({"a"}, {kBirth, kOtherLineage}, {.count = 10}).has_value()); // of another life
+    // What has left the ring is not counted, and then nothing is.
+    while (zone.log.tail() == 0) {
+        append(zone.log, "c", "x");
+    }
+    assert_false(missed({"a"}, kBorn, {.count = 10}).has_value());
+    assert_false(missed({"a", "b"}, kBorn, {.count = 10}).has_value());
+    assert_true(missed({"a"}, ids[1], {.count = 10}) == 28);
+}
+
+// A record is too old by the time at which it came, and hides what is older, whatever its id says.
+void ageGoesByTheClock(void**) {
+    TestLog zone{8};
+    std::vector<EventId> ids;
+    const uint64_t ahead = kBirth + 1'000'000; // the clock was, for the first ten
+    for (int i = 0; i < 40; ++i) {
+        const uint64_t now = i < 10 ? ahead + i : kBirth + i;
+        ids.push_back(append(zone.log, "a", std::string(1, static_cast<char>('A' + i)), now).id);
+    }
+    assert_true(ids[39].milliseconds == ids[9].milliseconds);
+    assertResult(replay(zone.log, {"a"}, ids[0], {.since = kBirth + 36}), "efgh", Gap::Evicted, ids[35]);
+    assertResult(replay(zone.log, {"a"}, ids[38], {.since = kBirth + 36}), "h", Gap::None, ids[38]);
+    assertResult(replay(zone.log, {"a"}, ids[0], {.since = kBirth + 41}), "", Gap::Evicted, ids[39]);
+    const Result all = replay(zone.log, {"a"}, ids[7], {.since = kBirth + 10});
+    assert_true(all.gap == Gap::None && all.text.size() == 32 && all.start == ids[7]);
 }
 
 void endsAtTheHorizon(void**) {
@@ -288,12 +393,14 @@ void findsPublisherIds(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(mergesChannels),   cmocka_unit_test(otherLives),
-        cmocka_unit_test(livesAtOnce),      cmocka_unit_test(evictionIsAGap),
-        cmocka_unit_test(historyIsLimited), cmocka_unit_test(theEndIsNoEvent),
-        cmocka_unit_test(noEndIsMissed),    cmocka_unit_test(collidingNamesAreTold),
-        cmocka_unit_test(seeksInSlices),    cmocka_unit_test(endsAtTheHorizon),
-        cmocka_unit_test(fallsBehind),      cmocka_unit_test(findsPublisherIds),
+        cmocka_unit_test(mergesChannels),     cmocka_unit_test(otherLives),
+        cmocka_unit_test(livesAtOnce),        cmocka_unit_test(evictionIsAGap),
+        cmocka_unit_test(historyIsLimited),   cmocka_unit_test(theEndIsNoEvent),
+        cmocka_unit_test(noEndIsMissed),      cmocka_unit_test(collidingNamesAreTold),
+        cmocka_unit_test(seeksInSlices),      cmocka_unit_test(seeksInFewSteps),
+        cmocka_unit_test(countsWhatIsMissed), cmocka_unit_test(ageGoesByTheClock),
+        cmocka_unit_test(endsAtTheHorizon),   cmocka_unit_test(fallsBehind),
+        cmocka_unit_test(findsPublisherIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
