@@ -65,10 +65,14 @@ bool addPrimingId(Buffer& out, std::string_view id) noexcept {
     return addId(out, id) && out.append("\n");
 }
 
-bool addGap(Buffer& out, GapReason reason, std::string_view requested, std::string_view start) noexcept {
+bool addGap(Buffer& out, GapReason reason, std::string_view requested, std::string_view start,
+            std::optional<uint64_t> missed) noexcept {
     const std::string_view text = reason == GapReason::Evicted ? "evicted" : "unknown";
     return addId(out, start) && addType(out, kGapType) && addObject(out, [&](JsonWriter& json) noexcept {
                json.member("reason", text).member("requested", requested).member("start", start);
+               if (missed) {
+                   json.member("missed", *missed);
+               }
            });
 }
 

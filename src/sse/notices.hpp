@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "sse/buffer.hpp"
@@ -35,9 +36,10 @@ enum class GapReason {
     Unknown, // the log does not know the client's id
 };
 
-// Events are missing. `requested` is the id that the client sent, any bytes; the next event will be the first
-// after `start`.
-bool addGap(Buffer& out, GapReason reason, std::string_view requested, std::string_view start) noexcept;
+// Events are missing, so many if that is known. `requested` is the id that the client came with, any bytes;
+// the next event will be the first after `start`.
+bool addGap(Buffer& out, GapReason reason, std::string_view requested, std::string_view start,
+            std::optional<uint64_t> missed) noexcept;
 
 // After some silence: a bare comment line, or, with a type, an empty event without an id, so that it moves no
 // cursor.

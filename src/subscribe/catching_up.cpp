@@ -140,8 +140,9 @@ bool Subscriber::addGap(BatchRef& out, Gap gap, EventId start) noexcept {
     const IdText cursor(cursor_);
     const std::string_view requested = requested_.empty() ? cursor.view() : requested_;
     const GapReason reason = gap == Gap::Evicted ? GapReason::Evicted : GapReason::Unknown;
-    return appendNotice(
-        out, [&](Buffer& text) noexcept { return sse::addGap(text, reason, requested, startText.view()); });
+    return appendNotice(out, [&](Buffer& text) noexcept {
+        return sse::addGap(text, reason, requested, startText.view(), catchup_->missed());
+    });
 }
 
 } // namespace sse

@@ -25,6 +25,7 @@ public:
     // After the seek.
     Gap gap() const noexcept { return replay_.gap(); }
     EventId start() const noexcept { return replay_.start(); }
+    std::optional<uint64_t> missed() const noexcept { return replay_.missed(); }
 
     enum class Progress {
         More,     // the batch is as large as it should be

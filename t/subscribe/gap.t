@@ -12,6 +12,7 @@ my $server = SSE::Nginx->start(
     locations => <<'END',
 location = /close { sse_channel $arg_channel; sse_gap close; }
         location = /off   { sse_channel $arg_channel; sse_gap off; }
+        location = /five  { sse_channel $arg_channel separator=,; sse_history 5; }
 END
 );
 
@@ -49,6 +50,26 @@ subtest 'a cursor that has left the ring' => sub {
     is $again->next_event->{type}, 'gap', 'the one before that is';
     $again = $server->subscribe('/sub?channel=busy', cursor => '0-0');
     is number($again->next_event), $number, 'from the beginning is never a gap';
+};
+
+subtest 'how many events are missed' => sub {
+    my %id;
+    for my $number (1 .. 10) {
+        push $id{$_}->@*, $server->publish("/pub?channel=$_", $number)->json->{id} for qw(a b);
+    }
+    my $missed = sub ($cursor, $channel = 'a,b') {
+        my $subscriber = $server->subscribe("/five?channel=$channel", cursor => $cursor);
+        my $gap = $subscriber->next_event;
+        $subscriber->close;
+        return $gap->{type} eq 'gap' ? decode_json($gap->{data})->{missed} : $gap->{type};
+    };
+    is $missed->($id{a}[0]), 9, 'of all channels, if they are beyond the history but still there';
+    is $missed->($id{b}[3]), 2, 'only those after the cursor';
+    is $missed->($id{a}[4]), 1, 'even if it is one';
+    is $missed->($id{b}[4]), 'message', 'none';
+    is $missed->($id[-8], 'busy'), 2, 'of a long channel';
+    is $missed->($id[0], 'busy'), undef, 'not told if some have been overwritten';
+    is $missed->($id[0], 'a,busy'), undef, 'in one of the channels';
 };
 
 subtest 'no false gap' => sub {

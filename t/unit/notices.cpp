@@ -32,9 +32,9 @@ std::string ready(std::string_view type, uint32_t retry) {
     return added([&](Buffer& out) { return addReady(out, id.view(), exact.view(), retry); });
 }
 
-std::string gap(GapReason reason, std::string_view requested) {
+std::string gap(GapReason reason, std::string_view requested, std::optional<uint64_t> missed = {}) {
     const Exact id(kId), exact(requested);
-    return added([&](Buffer& out) { return addGap(out, reason, exact.view(), id.view()); });
+    return added([&](Buffer& out) { return addGap(out, reason, exact.view(), id.view(), missed); });
 }
 
 std::string heartbeat(std::string_view type) {
@@ -99,6 +99,8 @@ void testGap(void**) {
     }
     const std::string large(100000, '\x01');
     assert_true(gap(GapReason::Unknown, large).size() > 6 * large.size());
+    const std::string counted = gap(GapReason::Evicted, "5-1", 12345678901);
+    assert_true(counted.ends_with(",\"missed\":12345678901}\n\n"));
 }
 
 void testHeartbeat(void**) {
