@@ -153,8 +153,8 @@ ngx_uint_t defaultChannels(size_t zoneSize) noexcept {
 }
 
 size_t expectedCapacity(size_t zoneSize, ngx_uint_t channels) noexcept {
-    size_t taken = slabOverhead(zoneSize) + Log::overhead(static_cast<uint32_t>(channels));
-    return zoneSize > taken + Log::kMinCapacity ? zoneSize - taken : 0;
+    size_t taken = slabOverhead(zoneSize);
+    return zoneSize > taken ? Log::capacityIn(zoneSize - taken, static_cast<uint32_t>(channels)) : 0;
 }
 
 ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept {

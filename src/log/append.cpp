@@ -53,6 +53,7 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
     record.nameLength = static_cast<uint16_t>(event.channel.size());
     record.payloadLength = static_cast<uint32_t>(idLineLength + event.fields.size());
     record.idLineLength = static_cast<uint16_t>(idLineLength);
+    record.flags = event.publisherId.empty() ? 0 : kHasPublisherId;
     record.id = id;
     record.hash = event.hash;
     record.time = nowMilliseconds;
@@ -127,7 +128,7 @@ void LogWriter::chain(RecordHeader& record, std::string_view name) const noexcep
     record.jumpLevel = 0;
     record.leastTime = record.time;
     record.place = 0;
-    record.isShared = 0;
+    record.flags &= kHasPublisherId;
     const RecordHeader* const previous = ring().find(record.previous);
     if (previous == nullptr) {
         return;
@@ -135,7 +136,9 @@ void LogWriter::chain(RecordHeader& record, std::string_view name) const noexcep
     record.jump = record.previous;
     record.jumpLevel = 1;
     record.place = previous->place + countEvents(*previous);
-    record.isShared = previous->isShared != 0 || !ring().isNamed(*previous, name) ? 1 : 0;
+    if ((previous->flags & kSharedChain) != 0 || !ring().isNamed(*previous, name)) {
+        record.flags |= kSharedChain;
+    }
 
     const RecordHeader* const older = ring().find(previous->jump);
     if (older != nullptr && older->jumpLevel == previous->jumpLevel && ring().isInLog(older->jump)) {
@@ -189,6 +192,9 @@ void LogWriter::applyToIndex(uint64_t offset, const RecordHeader& record) noexce
     SSE_ASSERT(ring().isInLog(offset) && ring().isPublished(offset, record));
     if (record.kind != RecordKind::Pad) {
         index().onPublished(offset, record);
+        if ((record.flags & kHasPublisherId) != 0) {
+            addPublisherId(offset, record);
+        }
         header_->lastId.store(record.id);
         faultPoint("applyToIndex: last id");
         header_->published.store(record.number + 1, std::memory_order_relaxed);

@@ -1,11 +1,13 @@
 // How a log is laid out in its memory: all structs, constants and sizes. Nothing here reads or writes.
 //
-//     memory (8-byte aligned)
-//     +-----------+--------------------+-----------------------+--------------------------------------+
-//     | LogHeader | uint32_t [buckets] | IndexEntry [channels] | ring, `capacity` bytes               |
-//     +-----------+--------------------+-----------------------+--------------------------------------+
-//      the magic   heads of the chains  a channel each: its      the records
-//      comes first of index entries     newest record, listeners
+//     memory (8-byte aligned; cache lines are met if it is aligned to them)
+//     +-----------+--------------------+-----------------------+--------------------+------------------------+
+//     | LogHeader | uint32_t [buckets] | IndexEntry [channels] | IdBucket [number]  | ring, `capacity` bytes
+//     |
+//     +-----------+--------------------+-----------------------+--------------------+------------------------+
+//      the magic   heads of the chains  a channel each: its      where the records    the records
+//      comes first of index entries     newest record, who       of publishers' ids
+//                                       listens                  are
 //
 // Places in the ring are logical offsets: 64-bit numbers that only grow; an offset is byte `offset %
 // capacity` of the ring. The records between the tail and the head can be read; they lie one after the other:
@@ -92,9 +94,14 @@ struct RecordHeader {
     uint32_t place;        // how many events came before it in its chain, modulo 2^32
     uint16_t idLineLength; // bytes of the "id: …\n" line at the start of the payload
     uint8_t jumpLevel;     // the jump goes 2^jumpLevel - 1 records back
-    uint8_t isShared;      // 1: the chain has records of another channel, too, whose name has the same hash
+    uint8_t flags;
 };
 static_assert(sizeof(RecordHeader) % 8 == 0);
+
+// Flags of a record.
+inline constexpr uint8_t kSharedChain =
+    1; // the chain has records of another channel whose name has the same hash
+inline constexpr uint8_t kHasPublisherId = 2; // there is one in the id line
 
 // The newest event of the channel when this record was there: an end is none.
 constexpr EventId newestEvent(const RecordHeader& record) noexcept {
@@ -141,6 +148,15 @@ static_assert(sizeof(IndexEntry) == 64); // a cache line
 
 inline constexpr uint32_t kNotLinked = kNoEntry - 1;
 inline constexpr uint32_t kNotQueued = kNoEntry - 1;
+
+// --- The table of publisher ids ---
+
+// A word is 0, or stands for a record whose publisher gave it an id: its upper byte is a part of the hash of
+// channel and id, the rest is the record's offset in units of 8 bytes, plus one.
+struct IdBucket {
+    std::array<uint64_t, 8> slots;
+};
+static_assert(sizeof(IdBucket) == 64); // a cache line
 
 // --- The head of the memory ---
 
@@ -206,15 +222,29 @@ constexpr uint32_t bucketsFor(uint32_t channels) noexcept {
     return std::bit_ceil(std::max(channels, uint32_t{2}));
 }
 
-// Bytes in front of the ring.
-constexpr size_t bytesBeforeRing(uint32_t channels) noexcept {
-    return sizeof(LogHeader) + bucketsFor(std::min(channels, kMaxChannels)) * sizeof(uint32_t) +
-           channels * sizeof(IndexEntry);
+// Buckets of the table of publisher ids: a slot for each 512 bytes of the ring.
+inline constexpr uint64_t kRingPerIdBucket = 4096;
+constexpr uint64_t idBucketsFor(uint64_t capacity) noexcept {
+    return capacity / kRingPerIdBucket;
 }
 
-// Bytes of the ring that a log with this index has in so much memory, which must be enough.
-constexpr uint64_t capacityIn(size_t memorySize, uint32_t channels) noexcept {
-    return (memorySize - bytesBeforeRing(channels)) / 8 * 8;
+constexpr size_t bytesBeforeIds(uint32_t channels) noexcept {
+    const size_t bytes = sizeof(LogHeader) + bucketsFor(std::min(channels, kMaxChannels)) * sizeof(uint32_t) +
+                         channels * sizeof(IndexEntry);
+    return (bytes + sizeof(IdBucket) - 1) / sizeof(IdBucket) * sizeof(IdBucket);
+}
+
+// Bytes in front of the ring.
+constexpr size_t bytesBeforeRing(uint32_t channels, uint64_t capacity) noexcept {
+    return bytesBeforeIds(channels) + idBucketsFor(capacity) * sizeof(IdBucket);
+}
+
+// Bytes of the largest ring that a log with this index can have in so much memory.
+constexpr uint64_t largestCapacity(size_t memorySize, uint32_t channels) noexcept {
+    const uint64_t before = bytesBeforeIds(channels);
+    const uint64_t left = memorySize > before ? memorySize - before : 0;
+    constexpr uint64_t kUnit = kRingPerIdBucket + sizeof(IdBucket);
+    return left / kUnit * kRingPerIdBucket + std::min(left % kUnit, kRingPerIdBucket - 8) / 8 * 8;
 }
 
 inline uint32_t* bucketsOf(LogHeader* header) noexcept {
@@ -225,8 +255,13 @@ inline IndexEntry* entriesOf(LogHeader* header) noexcept {
     return reinterpret_cast<IndexEntry*>(bucketsOf(header) + header->buckets);
 }
 
+inline IdBucket* idBucketsOf(LogHeader* header) noexcept {
+    return reinterpret_cast<IdBucket*>(reinterpret_cast<std::byte*>(header) +
+                                       bytesBeforeIds(header->channels));
+}
+
 inline std::byte* ringOf(LogHeader* header) noexcept {
-    return reinterpret_cast<std::byte*>(entriesOf(header) + header->channels);
+    return reinterpret_cast<std::byte*>(idBucketsOf(header) + idBucketsFor(header->capacity));
 }
 
 // The place of a logical offset in a ring, and the bytes from there to the end of the ring.

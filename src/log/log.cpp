@@ -16,15 +16,19 @@ Ring Log::ring() const noexcept {
     return {header_, ring_};
 }
 
-size_t Log::overhead(uint32_t channels) noexcept {
-    return bytesBeforeRing(channels);
+size_t Log::overhead(uint32_t channels, uint64_t capacity) noexcept {
+    return bytesBeforeRing(channels, capacity);
+}
+
+uint64_t Log::capacityIn(size_t memorySize, uint32_t channels) noexcept {
+    const uint64_t capacity = largestCapacity(memorySize, channels);
+    return capacity < kMinCapacity ? 0 : capacity;
 }
 
 std::optional<Log> Log::create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
                                uint64_t lineage, uint64_t nowMilliseconds) noexcept {
     if (lineage == 0 || lineage >= kLineages || channels == 0 || channels > kMaxChannels ||
-        reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0 ||
-        memory.size() < overhead(channels) + kMinCapacity) {
+        reinterpret_cast<uintptr_t>(memory.data()) % 8 != 0 || capacityIn(memory.size(), channels) == 0) {
         return std::nullopt;
     }
     LogHeader* const header = new (memory.data()) LogHeader{};
@@ -42,6 +46,7 @@ std::optional<Log> Log::create(std::span<std::byte> memory, uint32_t channels, c
 
     Log log{header};
     Index{header, log.entries_, log.ring_}.rebuild();
+    std::fill_n(idBucketsOf(header), idBucketsFor(header->capacity), IdBucket{});
     header->magic.store(kMagic, std::memory_order_release);
     return log;
 }
@@ -56,8 +61,7 @@ std::optional<Log> Log::attach(std::span<std::byte> memory) noexcept {
     }
     const uint32_t channels = header->channels;
     if (channels == 0 || channels > kMaxChannels || header->buckets != bucketsFor(channels) ||
-        memory.size() < overhead(channels) + kMinCapacity ||
-        header->capacity != capacityIn(memory.size(), channels)) {
+        header->capacity == 0 || header->capacity != capacityIn(memory.size(), channels)) {
         return std::nullopt;
     }
     return Log{header};

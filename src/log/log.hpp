@@ -62,14 +62,16 @@ public:
 
     // --- The memory of a log ---
 
-    // Bytes that a log with this index needs besides its ring.
-    static size_t overhead(uint32_t channels) noexcept;
-
-    // The smallest useful ring.
+    // The smallest ring that is any use.
     static constexpr size_t kMinCapacity = 64 * 1024;
 
-    // Lays out an empty log in `memory` (8-byte aligned, any content), which nobody else uses yet and which
-    // must be larger than overhead(channels) + kMinCapacity; nullopt if it is not. The memory stays the
+    // Bytes that a log with this index and a ring of `capacity` needs beside the ring.
+    static size_t overhead(uint32_t channels, uint64_t capacity) noexcept;
+    // Bytes of the ring that a log with this index has in so much memory; 0 if that is not enough.
+    static uint64_t capacityIn(size_t memorySize, uint32_t channels) noexcept;
+
+    // Lays out an empty log in `memory` (8-byte aligned, any content), which nobody else has yet; nullopt if
+    // it is not enough. The memory stays the
     // caller's. Ids start at `nowMilliseconds` (Unix time), the log's birth, and are of this lineage, a
     // number from 1 to kLineages - 1; it and the key should be random.
     static std::optional<Log> create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
@@ -126,6 +128,10 @@ public:
     Match match(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
     // The same for callers that need not know why it does not match.
     bool isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
+    // The id of the channel's newest event to which its publisher gave that id; nullopt if there is none, or
+    // so many have got ids since that it is not known any more. `hash`: of the name.
+    std::optional<EventId> findPublisherId(std::string_view channel, uint64_t hash,
+                                           std::string_view publisherId) const noexcept;
     // Whether a channel's newest record is its end.
     bool hasEnded(const ChannelState& state, std::string_view channel) const noexcept;
 
@@ -133,12 +139,15 @@ protected:
     explicit Log(LogHeader* header) noexcept;
 
     Ring ring() const noexcept;
+    std::optional<EventId> lookAt(uint64_t slot, std::string_view channel,
+                                  std::string_view publisherId) const noexcept;
 
     LogHeader* header_ = nullptr;
     IndexEntry* entries_ = nullptr;
     std::byte* ring_ = nullptr;
 
 private:
+    bool isCalled(uint64_t offset, const RecordHeader& header, std::string_view publisherId) const noexcept;
     bool findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept;
 };
 

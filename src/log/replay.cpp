@@ -1,36 +1,8 @@
 #include "log/replay.hpp"
 
 #include <algorithm>
-#include <cstring>
-
-#include "sse/encode.hpp"
 
 namespace sse {
-
-namespace {
-
-// Whether the id line of the record is "id: <id>~<publisherId>\n".
-bool hasPublisherId(const Log& log, uint64_t offset, const RecordHeader& record,
-                    std::string_view publisherId) noexcept {
-    char piece[256];
-    const size_t idLength = formatEventId(record.id, piece);
-    if (record.idLineLength != IdLine::sizeOf(idLength, publisherId.size())) {
-        return false;
-    }
-    size_t position = record.nameLength + IdLine::kField.size() + idLength + 1;
-    while (!publisherId.empty()) {
-        const size_t length = std::min(publisherId.size(), sizeof(piece));
-        if (!log.readPayload(offset, position, length, piece) ||
-            std::memcmp(piece, publisherId.data(), length) != 0) {
-            return false;
-        }
-        publisherId.remove_prefix(length);
-        position += length;
-    }
-    return true;
-}
-
-} // namespace
 
 Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
                const History& history) noexcept
@@ -80,7 +52,7 @@ EventId Replay::newestBefore(const ReplayChannel& channel) const noexcept {
 bool Replay::jump(ReplayChannel& channel) noexcept {
     const RecordHeader& from = seek_.record;
     RecordHeader record;
-    if (seek_.offset == kNoOffset || from.isShared != 0 || from.jump >= seek_.offset ||
+    if (seek_.offset == kNoOffset || (from.flags & kSharedChain) != 0 || from.jump >= seek_.offset ||
         log_.readHeader(from.jump, record) != ReadStatus::Ok ||
         !log_.isNamed(from.jump, record, channel.name)) {
         return false;
@@ -141,7 +113,7 @@ void Replay::finishSeek(bool missed) noexcept {
         return;
     }
     if (seek_.isCounting) {
-        isCounted_ = isCounted_ && !missed && seek_.record.isShared == 0;
+        isCounted_ = isCounted_ && !missed && (seek_.record.flags & kSharedChain) == 0;
         missed_ += seek_.found - seek_.kept;
     }
     seek_ = {};
@@ -209,22 +181,10 @@ void Replay::goOn(ReplayChannel& channel, const RecordHeader& record) noexcept {
 }
 
 std::optional<EventId> findPublisherId(const Log& log, std::span<const ReplayChannel> channels,
-                                       std::string_view publisherId, uint32_t steps) noexcept {
+                                       std::string_view publisherId) noexcept {
     std::optional<EventId> newest;
     for (const ReplayChannel& channel : channels) {
-        uint64_t offset = channel.state.newest;
-        RecordHeader record;
-        for (uint32_t step = 0; step < steps && log.readHeader(offset, record) == ReadStatus::Ok; ++step) {
-            if (newest && record.id <= *newest) {
-                break;
-            }
-            if (!publisherId.empty() && log.isNamed(offset, record, channel.name) &&
-                hasPublisherId(log, offset, record, publisherId)) {
-                newest = record.id;
-                break;
-            }
-            offset = record.previous;
-        }
+        newest = std::max(newest, log.findPublisherId(channel.name, channel.hash, publisherId));
     }
     return newest;
 }

@@ -115,9 +115,9 @@ private:
     bool isBroken_ = false; // a link leads to no successor
 };
 
-// The id of the newest event of these channels that has this publisher id; nullopt if the ring has none.
-// Looks at no more than `steps` records of each channel.
+// The id of the newest event of these channels to which its publisher gave that id; see
+// Log::findPublisherId(). It may be newer than the channels' states.
 std::optional<EventId> findPublisherId(const Log& log, std::span<const ReplayChannel> channels,
-                                       std::string_view publisherId, uint32_t steps) noexcept;
+                                       std::string_view publisherId) noexcept;
 
 } // namespace sse

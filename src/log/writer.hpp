@@ -103,6 +103,7 @@ private:
     void chain(RecordHeader& record, std::string_view name) const noexcept;
     void makeRoom(uint64_t newHead) noexcept;
     void publish(uint64_t offset, const RecordHeader& record) noexcept;
+    void addPublisherId(uint64_t offset, const RecordHeader& record) const noexcept;
     void applyToIndex(uint64_t offset, const RecordHeader& record) noexcept;
 
     bool adoptRecords(const LogWriter& old, uint64_t tail, uint64_t head) noexcept;

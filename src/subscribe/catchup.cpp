@@ -9,10 +9,7 @@ namespace sse {
 
 namespace {
 
-// A publisher id is searched for among so many of the newest events, all channels together.
-constexpr uint32_t kPublisherIdSteps = 64 * 1024;
-
-// Newer than any event: no log has issued this cursor.
+// Newer than any event: the log takes it for a cursor of another life.
 constexpr EventId kUnknown{UINT64_MAX, UINT64_MAX};
 
 } // namespace
@@ -64,8 +61,11 @@ Catchup* Catchup::makeFromPublisherId(Feed& feed, std::string_view publisherId,
     }
     auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
     EventId lastId = takeStock(feed, channels);
-    std::optional<EventId> cursor = findPublisherId(feed.tail->zone().log, {channels, feed.channelCount},
-                                                    publisherId, kPublisherIdSteps / feed.channelCount);
+    std::optional<EventId> cursor =
+        findPublisherId(feed.tail->zone().log, {channels, feed.channelCount}, publisherId);
+    if (cursor > lastId) { // it has come meanwhile
+        lastId = takeStock(feed, channels);
+    }
     return new (memory) Catchup(feed, cursor.value_or(kUnknown), lastId, history);
 }
 

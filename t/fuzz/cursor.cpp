@@ -48,7 +48,7 @@ public:
 
     void checkPublisherId(std::string_view names, std::string_view publisherId) {
         const std::vector<ReplayChannel> channels = open(names);
-        require(findPublisherId(zone_.log, channels, publisherId, UINT32_MAX) == find(names, publisherId));
+        require(findPublisherId(zone_.log, channels, publisherId) == find(names, publisherId));
     }
 
     // Everything newer is given, or there is a gap.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "test_log.hpp"
 
@@ -85,7 +86,8 @@ inline void checkChains(const TestLog& zone, const std::vector<LoggedEvent>& eve
         assert_true(record.place == before.place + countEvents(before));
         const bool isSame =
             nameOf(zone.log, event.offset, record) == nameOf(zone.log, previous->second.event.offset, before);
-        assert_int_equal(record.isShared, before.isShared != 0 || !isSame ? 1 : 0);
+        const bool isShared = (before.flags & kSharedChain) != 0 || !isSame;
+        assert_true(isShared == ((record.flags & kSharedChain) != 0));
         if (record.jump < zone.header().tail) {
             continue;
         }
@@ -145,6 +147,31 @@ inline void checkEntries(const TestLog& zone, const std::vector<LoggedEvent>& ev
     assert_true(byNewest.empty()); // each names a record that is there
 }
 
+// The publisher's id in the payload of a record: "id: <id>~<publisher's id>\n".
+inline std::string publisherIdOf(const TestLog& zone, const LoggedEvent& event) {
+    const std::string payload = payloadOf(zone.log, event.offset, event.header);
+    const size_t start = payload.find_first_of("~\n");
+    const size_t end = payload.find('\n');
+    return start == end ? std::string() : payload.substr(start + 1, end - start - 1);
+}
+
+// A publisher's id leads to the newest event of its channel that has it, unless it is lost to many newer
+// ones.
+inline void checkPublisherIds(const TestLog& zone, const std::vector<LoggedEvent>& events) {
+    std::set<std::pair<std::string, std::string>> seen;
+    for (auto event = events.rbegin(); event != events.rend(); ++event) {
+        const std::string name = nameOf(zone.log, event->offset, event->header);
+        const std::string own = publisherIdOf(zone, *event);
+        assert_true(((event->header.flags & kHasPublisherId) != 0) == !own.empty());
+        if (own.empty() || !seen.emplace(name, own).second) {
+            continue;
+        }
+        const auto found = zone.log.findPublisherId(name, event->header.hash, own);
+        assert_true(!found || *found == event->header.id);
+        assert_true(found || seen.size() > 16);
+    }
+}
+
 // The queue holds every entry that may be reused, once; the counter counts the others.
 inline void checkQueue(const TestLog& zone) {
     const LogHeader& header = zone.header();
@@ -184,6 +211,7 @@ inline void checkZone(const TestLog& zone, bool holes = false) {
     checkRecords(zone, events, holes);
     checkChains(zone, events);
     checkEntries(zone, events);
+    checkPublisherIds(zone, events);
     checkQueue(zone);
 }
 

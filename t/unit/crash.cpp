@@ -73,6 +73,9 @@ private:
                               Kind::Unlisten, Kind::Forget, Kind::Count,  Kind::Census};
         operation.kind = kinds[random_.below(std::size(kinds))];
         operation.hash = model_.hash(operation.name);
+        if (random_.chance(50)) {
+            operation.publisherId = "own-" + std::to_string(random_.below(20));
+        }
         operation.now = kBirth + model_.events.size() / 2 + random_.below(3);
         operation.worker = random_.below(4) * 40;
         operation.entry = random_.below(entries_);

@@ -36,7 +36,7 @@ constexpr Damage kDamages[] = {
     [](RecordHeader& record, uint64_t, const TestLog& zone) { record.jump = zone.log.head() - 8; },
     [](RecordHeader& record, uint64_t, const TestLog&) { record.jumpLevel = UINT8_MAX; },
     [](RecordHeader& record, uint64_t, const TestLog&) { record.place += 1000; },
-    [](RecordHeader& record, uint64_t, const TestLog&) { record.isShared = 1; },
+    [](RecordHeader& record, uint64_t, const TestLog&) { record.flags = UINT8_MAX; },
 };
 
 // Pads all over: nothing but the bound of a walk ends it.
@@ -104,7 +104,7 @@ struct Case {
         }
         assert_true(told || given == expected);
         const ReplayChannel channels[] = {channel(zone.log, name)};
-        findPublisherId(zone.log, channels, "other", 1'000'000);
+        findPublisherId(zone.log, channels, "own");
     }
 
     std::vector<LoggedEvent> records;

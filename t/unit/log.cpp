@@ -10,7 +10,7 @@ namespace {
 
 void laysOut(void**) {
     const uint32_t channels = 10;
-    const size_t size = Log::overhead(channels) + Log::kMinCapacity;
+    const size_t size = Log::overhead(channels, Log::kMinCapacity) + Log::kMinCapacity;
     std::vector<uint64_t> words(size / 8 + 2);
     const std::span<std::byte> memory = std::as_writable_bytes(std::span(words));
     const SipKey key{1, 2};

@@ -369,8 +369,8 @@ void findsPublisherIds(void**) {
         ids.push_back(append(zone.log, ids.size() % 2 == 0 ? "a" : "b", "1", kBirth, own).id);
     }
     const ReplayChannel channels[] = {channel(zone.log, "a"), channel(zone.log, "b")};
-    const auto find = [&](std::string_view own, size_t count = 2, uint32_t steps = UINT32_MAX) {
-        return findPublisherId(zone.log, std::span(channels).first(count), own, steps);
+    const auto find = [&](std::string_view own, size_t count = 2) {
+        return findPublisherId(zone.log, std::span(channels).first(count), own);
     };
     assert_true(find("one") == ids[0]);
     assert_true(find("two") == ids[6]);
@@ -381,12 +381,35 @@ void findsPublisherIds(void**) {
     assert_false(find("x").has_value());
     assert_false(find("").has_value());
     assert_false(find("One").has_value());
-    assert_true(find("on", 2, 2) == ids[4]);
-    assert_false(find("on", 2, 1).has_value());
     while (zone.log.tail() == 0) {
         append(zone.log, "c", std::string(3000, 'x'));
     }
     assert_false(find("one").has_value());
+}
+
+// The newest ids are found, one for each KB of the ring at least, and one that is used again takes no room.
+void findsTheNewestPublisherIds(void**) {
+    TestLog zone{8, 4 * 1024 * 1024};
+    std::vector<EventId> ids;
+    for (int i = 0; i < 60'000; ++i) {
+        ids.push_back(append(zone.log, "a", "x", kBirth, "own-" + std::to_string(i)).id);
+        append(zone.log, i % 2 == 0 ? "a" : "b", "x", kBirth, "often");
+    }
+    const auto find = [&zone](const char* name, size_t number) {
+        return zone.log.findPublisherId(name, zone.log.hash(name), "own-" + std::to_string(number));
+    };
+    size_t found = 0;
+    for (size_t i = 0; i < ids.size(); ++i) {
+        const bool isNew = ids.size() - i <= zone.log.capacity() / 1024;
+        const auto id = find("a", i);
+        assert_true(id ? *id == ids[i] : !isNew);
+        assert_false(find("b", i).has_value());
+        found += id ? 1 : 0;
+    }
+    assert_true(found <= zone.log.capacity() / 512);
+    print_message("# %lu of %lu found\n", static_cast<unsigned long>(found),
+                  static_cast<unsigned long>(walk(zone.log).size() / 2));
+    checkZone(zone);
 }
 
 } // namespace
@@ -400,7 +423,7 @@ int main() {
         cmocka_unit_test(seeksInSlices),      cmocka_unit_test(seeksInFewSteps),
         cmocka_unit_test(countsWhatIsMissed), cmocka_unit_test(ageGoesByTheClock),
         cmocka_unit_test(endsAtTheHorizon),   cmocka_unit_test(fallsBehind),
-        cmocka_unit_test(findsPublisherIds),
+        cmocka_unit_test(findsPublisherIds),  cmocka_unit_test(findsTheNewestPublisherIds),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -362,7 +362,7 @@ void namesAndPublisherIds(void**) {
     zone.log.takeOver(old.log);
     assert_true(zone.log.hash("a") == old.log.hash("a"));
     const ReplayChannel channels[] = {channel(zone.log, "a")};
-    assert_true(findPublisherId(zone.log, channels, "mine", UINT32_MAX) == newest);
+    assert_true(findPublisherId(zone.log, channels, "mine") == newest);
 }
 
 } // namespace

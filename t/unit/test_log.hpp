@@ -46,7 +46,8 @@ private:
 struct TestLog {
     explicit TestLog(uint32_t channels, size_t capacity = Log::kMinCapacity, uint64_t now = kBirth,
                      uint64_t lineage = kLineage)
-        : size(Log::overhead(channels) + capacity), bytes(static_cast<std::byte*>(std::malloc(size))),
+        : size(Log::overhead(channels, capacity) + capacity),
+          bytes(static_cast<std::byte*>(std::malloc(size))),
           log(LogWriter::withoutLock(create(channels, lineage, now))) {}
     TestLog(const TestLog&) = delete;
     TestLog& operator=(const TestLog&) = delete;
