@@ -1,8 +1,8 @@
 // The floor: what it costs a server to write once per subscriber and event, and to do nothing else. One epoll
 // loop; no history, no limits, no checks. `GET PATH` subscribes to the channel PATH and `POST PATH` publishes
-// to it.
+// to it. Who has been sent nothing for so many seconds is sent a heartbeat.
 //
-//   floor PORT
+//   floor PORT [SECONDS]
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +24,7 @@ namespace {
 
 struct Connection;
 using Channel = std::vector<Connection*>;
+using Silent = std::list<Connection*>;
 
 struct Connection {
     int fd;
@@ -29,18 +32,36 @@ struct Connection {
     size_t place = 0;           // in that channel
     std::string in = {};        // of a request that has not come whole
     std::string out = {};       // what the socket had no room for
+    uint64_t lastSent = 0;      // with heartbeats
+    Silent::iterator silence = {};
 };
 
 int epoll;
 std::unordered_map<std::string, Channel> channels;
 uint64_t published;
+uint64_t heartbeat; // milliseconds; 0: none
+Silent silent;      // all subscribers, if there are heartbeats, the longest silent first
+
+uint64_t now() {
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1000 + static_cast<uint64_t>(time.tv_nsec) / 1'000'000;
+}
 
 void watch(Connection& connection, int operation, uint32_t events) {
     epoll_event event = {events, {&connection}};
     epoll_ctl(epoll, operation, connection.fd, &event);
 }
 
+void noteSent(Connection& to) {
+    to.lastSent = now();
+    silent.splice(silent.end(), silent, to.silence);
+}
+
 void write(Connection& to, std::string_view bytes) {
+    if (heartbeat != 0 && to.channel != nullptr) {
+        noteSent(to);
+    }
     ssize_t count = 0;
     if (to.out.empty()) {
         count = send(to.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -69,9 +90,24 @@ void subscribe(Connection& connection, const std::string& path) {
     connection.channel = &channels[path];
     connection.place = connection.channel->size();
     connection.channel->push_back(&connection);
+    if (heartbeat != 0) {
+        connection.silence = silent.insert(silent.end(), &connection);
+    }
     write(connection, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
                       "Transfer-Encoding: chunked\r\n\r\n" +
                           chunk(":\n\n"));
+}
+
+// To all who are due; returns how long to wait for the next, in milliseconds.
+int sendHeartbeats() {
+    static const std::string text = chunk(":\n\n");
+    for (const uint64_t time = now(); !silent.empty(); write(*silent.front(), text)) {
+        const uint64_t due = silent.front()->lastSent + heartbeat;
+        if (due > time) {
+            return static_cast<int>(due - time);
+        }
+    }
+    return -1;
 }
 
 void publish(Connection& from, const std::string& path, std::string_view body) {
@@ -112,6 +148,9 @@ void leave(Connection* connection) {
         channel[connection->place] = channel.back();
         channel[connection->place]->place = connection->place;
         channel.pop_back();
+        if (heartbeat != 0) {
+            silent.erase(connection->silence);
+        }
     }
     close(connection->fd);
     delete connection;
@@ -154,12 +193,13 @@ int listenOn(uint16_t port) {
 
 } // namespace
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+    heartbeat = argc > 2 ? std::strtoul(argv[2], nullptr, 10) * 1000 : 0;
     Connection listener = {listenOn(static_cast<uint16_t>(std::atoi(argv[1])))};
     epoll = epoll_create1(0);
     watch(listener, EPOLL_CTL_ADD, EPOLLIN);
     for (epoll_event events[512];;) {
-        const int count = epoll_wait(epoll, events, 512, -1);
+        const int count = epoll_wait(epoll, events, 512, sendHeartbeats());
         for (int i = 0; i < count; i++) {
             auto* connection = static_cast<Connection*>(events[i].data.ptr);
             if (connection == &listener) {

@@ -39,9 +39,9 @@ void Crowd::connectFrom(uint32_t first, uint32_t window) {
     }
 }
 
-void Crowd::awaitEvents() {
+void Crowd::awaitEvents(uint64_t until) {
     Patience patience;
-    while (!ledger_.isComplete()) {
+    while (!ledger_.isComplete() && now() < until) {
         loop_.turn(now() + kTurn);
         patience.check(ledger_.delivered(), "events", ledger_.missing());
     }

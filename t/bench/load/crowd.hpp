@@ -7,6 +7,7 @@
 
 #include "ledger.hpp"
 #include "loop.hpp"
+#include "request.hpp"
 #include "subscriber.hpp"
 #include "target.hpp"
 
@@ -22,13 +23,14 @@ public:
     // Those of other processes must not have the same numbers (they begin `from` there): it is by them that
     // the addresses of clients are dealt out.
     void open(uint32_t count, uint32_t channels, uint32_t window, uint32_t from);
+    void setClient(Client client) { client_ = client; } // what they are from now on
     void disconnect();
     void reconnect(uint32_t window);
 
     bool isConnected() const { return connected_; }
 
-    // Waits until everybody has got everything; dies if nothing more comes.
-    void awaitEvents();
+    // Waits until everybody has got everything, or until that time; dies if nothing more comes.
+    void awaitEvents(uint64_t until = UINT64_MAX);
 
     uint32_t size() const { return static_cast<uint32_t>(subscribers_.size()); }
     uint32_t subscribersOf(uint32_t channel) const {
@@ -40,6 +42,7 @@ public:
     // For subscribers.
     Loop& loop() { return loop_; }
     const Target& target() const { return target_; }
+    Client client() const { return client_; }
     size_t eventSize() const { return eventSize_; }
     void onReady(const std::string& worker) {
         ready_++;
@@ -57,6 +60,7 @@ private:
     Ledger& ledger_;
     std::vector<std::unique_ptr<Subscriber>> subscribers_;
     std::vector<uint32_t> listening_; // by channel
+    Client client_ = Client::Bare;
     bool connected_ = false;
     uint32_t ready_ = 0;
     size_t eventSize_ = 0;

@@ -5,7 +5,8 @@
 //
 // It takes commands from its standard input, one a line (a word, then name=value pairs), and answers each
 // with a line: "ok" and what was measured, or "error" and why. Every event that any subscriber gets is
-// checked, see ledger.hpp: whatever is lost, doubled or out of order is an error. Times are in nanoseconds.
+// checked, see ledger.hpp: whatever is lost, doubled or out of order is an error. Those of "follow" are
+// counted only. Times are in nanoseconds.
 #include <sched.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <sstream>
 
 #include "crowd.hpp"
+#include "followers.hpp"
 #include "lines.hpp"
 #include "patience.hpp"
 #include "probe.hpp"
@@ -71,8 +73,9 @@ public:
     }
 
 private:
-    // subscribe count= channels= window= from=
+    // subscribe count= channels= window= from= client=
     void subscribe(const Options& options) {
+        crowd_.setClient(clientNamed(options.text("client", "bare")));
         const uint64_t start = now();
         crowd_.open(options.number("count", 1), options.number("channels", 1), options.number("window", 256),
                     options.number("from", 0));
@@ -84,12 +87,16 @@ private:
         std::puts("ok");
     }
 
-    // reconnect window=: with cursors, until everybody has got what it has missed
+    // reconnect window= seconds=: with cursors, until everybody has got what it has missed, but no longer
+    // than that
     void reconnect(const Options& options) {
         const uint64_t start = now();
+        const uint64_t before = ledger_.delivered();
+        const double limit = options.real("seconds", 0);
         crowd_.reconnect(options.number("window", 256));
-        crowd_.awaitEvents();
-        std::printf("ok nanoseconds=%" PRIu64 "\n", now() - start);
+        crowd_.awaitEvents(limit > 0 ? start + static_cast<uint64_t>(limit * 1e9) : UINT64_MAX);
+        std::printf("ok nanoseconds=%" PRIu64 " delivered=%" PRIu64 "\n", now() - start,
+                    ledger_.delivered() - before);
     }
 
     // publish, with the names of Plan
@@ -131,12 +138,55 @@ private:
         std::printf("ok nanoseconds=%" PRIu64 "\n", time);
     }
 
-    // probe path= rate= seconds=
-    void probe(const Options& options) {
-        // The time that this process waits for a processor is not what is asked for. Only root may say so.
+    // follow cursor= count= events=: that many streams, until each has that many events
+    void follow(const Options& options) {
+        followers_.open(target_.port,
+                        subscribeRequest(expand(target_.subscribe, 0), Client::Bare, options.text("cursor")),
+                        options.number("count", 1));
+        read(options);
+    }
+
+    // read events=: goes on with the streams of follow
+    void read(const Options& options) {
+        const uint64_t start = now();
+        followers_.read(options.number("events", 0));
+        const uint64_t time = now() - start;
+        uint64_t events = 0;
+        uint64_t gaps = 0;
+        uint64_t bytes = 0;
+        std::vector<uint64_t> times;
+        for (const auto& one : followers_.all()) {
+            events += one->events();
+            gaps += one->gaps();
+            bytes += one->bytes();
+            times.push_back(one->untilFirst());
+        }
+        std::printf("ok events=%" PRIu64 " gaps=%" PRIu64 " bytes=%" PRIu64 " nanoseconds=%" PRIu64, events,
+                    gaps, bytes, time);
+        printTimes(times);
+    }
+
+    // leave: without the streams of follow
+    void leave(const Options&) {
+        followers_.close();
+        std::puts("ok");
+    }
+
+    // hurry: the time that this process waits for a processor is not what is asked for. Only root may say so.
+    void hurry(const Options&) {
         const sched_param priority = {1};
         sched_setscheduler(0, SCHED_FIFO, &priority);
-        std::vector<uint64_t> times = bench::probe(loop_, target_.port, options.text("path", "/"),
+        std::puts("ok");
+    }
+
+    // probe path= method= cursor= rate= seconds=
+    void probe(const Options& options) {
+        std::string request = options.text("method", "GET") + " " + expand(options.text("path", "/"), 0) +
+                              " HTTP/1.1\r\nHost: localhost\r\n";
+        if (const std::string cursor = options.text("cursor"); !cursor.empty()) {
+            request += "Last-Event-ID: " + cursor + "\r\n";
+        }
+        std::vector<uint64_t> times = bench::probe(loop_, target_.port, request + "\r\n",
                                                    options.real("rate", 100), options.real("seconds", 1));
         std::printf("ok requests=%zu", times.size());
         printTimes(times);
@@ -163,12 +213,13 @@ private:
         const char* name;
         void (Session::*run)(const Options&);
     };
-    static const Command kCommands[8];
+    static const Command kCommands[12];
 
     Target target_;
     Loop loop_;
     Ledger ledger_;
     Crowd crowd_{loop_, target_, ledger_};
+    Followers followers_{loop_};
     Publishers publishers_{loop_, target_, ledger_, crowd_};
 };
 
@@ -176,6 +227,8 @@ const Session::Command Session::kCommands[] = {
     {"subscribe", &Session::subscribe}, {"disconnect", &Session::disconnect},
     {"reconnect", &Session::reconnect}, {"publish", &Session::publish},
     {"receive", &Session::receive},     {"lines", &Session::lines},
+    {"follow", &Session::follow},       {"read", &Session::read},
+    {"leave", &Session::leave},         {"hurry", &Session::hurry},
     {"probe", &Session::probe},         {"settle", &Session::settle},
 };
 

@@ -14,15 +14,15 @@ class Visitor final : public Exchange {
 public:
     Visitor(Loop& loop, uint16_t port, std::vector<uint64_t>& times) : Exchange(loop, port), times_(times) {}
 
-    void ask(const std::string& path, uint64_t due) {
+    void ask(const std::string& text, uint64_t due) {
         due_ = due;
-        request("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        request(text);
     }
 
 private:
     void onResponse(const Head& head, std::string_view) override {
         if (head.status != 200) {
-            die("the file is answered %d", head.status);
+            die("a probe is answered %d", head.status);
         }
         times_.push_back(now() - due_);
     }
@@ -35,7 +35,7 @@ using Visitors = std::vector<std::unique_ptr<Visitor>>;
 
 } // namespace
 
-std::vector<uint64_t> probe(Loop& loop, uint16_t port, const std::string& path, double rate,
+std::vector<uint64_t> probe(Loop& loop, uint16_t port, const std::string& request, double rate,
                             double duration) {
     std::vector<uint64_t> times;
     Visitors visitors;
@@ -50,12 +50,12 @@ std::vector<uint64_t> probe(Loop& loop, uint16_t port, const std::string& path, 
             if (free == visitors.end()) {
                 free = visitors.insert(free, std::make_unique<Visitor>(loop, port, times));
             }
-            (*free)->ask(path, due);
+            (*free)->ask(request, due);
             asked++;
         } else {
             loop.turn(asked < count ? due : now() + kTurn);
         }
-        patience.check(times.size(), "the file", count - times.size());
+        patience.check(times.size(), "the answers to probes", count - times.size());
     }
     return times;
 }

@@ -9,8 +9,9 @@
 
 namespace bench {
 
-// So many requests a second, for so many seconds, each when it is due and on a connection of its own if those
-// before it have not been answered; how long each took, in nanoseconds, from when it was due.
-std::vector<uint64_t> probe(Loop& loop, uint16_t port, const std::string& path, double rate, double duration);
+// That request so many times a second, for so many seconds, each when it is due and on a connection of its
+// own if those before it have not been answered; how long each took, in nanoseconds, from when it was due.
+std::vector<uint64_t> probe(Loop& loop, uint16_t port, const std::string& request, double rate,
+                            double duration);
 
 } // namespace bench

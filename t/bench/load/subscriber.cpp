@@ -1,141 +1,39 @@
 #include "subscriber.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
+#include <cstring>
 
 #include "crowd.hpp"
-#include "event.hpp"
 #include "say.hpp"
 
 namespace bench {
 
-namespace {
+Subscriber::Subscriber(Crowd& crowd, uint32_t number, uint32_t channel)
+    : Stream(crowd.loop(), crowd.target().port, number), crowd_(crowd), channel_(channel) {}
 
-char buffer[256 * 1024]; // one for all: whatever is read is looked at at once
-
-} // namespace
-
-void Subscriber::connect() {
-    fd_ = connectTo(crowd_.target().port, number_);
-    state_ = State::Connecting;
-    dechunker_ = {};
-    lineLength_ = 0;
-    crowd_.loop().add(*this, EPOLLOUT);
+std::string Subscriber::request() const {
+    return subscribeRequest(expand(crowd_.target().subscribe, channel_), crowd_.client(),
+                            {cursor_, cursorLength_});
 }
 
-void Subscriber::onEvents(uint32_t) {
-    if (state_ == State::Connecting) {
-        sendRequest();
-    } else {
-        read();
-    }
-}
-
-void Subscriber::sendRequest() {
-    std::string request = "GET " + expand(crowd_.target().subscribe, channel_) +
-                          " HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n";
-    if (cursorLength_) {
-        request += "Last-Event-ID: " + std::string(cursor_, cursorLength_) + "\r\n";
-    }
-    request += "\r\n";
-    if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
-        die("subscriber %u cannot send its request: %m", number_);
-    }
-    state_ = State::Head;
-    crowd_.loop().change(*this, EPOLLIN);
-}
-
-void Subscriber::read() {
-    const ssize_t count = recv(fd_, buffer, sizeof buffer, 0);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
-    }
-    if (count <= 0) {
-        die("subscriber %u was disconnected", number_);
-    }
-    std::string_view bytes(buffer, static_cast<size_t>(count));
-    if (state_ == State::Head) {
-        bytes = takeHead(bytes);
-    }
-    takeBody(bytes);
-}
-
-// Returns what follows the head.
-std::string_view Subscriber::takeHead(std::string_view bytes) {
-    const size_t before = head_.size();
-    head_ += bytes;
-    const size_t end = head_.find("\r\n\r\n");
-    if (end == std::string::npos) {
-        return {};
-    }
-    const Head head = Head::parse(std::string_view(head_).substr(0, end + 2));
-    if (head.status != 200) {
-        die("subscriber %u is answered %d", number_, head.status);
-    }
-    head_ = {};
-    state_ = head.chunked ? State::Chunked : State::Plain;
+void Subscriber::onHead(const Head& head) {
     crowd_.onReady(head.worker);
-    return bytes.substr(end + 4 - before);
 }
 
-void Subscriber::takeBody(std::string_view bytes) {
-    if (state_ == State::Plain) {
-        takeLines(bytes);
-    } else if (!dechunker_.feed(bytes, [this](std::string_view piece) { takeLines(piece); })) {
-        die("subscriber %u gets broken chunks", number_);
-    }
+void Subscriber::onId(std::string_view id) {
+    cursorLength_ = static_cast<uint8_t>(std::min(id.size(), kKept));
+    std::memcpy(cursor_, id.data(), cursorLength_);
 }
 
-void Subscriber::takeLines(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const size_t end = bytes.find('\n');
-        if (end == std::string_view::npos) {
-            keep(bytes);
-            return;
-        }
-        const std::string_view line = bytes.substr(0, end);
-        if (lineLength_ == 0) {
-            takeLine(line, line.size());
-        } else {
-            keep(line);
-            takeLine({line_, std::min<size_t>(lineLength_, kKept)}, lineLength_);
-            lineLength_ = 0;
-        }
-        bytes.remove_prefix(end + 1);
-    }
+void Subscriber::onGap() {
+    die("subscriber %u is told a gap after event %u of its channel", number(), position_);
 }
 
-// Keeps the start of a line whose end has not come yet.
-void Subscriber::keep(std::string_view piece) {
-    if (lineLength_ < kKept) {
-        std::memcpy(line_ + lineLength_, piece.data(), std::min(piece.size(), kKept - lineLength_));
-    }
-    lineLength_ += static_cast<uint32_t>(piece.size());
-}
-
-void Subscriber::takeLine(std::string_view start, size_t length) {
-    if (start.starts_with("data:")) {
-        takeData(start, length);
-    } else if (start.starts_with("id: ")) {
-        start.remove_prefix(4);
-        cursorLength_ = static_cast<uint8_t>(std::min(start.size(), kKept));
-        std::memcpy(cursor_, start.data(), cursorLength_);
-    } else if (start.starts_with("event: gap")) {
-        die("subscriber %u is told a gap behind event %u of its channel", number_, position_);
-    }
-}
-
-void Subscriber::takeData(std::string_view start, size_t length) {
-    const size_t prefix = start.size() > 5 && start[5] == ' ' ? 6 : 5;
-    const uint32_t number = numberOf(start.substr(prefix));
-    if (number == kNoNumber) {
-        return; // of the server itself: where the stream begins
-    }
-    if (length - prefix != crowd_.eventSize() || !crowd_.onEvent(channel_, position_, number)) {
+void Subscriber::onEvent(uint32_t event, size_t size) {
+    if (size != crowd_.eventSize() || !crowd_.onEvent(channel_, position_, event)) {
         die("subscriber %u of channel %u gets %zu bytes of event %u as its event %u: lost, doubled, cut or "
             "out of order",
-            number_, channel_, length - prefix, number, position_);
+            number(), channel_, size, event, position_);
     }
     position_++;
 }
