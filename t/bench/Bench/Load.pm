@@ -8,6 +8,7 @@ package Bench::Load;
 
 use v5.36;
 use IO::Handle;
+use IO::Select;
 
 # With a prefix, its channels are not those of another process.
 sub start ($class, $server, $prefix = '') {
@@ -39,6 +40,9 @@ sub answer ($self) {
     die "$self->{order}: $line\n" unless $line =~ s/\Aok\b//;
     return { $line =~ /(\w+)=(\S+)/g };
 }
+
+# Whether the answer is there, after so many seconds at most.
+sub has_answered ($self, $timeout) { return scalar IO::Select->new($self->{answers})->can_read($timeout) }
 
 sub order ($self, $order, %option) {
     $self->give($order, %option);

@@ -15,8 +15,9 @@ use SSE::Nginx;
 my $modules = '/usr/lib/nginx/modules';
 
 # What each is: the file of its module; what is in its configuration at the http level (sub of a hash: the options of start)
-# and in the server; the paths for a channel %c; further lines of a publish request for event %n. Each keeps enough events
-# for a client that comes back after a hundred.
+# and in the server; the paths for a channel %c, that for a body of one event a line if it takes one; a cursor that is older
+# than all events (old); further lines of a publish request for event %n. Each keeps enough events for a client that comes
+# back after a hundred.
 my %known = (
     floor => { binary => 'build/bench/floor', subscribe => '/%c', publish => '/%c' },
 
@@ -28,7 +29,8 @@ my %known = (
 
     nchan => {
         modules => ["$modules/ngx_nchan_module.so"],
-        http    => sub (%option) { return 'nchan_shared_memory_size 512m;' },
+        old     => '', # without one it begins with the oldest
+        http    => sub (%option) { return "nchan_shared_memory_size @{[ $option{zone} // '512m' ]};" },
         server  => sub (%option) { return <<"END" },
 location = /sub {
             nchan_subscriber eventsource;
@@ -38,16 +40,18 @@ location = /sub {
         location = /pub {
             nchan_publisher;
             nchan_channel_id \$arg_channel;
-            nchan_message_buffer_length 256;
+            nchan_message_buffer_length @{[ $option{history} // 256 ]};
         }
 END
     },
 
     'push-stream' => {
         modules => ["$modules/ngx_http_push_stream_module.so"],
+        old     => '0',
         headers => "Event-Id: %n\r\n",
         http    => sub (%option) {
-            return 'push_stream_shared_memory_size 512m; push_stream_max_messages_stored_per_channel 256;'
+            return "push_stream_shared_memory_size @{[ $option{zone} // '512m' ]};"
+                . "push_stream_max_messages_stored_per_channel @{[ $option{history} // 256 ]};"
                 . 'push_stream_message_ttl 10m;';
         },
         server => sub (%option) { return <<"END" },
@@ -67,7 +71,9 @@ END
     # As docs/operations.md recommends it.
     sse => {
         modules => [abs_path('build/ngx_http_sse_module.so')],
-        http    => sub (%option) { return 'sse_zone events 64m;' },
+        lines   => '/ingest?channel=%c',
+        old     => '1-0',
+        http    => sub (%option) { return "sse_zone events @{[ $option{zone} // '64m' ]};" },
         server  => sub (%option) { return <<"END" },
 request_pool_size 1k;
         location = /sub {
@@ -101,20 +107,21 @@ sub is_there ($name) {
     return !grep { !-e } @{ $known{$name}{modules} // [] };
 }
 
-# Options: workers, heartbeat (seconds; 0: as it comes), tls (1: there, too), connections (of a worker), header (1: answers tell the worker).
+# Options: workers, heartbeat (seconds; 0: as it comes), tls (1: there, too), connections (of a worker), header (1: answers
+# tell the worker), history (events of a channel that are kept), zone (size of the shared memory that they are kept in).
 sub start ($class, $name, %option) {
     my $known = $known{$name} or die "no server $name\n";
     my $self = bless { name => $name, subscribe => '/sub?channel=%c', publish => '/pub?channel=%c', headers => '', %$known },
         $class;
-    $known->{binary} ? $self->start_binary : $self->start_nginx(workers => 1, connections => 19_000, %option);
+    $known->{binary} ? $self->start_binary(%option) : $self->start_nginx(workers => 1, connections => 19_000, %option);
     return $self;
 }
 
-sub start_binary ($self) {
+sub start_binary ($self, %option) {
     $self->{port} = SSE::Nginx::free_port();
     $self->{pid} = fork // die "fork: $!";
     if (!$self->{pid}) {
-        exec $self->{binary}, $self->{port} or die "$self->{binary}: $!";
+        exec $self->{binary}, $self->{port}, $option{heartbeat} // 0 or die "$self->{binary}: $!";
     }
     wait_until(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) }, "$self->{name} to listen");
 }
@@ -153,6 +160,16 @@ sub memory ($self) {
     for my $pid ($self->pids) {
         open my $file, '<', "/proc/$pid/smaps_rollup" or die "process $pid: $!";
         $kilobytes += (join('', readline $file) =~ /^Pss:\s+(\d+) kB$/m)[0];
+    }
+    return $kilobytes * 1024;
+}
+
+# What each has for itself, in bytes: quick to read, and without the shared memory.
+sub private_memory ($self) {
+    my $kilobytes = 0;
+    for my $pid ($self->pids) {
+        open my $file, '<', "/proc/$pid/status" or die "process $pid: $!";
+        $kilobytes += (join('', readline $file) =~ /^RssAnon:\s+(\d+) kB$/m)[0];
     }
     return $kilobytes * 1024;
 }
