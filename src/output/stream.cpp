@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "http/header_room.hpp"
 #include "output/bypass.hpp"
 #include "output/transport.hpp"
 
@@ -135,6 +136,9 @@ void Stream::decideWay() noexcept {
     }
     way_ = mayBypassFilters(request_) ? Way::Direct : Way::Chain;
     chunked_ = request_->chunked;
+    if (way_ == Way::Direct) {
+        freeSpareHeaderRoom(request_);
+    }
 #if (NGX_SSL)
     // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4): only the chain uses the buffer of
     // 16 KB, and allocates it again if need be.

@@ -140,7 +140,7 @@ sub decode_chunks ($self) {
             substr($self->{in}, 0, 2, '') eq "\r\n" or die "a chunk does not end where it should\n";
             $self->{need} = 0;
         }
-        elsif ($self->{in} =~ /\A0+\r\n\r\n/) {
+        elsif ($self->{in} =~ /\A0+\r\n(?:[^\r\n]+\r\n)*\r\n/) { # perhaps with trailers
             substr($self->{in}, 0, $+[0]) = '';
             $self->{ended} = 'clean';
             last;
@@ -150,7 +150,7 @@ sub decode_chunks ($self) {
             substr($self->{in}, 0, $+[0]) = '';
         }
         else {
-            die "no chunk size\n" if $self->{in} !~ /\A[0-9a-f]*(?:\r(?:\n(?:\r)?)?)?\z/i;
+            die "no chunk size\n" if $self->{in} !~ /\A(?:[0-9a-f]*(?:\r(?:\n(?:\r)?)?)?\z|0+\r\n)/i;
             last;
         }
     }
