@@ -59,11 +59,11 @@ sub replay ($server, $scale) {
 sub herd_static ($server, $scale) {
     my ($crowd, $visitor) = map { Bench::Load->start($server) } 1 .. 2;
     my $seconds = 5 * $scale;
+    my $before = my $most = $server->private_memory;
     $crowd->order('subscribe', count => count(2000, $scale));
     $crowd->order('publish', count => 1);
     $crowd->order('disconnect');
     $crowd->order('publish', connections => 16, count => 20_000);
-    my $before = my $most = $server->private_memory;
     $visitor->order('hurry');
     $visitor->give('probe', path => '/file.txt', rate => 100, seconds => $seconds);
     $crowd->give('reconnect', window => 4000, seconds => $seconds);
