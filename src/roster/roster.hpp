@@ -29,13 +29,14 @@ struct alignas(64) WorkerEntry {
     std::atomic<uint32_t> held; // not to be used yet: its id is being cleared, or added to channels
     std::atomic<uint32_t> listenerId;
     std::atomic<uint32_t> pending; // woken, and has not looked yet
-    std::atomic<uint32_t> subscribers;
+    // What the worker alone writes, once for each delivery: not in the line that others write to wake it.
+    alignas(64) std::atomic<uint32_t> subscribers;
     std::atomic<uint64_t> delivered; // these four only grow, and stay when the entry is reused
     std::atomic<uint64_t> gaps;
     std::atomic<uint64_t> slowCloses;
     std::atomic<uint64_t> repairs; // invalid sequences replaced in published text
 };
-static_assert(sizeof(WorkerEntry) == 64);
+static_assert(sizeof(WorkerEntry) == 128);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // Valid when all zeros.
