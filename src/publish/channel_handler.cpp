@@ -96,10 +96,6 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
 } // namespace
 
 ngx_int_t handleChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
-    ngx_int_t rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
     return r->method == NGX_HTTP_DELETE ? endChannel(r, context) : tellChannel(r, context);
 }
 

@@ -28,10 +28,6 @@ ngx_int_t handleStatus(ngx_http_request_t* r) noexcept {
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
         return refuseMethod(r, "GET, HEAD, OPTIONS");
     }
-    ngx_int_t rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
     if (mainConfig(r)->zones.nelts == 0) { // then no worker has joined a roster
         return respond(r, NGX_HTTP_OK, "{\"zones\":{},\"workers\":[]}\n");
     }

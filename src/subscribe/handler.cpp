@@ -114,9 +114,10 @@ ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexc
 
 // The answer to a GET, without the stream.
 ngx_int_t answerHead(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
-    ngx_int_t rc = ngx_http_discard_request_body(r);
+    ngx_int_t rc =
+        setHeaders(r, subscriber) ? ngx_http_discard_request_body(r) : NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (rc == NGX_OK) {
-        rc = setHeaders(r, subscriber) ? ngx_http_send_header(r) : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        rc = ngx_http_send_header(r);
     }
     subscriber.abandon(CloseReason::None);
     return rc;

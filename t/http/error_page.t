@@ -253,6 +253,21 @@ subtest 'a body that has paused for too long' => sub {
     is $answer->header('Connection'), 'close', 'and closes';
 };
 
+# Under a sanitizer this shows whether nginx was left with an upstream for a request whose body it throws away.
+subtest 'a page of an application that does not answer, and a client that leaves in its body' => sub {
+    my $application = IO::Socket::INET->new(Listen => 8, LocalAddr => '127.0.0.1') or die "listen: $!";
+    my $server = SSE::Nginx->start(locations => <<"END");
+location = /gone { sse_publish \$arg_channel; error_page 404 = \@application; access_log gone.log; lingering_timeout 100ms; }
+        location \@application { proxy_pass http://127.0.0.1:@{[$application->sockport]}; lingering_timeout 100ms; access_log gone.log; }
+END
+    my $client = $server->connect->send_raw("DELETE /gone?channel=none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nhello");
+    $server->get('/status') for 1 .. 2;
+    $client->close;
+    wait_until(sub { ($server->read_file('gone.log') // '') =~ /"DELETE [^"]*" 4\d\d/ }, 'the request to end');
+    is $server->get('/status')->status, 200, 'the worker goes on';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'every stream to be counted off');
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;
