@@ -180,7 +180,7 @@ bool SubscriptionReader::setStart(std::string_view text) noexcept {
         ngx_int_t count = ngx_atoi(digits.data, digits.len);
         subscription_.history.count =
             std::min<uint64_t>(subscription_.history.count, static_cast<uint64_t>(count));
-        return count != NGX_ERROR || refuseWith(Refusal::BadStart);
+        return count > 0 || refuseWith(Refusal::BadStart);
     }
     subscription_.requested = text;
     return setCursor(text) || refuseWith(Refusal::BadStart);
