@@ -4,6 +4,12 @@
 
 namespace sse {
 
+namespace {
+
+constexpr EventId kNewerThanAll{UINT64_MAX, UINT64_MAX};
+
+} // namespace
+
 Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
                const History& history) noexcept
     : log_(log), channels_(channels), cursor_(cursor), history_(history) {
@@ -17,6 +23,7 @@ Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor
     for (ReplayChannel& channel : channels_) {
         channel.offset = kNoOffset;
         channel.start = std::max(cursor_, channel.state.newestId);
+        channel.firstId = kNewerThanAll;
         horizon_ = std::min(horizon_, channel.state.head);
     }
 }
@@ -92,6 +99,7 @@ bool Replay::goTo(ReplayChannel& channel, uint64_t offset, const RecordHeader& r
         }
         if (isOwn) {
             channel.offset = offset;
+            channel.firstId = record.id;
         }
         if (events != 0) {
             channel.start = std::max(cursor_, record.previousId);
@@ -120,13 +128,20 @@ void Replay::finishSeek(bool missed) noexcept {
     ++sought_;
 }
 
+// The newest place before the first record that will be read: a channel of which nothing is read must not
+// lead back to what the others leave out.
 EventId Replay::start() const noexcept {
-    if (channels_.empty()) {
-        return cursor_;
+    EventId first = kNewerThanAll;
+    for (const ReplayChannel& channel : channels_) {
+        first = std::min(first, channel.firstId);
     }
-    return std::min_element(channels_.begin(), channels_.end(),
-                            [](const ReplayChannel& a, const ReplayChannel& b) { return a.start < b.start; })
-        ->start;
+    EventId start = cursor_;
+    for (const ReplayChannel& channel : channels_) {
+        if (channel.start < first) {
+            start = std::max(start, channel.start);
+        }
+    }
+    return start;
 }
 
 ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {

@@ -14,6 +14,9 @@ location = /both   { sse_channel $arg_a $arg_b; }
         location = /list   { sse_channel $arg_list separator=,; sse_max_channels 64; }
         location = /mixed  { sse_channel $arg_list always separator=|; }
         location = /commas { sse_channel $arg_list; }
+        location = /last    { sse_channel $arg_a $arg_b; sse_start last=2; }
+        location = /history { sse_channel $arg_a $arg_b; sse_start earliest; sse_history 2; }
+        location = /start   { sse_channel $arg_a; sse_start $arg_start; }
 END
 );
 
@@ -67,4 +70,21 @@ subtest 'one cursor for all' => sub {
     is $wider->next_event->{data}, 'new', 'a channel more on return';
 };
 
+# The position that a stream begins with leads back to the same events, also where one of its channels is silent.
+for my $path ('/last', '/history') {
+    subtest "the position of a stream with a silent channel: $path" => sub {
+        my $channel = $path =~ s{/}{}r;
+        $server->publish("/pub?channel=$channel", "old $_") for 1 .. 5;
+        for my $order ("a=$channel&b=silent-$channel", "a=silent-$channel&b=$channel") {
+            my $first = $server->subscribe("$path?$order");
+            is_deeply [$first->data(2)], ['old 4', 'old 5'], 'the first time';
+            my $again = $server->subscribe("$path?$order", cursor => $first->header('Last-Event-ID'));
+            is_deeply [map { "$_->{type} $_->{data}" } $again->events(2)], ['message old 4', 'message old 5'], 'and again';
+        }
+    };
+}
+
+is $server->get('/start?a=x&start=last=0')->status, 400, 'no event is no place to begin at';
+
+is_deeply [$server->stop], [], 'no trouble';
 done_testing;

@@ -102,7 +102,7 @@ void evictionIsAGap(void**) {
     assertResult(replay(zone.log, {"rare"}, rare[0]), "2", Gap::Evicted, rare[1]);
     assertResult(replay(zone.log, {"rare"}, rare[1]), "2", Gap::None, rare[1]);
     assertResult(replay(zone.log, {"rare"}, Replay::kBeginning), "2", Gap::None, rare[1]);
-    assertResult(replay(zone.log, {"rare", "none"}, rare[0]), "2", Gap::Evicted, rare[0]);
+    assertResult(replay(zone.log, {"rare", "none"}, rare[0]), "2", Gap::Evicted, rare[1]);
     while (zone.log.tail() == last) {
         append(zone.log, "often", "x");
     }
@@ -121,7 +121,7 @@ void historyIsLimited(void**) {
     assertResult(replay(zone.log, {"a"}, Replay::kBeginning, {.count = 2}), "34", Gap::None, ids[1]);
     assertResult(replay(zone.log, {"a"}, ids[0], {.count = 2}), "34", Gap::Evicted, ids[1]);
     assertResult(replay(zone.log, {"a"}, ids[1], {.count = 2}), "34", Gap::None, ids[1]);
-    assertResult(replay(zone.log, {"a", "b"}, kBorn, {.count = 1}), "45", Gap::Evicted, ids[2]);
+    assertResult(replay(zone.log, {"a", "b"}, kBorn, {.count = 1}), "45", Gap::Evicted, ids[3]);
     assertResult(replay(zone.log, {"a"}, ids[3], {.count = 0}), "", Gap::Evicted, ids[4]);
     assertResult(replay(zone.log, {"a"}, ids[4], {.count = 0}), "", Gap::None, ids[4]);
     assertResult(replay(zone.log, {"a"}, kBorn, {.since = kBirth + 2}), "134", Gap::Evicted, ids[0]);
