@@ -76,19 +76,21 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
 }
 
 // Writes a record that fits, made of these pieces, after all others and publishes it.
-void LogWriter::insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept {
+void LogWriter::insert(RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept {
     const Ring ring = this->ring();
     uint64_t length = recordLength(record.nameLength, record.payloadLength);
 
     // Where it goes: to the head, or to the start of the ring after a pad. The rest of the ring always has
     // room for a pad.
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
-    const uint64_t padding = length > ring.rest(head) ? ring.rest(head) : 0;
+    const uint64_t rest = ring.rest(head);
+    const uint64_t padding = length > rest ? rest : 0;
     const uint64_t offset = head + padding;
-    if (ring.rest(offset) - length < sizeof(RecordHeader)) {
-        length = ring.rest(offset);
+    const uint64_t room = padding != 0 ? header_->capacity : rest;
+    if (room - length < sizeof(RecordHeader)) {
+        length = room;
     }
-    SSE_ASSERT(length % 8 == 0 && length <= ring.rest(offset));
+    SSE_ASSERT(length % 8 == 0 && length <= room && room == ring.rest(offset));
     makeRoom(offset + length);
 
     record.number = header_->published.load(std::memory_order_relaxed);
@@ -129,19 +131,20 @@ void LogWriter::chain(RecordHeader& record, std::string_view name) const noexcep
     record.leastTime = record.time;
     record.place = 0;
     record.flags &= kHasPublisherId;
-    const RecordHeader* const previous = ring().find(record.previous);
+    const Ring ring = this->ring();
+    const RecordHeader* const previous = ring.find(record.previous);
     if (previous == nullptr) {
         return;
     }
     record.jump = record.previous;
     record.jumpLevel = 1;
     record.place = previous->place + countEvents(*previous);
-    if ((previous->flags & kSharedChain) != 0 || !ring().isNamed(*previous, name)) {
+    if ((previous->flags & kSharedChain) != 0 || !ring.isNamed(*previous, name)) {
         record.flags |= kSharedChain;
     }
 
-    const RecordHeader* const older = ring().find(previous->jump);
-    if (older != nullptr && older->jumpLevel == previous->jumpLevel && ring().isInLog(older->jump)) {
+    const RecordHeader* const older = ring.find(previous->jump);
+    if (older != nullptr && older->jumpLevel == previous->jumpLevel && ring.isInLog(older->jump)) {
         record.jump = older->jump;
         record.jumpLevel = static_cast<uint8_t>(older->jumpLevel + 1);
         record.leastTime = std::min({record.time, previous->leastTime, older->leastTime});
@@ -154,10 +157,15 @@ void LogWriter::makeRoom(uint64_t newHead) noexcept {
     const uint64_t oldTail = header_->tail.load(std::memory_order_relaxed);
     uint64_t tail = oldTail;
 
+    const Ring ring = this->ring();
     while (tail < head && newHead - tail > header_->capacity) {
-        const RecordHeader oldest = ring().header(tail);
-        index().onEvicted(tail, oldest);
-        tail = ring().after(tail, oldest);
+        const RecordHeader* const oldest = ring.find(tail);
+        if (oldest == nullptr) { // what lies there has been spoilt
+            tail = head;
+            break;
+        }
+        index().onEvicted(tail, *oldest);
+        tail = ring.after(tail, *oldest);
     }
     SSE_ASSERT(oldTail <= tail && tail <= head && newHead - tail <= header_->capacity);
     if (tail != oldTail) {
@@ -200,7 +208,7 @@ void LogWriter::applyToIndex(uint64_t offset, const RecordHeader& record) noexce
         header_->published.store(record.number + 1, std::memory_order_relaxed);
         faultPoint("applyToIndex: counted");
     }
-    header_->indexedUpTo = ring().after(offset, record);
+    header_->indexedUpTo = offset + record.length;
     faultPoint("applyToIndex: indexed");
 }
 

@@ -13,12 +13,13 @@ namespace sse {
 
 class Ring {
 public:
-    Ring(LogHeader* header, std::byte* bytes) noexcept : header_(header), bytes_(bytes) {}
+    Ring(LogHeader* header, std::byte* bytes) noexcept
+        : header_(header), bytes_(bytes), capacity_(header->capacity) {}
 
     // Bytes from there to the end of the ring.
-    uint64_t rest(uint64_t offset) const noexcept { return restFrom(offset, header_->capacity); }
+    uint64_t rest(uint64_t offset) const noexcept { return restFrom(offset, capacity_); }
     char* at(uint64_t offset) const noexcept {
-        return reinterpret_cast<char*>(bytes_ + placeOf(offset, header_->capacity));
+        return reinterpret_cast<char*>(bytes_ + placeOf(offset, capacity_));
     }
 
     // A reader's copy may be torn, and is discarded then; only the words must be whole.
@@ -36,8 +37,8 @@ public:
         if (!isInLog(offset)) {
             return nullptr;
         }
-        const uint64_t place = placeOf(offset, header_->capacity);
-        const bool isInRing = header_->capacity - place >= sizeof(RecordHeader);
+        const uint64_t place = placeOf(offset, capacity_);
+        const bool isInRing = capacity_ - place >= sizeof(RecordHeader);
         return isInRing ? reinterpret_cast<const RecordHeader*>(bytes_ + place) : nullptr;
     }
 
@@ -45,7 +46,7 @@ public:
     bool isNamed(const RecordHeader& header, std::string_view name) const noexcept {
         const std::byte* const place = reinterpret_cast<const std::byte*>(&header + 1);
         return header.nameLength == name.size() &&
-               static_cast<uint64_t>(bytes_ + header_->capacity - place) >= name.size() &&
+               static_cast<uint64_t>(bytes_ + capacity_ - place) >= name.size() &&
                std::memcmp(place, name.data(), name.size()) == 0;
     }
 
@@ -102,6 +103,7 @@ public:
 private:
     LogHeader* header_;
     std::byte* bytes_;
+    uint64_t capacity_; // a copy: divisions by it are slow, and the compiler makes them once
 };
 
 } // namespace sse

@@ -99,7 +99,7 @@ private:
     void beginChange() noexcept;
     void endChange() noexcept;
 
-    void insert(RecordHeader record, std::initializer_list<std::string_view> pieces) noexcept;
+    void insert(RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept;
     void chain(RecordHeader& record, std::string_view name) const noexcept;
     void makeRoom(uint64_t newHead) noexcept;
     void publish(uint64_t offset, const RecordHeader& record) noexcept;
