@@ -99,10 +99,8 @@ bool Replay::goTo(ReplayChannel& channel, uint64_t offset, const RecordHeader& r
         }
         if (isOwn) {
             channel.offset = offset;
-            channel.firstId = record.id;
-        }
-        if (events != 0) {
             channel.start = std::max(cursor_, record.previousId);
+            channel.firstId = events != 0 ? record.id : channel.firstId; // an end needs no cursor
         }
     }
     seek_.offset = offset;

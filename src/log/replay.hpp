@@ -34,7 +34,7 @@ struct ReplayChannel {
     ChannelState state;
 
     uint64_t offset = kNoOffset; // the oldest record that the seek has found, then the next one to be read
-    EventId firstId{};           // of the first record that will be read; newer than all: there is none
+    EventId firstId{};           // no event that will be read is older; newer than all: there is none
     EventId start{};             // everything after this id will be read
 };
 
