@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include <sys/random.h>
+#include <time.h>
 
+#include "log/take_over.hpp"
 #include "zone_lock.hpp"
 
 namespace sse {
@@ -120,11 +122,14 @@ const ngx_shm_zone_t* findOldZone(const ngx_cycle_t* cycle, const Zone& zone) no
     return nullptr;
 }
 
-// From a zone of this copy of the module that had another size, or from one of another copy. Of the latter
-// only the log is read, whose layout may differ.
-//
-// nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4): a zone of another size or tag is a new one; the
-// tag is the address of the module.
+// The lock is not fair: whoever waits for it would hardly find the moment between two slices.
+void letOthersHaveTheLock() noexcept {
+    const timespec pause{.tv_sec = 0, .tv_nsec = 100'000};
+    nanosleep(&pause, nullptr);
+}
+
+// From a zone of this copy of the module that had another size, or from one of another copy, for nginx tells
+// them apart by its address. Of that one nothing but the log is looked at, which may be laid out otherwise.
 void takeOver(Zone& zone, const ngx_shm_zone_t& old, ngx_log_t* log) noexcept {
     const bool isThisCopys = old.tag == &ngx_http_sse_module;
     const std::span<std::byte> memory = findLog(old);
@@ -139,9 +144,15 @@ void takeOver(Zone& zone, const ngx_shm_zone_t& old, ngx_log_t* log) noexcept {
                       &zone.name);
         return;
     }
-    ZoneLock oldLock(old, *Log::attach(memory));
+    const Log oldLog = *Log::attach(memory);
     ZoneLock lock(zone);
-    lock.log().takeOver(oldLock.log());
+    TakeOver(lock.log(), oldLog).run([&old, &oldLog](auto&& visit) noexcept {
+        {
+            ZoneLock oldLock(old, oldLog);
+            visit(oldLock.log());
+        }
+        letOthersHaveTheLock();
+    });
     ngx_log_error(NGX_LOG_NOTICE, log, 0, "sse_zone \"%V\" has taken over the events of %s", &zone.name,
                   isThisCopys ? "its old size" : "another copy of the module");
 }

@@ -29,9 +29,9 @@ size_t expectedCapacity(size_t zoneSize, ngx_uint_t channels) noexcept;
 // ngx_shm_zone_t::init. On reload the memory is still in use by the old workers: then nothing is written.
 ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept;
 
-// Carries over the events of zones with the same names that have other sizes, or belong to another copy of
-// the module. In the master once the new configuration is certain, and before its workers start: from then on
-// the old workers can no longer publish to those zones.
+// Carries over what zones of the same names hold that have other sizes, or are those of another copy of the
+// module. In the master once the new configuration is certain, and before its workers start. The old workers
+// go on meanwhile, but from some moment on they cannot publish to those zones any more.
 void takeOverZones(ngx_cycle_t* cycle, std::span<Zone* const> zones) noexcept;
 
 } // namespace sse

@@ -63,8 +63,9 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
     }
 
     record.entry = index().findOrMake(event.hash);
-    insert(record,
-           {event.channel, line.field, line.id, line.tilde, line.publisherId, line.lineEnd, event.fields});
+    const uint64_t offset = write(record, {event.channel, line.field, line.id, line.tilde, line.publisherId,
+                                           line.lineEnd, event.fields});
+    publish(offset, record);
 
     Appended result{.id = id};
     if (record.entry != kNoEntry) {
@@ -75,8 +76,8 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
     return result;
 }
 
-// Writes a record that fits, made of these pieces, after all others and publishes it.
-void LogWriter::insert(RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept {
+// Writes a record that fits, made of these pieces, after all others and returns where: it can be published.
+uint64_t LogWriter::write(RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept {
     const Ring ring = this->ring();
     uint64_t length = recordLength(record.nameLength, record.payloadLength);
 
@@ -119,8 +120,7 @@ void LogWriter::insert(RecordHeader& record, std::initializer_list<std::string_v
     chain(record, name);
     ring.write(offset, record);
     faultPoint("append: record written");
-
-    publish(offset, record);
+    return offset;
 }
 
 // Gives a record its place after its predecessor, and its jump: see layout.hpp. What it is made of may have

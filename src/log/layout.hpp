@@ -177,8 +177,7 @@ static_assert(kLayoutVersion < 256 && sizeof(RecordHeader) < 256 && sizeof(Index
 
 // Everything is written under the zone's lock. What is atomic is read without it.
 struct LogHeader {
-    // Set by Log::create() and never changed, except that takeOver() sets key and lineage before anybody
-    // reads.
+    // Set by Log::create() and never changed; key and lineage once more by TakeOver, before anybody reads.
     SharedWord magic; // stored last
     uint64_t capacity;
     SipKey key;

@@ -147,6 +147,8 @@ protected:
     std::byte* ring_ = nullptr;
 
 private:
+    friend class TakeOver;
+
     bool isCalled(uint64_t offset, const RecordHeader& header, std::string_view publisherId) const noexcept;
     bool findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept;
 };

@@ -1,96 +1,169 @@
-// Taking over from a log of another size, or of another copy of the module.
+#include "log/take_over.hpp"
+
+#include <algorithm>
+
 #include "log/assert.hpp"
+#include "log/fault.hpp"
 #include "log/index.hpp"
 #include "log/ring.hpp"
-#include "log/writer.hpp"
 
 namespace sse {
 
-void LogWriter::takeOver(LogWriter& old) noexcept {
-    SSE_ASSERT(!isSame(old) && head() == 0);
-    old.recover();
-    beginChange();
-    header_->key = old.header_->key;         // the hashes in the records stay valid
-    header_->lineage = old.header_->lineage; // so that the old ids stay valid
-    header_->eventsLost |= old.header_->eventsLost;
-    header_->forgottenId.store({}); // records older than what has been forgotten follow
-
-    const uint64_t head = old.head();
-    const uint64_t tail = old.tail();
-    const bool isWhole = adoptRecords(old, tail, head);
-    // Channels without a record lose their entries, and with them their newest ids.
-    header_->forgottenId.raise(old.header_->forgottenId.load());
-    for (uint32_t number = 0; number < old.header_->used; ++number) {
-        const IndexEntry& entry = old.entries_[number];
-        if (entry.newest == kNoOffset || entry.newest < tail) {
-            header_->forgottenId.raise(entry.newestId);
-        }
-    }
-    header_->lastId.store(old.lastId()); // the newest may have been too large, here or in an earlier log
-    header_->published.store(old.header_->published.load());
-    if (!isWhole) {
-        loseTrack();
-    }
-    index().rebuild(); // records that were too large have left entries behind
-    endChange();
-    old.header_->retired = 1;
+void LogWriter::retire() noexcept {
+    recover();
+    header_->retired = 1;
+    faultPoint("retire: done");
 }
 
 void LogWriter::noteLoss() noexcept {
     header_->eventsLost = 1;
 }
 
-// false: a record is damaged, so the ones after it cannot be reached.
-bool LogWriter::adoptRecords(const LogWriter& old, uint64_t tail, uint64_t head) noexcept {
-    while (tail < head) {
-        const RecordHeader record = old.ring().header(tail);
-        if (!old.ring().isPublished(tail, record)) {
-            return false;
-        }
-        if (record.kind != RecordKind::Pad) {
-            adopt(old, tail, record);
-        }
-        tail += record.length;
-    }
-    return true;
+void TakeOver::begin() noexcept {
+    SSE_ASSERT(!log_.isSame(old_) && log_.head() == 0);
+    LogHeader& header = *log_.header_;
+    log_.beginChange();
+    header.key = old_.header_->key;         // the hashes in the records stay true
+    header.lineage = old_.header_->lineage; // it is one life
+    header.eventsLost |= old_.header_->eventsLost;
+    header.forgottenId.store({}); // for records are to come that are older than what has been forgotten
+    from_ = position_ = old_.tail();
 }
 
-// Any channel may have missed something up to the newest event: all are as if that had just been evicted.
-void LogWriter::loseTrack() noexcept {
-    header_->forgottenId.raise(lastId());
-    for (uint32_t number = 0; number < header_->used; ++number) {
-        entries_[number].newest = kNoOffset;
-        entries_[number].newestId = lastId();
+// Copies what is there now, and returns how many bytes have come meanwhile.
+uint64_t TakeOver::copyToHead() noexcept {
+    const uint64_t head = old_.head();
+    while (isWhole_ && position_ < head) {
+        copyRecord(head);
+    }
+    return isWhole_ ? old_.head() - position_ : 0;
+}
+
+void TakeOver::copyRecord(uint64_t head) noexcept {
+    faultPoint("take over: next record");
+    RecordHeader record;
+    const bool isThere = old_.readHeader(position_, record) == ReadStatus::Ok;
+    if (old_.tail() > position_) {
+        startAgain();
+    } else if (!isThere || record.length > head - position_) {
+        isWhole_ = false; // damaged: there is no way to those after it
+    } else if (record.kind == RecordKind::Pad || adopt(record)) {
+        position_ += record.length;
+    } else {
+        startAgain();
     }
 }
 
-// A record that is too large for this log leaves its channel as if it had just been evicted. So does one that
-// the old log's index does not lead to: it may not be the last of its channel.
-void LogWriter::adopt(const LogWriter& old, uint64_t offset, const RecordHeader& record) noexcept {
-    const bool isKnown = old.stateOf(old.index().find(record.hash)).newest != kNoOffset;
+// The old ring has moved on past the place to be copied. So what has been copied is not in it any more
+// either, and the new log begins as late as the old one does now.
+void TakeOver::startAgain() noexcept {
+    from_ = position_ = old_.tail();
+    LogHeader& header = *log_.header_;
+    if (header.used != 0) {
+        header.forgottenId.store({});
+        header.used = 0;
+        header.tail.store(header.head.load(std::memory_order_relaxed), std::memory_order_relaxed);
+        log_.index().rebuild();
+        faultPoint("take over: again");
+    }
+}
+
+// Copies the record at the position; false if it was overwritten meanwhile. One that is too large for the new
+// log leaves its channel as if it had just been evicted.
+bool TakeOver::adopt(RecordHeader record) noexcept {
+    LogHeader& header = *log_.header_;
     const size_t length = size_t{record.nameLength} + record.payloadLength;
-    RecordHeader copy = record;
-    copy.entry = isKnown ? index().findOrMake(record.hash) : kNoEntry;
-    IndexEntry* const entry = copy.entry != kNoEntry ? &entries_[copy.entry] : nullptr;
+    const uint32_t number = log_.index().findOrMake(record.hash);
+    IndexEntry* const entry = number != kNoEntry ? &log_.entries_[number] : nullptr;
 
-    if (recordLength(record.nameLength, record.payloadLength) > maxRecord()) {
-        header_->forgottenId.raise(record.id);
+    if (recordLength(record.nameLength, record.payloadLength) > log_.maxRecord()) {
+        header.forgottenId.raise(record.id);
         if (entry != nullptr) {
             entry->newest = kNoOffset;
             entry->newestId = record.id;
         }
-        return;
+        return true;
     }
-    // Between the previous record of the channel and the last one here there may have been one that was too
-    // large for an earlier log.
+    // What came last before it: between that and the last one here may have been one that was too large, for
+    // this log or for a log before, or that the old log's index had no room for.
     if (entry == nullptr) {
-        header_->forgottenId.raise(record.previousId);
+        header.forgottenId.raise(record.previousId);
     } else if (entry->newest == kNoOffset || entry->newestId < record.previousId) {
         entry->newest = kNoOffset;
         entry->newestId = record.previousId;
     }
-    header_->published.store(record.number); // the count goes on
-    insert(copy, {{old.ring().at(offset) + sizeof(RecordHeader), length}});
+    header.published.store(record.number); // the count goes on
+    record.entry = number;
+    const uint64_t offset = log_.write(record, {{old_.ring().at(position_) + sizeof(RecordHeader), length}});
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (old_.header_->tail.load(std::memory_order_relaxed) > position_) {
+        return false; // what has been written may be torn, and nobody is going to see it
+    }
+    log_.publish(offset, record);
+    return true;
+}
+
+// Whether the newest record of a channel of the old log has been copied.
+bool TakeOver::isCopied(const IndexEntry& old) const noexcept {
+    return old.newest != kNoOffset && old.newest >= from_;
+}
+
+// Channels without a record lose their entries, and with them their newest ids. Returns whether there are
+// more.
+bool TakeOver::compareOldEntries(LogWriter& old, uint32_t from) noexcept {
+    old.recover();
+    const uint32_t used = old.header_->used;
+    const uint32_t until = std::min(used - std::min(from, used), kSlice) + from;
+    for (uint32_t number = from; number < until; ++number) {
+        if (!isCopied(old.entries_[number])) {
+            log_.header_->forgottenId.raise(old.entries_[number].newestId);
+        }
+    }
+    return until < used;
+}
+
+// A channel that the old log's index does not lead to loses its entry: the last one that was copied may not
+// be the last that it had.
+bool TakeOver::compareEntries(LogWriter& old, uint32_t from) noexcept {
+    old.recover();
+    LogHeader& header = *log_.header_;
+    const uint32_t until = std::min(header.used - std::min(from, header.used), kSlice) + from;
+    for (uint32_t number = from; number < until; ++number) {
+        IndexEntry& entry = log_.entries_[number];
+        const uint32_t known = old.index().find(entry.hash);
+        if (known == kNoEntry || !isCopied(old.entries_[known])) {
+            header.forgottenId.raise(entry.newestId);
+            entry.newest = kNoOffset;
+            entry.nextInBucket = kNotLinked;
+        }
+    }
+    return until < header.used;
+}
+
+// Comes last: an entry that was reused before it could be compared has left its id there.
+void TakeOver::takeForgottenId(LogWriter& old) noexcept {
+    old.recover();
+    log_.header_->forgottenId.raise(old.header_->forgottenId.load());
+}
+
+void TakeOver::finish() noexcept {
+    LogHeader& header = *log_.header_;
+    header.lastId.store(old_.lastId()); // the newest may have been too large, here or in a log before
+    header.published.store(old_.header_->published.load());
+    if (!isWhole_) {
+        loseTrack();
+    }
+    log_.index().rebuild(); // not every entry has kept its record
+    log_.endChange();
+}
+
+// Any channel may have missed something up to the newest event: all are as if that had just been evicted.
+void TakeOver::loseTrack() noexcept {
+    log_.header_->forgottenId.raise(log_.lastId());
+    for (uint32_t number = 0; number < log_.header_->used; ++number) {
+        log_.entries_[number].newest = kNoOffset;
+        log_.entries_[number].newestId = log_.lastId();
+    }
 }
 
 } // namespace sse

@@ -51,11 +51,8 @@ public:
     // Appends one event and makes it visible; evicts the oldest ones as needed. `nowMilliseconds`: Unix time.
     Appended append(const NewEvent& event, uint64_t nowMilliseconds) noexcept;
 
-    // Takes over, into this still empty log, everything in the other one that fits: events, ids, the names'
-    // key, the lineage, and what is needed to detect gaps. If not all fits, the newest events stay. The other
-    // log is retired: it can be read to its end, but nothing can be appended, so no event is lost in it. Both
-    // locks are held.
-    void takeOver(LogWriter& old) noexcept;
+    // Another log takes over (take_over.hpp): this one can be read to its end, and nothing can be appended.
+    void retire() noexcept;
 
     // For a log whose zone had earlier events that it cannot take over: see beganWithLoss(). Before anybody
     // reads.
@@ -88,6 +85,7 @@ public:
 
 private:
     friend class ZoneLock; // knows that the lock is held
+    friend class TakeOver;
 
     explicit LogWriter(const Log& log) noexcept : Log(log) {}
 
@@ -99,16 +97,12 @@ private:
     void beginChange() noexcept;
     void endChange() noexcept;
 
-    void insert(RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept;
+    uint64_t write(RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept;
     void chain(RecordHeader& record, std::string_view name) const noexcept;
     void makeRoom(uint64_t newHead) noexcept;
     void publish(uint64_t offset, const RecordHeader& record) noexcept;
     void addPublisherId(uint64_t offset, const RecordHeader& record) const noexcept;
     void applyToIndex(uint64_t offset, const RecordHeader& record) noexcept;
-
-    bool adoptRecords(const LogWriter& old, uint64_t tail, uint64_t head) noexcept;
-    void adopt(const LogWriter& old, uint64_t offset, const RecordHeader& record) noexcept;
-    void loseTrack() noexcept;
 };
 
 } // namespace sse

@@ -263,15 +263,19 @@ private:
         }
     }
 
-    // Another log takes over, or dies over it.
+    // Another log takes over, or dies over it. Once this one is retired there is nothing but to try again.
     void takeOver() {
         const uint32_t entries = draw<uint32_t>(1, kMostEntries);
         const size_t capacity = Log::kMinCapacity + draw<size_t>(0, 3 * Log::kMinCapacity);
         auto next = std::make_shared<TestLog>(entries, capacity, now_, kOtherLineage);
         if (!performUntil(next->log, {.kind = Kind::TakeOver, .old = &zone_->log},
-                          draw(0, 3) ? 0 : draw(1, 255))) {
+                          draw(0, 3) ? 0 : draw(1, 4095))) {
             recover(0);
-            return;
+            if (zone_->header().retired == 0) {
+                return;
+            }
+            next = std::make_shared<TestLog>(entries, capacity, now_, kOtherLineage);
+            performUntil(next->log, {.kind = Kind::TakeOver, .old = &zone_->log}, 0);
         }
         leaveBehind(*next);
         assert_true(next->log.lastId() == zone_->log.lastId());

@@ -59,7 +59,7 @@ void guardsTheLog(void**) {
     assert_true(contains(lastWords([&] { index.removeListener(0, kMaxListeners); }), "index.cpp:"));
     assert_true(contains(lastWords([&] { zone.ring().link(zone.log.head(), kNoOffset); }), "ring.hpp:"));
     assert_true(contains(lastWords([&] { zone.ring().write(4, RecordHeader{}); }), "ring.hpp:"));
-    assert_true(contains(lastWords([&] { zone.log.takeOver(zone.log); }), "take_over.cpp:"));
+    assert_true(contains(lastWords([&] { takeOver(zone.log, zone.log); }), "take_over.cpp:"));
 }
 
 } // namespace

@@ -173,7 +173,7 @@ void writersEnd(void**) {
 void takingOverEnds(void**) {
     each([](Case& damaged) {
         TestLog zone{8, 2 * Log::kMinCapacity, kBirth, kOtherLineage};
-        zone.log.takeOver(damaged.zone.log);
+        takeOver(zone.log, damaged.zone.log);
         assert_true(zone.log.lastId() >= damaged.records.back().header.id);
         const std::vector<LoggedEvent> kept = walk(zone.log);
         if (kept.size() < damaged.records.size()) {

@@ -70,7 +70,7 @@ inline Appended perform(LogWriter& log, const Operation& operation) {
         log.recover();
         break;
     case Kind::TakeOver:
-        log.takeOver(*operation.old);
+        takeOver(log, *operation.old);
         break;
     }
     return {};

@@ -1,7 +1,13 @@
 // Taking over from a log of another size: events, ids, counts and gaps go on, and the old log is left behind.
+// build: -DSSE_FAULTS
+#include <functional>
+#include <mutex>
+#include <thread>
+
 #include "check.hpp"
 #include "cmocka.hpp"
 #include "model.hpp"
+#include "mortal.hpp"
 
 using namespace sse;
 
@@ -51,7 +57,47 @@ public:
                 model_.dropped.insert(event.header.number);
             }
         }
-        zone.log.takeOver(old_.log);
+        takeOver(zone.log, old_.log);
+        checkZone(zone, anyDropped());
+        assert_true(zone.log.lastId() == old_.log.lastId());
+        assert_int_equal(zone.log.stats().published, model_.events.size());
+        checkRetired();
+    }
+
+    // The same while `others` runs before each record that is copied, and may publish to the old log.
+    void moveUnder(TestLog& zone, const std::function<void()>& others) {
+        beforeEachRecord = others;
+        takeOver(zone.log, old_.log);
+        beforeEachRecord = nullptr;
+        settle(zone);
+    }
+
+    void publishToOld() {
+        if (old_.header().retired == 0) {
+            publish(old_, setting_.channels);
+        }
+    }
+
+    // Dies at that step of it; returns how many steps there were.
+    uint64_t dieMoving(TestLog& zone, uint64_t step) {
+        const bool died = !performUntil(zone.log, {.kind = Kind::TakeOver, .old = &old_.log}, step);
+        if (died) {
+            checkZone(old_);
+        }
+        return stepsDone;
+    }
+
+    // What has become of a log after another one has taken over from it.
+    void settle(TestLog& zone) {
+        for (const LoggedEvent& event : walk(old_.log)) {
+            recorded_.insert(model_.events[event.header.number].channel);
+        }
+        for (size_t number = 0; number < model_.events.size(); ++number) {
+            const ModelEvent& event = model_.events[number];
+            if (recordLength(event.channel.size(), event.payload.size()) > zone.log.maxRecord()) {
+                model_.dropped.insert(number);
+            }
+        }
         checkZone(zone, anyDropped());
         assert_true(zone.log.lastId() == old_.log.lastId());
         assert_int_equal(zone.log.stats().published, model_.events.size());
@@ -101,6 +147,9 @@ public:
     const Model& model() const { return model_; }
     bool anyDropped() const { return !model_.dropped.empty(); }
     uint64_t now() const { return now_; }
+
+    static inline std::function<void()> beforeEachRecord;
+    static inline uint64_t laps; // how often the copier was overtaken
 
 private:
     std::string drawName() { return Model::name(random_.below(setting_.channels)); }
@@ -229,7 +278,7 @@ void severalTimes(void**) {
     TestLog second{20, 2 * Log::kMinCapacity, life.now(), kOtherLineage};
     life.moveTo(second);
     TestLog third{16, Log::kMinCapacity, life.now(), kOtherLineage};
-    third.log.takeOver(second.log);
+    takeOver(third.log, second.log);
     checkZone(third);
     life.checkSame(third);
     life.checkExactly(third);
@@ -258,9 +307,9 @@ void tooLargeForALogBefore(void**) {
     model.dropped.insert(5);
 
     TestLog second{4};
-    second.log.takeOver(first.log);
+    takeOver(second.log, first.log);
     TestLog third{4};
-    third.log.takeOver(second.log);
+    takeOver(third.log, second.log);
     checkZone(third, true);
     assert_int_equal(third.log.stats().published, model.events.size());
     publish(third, Model::name(1), "behind");
@@ -276,7 +325,7 @@ void nothingToTake(void**) {
     for (const uint64_t born : {kBirth - 1000, kBirth, kBirth + 1000}) {
         TestLog old{4, Log::kMinCapacity, kBirth};
         TestLog zone{4, 2 * Log::kMinCapacity, born, kOtherLineage};
-        zone.log.takeOver(old.log);
+        takeOver(zone.log, old.log);
         checkZone(zone);
         assert_true(zone.log.lastId() == kBorn);
         assert_int_equal(zone.log.stats().published, 0);
@@ -292,6 +341,104 @@ void nothingToTake(void**) {
         assert_true(replay.seek(UINT32_MAX) == ReadStatus::Ok && replay.gap() == Gap::None);
         ReplayEvent event;
         assert_true(replay.next(UINT64_MAX, event) == ReadStatus::Ok && event.header.id == first.id);
+    }
+}
+
+// Publishers go on meanwhile, slower than the copying or so fast that they lap it.
+void whileOthersPublish(void**) {
+    Life::laps = 0;
+    for (uint64_t seed = 600; seed < 600 + 4 * kSeeds; ++seed) {
+        Life life(seed, {.capacity = 2 * Log::kMinCapacity, .longestRare = seed % 5 == 0 ? 20000U : 0});
+        Random random(seed);
+        const uint64_t before = seed % 4 == 0 ? 50 : 200;
+        life.fill(before);
+        TestLog zone{static_cast<uint32_t>(16 + seed % 20), Log::kMinCapacity * (1 + seed % 4), life.now(),
+                     kOtherLineage};
+        uint64_t most = random.below(1500);
+        const uint64_t burst = 1 + random.below(9);
+        life.moveUnder(zone, [&] {
+            for (uint64_t i = random.below(burst); i > 0 && most > 0; --i, --most) {
+                life.publishToOld();
+            }
+        });
+        assert_true(life.anyDropped() || zone.log.capacity() <= life.old().log.capacity() ||
+                    zone.log.stats().evicted <= life.old().log.stats().evicted);
+        life.checkExactly(zone);
+        life.checkSafely(zone);
+        life.goOn(zone, 200);
+        life.checkExactly(zone);
+        life.checkSafely(zone);
+    }
+    assert_true(Life::laps > kSeeds / 4);
+}
+
+// The process that copies dies. Until the old log is retired that goes on as before, and then there is
+// nothing but to take it over once more.
+void deathOfTheCopier(void**) {
+    uint64_t retired = 0;
+    for (uint64_t seed = 900; seed < 900 + kSeeds; ++seed) {
+        Random random(seed);
+        uint64_t steps = 0;
+        for (const bool dies : {false, true}) {
+            Life life(seed, {.capacity = 2 * Log::kMinCapacity});
+            life.fill(150);
+            TestLog zone{16, Log::kMinCapacity, life.now(), kOtherLineage};
+            const uint64_t last = random.chance(50) ? 0 : 2 * random.below(steps / 4 + 1);
+            steps = life.dieMoving(zone, dies ? steps - random.below(last + 1) : 0);
+            if (!dies) {
+                continue;
+            }
+            if (life.old().header().retired == 0) {
+                life.publishToOld();
+            } else {
+                ++retired;
+            }
+            TestLog next{20, 3 * Log::kMinCapacity, life.now(), kOtherLineage};
+            life.moveUnder(next, [] {});
+            life.checkExactly(next);
+            life.goOn(next, 100);
+            life.checkExactly(next);
+        }
+    }
+    assert_true(retired > kSeeds / 10 && retired < kSeeds * 9 / 10);
+}
+
+// A publisher in a thread of its own waits for the lock alone, and what it was told to be in the log is in
+// one of the two.
+void besideAThread(void**) {
+    TestLog old{8, 4 * Log::kMinCapacity};
+    std::mutex lock;
+    std::atomic<uint64_t> accepted{0};
+    std::atomic<bool> isOver{false};
+    std::thread publisher([&] {
+        for (uint64_t number = 0; !isOver; ++number) {
+            const std::string data = std::to_string(number) + std::string(number % 300, ' ');
+            const std::lock_guard guard(lock);
+            if (append(old.log, number % 3 == 0 ? "a" : "b", data).status != AppendStatus::Ok) {
+                return;
+            }
+            accepted = number + 1;
+        }
+    });
+    while (accepted < 3000) { // the ring is full
+        std::this_thread::yield();
+    }
+    TestLog zone{8, 16 * Log::kMinCapacity, kBirth, kOtherLineage};
+    TakeOver(zone.log, old.log).run([&](auto&& visit) {
+        const std::lock_guard guard(lock);
+        visit(old.log);
+    });
+    publisher.join();
+    isOver = true;
+    checkZone(zone);
+    const std::vector<LoggedEvent> events = walk(zone.log);
+    assert_int_equal(events.back().header.number + 1, accepted.load());
+    assert_true(events.front().header.number <= old.log.stats().evicted);
+    for (const LoggedEvent& event : events) {
+        const uint64_t number = event.header.number;
+        const std::string data = std::to_string(number) + std::string(number % 300, ' ');
+        assert_string_equal(payloadOf(zone.log, event.offset, event.header).c_str(),
+                            rendered(event.header.id, data).c_str());
     }
 }
 
@@ -322,9 +469,9 @@ void afterALoss(void**) {
     const EventId id = append(first.log, "a", "1", kBirth + 5).id;
     append(first.log, "a", "2", kBirth + 6);
     TestLog second{4, 2 * Log::kMinCapacity, kBirth + 9, kOtherLineage};
-    second.log.takeOver(first.log);
+    takeOver(second.log, first.log);
     TestLog third{4, Log::kMinCapacity, kBirth + 9, kOtherLineage};
-    third.log.takeOver(second.log);
+    takeOver(third.log, second.log);
 
     for (TestLog* zone : {&first, &second, &third}) {
         struct {
@@ -359,10 +506,23 @@ void namesAndPublisherIds(void**) {
     const EventId newest = append(old.log, "a", "2", kBirth, "mine").id;
     TestLog zone{4, 2 * Log::kMinCapacity};
     zone.header().key = {3, 4};
-    zone.log.takeOver(old.log);
+    takeOver(zone.log, old.log);
     assert_true(zone.log.hash("a") == old.log.hash("a"));
     const ReplayChannel channels[] = {channel(zone.log, "a")};
     assert_true(findPublisherId(zone.log, channels, "mine") == newest);
+}
+
+void goOnMeanwhile(const char* place) {
+    if (Life::beforeEachRecord && place == std::string_view("take over: next record")) {
+        Life::beforeEachRecord();
+    }
+    Life::laps += place == std::string_view("take over: again") ? 1 : 0;
+    dieInTime(place);
+}
+
+int install(void**) {
+    faultHook = goOnMeanwhile;
+    return 0;
 }
 
 } // namespace
@@ -376,9 +536,12 @@ int main() {
         cmocka_unit_test(collisions),
         cmocka_unit_test(severalTimes),
         cmocka_unit_test(tooLargeForALogBefore),
+        cmocka_unit_test(whileOthersPublish),
+        cmocka_unit_test(deathOfTheCopier),
+        cmocka_unit_test(besideAThread),
         cmocka_unit_test(nothingToTake),
         cmocka_unit_test(afterALoss),
         cmocka_unit_test(namesAndPublisherIds),
     };
-    return cmocka_run_group_tests(tests, nullptr, nullptr);
+    return cmocka_run_group_tests(tests, install, nullptr);
 }

@@ -9,6 +9,7 @@
 #include "cmocka.hpp"
 #include "log/replay.hpp"
 #include "log/ring.hpp"
+#include "log/take_over.hpp"
 #include "log/writer.hpp"
 
 namespace sse {
@@ -98,6 +99,10 @@ inline Appended append(LogWriter& log, std::string_view channel, std::string_vie
 inline Appended endChannel(LogWriter& log, std::string_view channel, uint64_t now = kBirth) {
     return log.append(
         {.channel = channel, .hash = log.hash(channel), .publisherId = {}, .end = true, .fields = {}}, now);
+}
+
+inline void takeOver(LogWriter& log, LogWriter& old) {
+    TakeOver(log, old).run([&old](auto&& visit) { visit(old); });
 }
 
 // What lies behind the header; nothing if it has been overwritten.
