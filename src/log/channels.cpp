@@ -59,7 +59,7 @@ void LogWriter::unlisten(uint32_t entry, uint32_t listenerId) noexcept {
 
 void LogWriter::addSubscribers(uint32_t entry, int32_t change) noexcept {
     recover();
-    if (entry >= header_->used) {
+    if (!index().isListenedTo(entry)) {
         return;
     }
     const int64_t subscribers = int64_t{index().subscribers(entry)} + change;

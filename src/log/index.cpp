@@ -10,7 +10,7 @@ namespace sse {
 
 namespace {
 
-bool isListenedTo(const IndexEntry& entry) noexcept {
+bool hasListener(const IndexEntry& entry) noexcept {
     return std::any_of(entry.listeners.begin(), entry.listeners.end(),
                        [](uint64_t word) { return word != 0; });
 }
@@ -29,13 +29,12 @@ uint32_t& Index::bucket(uint64_t hash) const noexcept {
     return buckets_[hash & (header_->buckets - 1)];
 }
 
-// Channels without listeners keep only records from there on.
-uint64_t Index::keptFrom() const noexcept {
-    return std::max(header_->tail.load(std::memory_order_relaxed), header_->staleHand);
+bool Index::hasRecord(const IndexEntry& entry) const noexcept {
+    return entry.newest != kNoOffset && entry.newest >= header_->tail.load(std::memory_order_relaxed);
 }
 
-bool Index::reusable(const IndexEntry& entry) const noexcept {
-    return !isListenedTo(entry) && (entry.newest == kNoOffset || entry.newest < keptFrom());
+bool Index::isListenedTo(uint32_t number) const noexcept {
+    return number < header_->used && hasListener(entries_[number]);
 }
 
 uint32_t Index::subscribers(uint32_t entry) const noexcept {
@@ -60,8 +59,8 @@ uint32_t Index::findOrMake(uint64_t hash) noexcept {
     }
     if (header_->used < header_->channels) {
         entry = header_->used;
-        entries_[entry].nextInQueue = kNotQueued;
-    } else if (entry = takeReusable(); entry != kNoEntry) {
+        entries_[entry].nextInList = kNotListed;
+    } else if (entry = takeUnused(); entry != kNoEntry) {
         forget(entry);
     } else {
         return kNoEntry;
@@ -77,8 +76,7 @@ void Index::forget(uint32_t number) noexcept {
     if (entry.nextInBucket == kNotLinked) {
         return; // a writer died before it was assigned
     }
-    const bool hadRecords =
-        entry.newest != kNoOffset && entry.newest >= header_->tail.load(std::memory_order_relaxed);
+    const bool hadRecords = hasRecord(entry);
 
     header_->forgottenId.raise(entry.newestId);
     faultPoint("forget: id remembered");
@@ -133,8 +131,9 @@ void Index::onPublished(uint64_t offset, const RecordHeader& record) noexcept {
         return;
     }
     IndexEntry& entry = entries_[record.entry];
-    if (reusable(entry)) {
-        add(header_->inUse, 1);
+    const bool isSilent = !hasListener(entry);
+    if (isSilent && header_->silent.last != record.entry) {
+        unlist(record.entry);
     }
     entry.newest = offset;
     faultPoint("onPublished: offset");
@@ -142,23 +141,36 @@ void Index::onPublished(uint64_t offset, const RecordHeader& record) noexcept {
         entry.newestId = record.id;
         faultPoint("onPublished: id");
     }
+    if (isSilent && header_->silent.last != record.entry) {
+        list(record.entry);
+    }
 }
 
 void Index::onEvicted(uint64_t offset, const RecordHeader& record) noexcept {
-    // An entry before the stale hand has been retired already, or will be when its listeners leave.
-    if (record.entry < header_->used && entries_[record.entry].newest == offset &&
-        offset >= header_->staleHand && !isListenedTo(entries_[record.entry])) {
-        retire(record.entry);
+    if (record.entry < header_->used && entries_[record.entry].newest == offset && isListed(record.entry)) {
+        remove(record.entry);
+        addEmpty(record.entry);
+    }
+}
+
+void Index::loseRecords(uint32_t number) noexcept {
+    SSE_ASSERT(number < header_->used);
+    const bool isKept = isListed(number) && hasRecord(entries_[number]);
+    entries_[number].newest = kNoOffset;
+    if (isKept) {
+        remove(number);
+        addEmpty(number);
     }
 }
 
 void Index::addListener(uint32_t number, uint32_t listenerId) noexcept {
     SSE_ASSERT(number < header_->used && listenerId < kMaxListeners);
     IndexEntry& entry = entries_[number];
-    if (reusable(entry)) {
-        add(header_->inUse, 1);
+    if (!hasListener(entry)) {
+        unlist(number);
+        entry.census = header_->census.load(std::memory_order_relaxed);
     }
-    faultPoint("listener: counted");
+    faultPoint("listener: not listed");
     entry.listeners[listenerId / 64] |= uint64_t{1} << listenerId % 64;
     faultPoint("listener: added");
 }
@@ -172,103 +184,135 @@ void Index::removeListener(uint32_t number, uint32_t listenerId) noexcept {
     }
     entry.listeners[listenerId / 64] &= ~bit;
     faultPoint("listener: removed");
-    if (!isListenedTo(entry)) {
+    if (!hasListener(entry)) {
         entry.subscribers = 0;
-        if (reusable(entry)) {
-            retire(number);
-        }
+        list(number);
     }
 }
 
-// An entry has become reusable.
-void Index::retire(uint32_t entry) noexcept {
+// --- Lists ---
+
+bool Index::isListed(uint32_t number) const noexcept {
+    return entries_[number].nextInList != kNotListed;
+}
+
+void Index::addLast(EntryList& list, uint32_t number) const noexcept {
+    entries_[number].census = list.last;
+    entries_[number].nextInList = kNoEntry;
+    faultPoint("list: last");
+    (list.last == kNoEntry ? list.first : entries_[list.last].nextInList) = number;
+    faultPoint("list: linked");
+    list.last = number;
+    faultPoint("list: done");
+}
+
+void Index::addFirst(EntryList& list, uint32_t number) const noexcept {
+    SSE_ASSERT(list.first != kNoEntry);
+    entries_[number].census = kNoEntry;
+    entries_[number].nextInList = list.first;
+    faultPoint("list: first");
+    entries_[list.first].census = number;
+    faultPoint("list: linked");
+    list.first = number;
+    faultPoint("list: done");
+}
+
+void Index::remove(uint32_t number) noexcept {
+    IndexEntry& entry = entries_[number];
+    const uint32_t before = entry.census;
+    const uint32_t after = entry.nextInList;
+    EntryList& list =
+        number == header_->empty.first || number == header_->empty.last ? header_->empty : header_->silent;
+    SSE_ASSERT((before == kNoEntry) == (list.first == number) &&
+               (after == kNoEntry) == (list.last == number));
+    (before == kNoEntry ? list.first : entries_[before].nextInList) = after;
+    faultPoint("list: passed over");
+    (after == kNoEntry ? list.last : entries_[after].census) = before;
+    faultPoint("list: out");
+    entry.nextInList = kNotListed;
+    faultPoint("list: not listed");
+}
+
+// Puts all of another list after it.
+void Index::append(EntryList& list, const EntryList& other) const noexcept {
+    if (other.first == kNoEntry) {
+        return;
+    }
+    entries_[other.first].census = list.last;
+    (list.last == kNoEntry ? list.first : entries_[list.last].nextInList) = other.first;
+    list.last = other.last;
+}
+
+// A channel whose last listener has left may have been silent for longer than all others. If not, it has its
+// turn as if it had just been published to: who has left may come back soon.
+void Index::addSilent(uint32_t number) noexcept {
+    EntryList& list = header_->silent;
+    const bool isOldest = list.first != kNoEntry && entries_[number].newest < entries_[list.first].newest;
+    isOldest ? addFirst(list, number) : addLast(list, number);
+}
+
+// Nobody listens to it.
+void Index::list(uint32_t number) noexcept {
+    SSE_ASSERT(number < header_->used && !isListed(number));
+    hasRecord(entries_[number]) ? addSilent(number) : addEmpty(number);
+}
+
+void Index::addEmpty(uint32_t number) noexcept {
     add(header_->inUse, UINT32_MAX);
-    faultPoint("retire: counted");
-    push(entry);
+    faultPoint("list: counted");
+    addLast(header_->empty, number);
 }
 
-void Index::push(uint32_t entry) noexcept {
-    SSE_ASSERT(entry < header_->used);
-    if (entries_[entry].nextInQueue != kNotQueued) {
-        return; // it has been in use again since it was queued, and has kept its place
+// It is about to be published or listened to. One that has just been made is in no list, and counted as if it
+// had been in that of the empty ones.
+void Index::unlist(uint32_t number) noexcept {
+    if (!hasRecord(entries_[number])) {
+        add(header_->inUse, 1);
+        faultPoint("unlist: counted");
     }
-    entries_[entry].nextInQueue = kNoEntry;
-    faultPoint("push: last");
-    (header_->queueTail == kNoEntry ? header_->queueHead : entries_[header_->queueTail].nextInQueue) = entry;
-    faultPoint("push: linked");
-    header_->queueTail = entry;
-    faultPoint("push: done");
+    if (isListed(number)) {
+        remove(number);
+    }
 }
 
-uint32_t Index::pop() noexcept {
-    const uint32_t entry = header_->queueHead;
-    if (entry == kNoEntry) {
-        return kNoEntry;
-    }
-    SSE_ASSERT(entry < header_->used);
-    header_->queueHead = entries_[entry].nextInQueue;
-    faultPoint("pop: head");
-    if (header_->queueHead == kNoEntry) {
-        header_->queueTail = kNoEntry;
-    }
-    entries_[entry].nextInQueue = kNotQueued;
-    faultPoint("pop: done");
-    return entry;
-}
-
-uint32_t Index::takeReusable() noexcept {
-    uint32_t entry = pop();
-    while (entry != kNoEntry && !reusable(entries_[entry])) {
-        entry = pop();
-    }
-    return entry != kNoEntry ? entry : takeStalest();
-}
-
-// The channel without listeners that has been silent for longest. The hand passes through the log once: a
-// channel whose newest record it passes without taking it has listeners, and is retired when they leave.
-uint32_t Index::takeStalest() noexcept {
-    const Ring ring{header_, ring_};
-    const uint64_t head = header_->head.load(std::memory_order_relaxed);
-    uint64_t hand = keptFrom();
-
-    while (hand < head) {
-        const RecordHeader record = ring.header(hand);
-        const uint64_t offset = hand;
-        hand = ring.after(offset, record);
-        if (record.entry < header_->used && entries_[record.entry].newest == offset &&
-            !isListenedTo(entries_[record.entry])) {
-            header_->staleHand = hand;
-            add(header_->inUse, UINT32_MAX);
-            faultPoint("stalest: found");
-            return record.entry;
+// The channel that nobody listens to and that has no record, or that has been silent for longest.
+uint32_t Index::takeUnused() noexcept {
+    for (EntryList* list : {&header_->empty, &header_->silent}) {
+        const uint32_t entry = list->first;
+        if (entry != kNoEntry) {
+            SSE_ASSERT(entry < header_->used);
+            if (hasRecord(entries_[entry])) {
+                add(header_->inUse, UINT32_MAX);
+                faultPoint("take: counted");
+            }
+            remove(entry);
+            return entry;
         }
     }
-    header_->staleHand = hand;
-    faultPoint("stalest: none");
     return kNoEntry;
 }
 
 void Index::rebuild() noexcept {
     std::fill_n(buckets_, header_->buckets, kNoEntry);
-    header_->queueHead = kNoEntry;
-    header_->queueTail = kNoEntry;
+    header_->empty = {};
+    header_->silent = {};
+    header_->inUse.store(header_->used, std::memory_order_relaxed);
     faultPoint("rebuild: empty");
 
     // Entries that a dead writer has left without a channel come first, so that no other channel is forgotten
     // for lack of them.
     for (uint32_t number = 0; number < header_->used; ++number) {
         IndexEntry& entry = entries_[number];
-        entry.nextInQueue = kNotQueued;
+        entry.nextInList = kNotListed;
         if (entry.nextInBucket == kNotLinked) {
             entry.newest = kNoOffset;
             entry.newestId = {};
             entry.listeners = {};
-            push(number);
+            entry.subscribers = 0;
+            list(number);
         }
         faultPoint("rebuild: freed");
     }
-
-    uint32_t inUse = 0;
     for (uint32_t number = 0; number < header_->used; ++number) {
         IndexEntry& entry = entries_[number];
         if (entry.nextInBucket == kNotLinked) {
@@ -277,13 +321,31 @@ void Index::rebuild() noexcept {
         entry.nextInBucket = bucket(entry.hash);
         bucket(entry.hash) = number;
         faultPoint("rebuild: linked");
-        if (reusable(entry)) {
-            push(number);
-        } else {
-            ++inUse;
+        if (!hasListener(entry)) {
+            entry.subscribers = 0;
+            if (!hasRecord(entry)) {
+                list(number);
+            }
         }
     }
-    header_->inUse.store(inUse, std::memory_order_relaxed);
+    listSilent();
+}
+
+// Sorts them by the part of the log that their newest record is in.
+void Index::listSilent() noexcept {
+    constexpr uint64_t kParts = 64;
+    EntryList parts[kParts];
+    const uint64_t tail = header_->tail.load(std::memory_order_relaxed);
+    const uint64_t length = header_->head.load(std::memory_order_relaxed) - tail;
+    for (uint32_t number = 0; number < header_->used; ++number) {
+        const IndexEntry& entry = entries_[number];
+        if (!hasListener(entry) && hasRecord(entry)) {
+            addLast(parts[std::min((entry.newest - tail) / (length / kParts + 1), kParts - 1)], number);
+        }
+    }
+    for (const EntryList& part : parts) {
+        append(header_->silent, part);
+    }
 }
 
 } // namespace sse

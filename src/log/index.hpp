@@ -17,10 +17,11 @@ namespace sse {
 
 // The index of a log, for the log's own use.
 //
-// An entry may be reused when it has no listener and its newest record is gone, or is older than the stale
-// hand. It is then queued, but stays valid until it is taken; if its channel has come back to life by then,
-// it is skipped. The newest id of a taken entry goes into `forgottenId`, which new channels start with, so no
-// subscriber is told that it has missed nothing when that is no longer known.
+// An entry that nobody listens to is in one of two lists: of those whose newest record is gone, and of those
+// whose channel is silent, ordered by how long. When all entries are in use the first of the one is taken, or
+// else of the other. It remains what it was until then, and leaves the list when its channel comes back to
+// life; so no call has to look for an entry. What an entry forgets when it is taken goes into `forgottenId`,
+// which a new channel starts with: so nobody is told that he has missed nothing when that is no longer known.
 class Index {
 public:
     Index(LogHeader* header, IndexEntry* entries, std::byte* ring) noexcept;
@@ -38,21 +39,31 @@ public:
     void addListener(uint32_t number, uint32_t listenerId) noexcept;
     void removeListener(uint32_t number, uint32_t listenerId) noexcept;
 
+    // Its newest record is not to be found any more, though the log may hold it.
+    void loseRecords(uint32_t number) noexcept;
+
+    bool isListenedTo(uint32_t number) const noexcept;
     // Subscribers of an entry by the current census.
     uint32_t subscribers(uint32_t entry) const noexcept;
 
-    // Rebuilds buckets, queue and count from the entries alone. Can be repeated.
+    // Makes buckets, lists and count anew from the entries alone. Can be repeated. Which channel has been
+    // silent for longer is only roughly known afterwards.
     void rebuild() noexcept;
 
 private:
     uint32_t& bucket(uint64_t hash) const noexcept;
-    uint64_t keptFrom() const noexcept;
-    bool reusable(const IndexEntry& entry) const noexcept;
-    void retire(uint32_t entry) noexcept;
-    void push(uint32_t entry) noexcept;
-    uint32_t pop() noexcept;
-    uint32_t takeReusable() noexcept;
-    uint32_t takeStalest() noexcept;
+    bool hasRecord(const IndexEntry& entry) const noexcept;
+    bool isListed(uint32_t number) const noexcept;
+    void addLast(EntryList& list, uint32_t number) const noexcept;
+    void addFirst(EntryList& list, uint32_t number) const noexcept;
+    void addSilent(uint32_t number) noexcept;
+    void addEmpty(uint32_t number) noexcept;
+    void remove(uint32_t number) noexcept;
+    void append(EntryList& list, const EntryList& other) const noexcept;
+    void list(uint32_t number) noexcept;
+    void unlist(uint32_t number) noexcept;
+    void listSilent() noexcept;
+    uint32_t takeUnused() noexcept;
     void forget(uint32_t number) noexcept;
     void assign(uint32_t number, uint64_t hash) noexcept;
 

@@ -139,15 +139,21 @@ struct IndexEntry {
     uint64_t newest;  // offset of the newest record, kNoOffset if there is none; below the tail: evicted
     EventId newestId; // of its newest event; without records: of the newest that it may have had and lost
     ListenerSet listeners; // ids of the workers that have a subscriber here
-    uint32_t subscribers;  // number of subscribers, valid if `census` is the log's current one
-    uint32_t census;
-    uint32_t nextInBucket; // kNotLinked: the entry is free
-    uint32_t nextInQueue;  // of the queue of entries that may be reused; kNotQueued
+    uint32_t subscribers;  // how many subscribers, valid if `census` is the log's current one
+    uint32_t census;       // but while it is in an EntryList: the entry before it, and no subscribers
+    uint32_t nextInBucket; // kNotLinked: the entry is nobody's
+    uint32_t nextInList;   // kNotListed: it is in none
 };
 static_assert(sizeof(IndexEntry) == 64); // a cache line
 
 inline constexpr uint32_t kNotLinked = kNoEntry - 1;
-inline constexpr uint32_t kNotQueued = kNoEntry - 1;
+inline constexpr uint32_t kNotListed = kNoEntry - 1;
+
+// Entries that nobody listens to, linked both ways.
+struct EntryList {
+    uint32_t first = kNoEntry;
+    uint32_t last = kNoEntry;
+};
 
 // --- The table of publisher ids ---
 
@@ -167,9 +173,9 @@ static_assert(sizeof(IdBucket) == 64); // a cache line
 inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS
-inline constexpr uint64_t kLayoutVersion = 0x83; // so that tests have one with another layout
+inline constexpr uint64_t kLayoutVersion = 0x84; // so that tests have one with another layout
 #else
-inline constexpr uint64_t kLayoutVersion = 3;
+inline constexpr uint64_t kLayoutVersion = 4;
 #endif
 inline constexpr uint64_t kMagic =
     kLogKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
@@ -197,17 +203,16 @@ struct LogHeader {
     uint32_t eventsLost; // the zone had earlier events that no log has taken over; set before anybody reads
     std::atomic<uint32_t> dirty; // a writer is changing the log, or died doing so
     uint32_t used;               // entries [0, used) have been used at some time
-    uint32_t queueHead;          // entries that may be reused
-    uint32_t queueTail;
-    uint64_t indexedUpTo; // the index has all records before it
-    uint64_t pendingLink; // the record whose `next` may lead to a record that has not been published
-    uint64_t staleHand;   // channels without listeners whose newest record is before it may lose their entry
+    EntryList empty;             // entries without listener and record
+    EntryList silent;            // entries without listener, the one first that may lose its records first
+    uint64_t indexedUpTo;        // the index knows all records before
+    uint64_t pendingLink;        // the record whose `next` may name a record that has not been published
 
     SharedId lastId;
     SharedId forgottenId; // newest id of the channels that have lost their entry; at least the birth
     SharedWord published;
     SharedWord forgottenChannels;
-    std::atomic<uint32_t> inUse; // entries with a listener or with a record that they may keep
+    std::atomic<uint32_t> inUse; // entries with a listener or with a record
     std::atomic<uint32_t> census;
 };
 static_assert(sizeof(LogHeader) % 8 == 0);

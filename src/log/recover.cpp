@@ -29,6 +29,7 @@ void LogWriter::recover() noexcept {
     header_->pendingLink = kNoOffset;
     faultPoint("recover: link forgotten");
 
+    index().rebuild();
     for (uint64_t offset = std::max(header_->indexedUpTo, tail); offset < head;) {
         const RecordHeader record = ring.header(offset);
         if (ring.isPublished(offset, record)) { // otherwise the memory is damaged
@@ -36,7 +37,6 @@ void LogWriter::recover() noexcept {
         }
         offset = ring.after(offset, record);
     }
-    index().rebuild();
     endChange();
 }
 

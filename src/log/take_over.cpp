@@ -79,7 +79,7 @@ bool TakeOver::adopt(RecordHeader record) noexcept {
     if (recordLength(record.nameLength, record.payloadLength) > log_.maxRecord()) {
         header.forgottenId.raise(record.id);
         if (entry != nullptr) {
-            entry->newest = kNoOffset;
+            log_.index().loseRecords(number);
             entry->newestId = record.id;
         }
         return true;
@@ -89,7 +89,7 @@ bool TakeOver::adopt(RecordHeader record) noexcept {
     if (entry == nullptr) {
         header.forgottenId.raise(record.previousId);
     } else if (entry->newest == kNoOffset || entry->newestId < record.previousId) {
-        entry->newest = kNoOffset;
+        log_.index().loseRecords(number);
         entry->newestId = record.previousId;
     }
     header.published.store(record.number); // the count goes on

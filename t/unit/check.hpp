@@ -1,4 +1,4 @@
-// The checker of a zone: walks the log, the chains, the buckets and the queue, and compares them with each
+// The checker of a zone: walks the log, the chains, the buckets and the lists, and compares them with each
 // other.
 #pragma once
 
@@ -147,58 +147,41 @@ inline void checkEntries(const TestLog& zone, const std::vector<LoggedEvent>& ev
     assert_true(byNewest.empty()); // each names a record that is there
 }
 
-// The publisher's id in the payload of a record: "id: <id>~<publisher's id>\n".
-inline std::string publisherIdOf(const TestLog& zone, const LoggedEvent& event) {
-    const std::string payload = payloadOf(zone.log, event.offset, event.header);
-    const size_t start = payload.find_first_of("~\n");
-    const size_t end = payload.find('\n');
-    return start == end ? std::string() : payload.substr(start + 1, end - start - 1);
-}
-
-// A publisher's id leads to the newest event of its channel that has it, unless it is lost to many newer
-// ones.
-inline void checkPublisherIds(const TestLog& zone, const std::vector<LoggedEvent>& events) {
-    std::set<std::pair<std::string, std::string>> seen;
-    for (auto event = events.rbegin(); event != events.rend(); ++event) {
-        const std::string name = nameOf(zone.log, event->offset, event->header);
-        const std::string own = publisherIdOf(zone, *event);
-        assert_true(((event->header.flags & kHasPublisherId) != 0) == !own.empty());
-        if (own.empty() || !seen.emplace(name, own).second) {
-            continue;
-        }
-        const auto found = zone.log.findPublisherId(name, event->header.hash, own);
-        assert_true(!found || *found == event->header.id);
-        assert_true(found || seen.size() > 16);
+// The entries of a list; each knows the one before it.
+inline std::vector<uint32_t> listed(const TestLog& zone, const EntryList& list) {
+    std::vector<uint32_t> numbers;
+    uint32_t before = kNoEntry;
+    for (uint32_t e = list.first; e != kNoEntry; e = zone.entries()[e].nextInList) {
+        assert_true(e < zone.header().used && numbers.size() < zone.header().used);
+        assert_int_equal(zone.entries()[e].census, before);
+        assert_int_equal(zone.entries()[e].subscribers, 0);
+        numbers.push_back(before = e);
     }
+    assert_int_equal(list.last, before);
+    return numbers;
 }
 
-// The queue holds every entry that may be reused, once; the counter counts the others.
-inline void checkQueue(const TestLog& zone) {
+// Every entry that nobody listens to is in one list, with a record or without; the counter counts all others
+// than those without.
+inline void checkLists(const TestLog& zone) {
     const LogHeader& header = zone.header();
-    const IndexEntry* entries = zone.entries();
-    std::vector<bool> queued(header.used);
-    uint32_t last = kNoEntry;
-
-    for (uint32_t e = header.queueHead; e != kNoEntry; e = entries[e].nextInQueue) {
-        assert_true(e < header.used);
-        assert_false(queued[e]);
-        queued[e] = true;
-        last = e;
-    }
-    assert_int_equal(last, header.queueTail);
-
-    uint32_t inUse = 0;
-    const uint64_t kept = std::max<uint64_t>(header.tail, header.staleHand);
-    assert_true(header.staleHand <= header.head);
-    for (uint32_t e = 0; e < header.used; ++e) {
-        assert_true(queued[e] == (entries[e].nextInQueue != kNotQueued));
-        if (listenedTo(entries[e]) || (entries[e].newest != kNoOffset && entries[e].newest >= kept)) {
-            ++inUse;
-        } else {
-            assert_true(queued[e]);
+    const std::vector<uint32_t> empty = listed(zone, header.empty);
+    const std::vector<uint32_t> silent = listed(zone, header.silent);
+    std::vector<int> lists(header.used);
+    const auto visit = [&](const std::vector<uint32_t>& numbers, bool hasRecord) {
+        for (const uint32_t number : numbers) {
+            const IndexEntry& entry = zone.entries()[number];
+            ++lists[number];
+            assert_true(hasRecord == (entry.newest != kNoOffset && entry.newest >= header.tail));
         }
+    };
+    visit(empty, false);
+    visit(silent, true);
+    for (uint32_t e = 0; e < header.used; ++e) {
+        assert_int_equal(lists[e], listenedTo(zone.entries()[e]) ? 0 : 1);
+        assert_true((lists[e] == 0) == (zone.entries()[e].nextInList == kNotListed));
     }
-    assert_int_equal(inUse, header.inUse);
+    assert_int_equal(header.used - empty.size(), header.inUse);
 }
 
 // Checks everything that has to hold in a zone between two calls of writers. Stops the test if something does
@@ -211,8 +194,7 @@ inline void checkZone(const TestLog& zone, bool holes = false) {
     checkRecords(zone, events, holes);
     checkChains(zone, events);
     checkEntries(zone, events);
-    checkPublisherIds(zone, events);
-    checkQueue(zone);
+    checkLists(zone);
 }
 
 } // namespace sse
