@@ -122,7 +122,7 @@ const ngx_shm_zone_t* findOldZone(const ngx_cycle_t* cycle, const Zone& zone) no
     return nullptr;
 }
 
-// The lock is not fair: whoever waits for it would hardly find the moment between two slices.
+// The lock is not fair: a process that waits for it would rarely hit the moment between two slices.
 void letOthersHaveTheLock() noexcept {
     const timespec pause{.tv_sec = 0, .tv_nsec = 100'000};
     nanosleep(&pause, nullptr);

@@ -1,5 +1,5 @@
 // The channels that a worker's subscribers listen to, by their entry in the index of the zone, and what the
-// index is told of them: which worker listens, and how many subscribers it has.
+// index learns of them: which worker listens, and how many subscribers it has.
 #pragma once
 
 #include <string_view>

@@ -1,13 +1,15 @@
-// nginx-internal: nginx makes two lists with room for 20 headers each (ngx_http_alloc_request and
-// ngx_http_process_request_line in ngx_http_request.c). Here each list moves to a block of the size of what
-// is in it. What nginx and its modules may hold of a list, compared with 1.22.1, 1.26.3 and 1.30.4, are:
+// nginx-internal: http/ngx_http_request.c, http/ngx_http_request.h, http/ngx_http_core_module.c
+// (1.22.1, 1.26.3, 1.30.4): nginx makes two lists with room for 20 headers each (ngx_http_alloc_request,
+// ngx_http_process_request_line). Here each list moves to a block of the size of its content. What refers to
+// the elements of a list:
 //
-// * pointers to its elements in r->headers_in and r->headers_out (ngx_http_request.h); before 1.23 also
-// arrays
-//   of such pointers, there and nowhere else; since 1.23 also the elements' own `next`. All of them move.
-// * copies of r->headers_in in subrequests (ngx_http_subrequest). As long as one of them runs nothing moves.
-// * pointers that a module keeps in a context. Nothing moves unless all contexts of the request are known to
-//   have none.
+// Pointers in r->headers_in and r->headers_out; before 1.23 also arrays of such pointers, there and nowhere
+// else; since 1.23 also the elements' own `next`. All of them move along.
+//
+// Copies of r->headers_in in subrequests (ngx_http_subrequest). While one of them runs nothing moves.
+//
+// Pointers that a module keeps in a context. Nothing moves unless all contexts of the request are known to
+// have none.
 //
 // Variables, captures and contexts point to names and values, which stay where they are.
 #include "http/header_room.hpp"

@@ -123,8 +123,8 @@ uint64_t LogWriter::write(RecordHeader& record, std::initializer_list<std::strin
     return offset;
 }
 
-// Gives a record its place after its predecessor, and its jump: see layout.hpp. What it is made of may have
-// been spoilt, and whoever follows it checks where it leads.
+// Gives a record its place after its predecessor, and its jump: see layout.hpp. The memory may be damaged, so
+// a reader that follows the jump checks where it leads.
 void LogWriter::chain(RecordHeader& record, std::string_view name) const noexcept {
     record.jump = kNoOffset;
     record.jumpLevel = 0;

@@ -243,8 +243,8 @@ void Index::append(EntryList& list, const EntryList& other) const noexcept {
     list.last = other.last;
 }
 
-// A channel whose last listener has left may have been silent for longer than all others. If not, it has its
-// turn as if it had just been published to: who has left may come back soon.
+// A channel whose last listener has left may have been silent for longer than all others. If not, it is
+// placed as if it had just been published to: the listener may soon come back.
 void Index::addSilent(uint32_t number) noexcept {
     EntryList& list = header_->silent;
     const bool isOldest = list.first != kNoEntry && entries_[number].newest < entries_[list.first].newest;
@@ -275,7 +275,7 @@ void Index::unlist(uint32_t number) noexcept {
     }
 }
 
-// The channel that nobody listens to and that has no record, or that has been silent for longest.
+// The channel without listeners that has no record, or that has been silent for longest.
 uint32_t Index::takeUnused() noexcept {
     for (EntryList* list : {&header_->empty, &header_->silent}) {
         const uint32_t entry = list->first;

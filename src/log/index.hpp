@@ -17,11 +17,12 @@ namespace sse {
 
 // The index of a log, for the log's own use.
 //
-// An entry that nobody listens to is in one of two lists: of those whose newest record is gone, and of those
-// whose channel is silent, ordered by how long. When all entries are in use the first of the one is taken, or
-// else of the other. It remains what it was until then, and leaves the list when its channel comes back to
-// life; so no call has to look for an entry. What an entry forgets when it is taken goes into `forgottenId`,
-// which a new channel starts with: so nobody is told that he has missed nothing when that is no longer known.
+// An entry without listeners is in one of two lists: those whose newest record is gone, and those whose
+// channel is silent, the longest silent first. When all entries are in use, the first of the one list is
+// taken, or else of the other. Until then it remains what it was, and it leaves its list when its channel
+// comes back to life; so no call has to search for an entry. What an entry forgets when it is taken goes into
+// `forgottenId`, which a new channel starts with: so no reader is told that it has missed nothing when that
+// is not known.
 class Index {
 public:
     Index(LogHeader* header, IndexEntry* entries, std::byte* ring) noexcept;

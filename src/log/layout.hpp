@@ -1,13 +1,12 @@
 // How a log is laid out in its memory: all structs, constants and sizes. Nothing here reads or writes.
 //
 //     memory (8-byte aligned; cache lines are met if it is aligned to them)
-//     +-----------+--------------------+-----------------------+--------------------+------------------------+
-//     | LogHeader | uint32_t [buckets] | IndexEntry [channels] | IdBucket [number]  | ring, `capacity` bytes
-//     |
-//     +-----------+--------------------+-----------------------+--------------------+------------------------+
-//      the magic   heads of the chains  a channel each: its      where the records    the records
-//      comes first of index entries     newest record, who       of publishers' ids
-//                                       listens                  are
+//     +-----------+-------------+--------------+------------+-----------------+
+//     | LogHeader | buckets     | IndexEntry[] | IdBucket[] | ring            |
+//     +-----------+-------------+--------------+------------+-----------------+
+//      magic first  heads of the  a channel      records by   the records, in
+//                   chains of     each           publishers'  `capacity` bytes
+//                   entries                      ids
 //
 // Places in the ring are logical offsets: 64-bit numbers that only grow; an offset is byte `offset %
 // capacity` of the ring. The records between the tail and the head can be read; they lie one after the other:

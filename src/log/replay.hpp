@@ -66,8 +66,8 @@ public:
 
     // Valid once the seek is Ok.
     Gap gap() const noexcept { return gap_; }
-    // How many events of the channels the gap is long; nullopt where nobody knows, as when they have left the
-    // ring.
+    // How many events of the channels the gap covers; nullopt if that is not known, for example because they
+    // have left the ring.
     std::optional<uint64_t> missed() const noexcept {
         return isCounted_ && missed_ != 0 ? std::optional(missed_) : std::nullopt;
     }

@@ -32,7 +32,7 @@ public:
         return std::bit_cast<RecordHeader>(words);
     }
 
-    // The header where it lies, for writers, whom nobody changes it under; NULL if none can be read there.
+    // The header where it lies, for writers: no other process changes it meanwhile. NULL if there is none.
     const RecordHeader* find(uint64_t offset) const noexcept {
         if (!isInLog(offset)) {
             return nullptr;

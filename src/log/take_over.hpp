@@ -8,9 +8,9 @@
 //     copy          what was left, which is the last
 //     compare       the two indexes, with the lock, in slices: listeners still come and go in the old one
 //
-// Whoever appends has to wait for no longer than a slice takes, and no event gets lost in the old log. If the
-// process dies before the old log is retired, that goes on as if nothing had happened. Afterwards another log
-// can still take it over.
+// A process that appends waits no longer than a slice takes, and no event is lost in the old log. If the
+// process that takes over dies before the old log is retired, the old log goes on as if nothing had happened.
+// After that, another log can still take it over.
 #pragma once
 
 #include <cstdint>
