@@ -138,17 +138,17 @@ void takeOver(Zone& zone, const ngx_shm_zone_t& old, ngx_log_t* log) noexcept {
         return;
     }
     if (found != Log::Found::Ours) {
-        ZoneLock::wait(*zone.shared, zone.log).log().noteLoss();
+        ZoneLock(zone).log().noteLoss();
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "sse_zone \"%V\" has lost its events: another version of the module laid them out",
                       &zone.name);
         return;
     }
     const Log oldLog = *Log::attach(memory);
-    ZoneLock lock = ZoneLock::wait(*zone.shared, zone.log);
+    ZoneLock lock(zone);
     TakeOver(lock.log(), oldLog).run([&old, &oldLog](auto&& visit) noexcept {
         {
-            ZoneLock oldLock = ZoneLock::wait(old, oldLog);
+            ZoneLock oldLock(old, oldLog);
             visit(oldLock.log());
         }
         letOthersHaveTheLock();

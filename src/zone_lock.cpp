@@ -2,29 +2,16 @@
 
 #include <cerrno>
 
-#include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 namespace sse {
 
 namespace {
 
-// Whether a process has ended, also if its parent has not waited for it yet. Without pidfds (Linux 5.3) that
-// is only known of a child of ours.
+// Whether a process has ended. For kill() a child of ours exists until it has been waited for.
 bool isGone(ngx_pid_t pid) noexcept {
-#ifdef SYS_pidfd_open
-    const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-    if (fd != -1) {
-        pollfd ended{.fd = fd, .events = POLLIN, .revents = 0};
-        const bool isGone = poll(&ended, 1, 0) == 1;
-        close(fd);
-        return isGone;
-    }
-#endif
     siginfo_t info{};
     bool isChild = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
     return isChild ? info.si_pid == pid : kill(pid, 0) == -1 && errno == ESRCH;
@@ -36,151 +23,82 @@ uint64_t monotonicMilliseconds() noexcept {
     return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
-constexpr uint64_t kReportTime = 1000; // milliseconds from one report to the next
-
-// How often the lock is tried for before its waiter lets others have the processor, and before it sleeps in
-// between. It is rarely held for longer than some microseconds.
-constexpr int kSpins = 100;
-constexpr int kEagerAttempts = 1000;
-
-// Then it sleeps for a millisecond at a time. So often a holder may be found that has not let go; naps are
-// counted, because time also goes by while nobody gets a processor, the holder neither. And so often any.
-constexpr int kPatience = 50;
-constexpr int kMostNaps = 250;
-
-// One attempt to get a lock that is held.
-class Waiting {
+// Watches the holder of a lock that is not available. Frees the lock if the holder is gone; reports a holder
+// that lives and does not let go, perhaps because it has been stopped: then every process waits for it.
+class HolderWatch {
 public:
-    Waiting(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex, LockWatch& watch) noexcept
-        : shared_(shared), mutex_(mutex), watch_(watch) {}
+    HolderWatch(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept : shared_(shared), mutex_(mutex) {}
 
-    bool acquire() noexcept {
-        if (watch_.isStuck && isSameHolder()) {
-            return tryOnce();
-        }
-        watch_ = {};
-        if (tryEagerly(kEagerAttempts)) {
-            return true;
-        }
-        int found = 0; // how often the same holder was
-        for (int naps = 0; naps < kMostNaps && found < kPatience; ++naps) {
-            found = look() ? found + 1 : 0;
-            ngx_msleep(1);
-            if (ngx_shmtx_trylock(mutex_)) {
-                return succeed();
-            }
-        }
-        if (found == kPatience) {
-            watch_.isStuck = true;
-            report();
-        }
-        return false;
-    }
-
-    void wait() noexcept {
-        bool isHad = tryEagerly(kEagerAttempts);
-        while (!isHad) {
-            look();
-            if (watch_.holder != 0 && monotonicMilliseconds() - watch_.since >= kReportTime) {
-                report();
-            }
-            ngx_msleep(1);
-            isHad = ngx_shmtx_trylock(mutex_) != 0;
+    void look() noexcept {
+        // nginx-internal: core/ngx_shmtx.c (1.22.1, 1.26.3, 1.30.4): the word of a lock is the pid of its
+        // holder.
+        auto holder = static_cast<ngx_pid_t>(*mutex_->lock);
+        if (holder != 0 && isGone(holder)) {
+            seize(holder);
+        } else {
+            measure(holder);
         }
     }
 
 private:
-    bool isSameHolder() const noexcept { return static_cast<ngx_pid_t>(*mutex_->lock) == watch_.holder; }
+    static constexpr uint64_t kReportTime = 1000; // milliseconds
 
-    // The holder that was waited for in vain is still the one, or has it again.
-    bool tryOnce() noexcept {
-        if (look()) {
-            report();
+    void seize(ngx_pid_t holder) noexcept {
+        if (ngx_shmtx_force_unlock(mutex_, holder)) {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse: zone \"%V\" was locked by %P",
+                          &shared_.shm.name, holder);
         }
-        return tryEagerly(kSpins);
     }
 
-    bool tryEagerly(int attempts) noexcept {
-        for (int attempt = 0; attempt < attempts; ++attempt) {
-            if (ngx_shmtx_trylock(mutex_)) {
-                return succeed();
-            }
-            if (attempt < kSpins && ngx_ncpu > 1) {
-                ngx_cpu_pause();
-            } else {
-                ngx_sched_yield();
-            }
-        }
-        return false;
-    }
-
-    bool succeed() noexcept {
-        watch_ = {};
-        return true;
-    }
-
-    // Frees the lock if its holder is gone. Returns whether it is held by whom it was held before.
-    bool look() noexcept {
-        auto holder = static_cast<ngx_pid_t>(*mutex_->lock);
-        if (holder != 0 && isGone(holder)) {
-            if (ngx_shmtx_force_unlock(mutex_, holder)) {
-                ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sse: zone \"%V\" was locked by %P",
-                              &shared_.shm.name, holder);
-            }
-            holder = 0;
-        }
-        if (holder != 0 && holder == watch_.holder) {
-            return true;
-        }
-        watch_ = {};
-        watch_.holder = holder;
-        watch_.since = monotonicMilliseconds();
-        return false;
-    }
-
-    void report() noexcept {
+    void measure(ngx_pid_t holder) noexcept {
         const uint64_t now = monotonicMilliseconds();
-        if (watch_.holder != 0 && now >= watch_.due) {
+        if (holder == 0 || holder != holder_) {
+            holder_ = holder;
+            since_ = now;
+            due_ = now + kReportTime;
+        } else if (now >= due_) {
             ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
                           "sse: zone \"%V\" is locked by %P, which has not let go for %uL ms",
-                          &shared_.shm.name, watch_.holder, now - watch_.since);
-            watch_.due = now + kReportTime;
+                          &shared_.shm.name, holder, now - since_);
+            due_ = now + kReportTime;
         }
     }
 
     const ngx_shm_zone_t& shared_;
     ngx_shmtx_t* mutex_;
-    LockWatch& watch_;
+    ngx_pid_t holder_ = 0;
+    uint64_t since_ = 0; // when this holder was first seen
+    uint64_t due_ = 0;   // when to report next
 };
 
-ngx_shmtx_t* mutexOf(const ngx_shm_zone_t& shared) noexcept {
-    return &reinterpret_cast<ngx_slab_pool_t*>(shared.shm.addr)->mutex;
+// How often the lock is tried before its waiter yields the processor, and before it sleeps in between. It is
+// rarely held for longer than some microseconds, except by a master that carries over a large zone.
+constexpr int kSpins = 100;
+constexpr int kEagerAttempts = 1000;
+
+// nginx-internal: core/ngx_shmtx.c (1.22.1, 1.26.3, 1.30.4): ngx_shmtx_lock() would sleep on a semaphore, to
+// which a dead process does not post.
+void waitForLock(const ngx_shm_zone_t& shared, ngx_shmtx_t* mutex) noexcept {
+    HolderWatch watch(shared, mutex);
+    for (int attempt = 0; !ngx_shmtx_trylock(mutex); ++attempt) {
+        if (attempt < kSpins && ngx_ncpu > 1) {
+            ngx_cpu_pause();
+        } else if (attempt < kEagerAttempts) {
+            ngx_sched_yield();
+        } else {
+            watch.look();
+            ngx_msleep(1);
+        }
+    }
 }
 
 } // namespace
 
-std::optional<ShmLock> ShmLock::acquire(const ngx_shm_zone_t& shared, LockWatch& watch) noexcept {
-    ngx_shmtx_t* mutex = mutexOf(shared);
-    if (ngx_shmtx_trylock(mutex)) {
-        watch.isStuck = false;
-    } else if (!Waiting(shared, mutex, watch).acquire()) {
-        return std::nullopt;
+ShmLock::ShmLock(const ngx_shm_zone_t& shared) noexcept
+    : mutex_(&reinterpret_cast<ngx_slab_pool_t*>(shared.shm.addr)->mutex) {
+    if (!ngx_shmtx_trylock(mutex_)) {
+        waitForLock(shared, mutex_);
     }
-    return ShmLock(mutex);
-}
-
-ShmLock ShmLock::wait(const ngx_shm_zone_t& shared) noexcept {
-    ngx_shmtx_t* mutex = mutexOf(shared);
-    if (!ngx_shmtx_trylock(mutex)) {
-        LockWatch watch;
-        Waiting(shared, mutex, watch).wait();
-    }
-    return ShmLock(mutex);
-}
-
-std::optional<ZoneLock> ZoneLock::acquire(const Zone& zone) noexcept {
-    std::optional<ShmLock> lock = ShmLock::acquire(*zone.shared, zone.lockWatch);
-    return lock ? std::optional<ZoneLock>(ZoneLock(std::move(*lock), zone.log)) : std::nullopt;
 }
 
 } // namespace sse

@@ -6,6 +6,7 @@
 #include "conf/config.hpp"
 #include "fanout/tail.hpp"
 #include "log/assert.hpp"
+#include "zone_lock.hpp"
 
 namespace sse {
 
@@ -92,7 +93,11 @@ void Tail::enter(Feed& feed, Member& member) noexcept {
     ++feed.subscribers;
     member.feed = &feed;
     ngx_queue_insert_tail(&feed.ready, &member.link);
-    channels_.enter(feed);
+    ZoneLock lock(*zone_);
+    eachLink(feed, [this, &lock](FeedLink& link) {
+        ++link.channel->subscribers;
+        channels_.announce(lock.log(), *link.channel);
+    });
 }
 
 void Tail::leave(Member& member) noexcept {
@@ -101,7 +106,14 @@ void Tail::leave(Member& member) noexcept {
     ngx_queue_remove(&member.link);
     member.feed = nullptr;
     --feed->subscribers;
-    channels_.leave(*feed);
+    {
+        ZoneLock lock(*zone_);
+        eachLink(*feed, [this, &lock](FeedLink& link) {
+            SSE_ASSERT(link.channel->subscribers != 0);
+            --link.channel->subscribers;
+            channels_.announce(lock.log(), *link.channel);
+        });
+    }
     if (feed->subscribers == 0) {
         dropFeed(feed);
     }

@@ -27,21 +27,19 @@ public:
     // One more, for a worker that found none of these; -1 after an error, which is logged.
     static int makeEventfd(ngx_log_t* log) noexcept;
 
-    // In a worker: takes an entry for this process, and what others have left behind. Without the lock
-    // nothing is taken, here and below, and it is to be called again.
+    // In a worker: takes an entry for this process, and what others have left behind.
     LeftBehind claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept;
-    bool hasEntry() const noexcept { return roster_.hasEntry(); }
-    // Later: what has been left since.
+    // Later: what has been left behind since.
     LeftBehind claimLeftBehind() noexcept;
-    bool cleared(const LeftBehind& left) noexcept;
+    void cleared(const LeftBehind& left) noexcept;
     void release() noexcept { roster_.release(); }
 
-    // As the roster's. false: the lock was not to be had.
+    // As in the roster.
     uint32_t beginChange(bool stays) noexcept;
-    bool finishChange() noexcept;
+    void finishChange() noexcept;
     void turnOver(bool crowded) noexcept;
 
-    static bool isExclusive(uint32_t listenerId) noexcept { return listenerId < Roster::kExclusiveIds; }
+    bool hasExclusiveId() const noexcept { return listenerId() < Roster::kExclusiveIds; }
     uint32_t listenerId() const noexcept { return roster_.listenerId(); }
     // Of this worker; a private stand-in if it found no free entry.
     WorkerEntry& own() noexcept { return roster_.hasEntry() ? roster_.at(roster_.index()) : spare_; }
@@ -52,11 +50,10 @@ public:
     bool wake(const ListenerSet& workers) noexcept;
     void wakeAll() noexcept;
 
-    // For the status page: visit(entry, whether its worker is alive), each worker once; but without the lock
-    // one that changes its entry right now may come twice.
+    // For the status page: visit(entry, whether its worker is alive), each worker once.
     template <typename F>
     void eachEntry(F&& visit) const noexcept {
-        const std::optional<ShmLock> lock = acquire();
+        ShmLock lock(*zone_);
         for (uint32_t i = 0; i < roster_.entryCount(); ++i) {
             visit(roster_.at(i), roster_.isWorker(i));
         }
@@ -64,10 +61,8 @@ public:
 
 private:
     void signal(uint32_t worker) noexcept;
-    std::optional<ShmLock> acquire() const noexcept { return ShmLock::acquire(*zone_, lockWatch_); }
 
     ngx_shm_zone_t* zone_ = nullptr;
-    mutable LockWatch lockWatch_;
     Roster roster_;
     WorkerEntry spare_{};
 };

@@ -41,11 +41,7 @@ void Subscriber::closeCatchup() noexcept {
 Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         if (catchup_ == nullptr) {
-            const std::optional<Catchup*> catchup = Catchup::make(*member_.feed, cursor_, history_);
-            if (!catchup) {
-                return Reading::Locked;
-            }
-            catchup_ = *catchup;
+            catchup_ = Catchup::make(*member_.feed, cursor_, history_);
         }
         if (catchup_ == nullptr) {
             return Reading::NoMemory;

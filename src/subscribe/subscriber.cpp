@@ -65,15 +65,8 @@ Subscriber::Admission Subscriber::admit(Tail& tail, const Subscription& subscrip
 
 Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
     Tail::Join join = tail.join(subscription.channels, member_);
-    switch (join) {
-    case Tail::Join::Ok:
-        break;
-    case Tail::Join::NoMemory:
-        return Admission::NoMemory;
-    case Tail::Join::IndexFull:
-        return Admission::IndexFull;
-    case Tail::Join::Locked:
-        return Admission::Locked;
+    if (join != Tail::Join::Ok) {
+        return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
     }
     Worker& worker = Worker::self();
     worker.add(drainable_);
@@ -89,14 +82,9 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 
-    const std::optional<Catchup*> catchup =
-        subscription.publisherId
-            ? Catchup::makeFromPublisherId(*member_.feed, *subscription.publisherId, history_)
-            : Catchup::make(*member_.feed, subscription.cursor, history_);
-    if (!catchup) {
-        return Admission::Locked;
-    }
-    catchup_ = *catchup;
+    catchup_ = subscription.publisherId
+                   ? Catchup::makeFromPublisherId(*member_.feed, *subscription.publisherId, history_)
+                   : Catchup::make(*member_.feed, subscription.cursor, history_);
     if (catchup_ == nullptr) {
         return Admission::NoMemory;
     }
@@ -334,9 +322,9 @@ bool Subscriber::resume() noexcept {
 
     BatchRef out;
     bool memory = begun_ || addPreamble(out);
-    Reading reading = Reading::More;
-    if (memory && !live_) {
-        reading = readOn(out);
+    // Where others wait, the first bytes go out at once, and the rest in turn.
+    if (memory && !live_ && (begun_ || !Worker::self().isBusy())) {
+        Reading reading = readOn(out);
         memory = reading != Reading::NoMemory;
         live_ = reading == Reading::AtTip;
         ending_ = reading == Reading::Over;
@@ -353,9 +341,7 @@ bool Subscriber::resume() noexcept {
     if (out.size() != 0 && !send(std::move(out))) {
         return false;
     }
-    if (reading == Reading::Locked) {
-        member_.feed->tail->readWhenUnlocked(*member_.feed);
-    } else if (!live_ && !ending_ && !stream_.blocked()) {
+    if (!live_ && !ending_ && !stream_.blocked()) {
         schedule();
     }
     return endIfOver();
@@ -395,11 +381,11 @@ void Subscriber::onDelivery(Member& member, const BatchRef& batch, bool isLost) 
 }
 
 void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
-    if (isLost) { // also to who has waited for the lock, see readOn()
-        fallBehind();
+    if (!live_) {
         return;
     }
-    if (!live_) {
+    if (isLost) {
+        fallBehind();
         return;
     }
     if (batch && batch->last > cursor_) {

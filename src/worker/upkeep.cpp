@@ -17,46 +17,40 @@ std::span<Zone* const> zonesOf(const MainConfig& config) noexcept {
 }
 
 // Clears a listener id from the zones' indexes.
-bool forget(const MainConfig& config, uint32_t listenerId) noexcept {
+void forget(const MainConfig& config, uint32_t listenerId) noexcept {
     for (Zone* zone : zonesOf(config)) {
         bool more = true;
         for (uint32_t from = 0; more; from += kSweep) {
-            std::optional<ZoneLock> lock = ZoneLock::acquire(*zone);
-            if (!lock) {
-                return false;
-            }
-            more = lock->log().forgetListener(listenerId, from, kSweep);
+            ZoneLock lock(*zone);
+            more = lock.log().forgetListener(listenerId, from, kSweep);
         }
     }
-    return true;
 }
 
-bool beginCensus(const MainConfig& config) noexcept {
+void beginCensus(const MainConfig& config) noexcept {
     for (Zone* zone : zonesOf(config)) {
-        std::optional<ZoneLock> lock = ZoneLock::acquire(*zone);
-        if (!lock) {
-            return false;
-        }
-        lock->log().beginCensus();
+        ZoneLock lock(*zone);
+        lock.log().beginCensus();
     }
-    return true;
 }
 
 } // namespace
 
-bool clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept {
+void clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept {
     for (uint32_t id = 0; id < kMaxListeners; ++id) {
-        if (left.has(id) && !forget(config, id)) {
-            return false;
+        if (left.has(id)) {
+            forget(config, id);
         }
     }
-    if ((left.counts && !beginCensus(config)) || !registry.cleared(left)) {
-        return false;
+    if (left.counts) {
+        beginCensus(config);
+    }
+    if (left.listenerIds != ListenerSet{}) {
+        registry.cleared(left);
     }
     if (left.counts) {
         registry.wakeAll(); // to take part in the census
     }
-    return true;
 }
 
 bool isCrowded(const MainConfig& config) noexcept {

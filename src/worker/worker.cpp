@@ -34,7 +34,7 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     poll_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).poll(); });
 
     config_ = &config;
-    tidy();
+    clearAway(config, registry_, registry_.claim(config.workers, cycle->log));
     bool isWoken = wakeUps_.listen(cycle, registry_, this, [](ngx_event_t* e) noexcept {
         static_cast<Worker*>(static_cast<ngx_connection_t*>(e->data)->data)->onWakeUp();
     });
@@ -48,46 +48,17 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
 
 // To a better one, if there is any. What has arrived meanwhile may have woken nobody: the caller reads the
 // log next.
-// What a lock prevents is done the next time.
 void Worker::changeListenerId() noexcept {
-    if (nextListenerId_ == kMaxListeners) {
-        nextListenerId_ = registry_.beginChange(!isDraining());
-    }
-    if (nextListenerId_ == kMaxListeners) {
+    uint32_t id = registry_.beginChange(!isDraining());
+    if (id == kMaxListeners) {
         return;
     }
     for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
-        if (!tail->channels().listenAs(nextListenerId_)) {
-            return;
-        }
+        tail->channels().listenAs(id);
     }
     int before = registry_.eventfd();
-    if (registry_.finishChange()) {
-        nextListenerId_ = kMaxListeners;
-        wakeUps_.follow(registry_, before);
-    }
-}
-
-// Takes an entry in the roster, and clears up what others have left behind. What a lock prevents is done the
-// next time.
-void Worker::tidy() noexcept {
-    int before = registry_.eventfd();
-    if (!registry_.hasEntry()) {
-        left_ = registry_.claim(config_->workers, ngx_cycle->log);
-        wakeUps_.follow(registry_, before);
-    } else if (!left_.any() && !isDraining()) {
-        left_ = registry_.claimLeftBehind();
-    }
-    if (left_.any() && clearAway(*config_, registry_, left_)) {
-        left_ = {};
-    }
-}
-
-bool Worker::mayListen() noexcept {
-    if (left_.has(registry_.listenerId())) {
-        tidy();
-    }
-    return !left_.has(registry_.listenerId());
+    registry_.finishChange();
+    wakeUps_.follow(registry_, before);
 }
 
 void Worker::stop() noexcept {
@@ -147,8 +118,8 @@ void Worker::turn() noexcept {
 // have other zones than those that stay.
 void Worker::checkRegistry() noexcept {
     checked_ = ngx_current_msec;
-    tidy();
     if (!isDraining()) {
+        clearAway(*config_, registry_, registry_.claimLeftBehind());
         registry_.turnOver(isCrowded(*config_));
     }
     changeListenerId();
