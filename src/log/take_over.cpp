@@ -43,11 +43,10 @@ void TakeOver::copyRecord(uint64_t head) noexcept {
     faultPoint("take over: next record");
     RecordHeader record;
     const bool isThere = old_.readHeader(position_, record) == ReadStatus::Ok;
-    if (old_.tail() > position_) {
-        startAgain();
-    } else if (!isThere || record.length > head - position_) {
+    const bool isLapped = old_.tail() > position_;
+    if (!isLapped && (!isThere || record.length > head - position_)) {
         isWhole_ = false; // damaged: there is no way to those after it
-    } else if (record.kind == RecordKind::Pad || adopt(record)) {
+    } else if (!isLapped && (record.kind == RecordKind::Pad || adopt(record))) {
         position_ += record.length;
     } else {
         startAgain();

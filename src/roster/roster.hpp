@@ -23,6 +23,7 @@
 
 namespace sse {
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): two cache lines, see below
 struct alignas(64) WorkerEntry {
     std::atomic<int64_t> pid;   // 0: free
     std::atomic<int64_t> slot;  // of that process in nginx's table
