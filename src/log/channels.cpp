@@ -10,7 +10,7 @@
 namespace sse {
 
 Index LogWriter::index() const noexcept {
-    return {header_, entries_, ring_};
+    return {header_, entries_};
 }
 
 ChannelState LogWriter::stateOf(uint32_t entry) const noexcept {

@@ -4,7 +4,6 @@
 
 #include "log/assert.hpp"
 #include "log/fault.hpp"
-#include "log/ring.hpp"
 
 namespace sse {
 
@@ -22,8 +21,8 @@ void add(std::atomic<uint32_t>& counter, uint32_t change) noexcept {
 
 } // namespace
 
-Index::Index(LogHeader* header, IndexEntry* entries, std::byte* ring) noexcept
-    : header_(header), entries_(entries), buckets_(bucketsOf(header)), ring_(ring) {}
+Index::Index(LogHeader* header, IndexEntry* entries) noexcept
+    : header_(header), entries_(entries), buckets_(bucketsOf(header)) {}
 
 uint32_t& Index::bucket(uint64_t hash) const noexcept {
     return buckets_[hash & (header_->buckets - 1)];

@@ -25,7 +25,7 @@ namespace sse {
 // is not known.
 class Index {
 public:
-    Index(LogHeader* header, IndexEntry* entries, std::byte* ring) noexcept;
+    Index(LogHeader* header, IndexEntry* entries) noexcept;
 
     // The channel's entry, or kNoEntry.
     uint32_t find(uint64_t hash) const noexcept;
@@ -71,7 +71,6 @@ private:
     LogHeader* header_;
     IndexEntry* entries_;
     uint32_t* buckets_;
-    std::byte* ring_;
 };
 
 } // namespace sse

@@ -45,7 +45,7 @@ std::optional<Log> Log::create(std::span<std::byte> memory, uint32_t channels, c
     header->census = 1;
 
     Log log{header};
-    Index{header, log.entries_, log.ring_}.rebuild();
+    Index{header, log.entries_}.rebuild();
     std::fill_n(idBucketsOf(header), idBucketsFor(header->capacity), IdBucket{});
     header->magic.store(kMagic, std::memory_order_release);
     return log;

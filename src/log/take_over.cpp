@@ -107,9 +107,9 @@ bool TakeOver::isCopied(const IndexEntry& old) const noexcept {
     return old.newest != kNoOffset && old.newest >= from_;
 }
 
-// Channels without a record lose their entries, and with them their newest ids. Returns whether there are
-// more.
-bool TakeOver::compareOldEntries(LogWriter& old, uint32_t from) noexcept {
+// Channels without a record lose their entries, and with them their newest ids. Returns the entry to go on
+// with; 0: none.
+uint32_t TakeOver::compareOldEntries(LogWriter& old, uint32_t from) noexcept {
     old.recover();
     const uint32_t used = old.header_->used;
     const uint32_t until = std::min(used - std::min(from, used), kSlice) + from;
@@ -118,12 +118,12 @@ bool TakeOver::compareOldEntries(LogWriter& old, uint32_t from) noexcept {
             log_.header_->forgottenId.raise(old.entries_[number].newestId);
         }
     }
-    return until < used;
+    return until < used ? until : 0;
 }
 
 // A channel that the old log's index does not lead to loses its entry: the last one that was copied may not
 // be the last that it had.
-bool TakeOver::compareEntries(LogWriter& old, uint32_t from) noexcept {
+uint32_t TakeOver::compareEntries(LogWriter& old, uint32_t from) noexcept {
     old.recover();
     LogHeader& header = *log_.header_;
     const uint32_t until = std::min(header.used - std::min(from, header.used), kSlice) + from;
@@ -136,7 +136,7 @@ bool TakeOver::compareEntries(LogWriter& old, uint32_t from) noexcept {
             entry.nextInBucket = kNotLinked;
         }
     }
-    return until < header.used;
+    return until < header.used ? until : 0;
 }
 
 // Comes last: an entry that was reused before it could be compared has left its id there.

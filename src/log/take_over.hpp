@@ -33,14 +33,13 @@ public:
         }
         withOldLock([](LogWriter& old) noexcept { old.retire(); });
         copyToHead();
-        bool more = true;
-        for (uint32_t from = 0; more; from += kSlice) {
-            withOldLock([&](LogWriter& old) noexcept { more = compareOldEntries(old, from); });
-        }
-        more = true;
-        for (uint32_t from = 0; more; from += kSlice) {
-            withOldLock([&](LogWriter& old) noexcept { more = compareEntries(old, from); });
-        }
+        uint32_t next = 0;
+        do {
+            withOldLock([&](LogWriter& old) noexcept { next = compareOldEntries(old, next); });
+        } while (next != 0);
+        do {
+            withOldLock([&](LogWriter& old) noexcept { next = compareEntries(old, next); });
+        } while (next != 0);
         withOldLock([this](LogWriter& old) noexcept { takeForgottenId(old); });
         finish();
     }
@@ -57,8 +56,8 @@ private:
     void copyRecord(uint64_t head) noexcept;
     bool adopt(RecordHeader record) noexcept;
     void startAgain() noexcept;
-    bool compareOldEntries(LogWriter& old, uint32_t from) noexcept;
-    bool compareEntries(LogWriter& old, uint32_t from) noexcept;
+    uint32_t compareOldEntries(LogWriter& old, uint32_t from) noexcept;
+    uint32_t compareEntries(LogWriter& old, uint32_t from) noexcept;
     bool isCopied(const IndexEntry& old) const noexcept;
     void takeForgottenId(LogWriter& old) noexcept;
     void finish() noexcept;

@@ -53,7 +53,7 @@ void diesAndSaysWhere(void**) {
 void guardsTheLog(void**) {
     TestLog zone{8};
     append(zone.log, "a", "x");
-    Index index{&zone.header(), zone.entries(), ringOf(&zone.header())};
+    Index index{&zone.header(), zone.entries()};
     assert_string_equal(lastWords([&] { index.addListener(0, 5); }).c_str(), "");
     assert_true(contains(lastWords([&] { index.addListener(1, 5); }), "index.cpp:"));
     assert_true(contains(lastWords([&] { index.removeListener(0, kMaxListeners); }), "index.cpp:"));
