@@ -26,6 +26,7 @@ sub start_prober ($name, $worker, @request) {
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
     open my $file, '>', $server->prefix . "/$name" or POSIX::_exit(1);
+    $file->autoflush(1);
     eval {
         while (1) {
             my $start  = time;
@@ -48,7 +49,9 @@ my %prober = (
     publish => start_prober('publish', $worker, POST => '/pub?channel=other', body => 'x'),
     file    => start_prober('file', $worker, GET => '/file'),
 );
-sleep 0.5; # some probes, to compare with
+for my $name (sort keys %prober) {
+    wait_until(sub { ($server->read_file($name) // '') =~ tr/\n// > 60 }, "probes to compare with: $name");
+}
 my $mark  = $server->log_mark;
 my $start = time;
 $server->reload(http => 'sse_zone events ' . ($size + 16) . 'm;');
