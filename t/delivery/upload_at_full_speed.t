@@ -8,7 +8,7 @@ use SSE::Nginx;
 
 my $lines = 400_000;
 
-my $server = SSE::Nginx->start(zone => '32m', locations => <<'END');
+my $server = SSE::Nginx->start(zone => '64m', locations => <<'END');
 location = /ingest {
             sse_publish $arg_channel;
             sse_framing lines;
