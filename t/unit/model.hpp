@@ -221,7 +221,11 @@ inline void checkReplay(TestLog& zone, const Model& model, const std::set<std::s
     assert_true(given.start.sequence != 0 || given.start == cursor);
     const Replayed again = run(zone, model, names, given.start, history, random);
     assert_true(again.numbers == given.numbers);
-    assert_true(again.start >= given.start); // an end that is not read any more may have held it back
+    const bool hasEnds = std::any_of(model.events.begin(), model.events.end(), [&names](const ModelEvent& e) {
+        return e.end && names.count(e.channel) != 0;
+    });
+    // An end that was read and is not read again may have held the start back.
+    assert_true(hasEnds ? again.start >= given.start : again.start == given.start);
     if (exact && names.size() == 1) {
         assert_int_equal(static_cast<int>(again.gap), static_cast<int>(Gap::None));
     }
