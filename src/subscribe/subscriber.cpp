@@ -12,7 +12,8 @@ namespace sse {
 
 namespace {
 
-// Records read while a subscriber is admitted: a millisecond or two. Longer seeks are done in slices.
+// Records read while a subscriber is admitted. A seek takes some fifty, more only in chains of channels whose
+// hashes collide; these are continued in slices.
 constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
 FreeList<Subscriber> freeList;
