@@ -138,17 +138,17 @@ void takeOver(Zone& zone, const ngx_shm_zone_t& old, ngx_log_t* log) noexcept {
         return;
     }
     if (found != Log::Found::Ours) {
-        ZoneLock(zone).log().noteLoss();
+        ZoneLock::wait(*zone.shared, zone.log).log().noteLoss();
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "sse_zone \"%V\" has lost its events: another version of the module laid them out",
                       &zone.name);
         return;
     }
     const Log oldLog = *Log::attach(memory);
-    ZoneLock lock(zone);
+    ZoneLock lock = ZoneLock::wait(*zone.shared, zone.log);
     TakeOver(lock.log(), oldLog).run([&old, &oldLog](auto&& visit) noexcept {
         {
-            ZoneLock oldLock(old, oldLog);
+            ZoneLock oldLock = ZoneLock::wait(old, oldLog);
             visit(oldLock.log());
         }
         letOthersHaveTheLock();

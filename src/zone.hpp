@@ -6,7 +6,16 @@
 
 namespace sse {
 
-// Lives in the configuration pool; every cycle has its own, while the log is shared.
+// What a process knows of the holder of a lock that it could not get.
+struct LockWatch {
+    ngx_pid_t holder = 0;   // 0: not known
+    int naps = 0;           // how often this process has slept because of that holder
+    bool isStopped = false; // when it was last looked at
+    uint64_t since = 0;     // when it was first seen, in milliseconds of the monotonic clock
+    uint64_t due = 0;       // when it is to be reported next
+};
+
+// Lives in the configuration pool; every cycle has its own, the log behind it is shared.
 struct Zone {
     ngx_str_t name;
     size_t size;
@@ -14,6 +23,7 @@ struct Zone {
     ngx_shm_zone_t* shared;
     bool isNew; // made by this cycle, not found
     Log log;    // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
+    mutable LockWatch lockWatch;
 
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
 };

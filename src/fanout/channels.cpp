@@ -10,9 +10,9 @@ namespace sse {
 
 namespace {
 
-// What one slice of a census looks at: entries, and channels with the lock held.
-constexpr uint32_t kCensusEntries = 4096;
-constexpr uint32_t kCensusChannels = 256;
+// What one slice of settle() looks at: entries, and of them those with channels.
+constexpr uint32_t kSettleEntries = 16 * 1024;
+constexpr uint32_t kSettleChannels = 128;
 
 } // namespace
 
@@ -27,19 +27,26 @@ bool ChannelTable::init(Zone& zone, Registry& registry) noexcept {
 ChannelTable::Status ChannelTable::acquire(std::string_view name, uint64_t position,
                                            LiveChannel*& channel) noexcept {
     uint64_t hash = zone_->log.hash(name);
-    ChannelState state;
-    {
-        ZoneLock lock(*zone_);
-        state = lock.log().listen(hash, registry_->listenerId());
+    std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_);
+    if (!lock) {
+        return Status::Locked;
     }
+    ChannelState state = lock->log().listen(hash, registry_->listenerId());
     if (state.entry == kNoEntry) {
         return Status::IndexFull;
     }
+    lock.reset();
     channel = find(state.entry, name);
     if (channel == nullptr) {
         channel = make(state, hash, name, position);
     }
-    return channel == nullptr ? Status::NoMemory : Status::Ok;
+    if (channel != nullptr) {
+        return Status::Ok;
+    }
+    if (std::optional<ZoneLock> again = ZoneLock::acquire(*zone_)) {
+        unlisten(again->log(), state.entry);
+    }
+    return Status::NoMemory;
 }
 
 void ChannelTable::announce(LogWriter& log, LiveChannel& channel) noexcept {
@@ -54,44 +61,74 @@ void ChannelTable::announce(LogWriter& log, LiveChannel& channel) noexcept {
     }
 }
 
-// Calls visit(log, channel) for each channel, with the zone's lock held, which is released in between.
-template <typename F>
-void ChannelTable::each(F&& visit) noexcept {
-    for (uint32_t entry = 0; count_ != 0 && entry < entries_; ++entry) {
-        for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
-            ZoneLock lock(*zone_);
-            visit(lock.log(), *channel);
+// While the lock is not to be had the index stays as it is, and the channels know of what.
+void ChannelTable::count(Feed& feed, int32_t change) noexcept {
+    std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_);
+    if (!lock) {
+        owe();
+    }
+    for (uint32_t i = 0; i < feed.channelCount; ++i) {
+        LiveChannel& channel = *feed.channels[i].channel;
+        SSE_ASSERT(change > 0 || channel.subscribers != 0);
+        channel.subscribers += static_cast<uint32_t>(change);
+        if (lock) {
+            announce(lock->log(), channel);
         }
     }
 }
 
-// A channel that comes while a census goes on is announced by its subscribers.
-bool ChannelTable::answerCensus() noexcept {
-    const uint32_t census = zone_->log.census();
-    if (census != census_) {
-        census_ = census;
-        answered_ = 0;
+bool ChannelTable::settle() noexcept {
+    if (uint32_t census = zone_->log.census(); census != answered_) {
+        answered_ = census;
+        owe();
     }
     if (count_ == 0) {
-        answered_ = entries_;
+        due_ = 0;
     }
-    if (answered_ == entries_) {
+    if (due_ == 0) {
         return false;
     }
-    const uint32_t until = std::min(entries_, answered_ + kCensusEntries);
-    ZoneLock lock(*zone_);
-    for (uint32_t channels = 0; answered_ != until && channels < kCensusChannels; ++answered_) {
-        for (LiveChannel* channel = live_[answered_]; channel != nullptr; channel = channel->sameEntry) {
-            announce(lock.log(), *channel);
-            ++channels;
-        }
+    std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_);
+    if (!lock) {
+        return false; // another time
     }
-    return answered_ != entries_;
+    uint32_t paid = 0;
+    for (uint32_t looked = 0; due_ != 0 && looked < kSettleEntries && paid < kSettleChannels; ++looked) {
+        if (live_[next_] != nullptr) {
+            pay(lock->log(), next_);
+            ++paid;
+        }
+        next_ = next_ + 1 < entries_ ? next_ + 1 : 0;
+        --due_;
+    }
+    return due_ != 0;
+}
+
+// All that the index may be owed for the channels of an entry.
+void ChannelTable::pay(LogWriter& log, uint32_t entry) noexcept {
+    for (LiveChannel* channel = live_[entry]; channel != nullptr;) {
+        LiveChannel* other = channel->sameEntry;
+        announce(log, *channel);
+        if (channel->feedCount == 0) {
+            drop(log, channel);
+        }
+        channel = other;
+    }
 }
 
 // The listener id that has kept their entries until now is still there, so the entries stay.
-void ChannelTable::listenAs(uint32_t listenerId) noexcept {
-    each([listenerId](LogWriter& log, LiveChannel& channel) { log.listen(channel.hash, listenerId); });
+bool ChannelTable::listenAs(uint32_t listenerId) noexcept {
+    alsoAs_ = listenerId;
+    for (uint32_t entry = 0; count_ != 0 && entry < entries_; ++entry) {
+        for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
+            std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_);
+            if (!lock) {
+                return false;
+            }
+            lock->log().listen(channel->hash, listenerId);
+        }
+    }
+    return true;
 }
 
 LiveChannel* ChannelTable::find(uint32_t entry, std::string_view name) noexcept {
@@ -107,7 +144,6 @@ LiveChannel* ChannelTable::make(const ChannelState& state, uint64_t hash, std::s
     auto* channel =
         static_cast<LiveChannel*>(ngx_calloc(offsetof(LiveChannel, name) + name.size(), ngx_cycle->log));
     if (channel == nullptr) {
-        unlisten(state.entry);
         return nullptr;
     }
     channel->hash = hash;
@@ -137,27 +173,40 @@ void ChannelTable::reviewEnd(LiveChannel& channel, const ChannelState& state,
     channel.lastId = state.newestId;
 }
 
-// Removes our listener id from an entry for which this worker has no channel left. An id that many workers
+// Removes our listener ids from an entry that none of our channels has any more. An id that many workers
 // share cannot be removed by one of them.
-void ChannelTable::unlisten(uint32_t entry) noexcept {
-    if (live_[entry] == nullptr && registry_->hasExclusiveId()) {
-        ZoneLock lock(*zone_);
-        lock.log().unlisten(entry, registry_->listenerId());
+void ChannelTable::unlisten(LogWriter& log, uint32_t entry) noexcept {
+    if (live_[entry] != nullptr) {
+        return;
+    }
+    for (const uint32_t id : {registry_->listenerId(), alsoAs_}) {
+        if (Registry::isExclusive(id)) {
+            log.unlisten(entry, id);
+        }
     }
 }
 
+// While the lock is not to be had it stays, for somebody may come back to it.
 void ChannelTable::release(LiveChannel* channel) noexcept {
     if (channel->feedCount != 0) {
         return;
     }
     SSE_ASSERT(channel->subscribers == 0);
+    if (std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_)) {
+        drop(lock->log(), channel);
+    } else {
+        owe();
+    }
+}
+
+void ChannelTable::drop(LogWriter& log, LiveChannel* channel) noexcept {
     LiveChannel** place = &live_[channel->entry];
     while (*place != channel) {
         place = &(*place)->sameEntry;
     }
     *place = channel->sameEntry;
     --count_;
-    unlisten(channel->entry);
+    unlisten(log, channel->entry);
     ngx_free(channel);
 }
 

@@ -16,7 +16,7 @@ public:
     // Makes the table; false without memory. Zone and registry outlive it.
     bool init(Zone& zone, Registry& registry) noexcept;
 
-    enum class Status { Ok, NoMemory, IndexFull };
+    enum class Status { Ok, NoMemory, IndexFull, Locked };
 
     // Adds this worker as a listener, then finds or makes the channel of that name. What lies before
     // `position` has been read.
@@ -28,15 +28,17 @@ public:
     LiveChannel* at(uint32_t entry) const noexcept { return live_[entry]; }
     bool isEmpty() const noexcept { return count_ == 0; }
 
-    // Tells the index how many subscribers a channel has here.
-    void announce(LogWriter& log, LiveChannel& channel) noexcept;
+    // One subscriber more, or less, on each channel of a feed, of which the index is to know.
+    void enter(Feed& feed) noexcept { count(feed, 1); }
+    void leave(Feed& feed) noexcept { count(feed, -1); }
 
-    // Announces the subscribers of some channels again, as every worker does after one has died. Returns
-    // whether there are more.
-    bool answerCensus() noexcept;
+    // What the index is owed, because a census has begun or because the zone's lock was not to be had: in
+    // slices, one in each turn. What lies before `position` has been looked at. Returns whether there is more
+    // to do at once.
+    bool settle() noexcept;
 
-    // Adds that listener id, too, to all channels.
-    void listenAs(uint32_t listenerId) noexcept;
+    // Adds that listener id, too, to all channels. false: not to all, because of the lock.
+    bool listenAs(uint32_t listenerId) noexcept;
 
     // Determines anew whether a channel has ended, from what the index knows of it now.
     void reviewEnd(LiveChannel& channel, const ChannelState& state, uint64_t position) const noexcept;
@@ -45,17 +47,22 @@ private:
     LiveChannel* find(uint32_t entry, std::string_view name) noexcept;
     LiveChannel* make(const ChannelState& state, uint64_t hash, std::string_view name,
                       uint64_t position) noexcept;
-    void unlisten(uint32_t entry) noexcept;
-    template <typename F>
-    void each(F&& visit) noexcept;
+    void count(Feed& feed, int32_t change) noexcept;
+    static void announce(LogWriter& log, LiveChannel& channel) noexcept;
+    void owe() noexcept { due_ = entries_; }
+    void pay(LogWriter& log, uint32_t entry) noexcept;
+    void unlisten(LogWriter& log, uint32_t entry) noexcept;
+    void drop(LogWriter& log, LiveChannel* channel) noexcept;
 
     Zone* zone_ = nullptr;
     Registry* registry_ = nullptr;
     LiveChannel** live_ = nullptr; // by index entry
     uint32_t entries_ = 0;
     uint32_t count_ = 0;
-    uint32_t census_ = 0;   // the last one that was noticed
-    uint32_t answered_ = 0; // entries of the index that have been looked at for it
+    uint32_t answered_ = 0;           // the last census that is being answered
+    uint32_t next_ = 0;               // the entry at which settle() goes on
+    uint32_t due_ = 0;                // how many entries it has still to look at
+    uint32_t alsoAs_ = kMaxListeners; // a second listener id that they have
 };
 
 } // namespace sse

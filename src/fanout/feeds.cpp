@@ -6,7 +6,6 @@
 #include "conf/config.hpp"
 #include "fanout/tail.hpp"
 #include "log/assert.hpp"
-#include "zone_lock.hpp"
 
 namespace sse {
 
@@ -93,11 +92,7 @@ void Tail::enter(Feed& feed, Member& member) noexcept {
     ++feed.subscribers;
     member.feed = &feed;
     ngx_queue_insert_tail(&feed.ready, &member.link);
-    ZoneLock lock(*zone_);
-    eachLink(feed, [this, &lock](FeedLink& link) {
-        ++link.channel->subscribers;
-        channels_.announce(lock.log(), *link.channel);
-    });
+    channels_.enter(feed);
 }
 
 void Tail::leave(Member& member) noexcept {
@@ -106,14 +101,7 @@ void Tail::leave(Member& member) noexcept {
     ngx_queue_remove(&member.link);
     member.feed = nullptr;
     --feed->subscribers;
-    {
-        ZoneLock lock(*zone_);
-        eachLink(*feed, [this, &lock](FeedLink& link) {
-            SSE_ASSERT(link.channel->subscribers != 0);
-            --link.channel->subscribers;
-            channels_.announce(lock.log(), *link.channel);
-        });
-    }
+    channels_.leave(*feed);
     if (feed->subscribers == 0) {
         dropFeed(feed);
     }

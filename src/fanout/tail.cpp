@@ -43,10 +43,30 @@ Tail* Tail::make(Zone& zone, Registry& registry, void (*runSoon)() noexcept) noe
 }
 
 bool Tail::runSlice() noexcept {
-    bool more = channels_.answerCensus();
+    bool more = settle();
     more = reportLap() || more;
     more = scan() || more;
     return fanOut() || more;
+}
+
+// Does what could not be done while the zone's lock was not to be had.
+bool Tail::settle() noexcept {
+    if (someWait_ && ZoneLock::acquire(*zone_)) {
+        someWait_ = false;
+        for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_);) {
+            Feed& feed = *queueItem<Feed>(q, offsetof(Feed, all));
+            q = ngx_queue_next(q);
+            if (std::exchange(feed.waitsForLock, false)) {
+                lose(feed); // which places it at the end
+            }
+        }
+    }
+    return channels_.settle();
+}
+
+void Tail::readWhenUnlocked(Feed& feed) noexcept {
+    someWait_ = true;
+    feed.waitsForLock = true;
 }
 
 // Returns whether it stopped before the head.
@@ -92,7 +112,7 @@ bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
         if (named == Match::No) {
             continue;
         }
-        channel->ended = header.kind == RecordKind::End && isNewest(header);
+        channel->ended = header.kind == RecordKind::End && isNewest();
         channel->lastId = header.previousId;
         for (ngx_queue_t* q = ngx_queue_head(&channel->feeds); q != ngx_queue_sentinel(&channel->feeds);
              q = ngx_queue_next(q)) {
@@ -104,11 +124,12 @@ bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
     return true;
 }
 
-// Whether the record at the position is the last one of its channel: a channel that lives again has not
-// ended.
-bool Tail::isNewest(const RecordHeader& header) const noexcept {
-    ZoneLock lock(*zone_);
-    return lock.log().channelAt(header.entry).newest == position_;
+// Whether the record at the position is the last one of its channel: one that lives again has not ended. A
+// link that leads beyond the head as it was before names no record yet.
+bool Tail::isNewest() const noexcept {
+    const uint64_t head = zone_->log.head();
+    RecordHeader header;
+    return zone_->log.readHeader(position_, header) == ReadStatus::Ok && header.next >= head;
 }
 
 // Takes the record at the position into the feed's next batch. If there is no room, or if the feed has left

@@ -34,7 +34,11 @@ public:
     Join join(std::span<const std::string_view> names, Member& member) noexcept;
     void leave(Member& member) noexcept;
 
-    // Determines anew whether a channel has ended, from what the index knows of it now.
+    // Some members of the feed cannot catch up while the zone's lock is not to be had. Once it is, they are
+    // told that a batch was lost.
+    void readWhenUnlocked(Feed& feed) noexcept;
+
+    // Decides once more whether a channel has ended, from what the index knows of it now.
     void reviewEnd(LiveChannel& channel, const ChannelState& state) const noexcept {
         channels_.reviewEnd(channel, state, position_);
     }
@@ -64,9 +68,10 @@ private:
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;
     void dropFeed(Feed* feed) noexcept;
 
+    bool settle() noexcept;
     bool scan() noexcept;
     bool dispatch(const RecordHeader& header, int& steps) noexcept;
-    bool isNewest(const RecordHeader& header) const noexcept;
+    bool isNewest() const noexcept;
     void collect(FeedLink& link, const RecordHeader& header) noexcept;
     void refill(Feed& feed) noexcept;
     bool hasRoom(const Feed& feed, size_t length) const noexcept;
@@ -82,9 +87,10 @@ private:
     void endRound(Feed& feed) noexcept;
 
     Zone* zone_;
-    uint64_t position_; // everything before it has been looked at
-    size_t held_ = 0;   // bytes that the feeds have collected and not yet handed to all their subscribers
-    uint32_t lap_ = 0;  // how often the ring has overtaken the tail
+    uint64_t position_;     // everything before it has been looked at
+    size_t held_ = 0;       // bytes that the feeds have collected and not yet handed to all their subscribers
+    uint32_t lap_ = 0;      // how often the ring has overtaken the tail
+    bool someWait_ = false; // some feed waits for the lock
     ChannelTable channels_;
     void (*runSoon_)() noexcept;
     Feed** buckets_ = nullptr; // the feeds by their keys

@@ -11,7 +11,7 @@ namespace sse {
 
 // While it lives, this process kills itself at the N-th step of any change to a log, where N is the value of
 // sse_test_crash_at for the request; empty or 0: it does not. With "stopN" it stops there until it receives
-// SIGCONT.
+// SIGCONT, with "pauseN" it sleeps there for 0.3 seconds and with "hangN" for 3.
 class FaultScope {
 public:
     explicit FaultScope(ngx_http_request_t* r) noexcept;

@@ -47,6 +47,7 @@ enum class Refusal : uint8_t {
     // The server.
     NoMemory,
     Retired, // the zone has been replaced by one of another size
+    Locked,  // another process holds the lock of the zone and does not let go
 };
 
 // How a refusal is answered. The texts are plain ASCII and live as long as the program.
@@ -123,6 +124,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {500, "out of memory"};
     case Refusal::Retired:
         return {503, "nginx has a new zone, come again"};
+    case Refusal::Locked:
+        return {503, "the zone is locked, come again", "1"};
     }
     return {0, {}};
 }

@@ -29,6 +29,7 @@ enum class AppendStatus {
     Ok,
     TooLarge, // the record would be larger than a quarter of the ring
     Retired,  // another log has taken over
+    Locked,   // the lock is not to be had: said by who wants to append, never by the log
 };
 
 struct Appended {

@@ -7,13 +7,17 @@ namespace sse {
 AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events) noexcept {
     AppendedEvents result;
     const uint64_t now = unixMilliseconds();
-    ZoneLock lock(zone);
+    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
+    if (!lock) {
+        result.status = AppendStatus::Locked;
+        return result;
+    }
     events.each([&](const StagedEvent& event) noexcept {
-        const Appended appended = lock.log().append({.channel = channel.name,
-                                                     .hash = channel.hash,
-                                                     .publisherId = event.publisherId,
-                                                     .fields = event.fields},
-                                                    now);
+        const Appended appended = lock->log().append({.channel = channel.name,
+                                                      .hash = channel.hash,
+                                                      .publisherId = event.publisherId,
+                                                      .fields = event.fields},
+                                                     now);
         result.status = appended.status;
         if (appended.status != AppendStatus::Ok) {
             return false;

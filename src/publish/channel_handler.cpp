@@ -52,9 +52,10 @@ ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     Zone& zone = *locationConfig(r)->zone;
     std::string_view channel = toView(context.channel);
     ChannelState state;
-    {
-        ZoneLock lock(zone);
-        state = lock.log().findChannel(zone.log.hash(channel));
+    if (std::optional<ZoneLock> lock = ZoneLock::acquire(zone)) {
+        state = lock->log().findChannel(zone.log.hash(channel));
+    } else {
+        return refuse(r, Refusal::Locked);
     }
     context.subscribers = state.subscribers;
     return sendFacts(r, channel, {"last_id", state.newestId, hasEvent(zone.log, state), state.subscribers});
@@ -64,8 +65,11 @@ ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
 // such channel.
 std::optional<Appended> appendEnd(Zone& zone, std::string_view channel) noexcept {
     uint64_t hash = zone.log.hash(channel);
-    ZoneLock lock(zone);
-    ChannelState state = lock.log().findChannel(hash);
+    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
+    if (!lock) {
+        return Appended{.status = AppendStatus::Locked, .id = {}};
+    }
+    ChannelState state = lock->log().findChannel(hash);
     if (state.newest == kNoOffset && state.subscribers == 0) {
         return std::nullopt;
     }
@@ -73,8 +77,8 @@ std::optional<Appended> appendEnd(Zone& zone, std::string_view channel) noexcept
     if (zone.log.hasEnded(state, channel) && zone.log.readHeader(state.newest, end) == ReadStatus::Ok) {
         return Appended{.id = end.id, .subscribers = state.subscribers};
     }
-    return lock.log().append({.channel = channel, .hash = hash, .publisherId = {}, .end = true, .fields = {}},
-                             unixMilliseconds());
+    return lock->log().append(
+        {.channel = channel, .hash = hash, .publisherId = {}, .end = true, .fields = {}}, unixMilliseconds());
 }
 
 // Subscribers get what is left, then their streams end. Later connections get a 204, which tells an
@@ -86,7 +90,7 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
         return refuse(r, Refusal::UnknownChannel);
     }
     if (end->status != AppendStatus::Ok) {
-        return refuse(r, Refusal::Retired);
+        return refuse(r, end->status == AppendStatus::Locked ? Refusal::Locked : Refusal::Retired);
     }
     Worker::self().wake(end->listeners);
     context.subscribers = end->subscribers;

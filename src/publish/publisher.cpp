@@ -43,6 +43,8 @@ Refusal refusalOf(AppendStatus status) noexcept {
         return Refusal::None;
     case AppendStatus::Retired:
         return Refusal::Retired;
+    case AppendStatus::Locked:
+        return Refusal::Locked;
     case AppendStatus::TooLarge:
         break;
     }

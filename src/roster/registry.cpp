@@ -123,43 +123,54 @@ int Registry::makeEventfd(ngx_log_t* log) noexcept {
 Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
     zone_ = zone;
     roster_ = Roster(*static_cast<RosterMemory*>(zone->data), {ngx_pid, ngx_process_slot, isAlive});
-    ShmLock lock(*zone_);
-    LeftBehind left = roster_.claim();
-    if (!roster_.hasEntry()) {
+    const std::optional<ShmLock> lock = acquire();
+    LeftBehind left = lock ? roster_.claim() : LeftBehind{};
+    if (lock && !roster_.hasEntry()) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "too many workers: this one takes no subscribers");
     }
     return left;
 }
 
 Registry::LeftBehind Registry::claimLeftBehind() noexcept {
-    if (!roster_.hasEntry() || !roster_.someLeftBehind()) {
+    if (!roster_.someLeftBehind()) {
         return {};
     }
-    ShmLock lock(*zone_);
-    return roster_.takeLeftBehind();
+    const std::optional<ShmLock> lock = acquire();
+    return lock ? roster_.takeLeftBehind() : LeftBehind{};
 }
 
-void Registry::cleared(const LeftBehind& left) noexcept {
-    ShmLock lock(*zone_);
-    roster_.cleared(left);
+bool Registry::cleared(const LeftBehind& left) noexcept {
+    if (left.listenerIds == ListenerSet{}) {
+        return true;
+    }
+    const std::optional<ShmLock> lock = acquire();
+    if (lock) {
+        roster_.cleared(left);
+    }
+    return lock.has_value();
 }
 
 uint32_t Registry::beginChange(bool stays) noexcept {
     if (!roster_.wantsChange(stays)) {
         return kMaxListeners;
     }
-    ShmLock lock(*zone_);
-    return roster_.beginChange(stays);
+    const std::optional<ShmLock> lock = acquire();
+    return lock ? roster_.beginChange(stays) : kMaxListeners;
 }
 
-void Registry::finishChange() noexcept {
-    ShmLock lock(*zone_);
-    roster_.finishChange();
+bool Registry::finishChange() noexcept {
+    const std::optional<ShmLock> lock = acquire();
+    if (lock) {
+        roster_.finishChange();
+    }
+    return lock.has_value();
 }
 
 void Registry::turnOver(bool crowded) noexcept {
-    if (roster_.wantsTurn(crowded, ngx_current_msec)) {
-        ShmLock lock(*zone_);
+    if (!roster_.wantsTurn(crowded, ngx_current_msec)) {
+        return;
+    }
+    if (const std::optional<ShmLock> lock = acquire()) {
         roster_.turnOver(crowded, ngx_current_msec);
     }
 }

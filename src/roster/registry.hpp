@@ -27,19 +27,21 @@ public:
     // One more, for a worker that found none of these; -1 after an error, which is logged.
     static int makeEventfd(ngx_log_t* log) noexcept;
 
-    // In a worker: takes an entry for this process, and what others have left behind.
+    // In a worker: takes an entry for this process, and what others have left behind. Without the lock
+    // nothing is taken, here and below, and it is to be called again.
     LeftBehind claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept;
-    // Later: what has been left behind since.
+    bool hasEntry() const noexcept { return roster_.hasEntry(); }
+    // Later: what has been left since.
     LeftBehind claimLeftBehind() noexcept;
-    void cleared(const LeftBehind& left) noexcept;
+    bool cleared(const LeftBehind& left) noexcept;
     void release() noexcept { roster_.release(); }
 
-    // As in the roster.
+    // As the roster's. false: the lock was not to be had.
     uint32_t beginChange(bool stays) noexcept;
-    void finishChange() noexcept;
+    bool finishChange() noexcept;
     void turnOver(bool crowded) noexcept;
 
-    bool hasExclusiveId() const noexcept { return listenerId() < Roster::kExclusiveIds; }
+    static bool isExclusive(uint32_t listenerId) noexcept { return listenerId < Roster::kExclusiveIds; }
     uint32_t listenerId() const noexcept { return roster_.listenerId(); }
     // Of this worker; a private stand-in if it found no free entry.
     WorkerEntry& own() noexcept { return roster_.hasEntry() ? roster_.at(roster_.index()) : spare_; }
@@ -50,10 +52,11 @@ public:
     bool wake(const ListenerSet& workers) noexcept;
     void wakeAll() noexcept;
 
-    // For the status page: visit(entry, whether its worker is alive), each worker once.
+    // For the status page: visit(entry, whether its worker is alive), each worker once; but without the lock
+    // one that changes its entry right now may come twice.
     template <typename F>
     void eachEntry(F&& visit) const noexcept {
-        ShmLock lock(*zone_);
+        const std::optional<ShmLock> lock = acquire();
         for (uint32_t i = 0; i < roster_.entryCount(); ++i) {
             visit(roster_.at(i), roster_.isWorker(i));
         }
@@ -61,8 +64,10 @@ public:
 
 private:
     void signal(uint32_t worker) noexcept;
+    std::optional<ShmLock> acquire() const noexcept { return ShmLock::acquire(*zone_, lockWatch_); }
 
     ngx_shm_zone_t* zone_ = nullptr;
+    mutable LockWatch lockWatch_;
     Roster roster_;
     WorkerEntry spare_{};
 };

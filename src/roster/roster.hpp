@@ -66,9 +66,12 @@ public:
 
     // What has to be cleaned up.
     struct LeftBehind {
-        ListenerSet listenerIds{}; // to be cleared from the index of all zones, then returned by cleared()
-        bool counts = false;       // the subscribers of a dead worker are still counted
-        bool has(uint32_t id) const noexcept { return (listenerIds[id / 64] >> id % 64 & 1) != 0; }
+        ListenerSet listenerIds{}; // to be cleared from the index of all zones, then given back by cleared()
+        bool counts = false;       // the subscribers of somebody who died are still counted
+        bool has(uint32_t id) const noexcept {
+            return id < kMaxListeners && (listenerIds[id / 64] >> id % 64 & 1) != 0;
+        }
+        bool any() const noexcept { return counts || listenerIds != ListenerSet{}; }
     };
 
     Roster() = default;

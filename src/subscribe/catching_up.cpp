@@ -41,7 +41,11 @@ void Subscriber::closeCatchup() noexcept {
 Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         if (catchup_ == nullptr) {
-            catchup_ = Catchup::make(*member_.feed, cursor_, history_);
+            const std::optional<Catchup*> catchup = Catchup::make(*member_.feed, cursor_, history_);
+            if (!catchup) {
+                return Reading::Locked;
+            }
+            catchup_ = *catchup;
         }
         if (catchup_ == nullptr) {
             return Reading::NoMemory;

@@ -30,43 +30,57 @@ Catchup* Catchup::allocate(Feed& feed) noexcept {
     return static_cast<Catchup*>(ngx_alloc(size, ngx_cycle->log));
 }
 
-// In one critical section, so that the states of all channels and the newest id match; returns that id.
-EventId Catchup::takeStock(Feed& feed, ReplayChannel* channels) noexcept {
-    ZoneLock lock(feed.tail->zone());
+// In one critical section, so that the states of all channels and the newest id belong together; returns that
+// id.
+std::optional<EventId> Catchup::takeStock(Feed& feed, ReplayChannel* channels) noexcept {
+    std::optional<ZoneLock> lock = ZoneLock::acquire(feed.tail->zone());
+    if (!lock) {
+        return std::nullopt;
+    }
     for (uint32_t i = 0; i < feed.channelCount; ++i) {
         LiveChannel& live = *feed.channels[i].channel;
         ReplayChannel* channel = new (&channels[i]) ReplayChannel{};
         channel->name = live.nameView();
         channel->hash = live.hash;
-        channel->state = lock.log().channelAt(live.entry);
+        channel->state = lock->log().channelAt(live.entry);
         feed.tail->reviewEnd(live, channel->state);
     }
-    return lock.log().lastId();
+    return lock->log().lastId();
 }
 
-Catchup* Catchup::make(Feed& feed, EventId cursor, const History& history) noexcept {
+std::optional<Catchup*> Catchup::make(Feed& feed, EventId cursor, const History& history) noexcept {
     Catchup* memory = allocate(feed);
     if (memory == nullptr) {
         return nullptr;
     }
-    EventId lastId = takeStock(feed, reinterpret_cast<ReplayChannel*>(memory + 1));
-    return new (memory) Catchup(feed, cursor, lastId, history);
+    std::optional<EventId> lastId = takeStock(feed, reinterpret_cast<ReplayChannel*>(memory + 1));
+    if (!lastId) {
+        ngx_free(memory);
+        return std::nullopt;
+    }
+    return new (memory) Catchup(feed, cursor, *lastId, history);
 }
 
-Catchup* Catchup::makeFromPublisherId(Feed& feed, std::string_view publisherId,
-                                      const History& history) noexcept {
+std::optional<Catchup*> Catchup::makeFromPublisherId(Feed& feed, std::string_view publisherId,
+                                                     const History& history) noexcept {
     Catchup* memory = allocate(feed);
     if (memory == nullptr) {
         return nullptr;
     }
     auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
-    EventId lastId = takeStock(feed, channels);
-    std::optional<EventId> cursor =
-        findPublisherId(feed.tail->zone().log, {channels, feed.channelCount}, publisherId);
+    std::optional<EventId> lastId = takeStock(feed, channels);
+    std::optional<EventId> cursor;
+    if (lastId) {
+        cursor = findPublisherId(feed.tail->zone().log, {channels, feed.channelCount}, publisherId);
+    }
     if (cursor > lastId) { // it has come meanwhile
         lastId = takeStock(feed, channels);
     }
-    return new (memory) Catchup(feed, cursor.value_or(kUnknown), lastId, history);
+    if (!lastId) {
+        ngx_free(memory);
+        return std::nullopt;
+    }
+    return new (memory) Catchup(feed, cursor.value_or(kUnknown), *lastId, history);
 }
 
 ReadStatus Catchup::seek(uint32_t steps) noexcept {

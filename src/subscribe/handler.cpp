@@ -29,6 +29,8 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission
     case Subscriber::Admission::IndexFull:
         logFullIndex(r);
         return refuse(r, Refusal::IndexFull);
+    case Subscriber::Admission::Locked:
+        return refuse(r, Refusal::Locked);
     case Subscriber::Admission::Gap:
         return refuse(r, Refusal::EventsGone);
     case Subscriber::Admission::Ended:
@@ -157,6 +159,9 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     context->channel = reader.joinedNames(r->pool);
+    if (!Worker::self().mayListen()) {
+        return refuse(r, Refusal::Locked);
+    }
     Tail* tail = Worker::self().tail(*locationConfig(r)->zone);
     Subscriber* subscriber = tail == nullptr ? nullptr : Subscriber::make(r, *context);
     if (subscriber == nullptr) {

@@ -66,8 +66,15 @@ Subscriber::Admission Subscriber::admit(Tail& tail, const Subscription& subscrip
 
 Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
     Tail::Join join = tail.join(subscription.channels, member_);
-    if (join != Tail::Join::Ok) {
-        return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
+    switch (join) {
+    case Tail::Join::Ok:
+        break;
+    case Tail::Join::NoMemory:
+        return Admission::NoMemory;
+    case Tail::Join::IndexFull:
+        return Admission::IndexFull;
+    case Tail::Join::Locked:
+        return Admission::Locked;
     }
     Worker& worker = Worker::self();
     worker.add(drainable_);
@@ -83,9 +90,14 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 
-    catchup_ = subscription.publisherId
-                   ? Catchup::makeFromPublisherId(*member_.feed, *subscription.publisherId, history_)
-                   : Catchup::make(*member_.feed, subscription.cursor, history_);
+    const std::optional<Catchup*> catchup =
+        subscription.publisherId
+            ? Catchup::makeFromPublisherId(*member_.feed, *subscription.publisherId, history_)
+            : Catchup::make(*member_.feed, subscription.cursor, history_);
+    if (!catchup) {
+        return Admission::Locked;
+    }
+    catchup_ = *catchup;
     if (catchup_ == nullptr) {
         return Admission::NoMemory;
     }
@@ -323,9 +335,10 @@ bool Subscriber::resume() noexcept {
 
     BatchRef out;
     bool memory = begun_ || addPreamble(out);
+    Reading reading = Reading::More;
     // Where others wait, the first bytes go out at once, and the rest in turn.
     if (memory && !live_ && (begun_ || !Worker::self().isBusy())) {
-        Reading reading = readOn(out);
+        reading = readOn(out);
         memory = reading != Reading::NoMemory;
         live_ = reading == Reading::AtTip;
         ending_ = reading == Reading::Over;
@@ -342,7 +355,9 @@ bool Subscriber::resume() noexcept {
     if (out.size() != 0 && !send(std::move(out))) {
         return false;
     }
-    if (!live_ && !ending_ && !stream_.blocked()) {
+    if (reading == Reading::Locked) {
+        member_.feed->tail->readWhenUnlocked(*member_.feed);
+    } else if (!live_ && !ending_ && !stream_.blocked()) {
         schedule();
     }
     return endIfOver();
@@ -382,11 +397,11 @@ void Subscriber::onDelivery(Member& member, const BatchRef& batch, bool isLost) 
 }
 
 void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
-    if (!live_) {
+    if (isLost) { // also to who has waited for the lock, see readOn()
+        fallBehind();
         return;
     }
-    if (isLost) {
-        fallBehind();
+    if (!live_) {
         return;
     }
     if (batch && batch->last > cursor_) {

@@ -35,8 +35,9 @@ public:
         Ok,
         NoMemory,
         IndexFull, // no room for another channel
-        Gap,       // it has missed events, and sse_gap is "close"
-        Ended,     // its channels have ended, and it has received everything
+        Locked,    // the zone's lock is not to be had
+        Gap,       // it has missed events, and sse_gap says not to go on
+        Ended,     // its channels have ended, and it has had all that was left
     };
     // Joins the feed and finds the place to begin; nothing is sent yet. If the result is not Ok, the feed has
     // been left again.
@@ -86,7 +87,7 @@ private:
     void fallBehind() noexcept;
     void schedule() noexcept;
 
-    enum class Reading { More, AtTip, Over, NoMemory };
+    enum class Reading { More, AtTip, Over, NoMemory, Locked };
     Reading readOn(BatchRef& out) noexcept;
     Gap gap() const noexcept;
     Reading startReading(BatchRef& out) noexcept;

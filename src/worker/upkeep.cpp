@@ -17,40 +17,46 @@ std::span<Zone* const> zonesOf(const MainConfig& config) noexcept {
 }
 
 // Clears a listener id from the zones' indexes.
-void forget(const MainConfig& config, uint32_t listenerId) noexcept {
+bool forget(const MainConfig& config, uint32_t listenerId) noexcept {
     for (Zone* zone : zonesOf(config)) {
         bool more = true;
         for (uint32_t from = 0; more; from += kSweep) {
-            ZoneLock lock(*zone);
-            more = lock.log().forgetListener(listenerId, from, kSweep);
+            std::optional<ZoneLock> lock = ZoneLock::acquire(*zone);
+            if (!lock) {
+                return false;
+            }
+            more = lock->log().forgetListener(listenerId, from, kSweep);
         }
     }
+    return true;
 }
 
-void beginCensus(const MainConfig& config) noexcept {
+bool beginCensus(const MainConfig& config) noexcept {
     for (Zone* zone : zonesOf(config)) {
-        ZoneLock lock(*zone);
-        lock.log().beginCensus();
+        std::optional<ZoneLock> lock = ZoneLock::acquire(*zone);
+        if (!lock) {
+            return false;
+        }
+        lock->log().beginCensus();
     }
+    return true;
 }
 
 } // namespace
 
-void clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept {
+bool clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept {
     for (uint32_t id = 0; id < kMaxListeners; ++id) {
-        if (left.has(id)) {
-            forget(config, id);
+        if (left.has(id) && !forget(config, id)) {
+            return false;
         }
     }
-    if (left.counts) {
-        beginCensus(config);
-    }
-    if (left.listenerIds != ListenerSet{}) {
-        registry.cleared(left);
+    if ((left.counts && !beginCensus(config)) || !registry.cleared(left)) {
+        return false;
     }
     if (left.counts) {
         registry.wakeAll(); // to take part in the census
     }
+    return true;
 }
 
 bool isCrowded(const MainConfig& config) noexcept {

@@ -6,8 +6,9 @@
 
 namespace sse {
 
-// Clears away what is no longer used: listener ids in the indexes, and void counts.
-void clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept;
+// Clears away what is not used any more: listener ids in the indexes, and counts that are void. false: a lock
+// was not to be had, so it is to be called again.
+bool clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept;
 
 // Whether some index is more than half full, so that it may matter what is freed late.
 bool isCrowded(const MainConfig& config) noexcept;

@@ -37,7 +37,7 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     poll_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).poll(); });
 
     config_ = &config;
-    clearAway(config, registry_, registry_.claim(config.workers, cycle->log));
+    tidy();
     bool isWoken = wakeUps_.listen(cycle, registry_, this, [](ngx_event_t* e) noexcept {
         static_cast<Worker*>(static_cast<ngx_connection_t*>(e->data)->data)->onWakeUp();
     });
@@ -51,17 +51,46 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
 
 // To a better one, if there is any. What has arrived meanwhile may have woken nobody: the caller reads the
 // log next.
+// What a lock prevents is done the next time.
 void Worker::changeListenerId() noexcept {
-    uint32_t id = registry_.beginChange(!isDraining());
-    if (id == kMaxListeners) {
+    if (nextListenerId_ == kMaxListeners) {
+        nextListenerId_ = registry_.beginChange(!isDraining());
+    }
+    if (nextListenerId_ == kMaxListeners) {
         return;
     }
     for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
-        tail->channels().listenAs(id);
+        if (!tail->channels().listenAs(nextListenerId_)) {
+            return;
+        }
     }
     int before = registry_.eventfd();
-    registry_.finishChange();
-    wakeUps_.follow(registry_, before);
+    if (registry_.finishChange()) {
+        nextListenerId_ = kMaxListeners;
+        wakeUps_.follow(registry_, before);
+    }
+}
+
+// Takes an entry in the roster, and clears up what others have left behind. What a lock prevents is done the
+// next time.
+void Worker::tidy() noexcept {
+    int before = registry_.eventfd();
+    if (!registry_.hasEntry()) {
+        left_ = registry_.claim(config_->workers, ngx_cycle->log);
+        wakeUps_.follow(registry_, before);
+    } else if (!left_.any() && !isDraining()) {
+        left_ = registry_.claimLeftBehind();
+    }
+    if (left_.any() && clearAway(*config_, registry_, left_)) {
+        left_ = {};
+    }
+}
+
+bool Worker::mayListen() noexcept {
+    if (left_.has(registry_.listenerId())) {
+        tidy();
+    }
+    return !left_.has(registry_.listenerId());
 }
 
 void Worker::stop() noexcept {
@@ -122,8 +151,8 @@ void Worker::turn() noexcept {
 // have other zones than those that stay.
 void Worker::checkRegistry() noexcept {
     checked_ = ngx_current_msec;
+    tidy();
     if (!isDraining()) {
-        clearAway(*config_, registry_, registry_.claimLeftBehind());
         registry_.turnOver(isCrowded(*config_));
     }
     changeListenerId();

@@ -26,6 +26,10 @@ public:
     // The tail of a zone, made on first use; NULL without memory.
     Tail* tail(Zone& zone) noexcept;
 
+    // Whether channels may be listened to: not while the index may still know this worker's listener id from
+    // a dead one.
+    bool mayListen() noexcept;
+
     // Wakes the workers that listen, this one included. After an append, without the zone's lock.
     void wake(const ListenerSet& listeners) noexcept;
 
@@ -53,9 +57,12 @@ private:
     void poll() noexcept;
     void checkRegistry() noexcept;
     void changeListenerId() noexcept;
+    void tidy() noexcept;
     void startDrain() noexcept;
 
     Registry registry_;
+    Registry::LeftBehind left_;               // and is not cleared away yet
+    uint32_t nextListenerId_ = kMaxListeners; // to which it is changing
     const MainConfig* config_ = nullptr;
     Tail* tails_ = nullptr;
 
