@@ -31,7 +31,7 @@ ChannelTable::Status ChannelTable::acquire(std::string_view name, uint64_t posit
     if (!lock) {
         return Status::Locked;
     }
-    ChannelState state = lock->log().listen(hash, registry_->listenerId());
+    ChannelState state = listen(lock->log(), hash);
     if (state.entry == kNoEntry) {
         return Status::IndexFull;
     }
@@ -47,6 +47,17 @@ ChannelTable::Status ChannelTable::acquire(std::string_view name, uint64_t posit
         unlisten(again->log(), state.entry);
     }
     return Status::NoMemory;
+}
+
+bool ChannelTable::isChangingId() const noexcept {
+    return alsoAs_ != kMaxListeners && alsoAs_ != registry_->listenerId();
+}
+
+ChannelState ChannelTable::listen(LogWriter& log, uint64_t hash) const noexcept {
+    if (isChangingId()) {
+        log.listen(hash, alsoAs_);
+    }
+    return log.listen(hash, registry_->listenerId());
 }
 
 void ChannelTable::announce(LogWriter& log, LiveChannel& channel) noexcept {
@@ -108,6 +119,9 @@ bool ChannelTable::settle() noexcept {
 void ChannelTable::pay(LogWriter& log, uint32_t entry) noexcept {
     for (LiveChannel* channel = live_[entry]; channel != nullptr;) {
         LiveChannel* other = channel->sameEntry;
+        if (isChangingId()) {
+            log.listen(channel->hash, alsoAs_);
+        }
         announce(log, *channel);
         if (channel->feedCount == 0) {
             drop(log, channel);
@@ -118,17 +132,12 @@ void ChannelTable::pay(LogWriter& log, uint32_t entry) noexcept {
 
 // The listener id that has kept their entries until now is still there, so the entries stay.
 bool ChannelTable::listenAs(uint32_t listenerId) noexcept {
-    alsoAs_ = listenerId;
-    for (uint32_t entry = 0; count_ != 0 && entry < entries_; ++entry) {
-        for (LiveChannel* channel = live_[entry]; channel != nullptr; channel = channel->sameEntry) {
-            std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_);
-            if (!lock) {
-                return false;
-            }
-            lock->log().listen(channel->hash, listenerId);
-        }
+    if (alsoAs_ != listenerId) {
+        alsoAs_ = listenerId;
+        owe();
     }
-    return true;
+    settle();
+    return due_ == 0;
 }
 
 LiveChannel* ChannelTable::find(uint32_t entry, std::string_view name) noexcept {

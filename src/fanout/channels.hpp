@@ -37,7 +37,8 @@ public:
     // to do at once.
     bool settle() noexcept;
 
-    // Adds that listener id, too, to all channels. false: not to all, because of the lock.
+    // Adds that listener id, too, to all channels, in slices: to be called again until it returns true, when
+    // all have it.
     bool listenAs(uint32_t listenerId) noexcept;
 
     // Determines anew whether a channel has ended, from what the index knows of it now.
@@ -51,6 +52,8 @@ private:
     static void announce(LogWriter& log, LiveChannel& channel) noexcept;
     void owe() noexcept { due_ = entries_; }
     void pay(LogWriter& log, uint32_t entry) noexcept;
+    bool isChangingId() const noexcept;
+    ChannelState listen(LogWriter& log, uint64_t hash) const noexcept;
     void unlisten(LogWriter& log, uint32_t entry) noexcept;
     void drop(LogWriter& log, LiveChannel* channel) noexcept;
 

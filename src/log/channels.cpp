@@ -52,7 +52,7 @@ ChannelState LogWriter::listen(uint64_t hash, uint32_t listenerId) noexcept {
 void LogWriter::unlisten(uint32_t entry, uint32_t listenerId) noexcept {
     beginChange();
     if (entry < header_->used && listenerId < kMaxListeners) {
-        index().removeListener(entry, listenerId);
+        index().removeListeners(entry, setOf(listenerId));
     }
     endChange();
 }
@@ -69,11 +69,11 @@ void LogWriter::addSubscribers(uint32_t entry, int32_t change) noexcept {
     faultPoint("addSubscribers: valid");
 }
 
-bool LogWriter::forgetListener(uint32_t listenerId, uint32_t from, uint32_t count) noexcept {
+bool LogWriter::forgetListeners(const ListenerSet& ids, uint32_t from, uint32_t count) noexcept {
     beginChange();
     const uint64_t until = std::min<uint64_t>(uint64_t{from} + count, header_->used);
-    for (uint32_t entry = from; listenerId < kMaxListeners && entry < until; ++entry) {
-        index().removeListener(entry, listenerId);
+    for (uint32_t entry = from; entry < until; ++entry) {
+        index().removeListeners(entry, ids);
     }
     endChange();
     return until < header_->used;

@@ -170,19 +170,20 @@ void Index::addListener(uint32_t number, uint32_t listenerId) noexcept {
         entry.census = header_->census.load(std::memory_order_relaxed);
     }
     faultPoint("listener: not listed");
-    entry.listeners[listenerId / 64] |= uint64_t{1} << listenerId % 64;
+    entry.listeners[listenerId / 64] |= setOf(listenerId)[listenerId / 64];
     faultPoint("listener: added");
 }
 
-void Index::removeListener(uint32_t number, uint32_t listenerId) noexcept {
-    SSE_ASSERT(number < header_->used && listenerId < kMaxListeners);
+void Index::removeListeners(uint32_t number, const ListenerSet& ids) noexcept {
+    SSE_ASSERT(number < header_->used);
     IndexEntry& entry = entries_[number];
-    const uint64_t bit = uint64_t{1} << listenerId % 64;
-    if ((entry.listeners[listenerId / 64] & bit) == 0) {
+    if (!hasListener(entry)) {
         return;
     }
-    entry.listeners[listenerId / 64] &= ~bit;
-    faultPoint("listener: removed");
+    for (size_t i = 0; i < ids.size(); ++i) {
+        entry.listeners[i] &= ~ids[i];
+        faultPoint("listeners: removed");
+    }
     if (!hasListener(entry)) {
         entry.subscribers = 0;
         list(number);

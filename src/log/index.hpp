@@ -38,7 +38,7 @@ public:
     void onEvicted(uint64_t offset, const RecordHeader& record) noexcept;
 
     void addListener(uint32_t number, uint32_t listenerId) noexcept;
-    void removeListener(uint32_t number, uint32_t listenerId) noexcept;
+    void removeListeners(uint32_t number, const ListenerSet& ids) noexcept;
 
     // Its newest record is not to be found any more, though the log may hold it.
     void loseRecords(uint32_t number) noexcept;

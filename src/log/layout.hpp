@@ -133,6 +133,12 @@ inline constexpr uint32_t kMaxListeners = 128;
 
 using ListenerSet = std::array<uint64_t, kMaxListeners / 64>;
 
+constexpr ListenerSet setOf(uint32_t listenerId) noexcept {
+    ListenerSet set{};
+    set[listenerId / 64] = uint64_t{1} << listenerId % 64;
+    return set;
+}
+
 struct IndexEntry {
     uint64_t hash;
     uint64_t newest;  // offset of the newest record, kNoOffset if there is none; below the tail: evicted

@@ -78,9 +78,9 @@ public:
     ChannelState findChannel(uint64_t hash) noexcept;
     ChannelState channelAt(uint32_t entry) noexcept;
 
-    // Removes a listener that is gone from the entries [from, from + count); returns whether there are more.
+    // Removes listeners that are gone from the entries [from, from + count); returns whether there are more.
     // In slices, so that no process waits long for the lock.
-    bool forgetListener(uint32_t listenerId, uint32_t from, uint32_t count) noexcept;
+    bool forgetListeners(const ListenerSet& ids, uint32_t from, uint32_t count) noexcept;
     // Starts a new census: all subscriber counts are void until the workers have announced theirs again.
     void beginCensus() noexcept;
 

@@ -1,62 +1,77 @@
 #include "worker/upkeep.hpp"
 
 #include <algorithm>
-#include <span>
 
+#include "log/assert.hpp"
 #include "zone_lock.hpp"
 
 namespace sse {
 
 namespace {
 
-// Index entries searched in one go with the zone's lock held.
+// Index entries searched in one slice, with the zone's lock held: some tenths of a millisecond.
 constexpr uint32_t kSweep = 4096;
 
 std::span<Zone* const> zonesOf(const MainConfig& config) noexcept {
     return {static_cast<Zone* const*>(config.zones.elts), config.zones.nelts};
 }
 
-// Clears a listener id from the zones' indexes.
-bool forget(const MainConfig& config, uint32_t listenerId) noexcept {
-    for (Zone* zone : zonesOf(config)) {
-        bool more = true;
-        for (uint32_t from = 0; more; from += kSweep) {
-            std::optional<ZoneLock> lock = ZoneLock::acquire(*zone);
-            if (!lock) {
-                return false;
-            }
-            more = lock->log().forgetListener(listenerId, from, kSweep);
-        }
+} // namespace
+
+void Upkeep::init(const MainConfig& config, Registry& registry) noexcept {
+    zones_ = zonesOf(config);
+    registry_ = &registry;
+}
+
+void Upkeep::add(const Registry::LeftBehind& left) noexcept {
+    SSE_ASSERT(isDone());
+    left_ = left;
+    zone_ = left.listenerIds == ListenerSet{} ? static_cast<uint32_t>(zones_.size()) : 0;
+    entry_ = 0;
+}
+
+bool Upkeep::runSlice() noexcept {
+    if (isDone()) {
+        return false;
+    }
+    if (zone_ != zones_.size()) {
+        return forget();
+    }
+    return finish();
+}
+
+// The listener ids, in the index of one zone after the other.
+bool Upkeep::forget() noexcept {
+    std::optional<ZoneLock> lock = ZoneLock::acquire(*zones_[zone_]);
+    if (!lock) {
+        return false;
+    }
+    if (lock->log().forgetListeners(left_.listenerIds, entry_, kSweep)) {
+        entry_ += kSweep;
+    } else {
+        ++zone_;
+        entry_ = 0;
     }
     return true;
 }
 
-bool beginCensus(const MainConfig& config) noexcept {
-    for (Zone* zone : zonesOf(config)) {
+// A census that has begun twice does no harm.
+bool Upkeep::finish() noexcept {
+    for (Zone* zone : left_.counts ? zones_ : std::span<Zone* const>()) {
         std::optional<ZoneLock> lock = ZoneLock::acquire(*zone);
         if (!lock) {
             return false;
         }
         lock->log().beginCensus();
     }
-    return true;
-}
-
-} // namespace
-
-bool clearAway(const MainConfig& config, Registry& registry, const Registry::LeftBehind& left) noexcept {
-    for (uint32_t id = 0; id < kMaxListeners; ++id) {
-        if (left.has(id) && !forget(config, id)) {
-            return false;
-        }
-    }
-    if ((left.counts && !beginCensus(config)) || !registry.cleared(left)) {
+    if (!registry_->cleared(left_)) {
         return false;
     }
-    if (left.counts) {
-        registry.wakeAll(); // to take part in the census
+    if (left_.counts) {
+        registry_->wakeAll(); // to take part in the census
     }
-    return true;
+    left_ = {};
+    return false;
 }
 
 bool isCrowded(const MainConfig& config) noexcept {

@@ -37,7 +37,10 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     poll_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).poll(); });
 
     config_ = &config;
-    tidy();
+    upkeep_.init(config, registry_);
+    takeEntry();
+    while (upkeep_.runSlice()) { // nobody has come yet who would wait
+    }
     bool isWoken = wakeUps_.listen(cycle, registry_, this, [](ngx_event_t* e) noexcept {
         static_cast<Worker*>(static_cast<ngx_connection_t*>(e->data)->data)->onWakeUp();
     });
@@ -49,9 +52,8 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     return NGX_OK;
 }
 
-// To a better one, if there is any. What has arrived meanwhile may have woken nobody: the caller reads the
-// log next.
-// What a lock prevents is done the next time.
+// To a better one, if there is any, in slices: called again and again until the channels have it. What has
+// arrived meanwhile may have woken nobody: the caller reads the log next.
 void Worker::changeListenerId() noexcept {
     if (nextListenerId_ == kMaxListeners) {
         nextListenerId_ = registry_.beginChange(!isDraining());
@@ -59,10 +61,12 @@ void Worker::changeListenerId() noexcept {
     if (nextListenerId_ == kMaxListeners) {
         return;
     }
+    bool done = true;
     for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
-        if (!tail->channels().listenAs(nextListenerId_)) {
-            return;
-        }
+        done = tail->channels().listenAs(nextListenerId_) && done;
+    }
+    if (!done) {
+        return;
     }
     int before = registry_.eventfd();
     if (registry_.finishChange()) {
@@ -71,26 +75,11 @@ void Worker::changeListenerId() noexcept {
     }
 }
 
-// Takes an entry in the roster, and clears up what others have left behind. What a lock prevents is done the
-// next time.
-void Worker::tidy() noexcept {
-    int before = registry_.eventfd();
-    if (!registry_.hasEntry()) {
-        left_ = registry_.claim(config_->workers, ngx_cycle->log);
-        wakeUps_.follow(registry_, before);
-    } else if (!left_.any() && !isDraining()) {
-        left_ = registry_.claimLeftBehind();
-    }
-    if (left_.any() && clearAway(*config_, registry_, left_)) {
-        left_ = {};
-    }
-}
-
-bool Worker::mayListen() noexcept {
-    if (left_.has(registry_.listenerId())) {
-        tidy();
-    }
-    return !left_.has(registry_.listenerId());
+// In the roster. Not before the lock can be had.
+void Worker::takeEntry() noexcept {
+    const int before = registry_.eventfd();
+    upkeep_.add(registry_.claim(config_->workers, ngx_cycle->log));
+    wakeUps_.follow(registry_, before);
 }
 
 void Worker::stop() noexcept {
@@ -140,6 +129,7 @@ void Worker::turn() noexcept {
         for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
             more = tail->runSlice() || more;
         }
+        more = upkeep_.runSlice() || more;
         more = work_.runOne() || more;
     } while (more && ++slices < kTurnSlices && !budget.isSpent());
     if (more) {
@@ -151,8 +141,12 @@ void Worker::turn() noexcept {
 // have other zones than those that stay.
 void Worker::checkRegistry() noexcept {
     checked_ = ngx_current_msec;
-    tidy();
-    if (!isDraining()) {
+    if (!registry_.hasEntry()) {
+        takeEntry();
+    } else if (!isDraining()) {
+        if (upkeep_.isDone()) {
+            upkeep_.add(registry_.claimLeftBehind());
+        }
         registry_.turnOver(isCrowded(*config_));
     }
     changeListenerId();

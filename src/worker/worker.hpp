@@ -7,6 +7,7 @@
 #include "worker/drain.hpp"
 #include "worker/lingering.hpp"
 #include "worker/loop_event.hpp"
+#include "worker/upkeep.hpp"
 #include "worker/wakeups.hpp"
 #include "worker/work_queue.hpp"
 
@@ -28,7 +29,7 @@ public:
 
     // Whether channels may be listened to: not while the index may still know this worker's listener id from
     // a dead one.
-    bool mayListen() noexcept;
+    bool mayListen() const noexcept { return !upkeep_.isLeft(registry_.listenerId()); }
 
     // Wakes the workers that listen, this one included. After an append, without the zone's lock.
     void wake(const ListenerSet& listeners) noexcept;
@@ -57,11 +58,11 @@ private:
     void poll() noexcept;
     void checkRegistry() noexcept;
     void changeListenerId() noexcept;
-    void tidy() noexcept;
+    void takeEntry() noexcept;
     void startDrain() noexcept;
 
     Registry registry_;
-    Registry::LeftBehind left_;               // and is not cleared away yet
+    Upkeep upkeep_;
     uint32_t nextListenerId_ = kMaxListeners; // to which it is changing
     const MainConfig* config_ = nullptr;
     Tail* tails_ = nullptr;

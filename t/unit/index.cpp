@@ -194,7 +194,7 @@ void forgetsAWorker(void**) {
     assert_int_equal(zone.log.stats().channels, 50);
     uint32_t from = 0;
     int calls = 1;
-    while (zone.log.forgetListener(70, from, 20)) {
+    while (zone.log.forgetListeners(setOf(70), from, 20)) {
         from += 20;
         ++calls;
         checkZone(zone);
@@ -206,8 +206,11 @@ void forgetsAWorker(void**) {
         assert_true(!has(appended.listeners, 70) && has(appended.listeners, 5) == (i % 2 == 0));
         assert_int_equal(appended.subscribers, i % 2 == 0 ? 1 : 0);
     }
-    assert_false(zone.log.forgetListener(kMaxListeners, 0, UINT32_MAX));
-    assert_false(zone.log.forgetListener(70, UINT32_MAX, UINT32_MAX));
+    assert_false(zone.log.forgetListeners(setOf(70), UINT32_MAX, UINT32_MAX));
+    const ListenerSet both{setOf(5)[0], setOf(70)[1]};
+    zone.log.listen(zone.log.hash(channel(0)), 70);
+    assert_false(zone.log.forgetListeners(both, 0, UINT32_MAX));
+    assert_true(append(zone.log, channel(0), "x").listeners == ListenerSet{});
     checkZone(zone);
 }
 

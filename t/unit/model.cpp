@@ -171,7 +171,7 @@ private:
         const uint32_t worker = random_.below(kMaxListeners);
         const uint32_t slice = 1 + random_.below(10);
         uint32_t from = 0;
-        while (zone_.log.forgetListener(worker, from, slice)) {
+        while (zone_.log.forgetListeners(setOf(worker), from, slice)) {
             from += slice;
         }
         const auto all = model_.listeners;

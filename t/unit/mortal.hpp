@@ -55,7 +55,7 @@ inline Appended perform(LogWriter& log, const Operation& operation) {
         log.unlisten(operation.entry, operation.worker);
         break;
     case Kind::Forget:
-        log.forgetListener(operation.worker, 0, UINT32_MAX);
+        log.forgetListeners(setOf(operation.worker), 0, UINT32_MAX);
         break;
     case Kind::Count:
         log.addSubscribers(operation.entry, operation.change);
