@@ -24,29 +24,22 @@ bool ChannelTable::init(Zone& zone, Registry& registry) noexcept {
     return live_ != nullptr;
 }
 
-ChannelTable::Status ChannelTable::acquire(std::string_view name, uint64_t position,
+ChannelTable::Status ChannelTable::acquire(LogWriter& log, std::string_view name, uint64_t position,
                                            LiveChannel*& channel) noexcept {
-    uint64_t hash = zone_->log.hash(name);
-    std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_);
-    if (!lock) {
-        return Status::Locked;
-    }
-    ChannelState state = listen(lock->log(), hash);
+    uint64_t hash = log.hash(name);
+    ChannelState state = listen(log, hash);
     if (state.entry == kNoEntry) {
         return Status::IndexFull;
     }
-    lock.reset();
     channel = find(state.entry, name);
     if (channel == nullptr) {
         channel = make(state, hash, name, position);
     }
-    if (channel != nullptr) {
-        return Status::Ok;
+    if (channel == nullptr) {
+        unlisten(log, state.entry);
+        return Status::NoMemory;
     }
-    if (std::optional<ZoneLock> again = ZoneLock::acquire(*zone_)) {
-        unlisten(again->log(), state.entry);
-    }
-    return Status::NoMemory;
+    return Status::Ok;
 }
 
 bool ChannelTable::isChangingId() const noexcept {
@@ -72,18 +65,16 @@ void ChannelTable::announce(LogWriter& log, LiveChannel& channel) noexcept {
     }
 }
 
-// While the lock is not to be had the index stays as it is, and the channels know of what.
-void ChannelTable::count(Feed& feed, int32_t change) noexcept {
-    std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_);
-    if (!lock) {
+void ChannelTable::count(LogWriter* log, Feed& feed, int32_t change) noexcept {
+    if (log == nullptr) {
         owe();
     }
     for (uint32_t i = 0; i < feed.channelCount; ++i) {
         LiveChannel& channel = *feed.channels[i].channel;
         SSE_ASSERT(change > 0 || channel.subscribers != 0);
         channel.subscribers += static_cast<uint32_t>(change);
-        if (lock) {
-            announce(lock->log(), channel);
+        if (log != nullptr) {
+            announce(*log, channel);
         }
     }
 }
@@ -195,14 +186,14 @@ void ChannelTable::unlisten(LogWriter& log, uint32_t entry) noexcept {
     }
 }
 
-// While the lock is not to be had it stays, for somebody may come back to it.
-void ChannelTable::release(LiveChannel* channel) noexcept {
+// Without the lock it stays, and somebody may come back to it.
+void ChannelTable::release(LogWriter* log, LiveChannel* channel) noexcept {
     if (channel->feedCount != 0) {
         return;
     }
     SSE_ASSERT(channel->subscribers == 0);
-    if (std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_)) {
-        drop(lock->log(), channel);
+    if (log != nullptr) {
+        drop(*log, channel);
     } else {
         owe();
     }

@@ -16,21 +16,22 @@ public:
     // Makes the table; false without memory. Zone and registry outlive it.
     bool init(Zone& zone, Registry& registry) noexcept;
 
-    enum class Status { Ok, NoMemory, IndexFull, Locked };
+    enum class Status { Ok, NoMemory, IndexFull };
 
     // Adds this worker as a listener, then finds or makes the channel of that name. What lies before
     // `position` has been read.
-    Status acquire(std::string_view name, uint64_t position, LiveChannel*& channel) noexcept;
-    // Frees a channel that no feed uses any more.
-    void release(LiveChannel* channel) noexcept;
+    Status acquire(LogWriter& log, std::string_view name, uint64_t position, LiveChannel*& channel) noexcept;
+    // Frees a channel that no feed uses any more; later, if there is no lock and so no `log`.
+    void release(LogWriter* log, LiveChannel* channel) noexcept;
 
     // The channels of an entry, linked by `sameEntry`.
     LiveChannel* at(uint32_t entry) const noexcept { return live_[entry]; }
     bool isEmpty() const noexcept { return count_ == 0; }
 
-    // One subscriber more, or less, on each channel of a feed, of which the index is to know.
-    void enter(Feed& feed) noexcept { count(feed, 1); }
-    void leave(Feed& feed) noexcept { count(feed, -1); }
+    // One subscriber more, or less, on each channel of a feed, of which the index is to know; later, if there
+    // is no lock and so no `log`.
+    void enter(LogWriter& log, Feed& feed) noexcept { count(&log, feed, 1); }
+    void leave(LogWriter* log, Feed& feed) noexcept { count(log, feed, -1); }
 
     // What the index is owed, because a census has begun or because the zone's lock was not to be had: in
     // slices, one in each turn. What lies before `position` has been looked at. Returns whether there is more
@@ -48,7 +49,7 @@ private:
     LiveChannel* find(uint32_t entry, std::string_view name) noexcept;
     LiveChannel* make(const ChannelState& state, uint64_t hash, std::string_view name,
                       uint64_t position) noexcept;
-    void count(Feed& feed, int32_t change) noexcept;
+    void count(LogWriter* log, Feed& feed, int32_t change) noexcept;
     static void announce(LogWriter& log, LiveChannel& channel) noexcept;
     void owe() noexcept { due_ = entries_; }
     void pay(LogWriter& log, uint32_t entry) noexcept;

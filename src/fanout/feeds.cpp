@@ -51,7 +51,7 @@ bool Feed::ended() const noexcept {
                                       [](const FeedLink& link) { return link.channel->ended; });
 }
 
-Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) noexcept {
+Tail::Join Tail::join(LogWriter& log, std::span<const std::string_view> names, Member& member) noexcept {
     LiveChannel* found[kMostChannels];
     Join status = Join::Ok;
     uint32_t count = 0;
@@ -60,7 +60,7 @@ Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) n
         position_ = zone_->log.head(); // no subscriber here needs what came before
     }
     for (std::string_view name : names) {
-        status = channels_.acquire(name, position_, found[count]);
+        status = channels_.acquire(log, name, position_, found[count]);
         if (status != Join::Ok) {
             break;
         }
@@ -71,11 +71,11 @@ Tail::Join Tail::join(std::span<const std::string_view> names, Member& member) n
     Feed* feed = status == Join::Ok ? findOrMakeFeed(set) : nullptr;
     if (feed == nullptr) {
         for (LiveChannel* channel : set) {
-            channels_.release(channel);
+            channels_.release(&log, channel);
         }
         return status == Join::Ok ? Join::NoMemory : status;
     }
-    enter(*feed, member);
+    enter(log, *feed, member);
     if (isBehind()) {
         runSoon_(); // what came before we listened has not woken us
     }
@@ -88,11 +88,11 @@ Feed* Tail::findOrMakeFeed(std::span<LiveChannel* const> channels) noexcept {
 }
 
 // The reverse of leave().
-void Tail::enter(Feed& feed, Member& member) noexcept {
+void Tail::enter(LogWriter& log, Feed& feed, Member& member) noexcept {
     ++feed.subscribers;
     member.feed = &feed;
     ngx_queue_insert_tail(&feed.ready, &member.link);
-    channels_.enter(feed);
+    channels_.enter(log, feed);
 }
 
 void Tail::leave(Member& member) noexcept {
@@ -101,9 +101,11 @@ void Tail::leave(Member& member) noexcept {
     ngx_queue_remove(&member.link);
     member.feed = nullptr;
     --feed->subscribers;
-    channels_.leave(*feed);
+    std::optional<ZoneLock> lock = ZoneLock::acquire(*zone_);
+    LogWriter* log = lock ? &lock->log() : nullptr;
+    channels_.leave(log, *feed);
     if (feed->subscribers == 0) {
-        dropFeed(feed);
+        dropFeed(log, feed);
     }
 }
 
@@ -147,12 +149,12 @@ Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
     return feed;
 }
 
-void Tail::dropFeed(Feed* feed) noexcept {
+void Tail::dropFeed(LogWriter* log, Feed* feed) noexcept {
     SSE_ASSERT(ngx_queue_empty(&feed->ready) && ngx_queue_empty(&feed->waiting));
-    eachLink(*feed, [this](FeedLink& link) {
+    eachLink(*feed, [this, log](FeedLink& link) {
         ngx_queue_remove(&link.inChannel);
         --link.channel->feedCount;
-        channels_.release(link.channel);
+        channels_.release(log, link.channel);
     });
     ngx_queue_remove(&feed->all);
     if (feed->scheduled) {

@@ -30,8 +30,8 @@ public:
     using Join = ChannelTable::Status;
 
     // Finds or makes the feed of these channels (distinct names, at most kMostChannels), counts one more
-    // subscriber on each and links the member. From then on it misses no event.
-    Join join(std::span<const std::string_view> names, Member& member) noexcept;
+    // subscriber on each and links the member. From then on it misses no event. `log` is the zone's.
+    Join join(LogWriter& log, std::span<const std::string_view> names, Member& member) noexcept;
     void leave(Member& member) noexcept;
 
     // Some members of the feed cannot catch up while the zone's lock is not to be had. Once it is, they are
@@ -61,12 +61,12 @@ public:
 private:
     Tail(Zone& zone, void (*runSoon)() noexcept) noexcept;
 
-    void enter(Feed& feed, Member& member) noexcept;
+    void enter(LogWriter& log, Feed& feed, Member& member) noexcept;
     Feed* findOrMakeFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed*& bucketOf(uint64_t key) noexcept;
     Feed* findFeed(std::span<LiveChannel* const> channels) noexcept;
     Feed* makeFeed(std::span<LiveChannel* const> channels) noexcept;
-    void dropFeed(Feed* feed) noexcept;
+    void dropFeed(LogWriter* log, Feed* feed) noexcept;
 
     bool settle() noexcept;
     bool scan() noexcept;

@@ -41,11 +41,11 @@ void Subscriber::closeCatchup() noexcept {
 Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         if (catchup_ == nullptr) {
-            const std::optional<Catchup*> catchup = Catchup::make(*member_.feed, cursor_, history_);
-            if (!catchup) {
+            std::optional<ZoneLock> lock = ZoneLock::acquire(member_.feed->tail->zone());
+            if (!lock) {
                 return Reading::Locked;
             }
-            catchup_ = *catchup;
+            catchup_ = Catchup::make(lock->log(), *member_.feed, cursor_, history_);
         }
         if (catchup_ == nullptr) {
             return Reading::NoMemory;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <new>
 
-#include "zone_lock.hpp"
-
 namespace sse {
 
 namespace {
@@ -30,57 +28,38 @@ Catchup* Catchup::allocate(Feed& feed) noexcept {
     return static_cast<Catchup*>(ngx_alloc(size, ngx_cycle->log));
 }
 
-// In one critical section, so that the states of all channels and the newest id belong together; returns that
-// id.
-std::optional<EventId> Catchup::takeStock(Feed& feed, ReplayChannel* channels) noexcept {
-    std::optional<ZoneLock> lock = ZoneLock::acquire(feed.tail->zone());
-    if (!lock) {
-        return std::nullopt;
-    }
+// In the same critical section in which the newest id is read, so that they belong together.
+std::span<ReplayChannel> Catchup::takeStock(LogWriter& log, Feed& feed, Catchup* memory) noexcept {
+    auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
     for (uint32_t i = 0; i < feed.channelCount; ++i) {
         LiveChannel& live = *feed.channels[i].channel;
         ReplayChannel* channel = new (&channels[i]) ReplayChannel{};
         channel->name = live.nameView();
         channel->hash = live.hash;
-        channel->state = lock->log().channelAt(live.entry);
+        channel->state = log.channelAt(live.entry);
         feed.tail->reviewEnd(live, channel->state);
     }
-    return lock->log().lastId();
+    return {channels, feed.channelCount};
 }
 
-std::optional<Catchup*> Catchup::make(Feed& feed, EventId cursor, const History& history) noexcept {
+Catchup* Catchup::make(LogWriter& log, Feed& feed, EventId cursor, const History& history) noexcept {
     Catchup* memory = allocate(feed);
     if (memory == nullptr) {
         return nullptr;
     }
-    std::optional<EventId> lastId = takeStock(feed, reinterpret_cast<ReplayChannel*>(memory + 1));
-    if (!lastId) {
-        ngx_free(memory);
-        return std::nullopt;
-    }
-    return new (memory) Catchup(feed, cursor, *lastId, history);
+    takeStock(log, feed, memory);
+    return new (memory) Catchup(feed, cursor, log.lastId(), history);
 }
 
-std::optional<Catchup*> Catchup::makeFromPublisherId(Feed& feed, std::string_view publisherId,
-                                                     const History& history) noexcept {
+Catchup* Catchup::makeFromPublisherId(LogWriter& log, Feed& feed, std::string_view publisherId,
+                                      const History& history) noexcept {
     Catchup* memory = allocate(feed);
     if (memory == nullptr) {
         return nullptr;
     }
-    auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
-    std::optional<EventId> lastId = takeStock(feed, channels);
-    std::optional<EventId> cursor;
-    if (lastId) {
-        cursor = findPublisherId(feed.tail->zone().log, {channels, feed.channelCount}, publisherId);
-    }
-    if (cursor > lastId) { // it has come meanwhile
-        lastId = takeStock(feed, channels);
-    }
-    if (!lastId) {
-        ngx_free(memory);
-        return std::nullopt;
-    }
-    return new (memory) Catchup(feed, cursor.value_or(kUnknown), *lastId, history);
+    const std::span<ReplayChannel> channels = takeStock(log, feed, memory);
+    const EventId cursor = findPublisherId(log, channels, publisherId).value_or(kUnknown);
+    return new (memory) Catchup(feed, cursor, log.lastId(), history);
 }
 
 ReadStatus Catchup::seek(uint32_t steps) noexcept {

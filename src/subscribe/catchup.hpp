@@ -9,13 +9,12 @@ namespace sse {
 
 class Catchup {
 public:
-    // Takes stock of the feed's channels. NULL without memory, nothing without the zone's lock; ngx_free()
-    // it.
-    static std::optional<Catchup*> make(Feed& feed, EventId cursor, const History& history) noexcept;
+    // Takes stock of the feed's channels. NULL without memory; ngx_free() it. `log` is their zone's.
+    static Catchup* make(LogWriter& log, Feed& feed, EventId cursor, const History& history) noexcept;
 
     // The same from the event to which its publisher gave that id; unknown to the log if there is none.
-    static std::optional<Catchup*> makeFromPublisherId(Feed& feed, std::string_view publisherId,
-                                                       const History& history) noexcept;
+    static Catchup* makeFromPublisherId(LogWriter& log, Feed& feed, std::string_view publisherId,
+                                        const History& history) noexcept;
 
     // Searches for the start, through at most so many records.
     ReadStatus seek(uint32_t steps) noexcept;
@@ -53,7 +52,7 @@ public:
 private:
     Catchup(Feed& feed, EventId cursor, EventId lastId, const History& history) noexcept;
     static Catchup* allocate(Feed& feed) noexcept;
-    static std::optional<EventId> takeStock(Feed& feed, ReplayChannel* channels) noexcept;
+    static std::span<ReplayChannel> takeStock(LogWriter& log, Feed& feed, Catchup* memory) noexcept;
     std::span<ReplayChannel> channels() const noexcept;
 
     Feed& feed_;

@@ -64,23 +64,33 @@ Subscriber::Admission Subscriber::admit(Tail& tail, const Subscription& subscrip
     return admission;
 }
 
-Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
-    Tail::Join join = tail.join(subscription.channels, member_);
-    switch (join) {
-    case Tail::Join::Ok:
-        break;
-    case Tail::Join::NoMemory:
-        return Admission::NoMemory;
-    case Tail::Join::IndexFull:
-        return Admission::IndexFull;
-    case Tail::Join::Locked:
+// With the zone's lock once, so that the stock fits the moment from which the feed brings what is new.
+Subscriber::Admission Subscriber::enter(Tail& tail, const Subscription& subscription) noexcept {
+    std::optional<ZoneLock> lock = ZoneLock::acquire(tail.zone());
+    if (!lock) {
         return Admission::Locked;
+    }
+    Tail::Join join = tail.join(lock->log(), subscription.channels, member_);
+    if (join != Tail::Join::Ok) {
+        return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
+    }
+    catchup_ = subscription.publisherId
+                   ? Catchup::makeFromPublisherId(lock->log(), *member_.feed, *subscription.publisherId,
+                                                  subscription.history)
+                   : Catchup::make(lock->log(), *member_.feed, subscription.cursor, subscription.history);
+    return Admission::Ok;
+}
+
+Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
+    Admission admission = enter(tail, subscription);
+    if (admission != Admission::Ok) {
+        return admission;
     }
     Worker& worker = Worker::self();
     worker.add(drainable_);
     worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
     heartbeat_ = Heartbeats::ofProcess().add(*config_, beat_, onBeat);
-    if (heartbeat_ == nullptr && config_->heartbeat != 0) {
+    if (catchup_ == nullptr || (heartbeat_ == nullptr && config_->heartbeat != 0)) {
         return Admission::NoMemory;
     }
 
@@ -90,17 +100,6 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 
-    const std::optional<Catchup*> catchup =
-        subscription.publisherId
-            ? Catchup::makeFromPublisherId(*member_.feed, *subscription.publisherId, history_)
-            : Catchup::make(*member_.feed, subscription.cursor, history_);
-    if (!catchup) {
-        return Admission::Locked;
-    }
-    catchup_ = *catchup;
-    if (catchup_ == nullptr) {
-        return Admission::NoMemory;
-    }
     context_->subscribers = catchup_->subscribers();
     if (subscription.fromNow) {
         bool ended = catchup_->ended();

@@ -71,6 +71,7 @@ private:
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
+    Admission enter(Tail& tail, const Subscription& subscription) noexcept;
     Admission join(Tail& tail, const Subscription& subscription) noexcept;
     Admission seekStart() noexcept;
     [[nodiscard]] bool goOn() noexcept;
