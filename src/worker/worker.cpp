@@ -90,8 +90,15 @@ void Worker::onWakeUp() noexcept {
     if (wakeUps_.receive() && !drain_.hasStarted()) {
         startDrain();
     }
-    counters().pending.store(0); // before the log is read: what comes now wakes again
+    clearPending();
     turn_.post();
+}
+
+// Before the log is read: what comes now wakes again. A store would not do, for a load after it may see an
+// older head on some processors. The exchange reads what the publisher that was content with the flag has
+// written, so what that one has appended before is seen.
+void Worker::clearPending() noexcept {
+    counters().pending.exchange(0);
 }
 
 void Worker::wake(const ListenerSet& listeners) noexcept {
@@ -155,7 +162,7 @@ void Worker::checkRegistry() noexcept {
 // A worker that was killed between setting our flag and writing to our eventfd must not keep others from
 // waking us.
 void Worker::poll() noexcept {
-    counters().pending.store(0);
+    clearPending();
     // nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): ngx_exiting is set when the
     // worker must leave, which without an eventfd no event reports.
     if (ngx_exiting && !drain_.hasStarted()) {

@@ -54,6 +54,7 @@ public:
 
 private:
     void onWakeUp() noexcept;
+    void clearPending() noexcept;
     void turn() noexcept;
     void poll() noexcept;
     void checkRegistry() noexcept;
