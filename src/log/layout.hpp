@@ -1,12 +1,12 @@
 // How a log is laid out in its memory: all structs, constants and sizes. Nothing here reads or writes.
 //
 //     memory (8-byte aligned; cache lines are met if it is aligned to them)
-//     +-----------+-------------+--------------+------------+-----------------+
-//     | LogHeader | buckets     | IndexEntry[] | IdBucket[] | ring            |
-//     +-----------+-------------+--------------+------------+-----------------+
-//      magic first  heads of the  a channel      records by   the records, in
-//                   chains of     each           publishers'  `capacity` bytes
-//                   entries                      ids
+//     +-----------+--------------+-------------+------------+-----------------+
+//     | LogHeader | IndexEntry[] | buckets     | IdBucket[] | ring            |
+//     +-----------+--------------+-------------+------------+-----------------+
+//      magic first  a channel      heads of the  records by   the records, in
+//                   each           chains of     publishers'  `capacity` bytes
+//                                  entries       ids
 //
 // Places in the ring are logical offsets: 64-bit numbers that only grow; an offset is byte `offset %
 // capacity` of the ring. The records between the tail and the head can be read; they lie one after the other:
@@ -178,9 +178,9 @@ static_assert(sizeof(IdBucket) == 64); // a cache line
 inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS
-inline constexpr uint64_t kLayoutVersion = 0x84; // so that tests have one with another layout
+inline constexpr uint64_t kLayoutVersion = 0x85; // so that tests have one with another layout
 #else
-inline constexpr uint64_t kLayoutVersion = 4;
+inline constexpr uint64_t kLayoutVersion = 5;
 #endif
 inline constexpr uint64_t kMagic =
     kLogKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
@@ -219,8 +219,9 @@ struct LogHeader {
     SharedWord forgottenChannels;
     std::atomic<uint32_t> inUse; // entries with a listener or with a record
     std::atomic<uint32_t> census;
+    std::byte gap4[40];
 };
-static_assert(sizeof(LogHeader) % 8 == 0);
+static_assert(sizeof(LogHeader) % 64 == 0); // so that each entry of the index lies in one cache line
 
 // --- What lies where ---
 
@@ -238,8 +239,8 @@ constexpr uint64_t idBucketsFor(uint64_t capacity) noexcept {
 }
 
 constexpr size_t bytesBeforeIds(uint32_t channels) noexcept {
-    const size_t bytes = sizeof(LogHeader) + bucketsFor(std::min(channels, kMaxChannels)) * sizeof(uint32_t) +
-                         channels * sizeof(IndexEntry);
+    const size_t bytes = sizeof(LogHeader) + channels * sizeof(IndexEntry) +
+                         bucketsFor(std::min(channels, kMaxChannels)) * sizeof(uint32_t);
     return (bytes + sizeof(IdBucket) - 1) / sizeof(IdBucket) * sizeof(IdBucket);
 }
 
@@ -256,12 +257,12 @@ constexpr uint64_t largestCapacity(size_t memorySize, uint32_t channels) noexcep
     return left / kUnit * kRingPerIdBucket + std::min(left % kUnit, kRingPerIdBucket - 8) / 8 * 8;
 }
 
-inline uint32_t* bucketsOf(LogHeader* header) noexcept {
-    return reinterpret_cast<uint32_t*>(header + 1);
+inline IndexEntry* entriesOf(LogHeader* header) noexcept {
+    return reinterpret_cast<IndexEntry*>(header + 1);
 }
 
-inline IndexEntry* entriesOf(LogHeader* header) noexcept {
-    return reinterpret_cast<IndexEntry*>(bucketsOf(header) + header->buckets);
+inline uint32_t* bucketsOf(LogHeader* header) noexcept {
+    return reinterpret_cast<uint32_t*>(entriesOf(header) + header->channels);
 }
 
 inline IdBucket* idBucketsOf(LogHeader* header) noexcept {
