@@ -30,7 +30,8 @@ void eachHeader(const ngx_http_request_t& r, std::string_view name, Visit&& visi
         const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; ++i) {
             const ngx_table_elt_t& header = headers[i];
-            bool isNamed = header.hash != 0 && equalTokens(toView(header.key), name);
+            bool isNamed = header.hash != 0 && header.key.len == name.size() &&
+                           equalTokens(toView(header.key), name);
             if (isNamed && !visit(trimmed(toView(header.value)))) {
                 return;
             }

@@ -17,14 +17,15 @@ namespace {
 constexpr off_t kBytesForEvent = 16;
 
 // "text/event-stream; charset=utf-8" is a text/event-stream.
-bool isType(const ngx_http_request_t& r, std::string_view wanted) noexcept {
-    return equalTokens(mediaType(firstHeader(r, "content-type")), wanted);
+std::string_view typeOf(const ngx_http_request_t& r) noexcept {
+    return mediaType(firstHeader(r, "content-type"));
 }
 
 Intake::Framing framingByType(const ngx_http_request_t& r) noexcept {
-    return isType(r, "text/event-stream")      ? Intake::Framing::Sse
-           : isType(r, "application/x-ndjson") ? Intake::Framing::Ndjson
-                                               : Intake::Framing::Event;
+    const std::string_view type = typeOf(r);
+    return equalTokens(type, "text/event-stream")      ? Intake::Framing::Sse
+           : equalTokens(type, "application/x-ndjson") ? Intake::Framing::Ndjson
+                                                       : Intake::Framing::Event;
 }
 
 Intake::Framing framingOf(const ngx_http_request_t& r, const LocationConfig& config) noexcept {
@@ -108,7 +109,7 @@ Refusal checkBody(ngx_http_request_t* r, Intake& intake) noexcept {
     if (!isForeign(*r) && isEncoded(*r)) {
         return Refusal::EncodedBody;
     }
-    if (!isForeign(*r) && isType(*r, "multipart/form-data")) {
+    if (!isForeign(*r) && equalTokens(typeOf(*r), "multipart/form-data")) {
         return Refusal::MultipartBody;
     }
     if (!isBodyToCome(*r) && !isBodyKept(*r)) {
