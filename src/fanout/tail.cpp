@@ -181,7 +181,7 @@ void Tail::refill(Feed& feed) noexcept {
 }
 
 bool Tail::hasRoom(const Feed& feed, size_t length) const noexcept {
-    return (!feed.pending || feed.pending->size + length <= Batch::kMost) &&
+    return (!feed.pending || feed.pending->size + length <= Batch::most()) &&
            (held_ == 0 || held_ + length <= kMaxHeld);
 }
 

@@ -19,6 +19,22 @@ std::string_view Batch::chunk() noexcept {
     return {bytes() - chunkHead, chunkHead + size + kAfterBytes};
 }
 
+Batch* Batch::allocate(size_t capacity) noexcept {
+    void* memory = ngx_alloc(sizeof(Batch) + kBeforeBytes + capacity + kAfterBytes, ngx_cycle->log);
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    auto* batch = new (memory) Batch{};
+    batch->capacity = capacity;
+    allocated += capacity;
+    return batch;
+}
+
+void Batch::release(Batch* batch) noexcept {
+    allocated -= batch->capacity;
+    ngx_free(batch);
+}
+
 char* BatchRef::room(size_t length) noexcept {
     size_t used = size();
     if (batch_ != nullptr && batch_->capacity - used >= length) {
@@ -26,18 +42,19 @@ char* BatchRef::room(size_t length) noexcept {
     }
 
     // The first event gets just what it needs, because most batches hold one.
-    size_t ample = batch_ == nullptr ? 0 : std::min(2 * batch_->capacity, Batch::kMost);
+    size_t ample = batch_ == nullptr ? 0 : std::min(2 * batch_->capacity, Batch::most());
     size_t capacity = std::max(used + length, ample);
-    void* memory =
-        ngx_alloc(sizeof(Batch) + Batch::kBeforeBytes + capacity + Batch::kAfterBytes, ngx_cycle->log);
-    if (memory == nullptr) {
+    Batch* larger = Batch::allocate(capacity);
+    if (larger == nullptr) {
         return nullptr;
     }
-    Batch* larger = new (memory) Batch(batch_ == nullptr ? Batch{} : *batch_);
-    larger->capacity = capacity;
     if (batch_ != nullptr) {
+        larger->size = used;
+        larger->events = batch_->events;
+        larger->first = batch_->first;
+        larger->last = batch_->last;
         std::memcpy(larger->bytes(), batch_->bytes(), used);
-        ngx_free(batch_);
+        Batch::release(batch_);
     }
     batch_ = larger;
     return larger->bytes() + used;

@@ -22,8 +22,12 @@ struct Batch {
     static constexpr size_t kBeforeBytes = 24; // 16 digits, CR LF, and alignment
     static constexpr size_t kAfterBytes = 2;
     // The most bytes of a batch, unless one event is larger: enough to be worth a system call, few enough to
-    // be kept for each client that does not read.
+    // be kept for each client that does not read. Once the batches of this process take so much together,
+    // fewer: many clients that do not read take no more than what they must.
     static constexpr size_t kMost = 64 * 1024;
+    static constexpr size_t kMostWhenMany = 8 * 1024;
+    static constexpr size_t kMany = 32 * 1024 * 1024;
+    static size_t most() noexcept { return allocated < kMany ? kMost : kMostWhenMany; }
 
     uint32_t references = 1;
     uint32_t chunkHead = 0; // length of the line before the bytes; 0: not made yet
@@ -38,6 +42,13 @@ struct Batch {
     // The same as a chunk, after which nothing may be added. Not for an empty batch: a chunk of no bytes
     // would end the response.
     std::string_view chunk() noexcept;
+
+    // Room for so many bytes; NULL without memory.
+    static Batch* allocate(size_t capacity) noexcept;
+    static void release(Batch* batch) noexcept;
+
+private:
+    static inline size_t allocated = 0; // bytes, by this process
 };
 
 class BatchRef {
@@ -61,7 +72,7 @@ public:
 
     void reset() noexcept {
         if (batch_ != nullptr && --batch_->references == 0) {
-            ngx_free(batch_);
+            Batch::release(batch_);
         }
         batch_ = nullptr;
     }

@@ -87,7 +87,7 @@ Catchup::Progress Catchup::read(BatchRef& out) noexcept {
             holding_ = false;
             continue;
         }
-        if (out.size() != 0 && out.size() + header.payloadLength > Batch::kMost) {
+        if (out.size() != 0 && out.size() + header.payloadLength > Batch::most()) {
             holding_ = true;
             return Progress::More;
         }
