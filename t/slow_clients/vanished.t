@@ -83,5 +83,28 @@ subtest 'a socket that is not of TCP' => sub {
     like $line, qr/ready/, 'is none of its business';
 };
 
+# Instead of heartbeats the kernel may ask.
+subtest 'so_keepalive' => sub {
+    my $quiet = SSE::Nginx->start(
+        listen       => [qw(h1 tls h2c)],
+        listen_flags => 'so_keepalive=1s:1s:2',
+        subscribe    => 'sse_heartbeat off; sse_send_timeout 2500ms;',
+    );
+    for my $via (qw(h1 tls h2c)) {
+        my $stays    = $quiet->subscribe("/sub?channel=$via", via => $via)->ready;
+        my $vanished = $via =~ /h2/ ? SSE::Client::Window->new(port => $quiet->port($via))->subscribe("/sub?channel=$via") : $quiet->subscribe("/sub?channel=$via", via => $via);
+        $vanished->ready->vanish;
+        my $bytes = length $stays->poll->raw;
+        my $start = time;
+        my $count = sub { $quiet->get('/status')->json->{subscribers} };
+        ok eval { wait_until(sub { $count->() == 1 }, 'the one that has vanished to be counted off') }, "$via: noticed";
+        note sprintf 'after %.1f s', time - $start;
+        is length $stays->poll->raw, $bytes, 'and the other one has been sent nothing';
+        $_->close for $vanished, $stays;
+        wait_until(sub { $count->() == 0 }, 'the other one to leave');
+    }
+    is_deeply [$quiet->stop], [], 'no trouble';
+};
+
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;
