@@ -131,7 +131,7 @@ TEXT
     Measures the module, the modules of Debian that do something like it (nchan; push-stream from Debian 13 on), and a
     program that does nothing but write, in turn, and checks that every event arrives once and in order.
       --only NAME         only these works
-      --rounds N          how often each is repeated (default: 5)
+      --rounds N          how often each is repeated (default: 5); some start five processes a round
       --quick             a tenth of the work, one round: to see that everything runs, not to believe the figures
       --save              writes the tables to t/bench/RESULTS.md, too
       --list              tells the works

@@ -15,11 +15,12 @@ sub start ($class, $server, $prefix = '') {
     pipe my $order_reader, my $orders or die "pipe: $!";
     pipe my $answers, my $answer_writer or die "pipe: $!";
     my @target = map {s/%c/$prefix%c/r} @$server{qw(subscribe publish headers)};
+    my @pinned = defined $server->{load_processor} ? ('taskset', '--cpu-list', $server->{load_processor}) : ();
     my $pid = fork // die "fork: $!";
     if (!$pid) {
         open STDIN,  '<&', $order_reader;
         open STDOUT, '>&', $answer_writer;
-        exec 'build/bench/load', $server->{port}, @target
+        exec @pinned, 'build/bench/load', $server->{port}, @target
             or die "build/bench/load: $!";
     }
     $orders->autoflush(1);

@@ -7,7 +7,7 @@ use Bench::Nginx;
 use Exporter 'import';
 use List::Util qw(first);
 use POSIX qw(strftime uname);
-our @EXPORT_OK = qw(machine);
+our @EXPORT_OK = qw(machine processors);
 
 sub lines_of ($file) {
     open my $handle, '<', $file or return;
@@ -15,6 +15,12 @@ sub lines_of ($file) {
 }
 
 sub package_version ($name) { return `dpkg-query -W -f '\${Version}' $name 2>/dev/null` || '-' }
+
+# The numbers of the processors that processes of ours may run on.
+sub processors () {
+    my ($list) = map {/^Cpus_allowed_list:\s*(\S+)/} lines_of('/proc/self/status');
+    return map { my ($first, $last) = split /-/; $first .. $last // $first } split /,/, $list;
+}
 
 # Lines of text.
 sub machine ($rounds) {

@@ -5,17 +5,24 @@ package Bench::Nginx;
 use v5.36;
 use parent 'SSE::Nginx';
 
-# Options besides those of SSE::Nginx: modules (files to load), connections (of a worker).
+# Options besides those of SSE::Nginx: modules (files to load), connections (of a worker), processors (numbers: the workers are
+# dealt out to them, each to one).
 sub configuration ($self) {
     my $load = join '', map {"load_module $_;\n"} @{ $self->{modules} };
     my $user = $> == 0 ? 'user root;' : '';
     my $descriptors = $self->{connections} + 500;
     my $temporary = join "\n    ", map {"${_}_temp_path $_;"} qw(client_body proxy fastcgi uwsgi scgi);
     my $servers = join '', map { $self->server_block($_) } @{ $self->{listen} };
+    my $affinity = '';
+    if (my @processors = @{ $self->{processors} // [] }) {
+        my @masks = map { 1 . '0' x $processors[$_ % @processors] } 0 .. $self->{workers} - 1;
+        $affinity = "worker_cpu_affinity @masks;";
+    }
     return <<"END";
 $load$user
 daemon off;
 worker_processes $self->{workers};
+$affinity
 worker_rlimit_nofile $descriptors;
 pid nginx.pid;
 error_log error.log warn;

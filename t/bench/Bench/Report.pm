@@ -13,6 +13,12 @@ sub median (@values) {
     return @values % 2 ? $values[$#values / 2] : ($values[@values / 2 - 1] + $values[@values / 2]) / 2;
 }
 
+# The least, the quartiles and the most.
+sub distribution (@values) {
+    @values = sort { $a <=> $b } @values;
+    return map { $values[$_ * $#values / 4 + 0.5] } 0 .. 4;
+}
+
 # Three significant digits, and thousands apart.
 sub figure ($value) {
     return '-' unless defined $value;
@@ -28,18 +34,20 @@ sub values_of ($rounds, $contestant, $name) {
     return grep {defined} map { $_->{$contestant} && $_->{$contestant}{$name} } @$rounds;
 }
 
-# A row a figure, a column a contestant: medians over the rounds.
+# A row a figure, a column a contestant: medians over the rounds, or the distribution over the starts.
 sub block ($work, $contestants, $rounds) {
     my @rows = (['', map {s/\@(\d+)/, $1 workers/r} @$contestants]);
     for my $shown ($work->{shows}->@*) {
         my ($name, $label, $unit) = @$shown;
         my @cells = map {
             my @values = values_of($rounds, $_, $name);
-            @values ? figure(median(@values)) : '-'
+            @values ? join ' ', map { figure($_) } $work->{starts} ? distribution(@values) : median(@values) : '-'
         } @$contestants;
         push @rows, [$unit eq '' ? $label : "$label, $unit", @cells];
     }
-    my $text = "$work->{name}: $work->{title}\n" . columns(@rows);
+    my $text = "$work->{name}: $work->{title}\n";
+    $text .= "  @{[scalar @$rounds]} starts each: least, quartiles and most of the figures of one start\n" if $work->{starts};
+    $text .= columns(@rows);
     $text .= "  $_->{goal}: $_->{measured}, $_->{verdict}\n" for verdicts($work, $rounds);
     my %failed;
     for my $round (@$rounds) {
@@ -80,7 +88,8 @@ sub columns (@rows) {
 }
 
 # For each goal of the work: { work, goal (in words), measured (in words), verdict }. A ratio is that of two contestants in the
-# same round; what counts is the median of the rounds.
+# same round; what counts is the median of the rounds. In a work of many starts, what counts is the ratio of the medians; the range
+# is that of the ratios' quartiles.
 sub verdicts ($work, $rounds) {
     my @verdicts;
     for my $goal ($work->{goals}->@*) {
@@ -101,10 +110,15 @@ sub verdicts ($work, $rounds) {
             verdict  => 'not measured',
         );
         if (@values) {
-            my $median = median(@values);
-            $verdict{measured} = figure($median);
-            $verdict{measured} .= sprintf ' (%s to %s)', figure(min @values), figure(max @values) if @values > 1;
-            $verdict{verdict} = ($sign eq '≤' ? $median <= $bound : $median >= $bound) ? 'reached' : 'missed';
+            my ($counts, @range) = (median(@values), min(@values), max(@values));
+            if ($work->{starts}) {
+                $counts = median(values_of($rounds, $of, $name));
+                $counts /= median(values_of($rounds, $goal->{to}, $name)) if $goal->{to};
+                @range = (distribution(@values))[1, 3];
+            }
+            $verdict{measured} = figure($counts);
+            $verdict{measured} .= sprintf ' (%s to %s)', map { figure($_) } @range if @values > 1;
+            $verdict{verdict} = ($sign eq '≤' ? $counts <= $bound : $counts >= $bound) ? 'reached' : 'missed';
         }
         push @verdicts, \%verdict;
     }

@@ -6,6 +6,7 @@ package Bench::Server;
 #   my $before = $server->cpu; ...; say $server->cpu - $before;
 
 use v5.36;
+use Bench::Machine qw(processors);
 use Bench::Nginx;
 use Cwd qw(abs_path);
 use IO::Socket::INET;
@@ -108,7 +109,8 @@ sub is_there ($name) {
 }
 
 # Options: workers, heartbeat (seconds; 0: as it comes), tls (1: there, too), connections (of a worker), header (1: answers
-# tell the worker), history (events of a channel that are kept), zone (size of the shared memory that they are kept in).
+# tell the worker), history (events of a channel that are kept), zone (size of the shared memory that they are kept in), pinned
+# (1: the load has the last processor for itself, and each worker stays on one of the others; a nginx only).
 sub start ($class, $name, %option) {
     my $known = $known{$name} or die "no server $name\n";
     my $self = bless { name => $name, subscribe => '/sub?channel=%c', publish => '/pub?channel=%c', headers => '', %$known },
@@ -129,11 +131,14 @@ sub start_binary ($self, %option) {
 sub start_nginx ($self, %option) {
     my ($http, $server) = map { ref $_ ? $_->(%option) : $_ // '' } @$self{qw(http server)};
     $server = "add_header X-Worker \$pid always;\n$server" if $option{header};
+    my @processors = $option{pinned} ? processors() : ();
+    $self->{load_processor} = @processors > 1 ? pop @processors : $processors[0] if @processors;
     my $nginx = $self->{nginx} = Bench::Nginx->new(
         module      => 0,
         modules     => $self->{modules},
         workers     => $option{workers},
         connections => $option{connections},
+        processors  => \@processors,
         listen      => ['h1', $option{tls} ? 'tls' : ()],
         http        => $http,
         server      => $server,

@@ -148,9 +148,10 @@ sub works (%option) {
         },
         {
             name        => 'latency',
-            title       => 'one event for one subscriber, idle server of 2 workers',
+            title       => 'one event for one subscriber, idle server of 2 workers; server and load on processors of their own',
             contestants => [qw(nchan@2 sse@2)],
-            options     => { header => 1 },
+            options     => { header => 1, pinned => 1 },
+            starts      => 5,
             run         => sub ($server, $scale) {
                 my %figure;
                 for my $worker (qw(same other)) {
@@ -158,7 +159,7 @@ sub works (%option) {
                     my %publish = (wait => 1, rate => 200, worker => $worker);
                     $load->order('subscribe');
                     $load->order('publish', %publish, count => 50);
-                    my $answer = $load->order('publish', %publish, count => count(1000, $scale));
+                    my $answer = $load->order('publish', %publish, count => count(300, $scale));
                     $figure{"$worker$_"} = $answer->{"p$_"} / 1e3 for 50, 99;
                 }
                 return \%figure;
