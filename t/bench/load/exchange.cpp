@@ -9,10 +9,14 @@
 
 namespace bench {
 
-void Exchange::request(std::string text) {
-    request_ = std::move(text);
+void Exchange::add(std::string_view text) {
+    request_.erase(0, request_.size() - unsent_.size());
+    request_ += text;
     unsent_ = request_;
-    idle_ = false;
+    unanswered_++;
+}
+
+void Exchange::flush() {
     if (isOpen()) {
         write();
     } else {
@@ -63,16 +67,20 @@ void Exchange::read() {
         die("a request was not answered");
     }
     response_.append(buffer, static_cast<size_t>(count));
-    parse();
+    size_t taken = 0;
+    for (size_t size; (size = parse(std::string_view(response_).substr(taken))) > 0;) {
+        taken += size;
+    }
+    response_.erase(0, taken);
 }
 
-void Exchange::parse() {
-    const size_t end = response_.find("\r\n\r\n");
-    if (end == std::string::npos) {
-        return;
+size_t Exchange::parse(std::string_view bytes) {
+    const size_t end = bytes.find("\r\n\r\n");
+    if (end == std::string_view::npos) {
+        return 0;
     }
-    const Head head = Head::parse(std::string_view(response_).substr(0, end + 2));
-    const std::string_view rest = std::string_view(response_).substr(end + 4);
+    const Head head = Head::parse(bytes.substr(0, end + 2));
+    std::string_view rest = bytes.substr(end + 4);
     std::string body;
     if (head.chunked) {
         Dechunker dechunker;
@@ -80,16 +88,17 @@ void Exchange::parse() {
             die("an answer has broken chunks");
         }
         if (!dechunker.ended()) {
-            return;
+            return 0;
         }
     } else if (rest.size() < head.length) {
-        return;
+        return 0;
     } else {
-        body = rest;
+        body = rest.substr(0, head.length);
+        rest.remove_prefix(head.length);
     }
-    response_.clear();
-    idle_ = true;
+    unanswered_--;
     onResponse(head, body);
+    return bytes.size() - rest.size();
 }
 
 } // namespace bench

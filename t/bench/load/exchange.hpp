@@ -1,4 +1,4 @@
-// A connection that is kept, for one request after the other.
+// A connection that is kept, for one request after the other, or for several at once.
 #pragma once
 
 #include <string>
@@ -13,9 +13,15 @@ class Exchange : public Pollable {
 public:
     Exchange(Loop& loop, uint16_t port) : loop_(loop), port_(port) {}
 
-    bool isIdle() const { return idle_; }
+    bool isIdle() const { return unanswered_ == 0; }
     // Sends a request, on a new connection if there is none.
-    void request(std::string text);
+    void request(std::string_view text) {
+        add(text);
+        flush();
+    }
+    // The same in two steps, so that several requests leave in one write.
+    void add(std::string_view text);
+    void flush();
     void onEvents(uint32_t events) override;
 
 protected:
@@ -27,12 +33,13 @@ private:
     void write();
     void waitForRoom(bool wait);
     void read();
-    void parse();
+    // What the first response in these bytes takes of them; 0 if it has not come whole.
+    size_t parse(std::string_view bytes);
 
     Loop& loop_;
     uint16_t port_;
-    bool idle_ = true;
-    bool waiting_ = false; // for room to write
+    uint32_t unanswered_ = 0; // requests
+    bool waiting_ = false;    // for room to write
     std::string request_;
     std::string_view unsent_;
     std::string response_;

@@ -29,9 +29,10 @@ class Dechunker {
 public:
     bool ended() const { return state_ == State::Ended; }
 
-    // Calls take(std::string_view) for what the chunks hold. False if this is no chunk framing.
+    // Calls take(std::string_view) for what the chunks hold. What follows the body stays in the piece. False
+    // if this is no chunk framing.
     template <typename Take>
-    bool feed(std::string_view piece, Take&& take) {
+    bool feed(std::string_view& piece, Take&& take) {
         while (!piece.empty() && state_ != State::Ended) {
             if (state_ == State::Data) {
                 const size_t part = piece.size() < left_ ? piece.size() : left_;

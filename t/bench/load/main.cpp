@@ -106,6 +106,7 @@ private:
         plan.seconds = options.real("seconds", plan.seconds);
         plan.size = options.number("size", static_cast<uint32_t>(plan.size));
         plan.connections = options.number("connections", plan.connections);
+        plan.pipelined = options.number("pipelined", plan.pipelined);
         plan.channels = options.number("channels", plan.channels);
         plan.rate = options.real("rate", plan.rate);
         plan.wait = options.number("wait", 0) != 0;

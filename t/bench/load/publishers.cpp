@@ -30,8 +30,8 @@ Publishers::Result Publishers::run(const Plan& plan) {
         all_.push_back(std::make_unique<Publisher>(*this, number, loop_, target_.port));
     }
     idle_.clear();
-    for (uint32_t i = 0; i < plan.connections; i++) {
-        idle_.push_back(all_[i].get());
+    for (uint32_t i = 0; i < plan.connections * plan.pipelined; i++) {
+        idle_.push_back(all_[i % plan.connections].get());
     }
     published_ = answered_ = 0;
     start_ = now();
@@ -52,14 +52,21 @@ bool Publishers::isDone() const {
 }
 
 void Publishers::publishWhatIsDue() {
-    while (!idle_.empty() && isDue()) {
+    for (bool due = isDue(); due;) {
         Publisher& publisher = *idle_.back();
         idle_.pop_back();
         publish(publisher);
+        due = isDue();
+        if (!due || idle_.back() != &publisher) {
+            publisher.flush();
+        }
     }
 }
 
 bool Publishers::isDue() const {
+    if (idle_.empty()) {
+        return false;
+    }
     if (plan_.seconds > 0 ? seconds(now() - start_) >= plan_.seconds : published_ == plan_.count) {
         return false;
     }
@@ -81,10 +88,10 @@ void Publishers::publish(Publisher& publisher) {
     nextChannel_ = (nextChannel_ + 1) % plan_.channels;
     const uint32_t number = ledger_.publish(channel, publisher.number(), crowd_.subscribersOf(channel));
     published_++;
-    publisher.request("POST " + expand(target_.publish, channel) +
-                      " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n" +
-                      expand(target_.headers, channel, number) + "Content-Length: " +
-                      std::to_string(plan_.size) + "\r\n\r\n" + eventText(number, plan_.size));
+    publisher.add("POST " + expand(target_.publish, channel) +
+                  " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n" +
+                  expand(target_.headers, channel, number) + "Content-Length: " + std::to_string(plan_.size) +
+                  "\r\n\r\n" + eventText(number, plan_.size));
 }
 
 } // namespace bench

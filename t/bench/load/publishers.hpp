@@ -10,13 +10,14 @@
 namespace bench {
 
 struct Plan {
-    uint32_t count = 1;       // how many events
-    double seconds = 0;       // or, if not 0: for how long
-    size_t size = 100;        // of an event
-    uint32_t connections = 1; // each has one publish in flight
-    uint32_t channels = 1;    // in turn
-    double rate = 0;          // a second; 0: as soon as it can be
-    bool wait = false;        // publish only when everybody has everything that was published before
+    uint32_t count = 1; // how many events
+    double seconds = 0; // or, if not 0: for how long
+    size_t size = 100;  // of an event
+    uint32_t connections = 1;
+    uint32_t pipelined = 1; // publishes in flight on each
+    uint32_t channels = 1;  // in turn
+    double rate = 0;        // a second; 0: as soon as it can be
+    bool wait = false;      // publish only when everybody has everything that was published before
     enum class Worker : uint8_t { Any, Same, Other } worker = Worker::Any; // than that of the subscribers
 };
 
@@ -61,7 +62,7 @@ private:
     Ledger& ledger_;
     Crowd& crowd_;
     std::vector<std::unique_ptr<Publisher>> all_;
-    std::vector<Publisher*> idle_;
+    std::vector<Publisher*> idle_; // each as often as it may publish
     Plan plan_;
     uint64_t start_ = 0;
     uint64_t published_ = 0;

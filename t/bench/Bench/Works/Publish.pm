@@ -21,6 +21,14 @@ sub flood ($server, $scale) {
     };
 }
 
+# With as much under way as a connection holds: what is measured is the server, not the way to it and back.
+sub pipelined ($server, $scale) {
+    my $load = Bench::Load->start($server);
+    my %publish = (pipelined => 200);
+    $load->order('publish', %publish, count => 2000);
+    my ($cpu, $answer) = cpu_of($server, $load, 'publish', %publish, count => count(100_000, $scale));
+    return { rate => $answer->{published} / $answer->{nanoseconds} * 1e9, cpu => $cpu / $answer->{published} / 1e3 };
+}
 
 sub works () {
     return (
@@ -36,6 +44,16 @@ sub works () {
             },
             shows => [['publish', 'CPU per publish', 'µs']],
             goals => [{ figure => 'publish', to => 'nginx', at_most => 1.15 }],
+        },
+        {
+            name        => 'pipelined',
+            title       => 'publish on one pipelined connection, nobody listening; server and load on processors of their own',
+            contestants => [qw(nginx nchan push-stream sse)],
+            options     => { pinned => 1 },
+            starts      => 5,
+            run         => \&pipelined,
+            shows       => [['rate', 'publishes a second', ''], ['cpu', 'CPU per publish', 'µs']],
+            goals       => [{ figure => 'rate', to => 'nchan', at_least => 1 }],
         },
         {
             name        => 'lines',
