@@ -6,7 +6,7 @@ use v5.36;
 use Bench::Load;
 use Exporter 'import';
 use POSIX qw(ceil);
-our @EXPORT_OK = qw(broadcast count cpu_of fill idle_crowd one_by_one);
+our @EXPORT_OK = qw(broadcast count cpu_of fill idle_crowd meanwhile one_by_one);
 
 # Processor time of the server for what the load does meanwhile, in nanoseconds, and what the load has answered.
 sub cpu_of ($server, $load, $order, %option) {
@@ -47,6 +47,27 @@ sub one_by_one ($server, $scale, %more) {
         publish => { count => count($more{count} // 300, $scale), wait => $more{wait} // 1 },
         warm    => { count => 20 },
     );
+}
+
+# What others notice while something is done with the server: a visitor who asks for a static file 500 times a second, for so many
+# seconds, and a publisher; figures in milliseconds. With the option worker both ask that one.
+sub meanwhile ($server, $seconds, $do, %option) {
+    my %file    = (path => '/file.txt', rate => 500, %option);
+    my %publish = (path => $server->{publish} =~ s/%c/meanwhile/r, method => 'POST', body => 'x', rate => 50, refusal => 503, %option);
+    my ($visitor, $publisher) = map { Bench::Load->start($server) } 1 .. 2;
+    $_->order('hurry') for $visitor, $publisher;
+    $visitor->order('probe',   %file,    seconds => 0.1); # with connections that are there already
+    $publisher->order('probe', %publish, seconds => 0.1);
+    $visitor->give('probe',   %file,    seconds => $seconds);
+    $publisher->give('probe', %publish, seconds => $seconds);
+    $do->();
+    my ($files, $publishes) = map { $_->answer } $visitor, $publisher;
+    return {
+        p99     => $files->{p99} / 1e6,
+        max     => $files->{max} / 1e6,
+        publish => $publishes->{max} / 1e6,
+        refused => $publishes->{refused},
+    };
 }
 
 # Many who only wait: (the load, memory of the server for each, in bytes, and its CPU for each, in microseconds).

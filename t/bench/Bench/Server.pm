@@ -100,7 +100,7 @@ END
 # Adds a server "before": this module as it was built into that file.
 sub compare_with ($file) {
     die "bench: there is no module $file\n" unless -f $file;
-    $known{before} = { $known{sse}->%*, modules => [abs_path($file)] };
+    $known{before} = { $known{sse}->%*, modules => [abs_path($file)], locations_of => 'sse' };
 }
 
 # Whether it can be measured here.
@@ -110,7 +110,8 @@ sub is_there ($name) {
 
 # Options: workers, heartbeat (seconds; 0: as it comes), tls (1: there, too), connections (of a worker), header (1: answers
 # tell the worker), history (events of a channel that are kept), zone (size of the shared memory that they are kept in), pinned
-# (1: the load has the last processor for itself, and each worker stays on one of the others; a nginx only).
+# (1: the load has the last processor for itself, and each worker stays on one of the others; a nginx only), locations (more of
+# them, by the name of the server).
 sub start ($class, $name, %option) {
     my $known = $known{$name} or die "no server $name\n";
     my $self = bless { name => $name, subscribe => '/sub?channel=%c', publish => '/pub?channel=%c', headers => '', %$known },
@@ -129,7 +130,9 @@ sub start_binary ($self, %option) {
 }
 
 sub start_nginx ($self, %option) {
+    $self->{option} = \%option;
     my ($http, $server) = map { ref $_ ? $_->(%option) : $_ // '' } @$self{qw(http server)};
+    $server .= $option{locations}{ $self->{locations_of} // $self->{name} } // '';
     $server = "add_header X-Worker \$pid always;\n$server" if $option{header};
     my @processors = $option{pinned} ? processors() : ();
     $self->{load_processor} = @processors > 1 ? pop @processors : $processors[0] if @processors;
@@ -149,6 +152,11 @@ sub start_nginx ($self, %option) {
     $nginx->launch or die "$self->{name} does not start:\n" . $nginx->log . $nginx->read_file('stderr.log');
     $self->{port} = $nginx->port('h1');
     $self->{tls_port} = $nginx->port('tls') if $option{tls};
+}
+
+# With another size of the shared memory.
+sub resize ($self, $zone) {
+    return $self->{nginx}->reload(http => $self->{http}->($self->{option}->%*, zone => $zone));
 }
 
 # The processes that do the work.

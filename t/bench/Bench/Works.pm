@@ -13,6 +13,7 @@ use Bench::Works::Idle;
 use Bench::Works::Neighbours;
 use Bench::Works::Publish;
 use Bench::Works::Resume;
+use Bench::Works::Upheavals;
 use Exporter 'import';
 our @EXPORT_OK = qw(works);
 
@@ -24,6 +25,7 @@ sub works (%option) {
         Bench::Works::Idle::works(),
         Bench::Works::Resume::works(),
         Bench::Works::Neighbours::works(),
+        Bench::Works::Upheavals::works(),
     );
 }
 

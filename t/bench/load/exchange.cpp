@@ -30,7 +30,7 @@ void Exchange::onEvents(uint32_t events) {
     if (events & EPOLLOUT) {
         write();
     }
-    if (events & ~static_cast<uint32_t>(EPOLLOUT)) {
+    if (isOpen() && (events & ~static_cast<uint32_t>(EPOLLOUT))) {
         read();
     }
 }
@@ -39,7 +39,8 @@ void Exchange::write() {
     while (!unsent_.empty() || !(unsent_ = more()).empty()) {
         const ssize_t count = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
         if (count < 0 && errno != EAGAIN) {
-            die("a request cannot be sent: %m");
+            onLost();
+            return;
         }
         if (count < 0) {
             waitForRoom(true);
@@ -48,6 +49,19 @@ void Exchange::write() {
         unsent_.remove_prefix(static_cast<size_t>(count));
     }
     waitForRoom(false);
+}
+
+void Exchange::onLost() {
+    close();
+    unsent_ = {};
+    response_.clear();
+    onClosed();
+}
+
+void Exchange::onClosed() {
+    if (!isIdle()) {
+        die("a connection was closed, and %u requests on it are not answered", unanswered_);
+    }
 }
 
 void Exchange::waitForRoom(bool wait) {
@@ -64,7 +78,8 @@ void Exchange::read() {
         return;
     }
     if (count <= 0) {
-        die("a request was not answered");
+        onLost();
+        return;
     }
     response_.append(buffer, static_cast<size_t>(count));
     size_t taken = 0;

@@ -22,14 +22,23 @@ public:
     // The same in two steps, so that several requests leave in one write.
     void add(std::string_view text);
     void flush();
+    bool isSent() const { return unsent_.empty(); }
     void onEvents(uint32_t events) override;
 
 protected:
     virtual void onResponse(const Head& head, std::string_view body) = 0;
     // More of a body that is sent piece by piece, when the connection can take it; none ends the request.
     virtual std::string_view more() { return {}; }
+    // The server has closed the connection.
+    virtual void onClosed();
+    // Sends the request again that was sent last, on a new connection.
+    void repeat() {
+        unsent_ = request_;
+        flush();
+    }
 
 private:
+    void onLost();
     void write();
     void waitForRoom(bool wait);
     void read();

@@ -13,6 +13,7 @@
 #include <cinttypes>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "crowd.hpp"
@@ -134,9 +135,23 @@ private:
 
     // lines path= count= size=
     void lines(const Options& options) {
-        const uint64_t time = publishLines(loop_, target_.port, expand(options.text("path"), 0),
-                                           options.number("count", 1), options.number("size", 100));
-        std::printf("ok nanoseconds=%" PRIu64 "\n", time);
+        const uint64_t start = now();
+        sendLines(options);
+        lines_->finish();
+        std::printf("ok nanoseconds=%" PRIu64 "\n", now() - start);
+    }
+
+    // upload path= count= size=: the same without its end
+    void upload(const Options& options) {
+        sendLines(options);
+        std::puts("ok");
+    }
+
+    // finish: the end of upload
+    void finish(const Options&) {
+        const uint64_t start = now();
+        lines_->finish();
+        std::printf("ok nanoseconds=%" PRIu64 "\n", now() - start);
     }
 
     // follow cursor= count= events=: that many streams, until each has that many events
@@ -180,17 +195,24 @@ private:
         std::puts("ok");
     }
 
-    // probe path= method= cursor= rate= seconds=
+    // probe path= method= cursor= body= rate= seconds= worker= refusal=, see Probing
     void probe(const Options& options) {
         std::string request = options.text("method", "GET") + " " + expand(options.text("path", "/"), 0) +
                               " HTTP/1.1\r\nHost: localhost\r\n";
         if (const std::string cursor = options.text("cursor"); !cursor.empty()) {
             request += "Last-Event-ID: " + cursor + "\r\n";
         }
-        std::vector<uint64_t> times = bench::probe(loop_, target_.port, request + "\r\n",
-                                                   options.real("rate", 100), options.real("seconds", 1));
-        std::printf("ok requests=%zu", times.size());
-        printTimes(times);
+        const std::string body = options.text("body");
+        if (!body.empty()) {
+            request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+        }
+        Answers answers = probe_.run({.request = request + "\r\n" + body,
+                                      .rate = options.real("rate", 100),
+                                      .seconds = options.real("seconds", 1),
+                                      .worker = options.text("worker"),
+                                      .refusal = static_cast<int>(options.number("refusal", 0))});
+        std::printf("ok requests=%zu refused=%" PRIu64, answers.times.size(), answers.refused);
+        printTimes(answers.times);
     }
 
     // Reads until nothing more comes: what is there and should not be is an error.
@@ -199,6 +221,11 @@ private:
             loop_.turn(until);
         }
         std::puts("ok");
+    }
+
+    void sendLines(const Options& options) {
+        lines_.emplace(loop_, target_.port, options.number("count", 1), options.number("size", 100));
+        lines_->send(expand(options.text("path"), 0));
     }
 
     static void printTimes(std::vector<uint64_t>& times) {
@@ -214,13 +241,15 @@ private:
         const char* name;
         void (Session::*run)(const Options&);
     };
-    static const Command kCommands[12];
+    static const Command kCommands[14];
 
     Target target_;
     Loop loop_;
     Ledger ledger_;
     Crowd crowd_{loop_, target_, ledger_};
     Followers followers_{loop_};
+    std::optional<Lines> lines_;
+    Probe probe_{loop_, target_.port};
     Publishers publishers_{loop_, target_, ledger_, crowd_};
 };
 
@@ -231,6 +260,7 @@ const Session::Command Session::kCommands[] = {
     {"follow", &Session::follow},       {"read", &Session::read},
     {"leave", &Session::leave},         {"hurry", &Session::hurry},
     {"probe", &Session::probe},         {"settle", &Session::settle},
+    {"upload", &Session::upload},       {"finish", &Session::finish},
 };
 
 } // namespace
