@@ -506,6 +506,7 @@ verb_chaos() {
 verb_bench() {
     need bench
     build_for_distribution gcc "$root/build/$module"
+    build_with_faults
     make -s -j"$jobs" -f t/bench/Makefile
     exec perl t/bench/bench "$@"
 }

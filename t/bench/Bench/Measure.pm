@@ -50,10 +50,18 @@ sub one_by_one ($server, $scale, %more) {
 }
 
 # What others notice while something is done with the server: a visitor who asks for a static file 500 times a second, for so many
-# seconds, and a publisher; figures in milliseconds. With the option worker both ask that one.
+# seconds, and a publisher; figures in milliseconds. Options: worker (both ask that one), publishes (a second).
 sub meanwhile ($server, $seconds, $do, %option) {
-    my %file    = (path => '/file.txt', rate => 500, %option);
-    my %publish = (path => $server->{publish} =~ s/%c/meanwhile/r, method => 'POST', body => 'x', rate => 50, refusal => 503, %option);
+    my %worker = defined $option{worker} ? %option{worker} : ();
+    my %file = (path => '/file.txt', rate => 500, %worker);
+    my %publish = (
+        path    => $server->{publish} =~ s/%c/meanwhile/r,
+        method  => 'POST',
+        body    => 'x',
+        refusal => 503,
+        rate    => $option{publishes} // 50,
+        %worker,
+    );
     my ($visitor, $publisher) = map { Bench::Load->start($server) } 1 .. 2;
     $_->order('hurry') for $visitor, $publisher;
     $visitor->order('probe',   %file,    seconds => 0.1); # with connections that are there already

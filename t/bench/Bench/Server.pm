@@ -11,6 +11,7 @@ use Bench::Nginx;
 use Cwd qw(abs_path);
 use IO::Socket::INET;
 use List::Util qw(sum0);
+use SSE::Faulty;
 use SSE::Nginx;
 
 my $modules = '/usr/lib/nginx/modules';
@@ -111,7 +112,7 @@ sub is_there ($name) {
 # Options: workers, heartbeat (seconds; 0: as it comes), tls (1: there, too), connections (of a worker), header (1: answers
 # tell the worker), history (events of a channel that are kept), zone (size of the shared memory that they are kept in), pinned
 # (1: the load has the last processor for itself, and each worker stays on one of the others; a nginx only), locations (more of
-# them, by the name of the server).
+# them, by the name of the server), faults (1: this module, built with its fault points).
 sub start ($class, $name, %option) {
     my $known = $known{$name} or die "no server $name\n";
     my $self = bless { name => $name, subscribe => '/sub?channel=%c', publish => '/pub?channel=%c', headers => '', %$known },
@@ -138,7 +139,7 @@ sub start_nginx ($self, %option) {
     $self->{load_processor} = @processors > 1 ? pop @processors : $processors[0] if @processors;
     my $nginx = $self->{nginx} = Bench::Nginx->new(
         module      => 0,
-        modules     => $self->{modules},
+        modules     => $option{faults} ? [SSE::Faulty::module()] : $self->{modules},
         workers     => $option{workers},
         connections => $option{connections},
         processors  => \@processors,

@@ -23,10 +23,14 @@ public:
     uint64_t gaps() const { return gaps_; }
     uint64_t bytes() const { return bytes_; } // of the events' texts
     uint64_t untilFirst() const { return firstAt_ - start_; }
+    const std::string& worker() const { return worker_; } // that has answered
 
 private:
     std::string request() const override { return request_; }
-    void onHead(const Head&) override { answered_ = true; }
+    void onHead(const Head& head) override {
+        answered_ = true;
+        worker_ = head.worker;
+    }
     void onEvent(uint32_t number, size_t size) override {
         if (events_++ == 0) {
             firstAt_ = now();
@@ -37,6 +41,7 @@ private:
     void onGap() override { gaps_++; }
 
     const std::string& request_;
+    std::string worker_;
     bool answered_ = false;
     uint64_t events_ = 0;
     uint64_t next_ = 0; // the number after that of the newest event

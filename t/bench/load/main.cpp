@@ -154,11 +154,17 @@ private:
         std::printf("ok nanoseconds=%" PRIu64 "\n", now() - start);
     }
 
-    // follow cursor= count= events=: that many streams, until each has that many events
+    // follow cursor= count= events= worker=: that many streams, until each has that many events; or one of
+    // that worker
     void follow(const Options& options) {
-        followers_.open(target_.port,
-                        subscribeRequest(expand(target_.subscribe, 0), Client::Bare, options.text("cursor")),
-                        options.number("count", 1));
+        const std::string worker = options.text("worker");
+        do {
+            followers_.open(
+                target_.port,
+                subscribeRequest(expand(target_.subscribe, 0), Client::Bare, options.text("cursor")),
+                options.number("count", 1));
+            followers_.read(0);
+        } while (!worker.empty() && followers_.all()[0]->worker() != worker);
         read(options);
     }
 
