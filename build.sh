@@ -198,7 +198,7 @@ packages_of() {
     test) packages_of_each harness module clang unit fuzz browser nghttp haproxy ;;
     chaos) packages_of_each harness module ;;
     bench)
-        say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libnginx-mod-nchan
+        say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libnginx-mod-nchan
         grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
         ;;
     matrix) say debootstrap ;;
@@ -507,6 +507,7 @@ verb_bench() {
     need bench
     build_for_distribution gcc "$root/build/$module"
     build_with_faults
+    make -s -j"$jobs" -f t/unit/Makefile build/unit/index_work
     make -s -j"$jobs" -f t/bench/Makefile
     exec perl t/bench/bench "$@"
 }

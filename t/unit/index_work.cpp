@@ -1,6 +1,10 @@
-// What a call costs in the index does not depend on how many entries there are, nor on their state.
+// What a call costs in the index does not depend on how many entries there are, nor on their state. How many
+// there are may be told as arguments; then it prints what each call took.
 // build: -DSSE_FAULTS
+#include <algorithm>
+#include <chrono>
 #include <functional>
+#include <vector>
 
 #include "check.hpp"
 #include "cmocka.hpp"
@@ -10,7 +14,8 @@ using namespace sse;
 
 namespace {
 
-constexpr uint32_t kSizes[] = {100, 20000};
+std::vector<uint32_t> sizes = {100, 20000};
+bool told = false;
 
 // More than any call needs for one entry that it takes: a listener that comes takes some twenty.
 constexpr uint64_t kMostSteps = 60;
@@ -46,35 +51,41 @@ struct Zone : TestLog {
     uint32_t find(uint64_t number) { return log.findChannel(log.hash(name(number))).entry; }
 };
 
-uint64_t stepsOf(const std::function<void()>& call) {
+// Steps of the call, which are few, whatever it finds.
+uint64_t stepsOf(const Zone& zone, const char* name, const std::function<void()>& call) {
+    using namespace std::chrono;
     steps = 0;
     faultHook = count;
+    const steady_clock::time_point start = steady_clock::now();
     call();
+    const duration<double, std::micro> time = steady_clock::now() - start;
     faultHook = nullptr;
+    if (told) {
+        print_message("# %s with %u entries: %lu steps, %.1f us\n", name, zone.header().channels,
+                      static_cast<unsigned long>(steps), time.count());
+    }
     return steps;
 }
 
 // Whatever comes next, a subscriber or an event of a new channel, finds the entry that can be had.
 void expectEntry(Zone& zone, uint32_t entry) {
     const uint64_t hash = zone.log.hash("new");
-    const uint64_t listening = stepsOf([&] { assert_int_equal(zone.log.listen(hash, 0).entry, entry); });
+    const uint64_t listening =
+        stepsOf(zone, "listen", [&] { assert_int_equal(zone.log.listen(hash, 0).entry, entry); });
     checkLists(zone);
     assert_in_range(listening, 1, kMostSteps);
-    const uint64_t leaving = stepsOf([&] { zone.log.unlisten(entry, 0); });
+    const uint64_t leaving = stepsOf(zone, "unlisten", [&] { zone.log.unlisten(entry, 0); });
     checkLists(zone);
     assert_in_range(leaving, 1, kMostSteps);
-    const uint64_t publishing = stepsOf([&] { append(zone.log, "another", "x"); });
+    const uint64_t publishing = stepsOf(zone, "append", [&] { append(zone.log, "another", "x"); });
     checkLists(zone);
     assert_in_range(publishing, 1, kMostSteps);
     assert_int_equal(zone.log.findChannel(zone.log.hash("another")).entry, entry);
-    print_message("# %u entries: %lu, %lu, %lu steps\n", zone.header().channels,
-                  static_cast<unsigned long>(listening), static_cast<unsigned long>(leaving),
-                  static_cast<unsigned long>(publishing));
 }
 
 // The events of all channels but one have gone, and then all of them but one live again.
 void thoseThatLiveAgain(void**) {
-    for (const uint32_t entries : kSizes) {
+    for (const uint32_t entries : sizes) {
         Zone zone{entries};
         zone.publishAll();
         zone.flush(0);
@@ -89,7 +100,7 @@ void thoseThatLiveAgain(void**) {
 
 // Somebody listens to each channel but the one that was published to last.
 void thoseThatAreListenedTo(void**) {
-    for (const uint32_t entries : kSizes) {
+    for (const uint32_t entries : sizes) {
         Zone zone{entries};
         for (uint32_t number = 0; number < entries - 1; ++number) {
             zone.log.listen(zone.log.hash(name(number)), 1);
@@ -102,23 +113,24 @@ void thoseThatAreListenedTo(void**) {
 
 // Nobody can have one.
 void noneAtAll(void**) {
-    for (const uint32_t entries : kSizes) {
+    for (const uint32_t entries : sizes) {
         Zone zone{entries};
         zone.publishAll();
         for (uint32_t number = 0; number < entries; ++number) {
             zone.log.listen(zone.log.hash(name(number)), 1);
         }
         const uint64_t hash = zone.log.hash("new");
-        assert_in_range(stepsOf([&] { assert_int_equal(zone.log.listen(hash, 0).entry, kNoEntry); }), 1,
-                        kMostSteps);
-        assert_in_range(stepsOf([&] { append(zone.log, "new", "x"); }), 1, kMostSteps);
+        assert_in_range(
+            stepsOf(zone, "listen", [&] { assert_int_equal(zone.log.listen(hash, 0).entry, kNoEntry); }), 1,
+            kMostSteps);
+        assert_in_range(stepsOf(zone, "append", [&] { append(zone.log, "new", "x"); }), 1, kMostSteps);
         checkZone(zone);
     }
 }
 
 // A busy channel among silent ones: each of its events is the newest of all.
 void theBusyAmongTheSilent(void**) {
-    for (const uint32_t entries : kSizes) {
+    for (const uint32_t entries : sizes) {
         Zone zone{entries};
         zone.publishAll();
         for (uint32_t i = 0; i < 2 * entries; ++i) {
@@ -131,7 +143,13 @@ void theBusyAmongTheSilent(void**) {
 
 } // namespace
 
-int main() {
+int main(int argc, char** argv) {
+    if (argc > 1) {
+        told = true;
+        sizes.clear();
+        std::transform(argv + 1, argv + argc, std::back_inserter(sizes),
+                       [](const char* number) { return static_cast<uint32_t>(std::atol(number)); });
+    }
     const CMUnitTest tests[] = {
         cmocka_unit_test(thoseThatLiveAgain),
         cmocka_unit_test(thoseThatAreListenedTo),

@@ -5,10 +5,10 @@ package Bench::Works::Idle;
 use v5.36;
 use utf8;
 use Bench::Load;
-use Bench::Measure qw(count idle_crowd);
+use Bench::Measure qw(count cpu_of idle_crowd);
 use Bench::TlsCrowd;
+use List::Util qw(max);
 use Time::HiRes qw(sleep time);
-
 
 # What an idle subscriber costs, and whether it goes on growing. The server sends a heartbeat every second.
 sub memory ($server, $count, $crowd, $publisher) {
@@ -25,6 +25,27 @@ sub memory ($server, $count, $crowd, $publisher) {
     };
 }
 
+# Subscribers of two channels, one of which all have in common: what a thousand cost when there are none yet, and when there are
+# three thousand.
+sub joins ($server, $scale) {
+    my $others = Bench::Load->start($server);
+    $others->order('subscribe', count => 1000, channels => 1000);
+    my $load = Bench::Load->start({ %$server, subscribe => '/joined?channel=%c' });
+    my $count = count(1000, $scale);
+    my @cpu = map { (cpu_of($server, $load, 'subscribe', count => $count, channels => 4 * $count))[0] } 1 .. 4;
+    my ($first, $last) = map { $_ / $count / 1e3 } @cpu[0, -1];
+    return { first => $first, last => $last, growth => $last / $first };
+}
+
+# The index of channels when it is full, when nobody may have an entry, and when a million of those that could be had live again:
+# what a call takes at the most, with the lock of the zone held. The program is a unit test.
+sub index_work ($server, $scale) {
+    my $program = 'build/unit/index_work ' . join ' ', map { count($_, $scale) } 524_288, 1_048_576;
+    my $output  = `$program 2>&1`;
+    die "$program:\n$output" if $?;
+    return { map { my $call = $_; $call => max($output =~ /^# $call with .* ([\d.]+) us$/mg) / 1e3 } qw(listen unlisten append) };
+}
+
 sub works () {
     return (
         {
@@ -37,6 +58,31 @@ sub works () {
             },
             shows => [['cpu', 'CPU per subscriber', 'µs']],
             goals => [{ figure => 'cpu', to => 'nginx', at_most => 1.15 }],
+        },
+        {
+            name        => 'joins',
+            title       => 'a channel that is joined with 4000 others, each subscriber with another one',
+            contestants => [qw(nchan push-stream sse)],
+            options     => {
+                locations => {
+                    nchan => 'location = /joined { nchan_subscriber eventsource; nchan_channel_id common $arg_channel; }',
+                    'push-stream' =>
+                        'location = /joined { push_stream_subscriber eventsource; push_stream_channels_path common/$arg_channel; }',
+                    sse => 'location = /joined { sse_channel common $arg_channel; }',
+                },
+            },
+            run   => \&joins,
+            shows => [['first', 'CPU each, the first thousand', 'µs'], ['last', 'CPU each, the last thousand', 'µs'], ['growth', 'the last to the first', '']],
+            goals => [{ figure => 'growth', at_most => 1.2 }],
+        },
+        {
+            name        => 'index',
+            title       => 'the index of channels, full, of a zone of 1 GB, and with 1,000,000 channels that live again',
+            contestants => [qw(sse)],
+            tree        => 1,
+            run         => \&index_work,
+            shows       => [map { [$_, "$_(), slowest", 'ms'] } qw(listen unlisten append)],
+            goals       => [{ figure => 'listen', at_most => 1 }],
         },
         {
             name        => 'memory',
