@@ -109,7 +109,11 @@ bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* co
     return true;
 }
 
+// An empty one is none.
 bool addReservedType(MainConfig& main, std::string_view type) noexcept {
+    if (type.empty()) {
+        return true;
+    }
     std::span<ngx_str_t> known(static_cast<ngx_str_t*>(main.reservedTypes.elts), main.reservedTypes.nelts);
     if (std::any_of(known.begin(), known.end(),
                     [type](const ngx_str_t& one) { return toView(one) == type; })) {
@@ -131,7 +135,10 @@ const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig
     }
     bool primes = config.primeMode() == Prime::Event;
     bool added = (!primes || addReservedType(main, toView(config.primeEvent))) &&
-                 (config.heartbeatEvent.len == 0 || addReservedType(main, toView(config.heartbeatEvent)));
+                 addReservedType(main, toView(config.heartbeatEvent)) &&
+                 addReservedType(main, toView(config.gapEvent)) &&
+                 addReservedType(main, toView(config.caughtUpEvent)) &&
+                 addReservedType(main, toView(config.endEvent));
     return added ? NGX_CONF_OK : static_cast<const char*>(NGX_CONF_ERROR);
 }
 
@@ -162,6 +169,32 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
     return config.publish != nullptr ? limitEventSize(cf, config) : checkChannels(cf, main, config);
 }
 
+// What clients of language models expect: events from the first one on, and the sentinel at the end.
+void applyProfile(LocationConfig& config) noexcept {
+    if (config.profile != numberOf(Profile::Model)) {
+        return;
+    }
+    if (config.start == NGX_CONF_UNSET_UINT) {
+        config.start = numberOf(Start::Earliest);
+    }
+    if (config.prime == NGX_CONF_UNSET_UINT) {
+        config.prime = numberOf(Prime::Off);
+    }
+    if (config.gap == NGX_CONF_UNSET_UINT) {
+        config.gap = numberOf(GapMode::Off);
+    }
+    if (config.heartbeat == NGX_CONF_UNSET_MSEC) {
+        config.heartbeat = kDefaultHeartbeat;
+    }
+    if (config.caughtUpEvent.data == nullptr) {
+        config.caughtUpEvent = ngx_string("");
+    }
+    if (config.endsWithEvent == NGX_CONF_UNSET) {
+        config.endsWithEvent = 1;
+        config.endData = ngx_string("[DONE]");
+    }
+}
+
 void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t sendTimeout) noexcept {
     if (config.start == NGX_CONF_UNSET_UINT) {
         bool unset = parent.start == NGX_CONF_UNSET_UINT;
@@ -182,7 +215,7 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
     }
     if (config.heartbeat == NGX_CONF_UNSET_MSEC) {
         bool unset = parent.heartbeat == NGX_CONF_UNSET_MSEC;
-        config.heartbeat = unset ? 15000 : parent.heartbeat;
+        config.heartbeat = unset ? kDefaultHeartbeat : parent.heartbeat;
         config.heartbeatEvent = parent.heartbeatEvent;
     }
     if (config.prime == NGX_CONF_UNSET_UINT) {
@@ -190,7 +223,22 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
         config.prime = unset ? numberOf(Prime::Event) : parent.prime;
         config.primeEvent = unset ? ngxString(kReadyType) : parent.primeEvent;
     }
-    ngx_conf_merge_uint_value(config.gap, parent.gap, numberOf(GapMode::Event));
+    if (config.gap == NGX_CONF_UNSET_UINT) {
+        bool unset = parent.gap == NGX_CONF_UNSET_UINT;
+        config.gap = unset ? numberOf(GapMode::Event) : parent.gap;
+        config.gapEvent = unset ? ngxString(kGapType) : parent.gapEvent;
+    }
+    if (config.caughtUpEvent.data == nullptr) {
+        config.caughtUpEvent = parent.caughtUpEvent;
+    }
+    ngx_conf_merge_uint_value(config.absent, parent.absent, numberOf(Absent::Wait));
+    if (config.endsWithEvent == NGX_CONF_UNSET) {
+        bool unset = parent.endsWithEvent == NGX_CONF_UNSET;
+        config.endsWithEvent = unset ? 0 : parent.endsWithEvent;
+        config.endEvent = parent.endEvent;
+        config.endData = parent.endData;
+        config.endRetry = unset ? kDefaultEndRetry : parent.endRetry;
+    }
     ngx_conf_merge_msec_value(config.askedSendTimeout, parent.askedSendTimeout, NGX_CONF_UNSET_MSEC);
     bool isAsked = config.askedSendTimeout != NGX_CONF_UNSET_MSEC;
     config.sendTimeout = isAsked ? config.askedSendTimeout : sendTimeout;
@@ -204,6 +252,8 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
     ngx_conf_merge_ptr_value(config.eventType, parent.eventType, nullptr);
     ngx_conf_merge_ptr_value(config.eventId, parent.eventId, nullptr);
     ngx_conf_merge_ptr_value(config.eventRetry, parent.eventRetry, nullptr);
+    ngx_conf_merge_ptr_value(config.publishEnd, parent.publishEnd, nullptr);
+    ngx_conf_merge_value(config.reopen, parent.reopen, 1);
     ngx_conf_merge_msec_value(config.publishTimeout, parent.publishTimeout, 3600 * 1000);
     if (config.allowedTypes == NGX_CONF_UNSET_PTR) {
         bool unset = parent.allowedTypes == NGX_CONF_UNSET_PTR;
@@ -252,6 +302,7 @@ void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept {
     }
     config->handlers = handlers;
     config->drain = NGX_CONF_UNSET_MSEC;
+    config->cut = CutMode::Abort;
     return config;
 }
 
@@ -280,6 +331,9 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->heartbeat = NGX_CONF_UNSET_MSEC;
     config->prime = NGX_CONF_UNSET_UINT;
     config->gap = NGX_CONF_UNSET_UINT;
+    config->absent = NGX_CONF_UNSET_UINT;
+    config->profile = NGX_CONF_UNSET_UINT;
+    config->endsWithEvent = NGX_CONF_UNSET;
     config->askedSendTimeout = NGX_CONF_UNSET_MSEC;
     config->direct = NGX_CONF_UNSET;
     config->maxChannels = NGX_CONF_UNSET_UINT;
@@ -288,6 +342,8 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->eventId = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->eventRetry = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->publishEnd = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->reopen = NGX_CONF_UNSET;
     config->publishTimeout = NGX_CONF_UNSET_MSEC;
     config->allowedTypes = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
     config->invalidUtf8 = NGX_CONF_UNSET_UINT;
@@ -311,6 +367,8 @@ char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
 
     inheritEndpoint(*mainConfig(cf), *core, parent, config);
+    applyProfile(parent);
+    applyProfile(config);
     mergeSubscribing(parent, config, core->send_timeout);
     mergePublishing(parent, config);
     ngx_conf_merge_ptr_value(config.crashAt, parent.crashAt, nullptr);

@@ -20,6 +20,9 @@ struct Handlers {
     ngx_http_handler_pt status;
 };
 
+// How a stream ends that its client should continue elsewhere.
+enum class CutMode { Abort, End };
+
 // http level.
 struct MainConfig {
     Handlers handlers;
@@ -27,22 +30,29 @@ struct MainConfig {
     ngx_array_t endpoints; // of Endpoint, as they are merged
     ngx_shm_zone_t* workers;
     ngx_msec_t drain;
+    CutMode cut;
     bool cors;                 // some location has sse_cors
     ngx_array_t reservedTypes; // of ngx_str_t: types of events that come from the module or the browser
 };
 
 enum class Start : ngx_uint_t { New, Earliest, Last, Expression };
-enum class Prime : ngx_uint_t { Off, Id, Message, Event };
+enum class Prime : ngx_uint_t { Off, Message, Event };
 enum class Framing : ngx_uint_t { Auto, ContentType, Event, Lines, Ndjson, Sse };
 enum class InvalidUtf8 : ngx_uint_t { Auto, Replace, Reject };
 enum class BodyIds : ngx_uint_t { Keep, Ignore };
 enum class GapMode : ngx_uint_t { Event, Close, Off };
+enum class Absent : ngx_uint_t { Wait, NoContent, NotFound };
+enum class Profile : ngx_uint_t { None, Model };
 
 // A mode as a configuration stores it: nginx's setters know only numbers.
 template <typename Mode>
 constexpr ngx_uint_t numberOf(Mode mode) noexcept {
     return static_cast<ngx_uint_t>(mode);
 }
+
+inline constexpr ngx_msec_t kDefaultHeartbeat = 15'000;
+// So long a client stays away after the end of its channels that asks again after a 204.
+inline constexpr ngx_msec_t kDefaultEndRetry = 24 * 3600'000;
 
 // Channels of a subscriber; sse_max_channels may allow fewer.
 inline constexpr size_t kMostChannels = 64;
@@ -77,7 +87,15 @@ struct LocationConfig {
     ngx_str_t heartbeatEvent;
     ngx_uint_t prime; // Prime
     ngx_str_t primeEvent;
-    ngx_uint_t gap;              // GapMode
+    ngx_uint_t gap; // GapMode
+    ngx_str_t gapEvent;
+    ngx_str_t caughtUpEvent; // empty: off
+    ngx_uint_t absent;       // Absent
+    ngx_uint_t profile;      // Profile; not inherited, for what it sets is
+    ngx_flag_t endsWithEvent;
+    ngx_str_t endEvent; // empty: an event without a type
+    ngx_str_t endData;
+    ngx_msec_t endRetry;         // 0: none
     ngx_msec_t askedSendTimeout; // by sse_send_timeout
     ngx_msec_t sendTimeout;      // the same, or send_timeout; not inherited
     ngx_flag_t direct;
@@ -90,6 +108,8 @@ struct LocationConfig {
     ngx_http_complex_value_t* eventType;
     ngx_http_complex_value_t* eventId;
     ngx_http_complex_value_t* eventRetry;
+    ngx_http_complex_value_t* publishEnd;
+    ngx_flag_t reopen;
     ngx_msec_t publishTimeout;
     ngx_array_t* allowedTypes; // of ngx_str_t, sse_allow_types
     ngx_flag_t allowsAllTypes;
@@ -111,6 +131,7 @@ struct LocationConfig {
     Start startMode() const noexcept { return static_cast<Start>(start); }
     Prime primeMode() const noexcept { return static_cast<Prime>(prime); }
     GapMode gapMode() const noexcept { return static_cast<GapMode>(gap); }
+    Absent absentMode() const noexcept { return static_cast<Absent>(absent); }
     Framing framingMode() const noexcept { return static_cast<Framing>(framing); }
     InvalidUtf8 invalidUtf8Mode() const noexcept { return static_cast<InvalidUtf8>(invalidUtf8); }
     BodyIds bodyIdMode() const noexcept { return static_cast<BodyIds>(bodyIds); }

@@ -9,6 +9,7 @@
 #include "conf/config.hpp"
 #include "roster/registry.hpp"
 #include "sse/event.hpp"
+#include "sse/notices.hpp"
 #include "sse/origin.hpp"
 #include "sse/token.hpp"
 #include "sse/validate.hpp"
@@ -395,7 +396,7 @@ char* setHeartbeat(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept 
     return NGX_CONF_OK;
 }
 
-// sse_prime event=name|message|id|off
+// sse_prime event=name|message|off
 char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
     if (config.prime != NGX_CONF_UNSET_UINT) {
@@ -406,8 +407,6 @@ char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     Prime prime;
     if (text == "off") {
         prime = Prime::Off;
-    } else if (text == "id") {
-        prime = Prime::Id;
     } else if (text == "message") {
         prime = Prime::Message;
     } else {
@@ -418,6 +417,109 @@ char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         }
     }
     config.prime = numberOf(prime);
+    return NGX_CONF_OK;
+}
+
+// Takes "event=name". false if the word is something else, or the name no type.
+bool takeEvent(const ngx_str_t& word, ngx_str_t& type) noexcept {
+    type = parameter(word, "event");
+    return isEventType(toView(type));
+}
+
+// sse_gap event[=name]|close|off
+char* setGap(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.gap != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    const ngx_str_t& word = arguments(cf)[0];
+    const std::string_view text = toView(word);
+    GapMode mode = GapMode::Event;
+    if (text == "close") {
+        mode = GapMode::Close;
+    } else if (text == "off") {
+        mode = GapMode::Off;
+    } else if (text == "event") {
+        config.gapEvent = ngxString(kGapType);
+    } else if (!takeEvent(word, config.gapEvent)) {
+        return invalid(cf, command, word);
+    }
+    config.gap = numberOf(mode);
+    return NGX_CONF_OK;
+}
+
+// sse_caught_up event=name|off
+char* setCaughtUp(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.caughtUpEvent.data != nullptr) {
+        return kDuplicate;
+    }
+    const ngx_str_t& word = arguments(cf)[0];
+    if (toView(word) == "off") {
+        config.caughtUpEvent = ngx_string("");
+        return NGX_CONF_OK;
+    }
+    return takeEvent(word, config.caughtUpEvent) ? NGX_CONF_OK : invalid(cf, command, word);
+}
+
+// Takes "retry=time" or "retry=off". false if it is wrong.
+bool takeEndRetry(const ngx_str_t& word, ngx_msec_t& retry) noexcept {
+    ngx_str_t text = parameter(word, "retry");
+    const ngx_int_t time = toView(text) == "off" ? 0 : ngx_parse_time(&text, 0);
+    if (text.len == 0 || time == NGX_ERROR || (time == 0 && toView(text) != "off") || time > UINT32_MAX) {
+        return false;
+    }
+    retry = static_cast<ngx_msec_t>(time);
+    return true;
+}
+
+// sse_end_event name|""|off [data] [retry=time|off]
+char* setEndEvent(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.endsWithEvent != NGX_CONF_UNSET) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    config.endRetry = kDefaultEndRetry;
+    if (parameter(words.back(), "retry").data != nullptr && words.size() > 1) {
+        if (!takeEndRetry(words.back(), config.endRetry)) {
+            return invalid(cf, command, words.back());
+        }
+        words = words.first(words.size() - 1);
+    }
+    config.endsWithEvent = toView(words[0]) != "off";
+    config.endEvent = config.endsWithEvent ? words[0] : ngx_str_t{};
+    config.endData = words.size() > 1 ? words[1] : ngx_str_t{};
+    const bool isSentinel = config.endsWithEvent && words[0].len == 0;
+    if (!isSentinel && !isEventType(toView(words[0]))) {
+        return invalid(cf, command, words[0]);
+    }
+    if (words.size() > 2 || (words.size() > 1 && config.endsWithEvent == 0)) {
+        return invalid(cf, command, words.back());
+    }
+    if (!isDataLine(toView(config.endData)) || (isSentinel && config.endData.len == 0)) {
+        return invalid(cf, command, words.back());
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_drain time [abort|end]
+char* setDrain(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<MainConfig*>(conf);
+    if (config.drain != NGX_CONF_UNSET_MSEC) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    const ngx_int_t time = ngx_parse_time(&words[0], 0);
+    if (time == NGX_ERROR) {
+        return invalid(cf, command, words[0]);
+    }
+    config.drain = static_cast<ngx_msec_t>(time);
+    if (words.size() > 1 && toView(words[1]) == "end") {
+        config.cut = CutMode::End;
+    } else if (words.size() > 1 && toView(words[1]) != "abort") {
+        return invalid(cf, command, words[1]);
+    }
     return NGX_CONF_OK;
 }
 
@@ -556,10 +658,15 @@ ngx_conf_enum_t framings[] = {
     {ngx_null_string, 0},
 };
 
-ngx_conf_enum_t gapModes[] = {
-    {ngx_string("event"), numberOf(GapMode::Event)},
-    {ngx_string("close"), numberOf(GapMode::Close)},
-    {ngx_string("off"), numberOf(GapMode::Off)},
+ngx_conf_enum_t absentModes[] = {
+    {ngx_string("wait"), numberOf(Absent::Wait)},
+    {ngx_string("204"), numberOf(Absent::NoContent)},
+    {ngx_string("404"), numberOf(Absent::NotFound)},
+    {ngx_null_string, 0},
+};
+
+ngx_conf_enum_t profiles[] = {
+    {ngx_string("model"), numberOf(Profile::Model)},
     {ngx_null_string, 0},
 };
 
@@ -614,8 +721,7 @@ ngx_command_t setting(ngx_str_t name, ngx_uint_t arguments, Setter set, size_t o
 // config.hpp (what it sets) and config.cpp (its default and how it is inherited).
 ngx_command_t directives[] = {
     httpDirective(ngx_string("sse_zone"), NGX_CONF_TAKE23, setZone),
-    httpDirective(ngx_string("sse_drain"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot,
-                  offsetof(MainConfig, drain)),
+    httpDirective(ngx_string("sse_drain"), NGX_CONF_TAKE12, setDrain),
 
     endpoint(ngx_string("sse_channel"), NGX_CONF_1MORE, setChannel),
     endpoint(ngx_string("sse_publish"), NGX_CONF_TAKE12, setPublish),
@@ -627,7 +733,11 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_retry"), NGX_CONF_TAKE12, setRetry),
     setting(ngx_string("sse_heartbeat"), NGX_CONF_TAKE12, setHeartbeat),
     setting(ngx_string("sse_prime"), NGX_CONF_TAKE1, setPrime),
-    setting(ngx_string("sse_gap"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(gap), &gapModes),
+    setting(ngx_string("sse_gap"), NGX_CONF_TAKE1, setGap),
+    setting(ngx_string("sse_caught_up"), NGX_CONF_TAKE1, setCaughtUp),
+    setting(ngx_string("sse_absent"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(absent), &absentModes),
+    setting(ngx_string("sse_end_event"), NGX_CONF_TAKE123, setEndEvent),
+    setting(ngx_string("sse_profile"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(profile), &profiles),
     setting(ngx_string("sse_send_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(askedSendTimeout),
             &positive),
     setting(ngx_string("sse_direct"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(direct)),
@@ -639,6 +749,8 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_event_type"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventType)),
     setting(ngx_string("sse_event_id"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventId)),
     setting(ngx_string("sse_event_retry"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventRetry)),
+    setting(ngx_string("sse_publish_end"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(publishEnd)),
+    setting(ngx_string("sse_reopen"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(reopen)),
     setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout),
             &positive),
     setting(ngx_string("sse_allow_types"), NGX_CONF_1MORE, setAllowTypes),

@@ -112,7 +112,7 @@ bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
         if (named == Match::No) {
             continue;
         }
-        channel->ended = header.kind == RecordKind::End && isNewest();
+        channel->ended = endsChannel(header) && isNewest();
         channel->lastId = header.previousId;
         for (ngx_queue_t* q = ngx_queue_head(&channel->feeds); q != ngx_queue_sentinel(&channel->feeds);
              q = ngx_queue_next(q)) {

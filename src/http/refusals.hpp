@@ -18,6 +18,7 @@ enum class Refusal : uint8_t {
     BadChannelName,
     TooManyChannels,
     UnknownChannel,
+    ChannelEnded,
     BadStart,
     EventsGone,
     IndexFull,
@@ -75,6 +76,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "too many channels"};
     case Refusal::UnknownChannel:
         return {404, "no such channel"};
+    case Refusal::ChannelEnded:
+        return {409, "the channel has ended"};
     case Refusal::BadStart:
         return {400, "invalid start"};
     case Refusal::EventsGone:

@@ -30,8 +30,8 @@ void eachHeader(const ngx_http_request_t& r, std::string_view name, Visit&& visi
         const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; ++i) {
             const ngx_table_elt_t& header = headers[i];
-            bool isNamed = header.hash != 0 && header.key.len == name.size() &&
-                           equalTokens(toView(header.key), name);
+            bool isNamed =
+                header.hash != 0 && header.key.len == name.size() && equalTokens(toView(header.key), name);
             if (isNamed && !visit(trimmed(toView(header.value)))) {
                 return;
             }
@@ -98,6 +98,20 @@ bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view
         args = end == std::string_view::npos ? std::string_view() : dropFirst(args, end + 1);
     }
     return decode(r, found, value);
+}
+
+bool isFlagSet(const ngx_http_request_t& r, std::string_view name) noexcept {
+    bool isSet = false;
+    for (std::string_view args = toView(r.args); !args.empty();) {
+        const size_t end = std::min(args.find('&'), args.size());
+        const std::string_view argument(args.data(), end);
+        const size_t equals = std::min(argument.find('='), argument.size());
+        if (argument.starts_with(name) && equals == name.size()) {
+            isSet = dropFirst(argument, equals) != "=0";
+        }
+        args = dropFirst(args, std::min(end + 1, args.size()));
+    }
+    return isSet;
 }
 
 bool firstArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept {

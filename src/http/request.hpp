@@ -31,6 +31,9 @@ bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view
 // The value of $arg_NAME, percent-decoded. false without memory.
 bool firstArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept;
 
+// Whether the query has that argument, with or without a value, and not as "0".
+bool isFlagSet(const ngx_http_request_t& r, std::string_view name) noexcept;
+
 // The value of an expression, percent-decoded: "%0a" is a line feed wherever it comes from. false without
 // memory.
 bool evaluateDecoded(ngx_http_request_t* r, ngx_http_complex_value_t* expression,

@@ -14,6 +14,7 @@ enum class CloseReason : uint8_t {
     Slow,   // no progress within sse_send_timeout
     Gap,    // it has missed events, and sse_gap is "close"
     Ended,  // the channel has ended
+    Absent, // the channel has no events, and sse_absent says not to wait
     Error,  // out of memory, or a filter failed
 };
 

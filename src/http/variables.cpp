@@ -22,6 +22,8 @@ std::string_view reasonText(CloseReason reason) noexcept {
         return "gap";
     case CloseReason::Ended:
         return "ended";
+    case CloseReason::Absent:
+        return "absent";
     case CloseReason::Error:
         return "error";
     }

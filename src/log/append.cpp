@@ -22,6 +22,12 @@ char* put(char* to, std::string_view text) noexcept {
     return to + text.size();
 }
 
+uint8_t flagsOf(const NewEvent& event) noexcept {
+    const int id = event.publisherId.empty() ? 0 : kHasPublisherId;
+    const int last = event.end && !event.fields.empty() ? kLastEvent : 0;
+    return static_cast<uint8_t>(id | last);
+}
+
 } // namespace
 
 void LogWriter::beginChange() noexcept {
@@ -49,11 +55,11 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
         return {.status = header_->retired ? AppendStatus::Retired : AppendStatus::TooLarge, .id = {}};
     }
     RecordHeader record{};
-    record.kind = event.end ? RecordKind::End : RecordKind::Event;
+    record.kind = event.end && event.fields.empty() ? RecordKind::End : RecordKind::Event;
     record.nameLength = static_cast<uint16_t>(event.channel.size());
     record.payloadLength = static_cast<uint32_t>(idLineLength + event.fields.size());
     record.idLineLength = static_cast<uint16_t>(idLineLength);
-    record.flags = event.publisherId.empty() ? 0 : kHasPublisherId;
+    record.flags = flagsOf(event);
     record.id = id;
     record.hash = event.hash;
     record.time = nowMilliseconds;
@@ -130,7 +136,7 @@ void LogWriter::chain(RecordHeader& record, std::string_view name) const noexcep
     record.jumpLevel = 0;
     record.leastTime = record.time;
     record.place = 0;
-    record.flags &= kHasPublisherId;
+    record.flags &= kEventFlags;
     const Ring ring = this->ring();
     const RecordHeader* const previous = ring.find(record.previous);
     if (previous == nullptr) {

@@ -72,7 +72,8 @@ inline constexpr uint32_t kNoEntry = UINT32_MAX;  // no entry of the index
 enum class RecordKind : uint16_t {
     Pad = 1,   // fills the end of the ring
     Event = 2, // an event as SSE bytes
-    End = 3,   // the end of a channel: its subscribers leave. A later event begins it anew
+    End = 3, // the end of a channel, of which no event tells: its subscribers leave. A later event begins it
+             // anew
 };
 
 struct RecordHeader {
@@ -101,10 +102,19 @@ static_assert(sizeof(RecordHeader) % 8 == 0);
 inline constexpr uint8_t kSharedChain =
     1; // the chain has records of another channel whose name has the same hash
 inline constexpr uint8_t kHasPublisherId = 2; // there is one in the id line
+inline constexpr uint8_t kLastEvent = 4;      // the channel ends with this event
+// Those that are the event's own, not its chain's.
+inline constexpr uint8_t kEventFlags = kHasPublisherId | kLastEvent;
 
 // The newest event of the channel when this record was there: an end is none.
 constexpr EventId newestEvent(const RecordHeader& record) noexcept {
     return record.kind == RecordKind::End ? record.previousId : record.id;
+}
+
+// Whether the channel ends with this record, unless another one follows.
+constexpr bool endsChannel(const RecordHeader& record) noexcept {
+    return record.kind == RecordKind::End ||
+           (record.kind == RecordKind::Event && (record.flags & kLastEvent) != 0);
 }
 
 constexpr uint32_t countEvents(const RecordHeader& record) noexcept {
@@ -178,9 +188,9 @@ static_assert(sizeof(IdBucket) == 64); // a cache line
 inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS
-inline constexpr uint64_t kLayoutVersion = 0x85; // so that tests have one with another layout
+inline constexpr uint64_t kLayoutVersion = 0x86; // so that tests have one with another layout
 #else
-inline constexpr uint64_t kLayoutVersion = 5;
+inline constexpr uint64_t kLayoutVersion = 6;
 #endif
 inline constexpr uint64_t kMagic =
     kLogKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);

@@ -166,7 +166,7 @@ Match Log::match(uint64_t offset, const RecordHeader& header, std::string_view c
 bool Log::hasEnded(const ChannelState& state, std::string_view channel) const noexcept {
     RecordHeader newest;
     return state.newest != kNoOffset && readHeader(state.newest, newest) == ReadStatus::Ok &&
-           newest.kind == RecordKind::End && isNamed(state.newest, newest, channel);
+           endsChannel(newest) && isNamed(state.newest, newest, channel);
 }
 
 // The oldest event that can be read, and the tail at that time. It is at most the second record, unless the

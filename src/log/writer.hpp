@@ -21,7 +21,7 @@ struct NewEvent {
     std::string_view channel;     // 1 to kMaxChannelName bytes
     uint64_t hash;                // Log::hash(channel)
     std::string_view publisherId; // may be empty; follows the log's id: "id: 5-1~theirs"
-    bool end = false; // not an event but the end of the channel; publisher id and fields are empty then
+    bool end = false;        // the channel ends with it; without fields it is no event, but the end alone
     std::string_view fields; // all of the rendered event after its id line, with the closing blank line
 };
 
@@ -29,7 +29,9 @@ enum class AppendStatus {
     Ok,
     TooLarge, // the record would be larger than a quarter of the ring
     Retired,  // another log has taken over
-    Locked,   // the lock is not to be had: said by who wants to append, never by the log
+    // Said by who wants to append, never by the log:
+    Locked, // the lock is not to be had
+    Ended,  // the channel has ended, and is not to begin anew
 };
 
 struct Appended {

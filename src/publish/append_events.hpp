@@ -1,6 +1,9 @@
 // Appends events to the log of a zone, whatever has staged them: no request is needed.
 #pragma once
 
+#include <optional>
+
+#include "http/refusals.hpp"
 #include "log/writer.hpp"
 #include "publish/staged_events.hpp"
 #include "zone.hpp"
@@ -23,9 +26,22 @@ struct AppendedEvents {
     ListenerSet listeners{};                // the workers to wake after the zone's lock is released
 };
 
+struct AppendOptions {
+    bool reopen = true; // a channel that has ended begins anew
+    bool end = false;   // the channel ends with the last of the events
+};
+
+// How the client is told; None if it was appended.
+Refusal refusalOf(AppendStatus status) noexcept;
+
 // Appends the events in order, all under one hold of the zone's lock, so there should not be too many of
 // them. Stops at the first one that the log does not accept; those before it stay. The caller wakes the
 // listeners (Worker::wake).
-AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events) noexcept;
+AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events,
+                            const AppendOptions& options) noexcept;
+
+// Ends a channel. One that has ended already stays as it is, and the result is that end; nullopt: there is no
+// such channel.
+std::optional<Appended> appendEnd(Zone& zone, const ChannelKey& channel) noexcept;
 
 } // namespace sse

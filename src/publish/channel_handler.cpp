@@ -4,6 +4,7 @@
 
 #include "conf/config.hpp"
 #include "http/respond.hpp"
+#include "publish/append_events.hpp"
 #include "sse/json.hpp"
 #include "worker/worker.hpp"
 #include "zone_lock.hpp"
@@ -61,36 +62,17 @@ ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     return sendFacts(r, channel, {"last_id", state.newestId, hasEvent(zone.log, state), state.subscribers});
 }
 
-// Ends a channel. One that has ended already stays as it is, and the result is that end; nullopt: there is no
-// such channel.
-std::optional<Appended> appendEnd(Zone& zone, std::string_view channel) noexcept {
-    uint64_t hash = zone.log.hash(channel);
-    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
-    if (!lock) {
-        return Appended{.status = AppendStatus::Locked, .id = {}};
-    }
-    ChannelState state = lock->log().findChannel(hash);
-    if (state.newest == kNoOffset && state.subscribers == 0) {
-        return std::nullopt;
-    }
-    RecordHeader end;
-    if (zone.log.hasEnded(state, channel) && zone.log.readHeader(state.newest, end) == ReadStatus::Ok) {
-        return Appended{.id = end.id, .subscribers = state.subscribers};
-    }
-    return lock->log().append(
-        {.channel = channel, .hash = hash, .publisherId = {}, .end = true, .fields = {}}, unixMilliseconds());
-}
-
 // Subscribers get what is left, then their streams end. Later connections get a 204, which tells an
 // EventSource not to reconnect.
 ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     std::string_view channel = toView(context.channel);
-    std::optional<Appended> end = appendEnd(*locationConfig(r)->zone, channel);
+    Zone& zone = *locationConfig(r)->zone;
+    std::optional<Appended> end = appendEnd(zone, {channel, zone.log.hash(channel)});
     if (!end) {
         return refuse(r, Refusal::UnknownChannel);
     }
     if (end->status != AppendStatus::Ok) {
-        return refuse(r, end->status == AppendStatus::Locked ? Refusal::Locked : Refusal::Retired);
+        return refuse(r, refusalOf(end->status));
     }
     Worker::self().wake(end->listeners);
     context.subscribers = end->subscribers;

@@ -68,6 +68,8 @@ public:
     bool isStream() const noexcept { return options_.framing != Framing::Event; }
     // Whether no event of a stream is incomplete.
     bool isBetweenEvents() const noexcept { return !lines_.inLine() && !parser_.inEvent(); }
+    // Whether all bytes would be one event, and there are none.
+    bool isEmptyEvent() const noexcept { return !isStream() && body_.empty(); }
     // The most bytes that can be one event, if all are.
     size_t maxBody() const noexcept { return options_.maxData + kByteOrderMark.size(); }
 

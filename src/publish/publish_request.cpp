@@ -151,6 +151,20 @@ bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept {
            !isIn(config.allowedTypes, type);
 }
 
+Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept {
+    ngx_http_complex_value_t* expression = locationConfig(r)->publishEnd;
+    if (expression == nullptr) {
+        ends = !isForeign(*r) && isFlagSet(*r, "end");
+        return Refusal::None;
+    }
+    std::string_view value;
+    if (!evaluateDecoded(r, expression, value)) {
+        return Refusal::NoMemory;
+    }
+    ends = !value.empty() && value != "0";
+    return Refusal::None;
+}
+
 Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept {
     for (auto* read : {readType, readId, readRetry, checkBody}) {
         if (Refusal refusal = read(r, intake); refusal != Refusal::None) {

@@ -25,6 +25,9 @@ Intake::Options intakeOptions(ngx_http_request_t* r) noexcept;
 // Whether publishers may not use that type in the location.
 bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept;
 
+// Whether the channel is to end with the body. Returns why the request is refused.
+Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept;
+
 // Evaluates what the directives say about the events, for the intake, and checks what the head says about the
 // body. Returns why the request is refused.
 Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept;

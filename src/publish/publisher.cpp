@@ -37,20 +37,6 @@ uint64_t clock() noexcept {
     return uint64_t{ngx_current_msec} * kMillisecond;
 }
 
-Refusal refusalOf(AppendStatus status) noexcept {
-    switch (status) {
-    case AppendStatus::Ok:
-        return Refusal::None;
-    case AppendStatus::Retired:
-        return Refusal::Retired;
-    case AppendStatus::Locked:
-        return Refusal::Locked;
-    case AppendStatus::TooLarge:
-        break;
-    }
-    return Refusal::EventTooLarge;
-}
-
 } // namespace
 
 Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
@@ -101,7 +87,7 @@ void Publisher::onPoolEnd(void* data) noexcept {
 }
 
 bool Publisher::readHead() noexcept {
-    return refuseWith(readPublishRequest(request_, intake_));
+    return refuseWith(readPublishRequest(request_, intake_)) && refuseWith(readEnd(request_, ends_));
 }
 
 // --- Reading ---
@@ -240,7 +226,8 @@ Refusal Publisher::append(const StagedEvents& events) noexcept {
     AppendedEvents appended;
     {
         FaultScope crash(request_);
-        appended = appendEvents(*config_.zone, channel_, events);
+        appended = appendEvents(*config_.zone, channel_, events,
+                                {.reopen = config_.reopen != 0, .end = ends_ && isWhole_});
     }
     if (appended.count != 0) {
         context_.events += appended.count;
@@ -249,6 +236,7 @@ Refusal Publisher::append(const StagedEvents& events) noexcept {
         lastPublisherId_ = PublisherId(appended.lastPublisherId);
     }
     context_.subscribers = appended.subscribers;
+    hasEnded_ = ends_ && isWhole_ && appended.status == AppendStatus::Ok;
     pay(appended.count);
     countRepairs();
     Worker::self().wake(appended.listeners);
@@ -369,9 +357,32 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
 void Publisher::finish() noexcept {
     Refusal refusal = Refusal::None;
     if (!draining_ || !request_->reading_body) {
-        refusal = isBodyWhole(*request_) ? intake_.finish() : Refusal::BodyNotKept;
+        isWhole_ = isBodyWhole(*request_);
+        refusal = isWhole_ ? finishIntake() : Refusal::BodyNotKept;
+    }
+    if (refusal == Refusal::None && isWhole_ && ends_ && !hasEnded_) {
+        refusal = endChannel();
     }
     end(refuseWith(refusal) ? answer() : sendRefusal());
+}
+
+// An end without a body is no event.
+Refusal Publisher::finishIntake() noexcept {
+    return ends_ && intake_.isEmptyEvent() ? Refusal::None : intake_.finish();
+}
+
+// After a body whose last event is in the log already, or that has none.
+Refusal Publisher::endChannel() noexcept {
+    const std::optional<Appended> end = appendEnd(*config_.zone, channel_);
+    if (!end) {
+        return Refusal::UnknownChannel;
+    }
+    if (end->status == AppendStatus::Ok) {
+        hasEnded_ = true;
+        context_.subscribers = end->subscribers;
+        Worker::self().wake(end->listeners);
+    }
+    return refusalOf(end->status);
 }
 
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
@@ -426,7 +437,7 @@ ngx_int_t Publisher::sendRefusal() noexcept {
     return intake_.isStream() ? refuse(request_, refusal_, context_.events) : refuse(request_, refusal_);
 }
 
-// {"id":"…","channel":"…","subscribers":n,"events":n}
+// {"id":"…","channel":"…","subscribers":n,"events":n}, and "ended":true if the channel has ended with it
 ngx_int_t Publisher::answer() noexcept {
     Buffer text;
     JsonWriter json(text);
@@ -442,8 +453,11 @@ ngx_int_t Publisher::answer() noexcept {
     }
     json.member("channel", channel_.name)
         .member("subscribers", context_.subscribers)
-        .member("events", context_.events)
-        .endObject();
+        .member("events", context_.events);
+    if (hasEnded_) {
+        json.key("ended").boolean(true);
+    }
+    json.endObject();
     return respond(request_, context_.events != 0 ? NGX_HTTP_CREATED : NGX_HTTP_OK, json, text);
 }
 

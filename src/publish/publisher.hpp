@@ -71,6 +71,8 @@ private:
 
     // The end.
     void finish() noexcept;
+    Refusal finishIntake() noexcept;
+    Refusal endChannel() noexcept;
     void end(ngx_int_t rc) noexcept;
     void endRefused() noexcept { end(sendRefusal()); }
     ngx_int_t bodyError(ngx_int_t rc) noexcept;
@@ -97,6 +99,9 @@ private:
     Refusal refusal_ = Refusal::None;
     bool draining_ = false;
     bool linked_ = false;
+    bool ends_ = false;     // the channel is to end with the body
+    bool isWhole_ = false;  // all of the body has been read
+    bool hasEnded_ = false; // the channel
 };
 
 } // namespace sse

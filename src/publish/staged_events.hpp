@@ -18,6 +18,7 @@ namespace sse {
 struct StagedEvent {
     std::string_view publisherId; // may be empty
     std::string_view fields;      // everything after the id line, with the closing blank line
+    bool isLast;                  // of those that are staged
 };
 
 class StagedEvents {
@@ -48,8 +49,10 @@ public:
             Lengths lengths;
             std::memcpy(&lengths, at, sizeof(lengths));
             at += sizeof(lengths);
-            const StagedEvent event{{at, lengths.publisherId}, {at + lengths.publisherId, lengths.fields}};
-            at += event.publisherId.size() + event.fields.size();
+            const char* const next = at + lengths.publisherId + lengths.fields;
+            const StagedEvent event{
+                {at, lengths.publisherId}, {at + lengths.publisherId, lengths.fields}, next == end};
+            at = next;
             if (!visit(event)) {
                 return;
             }

@@ -119,6 +119,10 @@ JsonWriter& JsonWriter::number(uint64_t value) noexcept {
     return scalar({digits, static_cast<size_t>(end - digits)});
 }
 
+JsonWriter& JsonWriter::boolean(bool value) noexcept {
+    return scalar(value ? "true" : "false");
+}
+
 JsonWriter& JsonWriter::null() noexcept {
     return scalar("null");
 }

@@ -53,6 +53,7 @@ public:
     // each sequence that is not UTF-8 becomes one U+FFFD, as browsers decode it.
     JsonWriter& string(std::string_view text) noexcept;
     JsonWriter& number(uint64_t value) noexcept;
+    JsonWriter& boolean(bool value) noexcept;
     JsonWriter& null() noexcept;
 
     JsonWriter& member(const JsonName& name, std::string_view text) noexcept {

@@ -61,19 +61,31 @@ bool addPrimingMessage(Buffer& out, std::string_view id) noexcept {
     return addId(out, id) && out.append(kNoData);
 }
 
-bool addPrimingId(Buffer& out, std::string_view id) noexcept {
-    return addId(out, id) && out.append("\n");
-}
-
-bool addGap(Buffer& out, GapReason reason, std::string_view requested, std::string_view start,
-            std::optional<uint64_t> missed) noexcept {
-    const std::string_view text = reason == GapReason::Evicted ? "evicted" : "unknown";
-    return addId(out, start) && addType(out, kGapType) && addObject(out, [&](JsonWriter& json) noexcept {
-               json.member("reason", text).member("requested", requested).member("start", start);
-               if (missed) {
-                   json.member("missed", *missed);
+bool addGap(Buffer& out, std::string_view type, const GapFacts& facts) noexcept {
+    const std::string_view reason = facts.reason == GapReason::Evicted ? "evicted" : "unknown";
+    return addId(out, facts.start) && addType(out, type) && addObject(out, [&](JsonWriter& json) noexcept {
+               json.member("reason", reason)
+                   .member("requested", facts.requested)
+                   .member("start", facts.start);
+               if (facts.missed) {
+                   json.member("missed", *facts.missed);
                }
            });
+}
+
+bool addCaughtUp(Buffer& out, std::string_view id, std::string_view type) noexcept {
+    return addId(out, id) && addType(out, type) &&
+           addObject(out, [id](JsonWriter& json) noexcept { json.member("id", id); });
+}
+
+bool addEnd(Buffer& out, const EndForm& form) noexcept {
+    const bool isNamed = form.type && !form.type->empty();
+    const bool isSentinel = form.type && !isNamed;
+    if (form.retry && !isSentinel && !addRetry(out, *form.retry)) {
+        return false;
+    }
+    return !form.type ||
+           ((!isNamed || addType(out, *form.type)) && appendAll(out, kDataField, form.data, "\n\n"));
 }
 
 bool addHeartbeat(Buffer& out, std::string_view type) noexcept {

@@ -1,4 +1,5 @@
-// What a stream says besides its publishers' events: the first bytes, the position, gaps, and heartbeats.
+// What a stream says besides its publishers' events: the first bytes, the position, gaps, heartbeats, and the
+// end.
 //
 // Each function appends one notice to `out`. It returns false without memory; then `out` may contain a part
 // of the notice and must be discarded. Ids are texts of the log; types are valid (isEventType).
@@ -16,7 +17,7 @@
 
 namespace sse {
 
-// The type of addReady's event unless the configuration names another, and that of addGap's.
+// The types of addReady's and addGap's events unless the configuration names others.
 inline constexpr std::string_view kReadyType = "ready";
 inline constexpr std::string_view kGapType = "gap";
 
@@ -26,20 +27,39 @@ bool addPreamble(Buffer& out, uint32_t retryMilliseconds) noexcept;
 
 // The position of a client that has no id yet, so that it can come back to it. As an event of its own type;
 bool addReady(Buffer& out, std::string_view id, std::string_view type, uint32_t retryMilliseconds) noexcept;
-// as an empty `message`, whose id every client keeps;
+// as an empty `message`, whose id every client keeps.
 bool addPrimingMessage(Buffer& out, std::string_view id) noexcept;
-// as an id alone, which fires no event and which not every client keeps.
-bool addPrimingId(Buffer& out, std::string_view id) noexcept;
 
 enum class GapReason {
     Evicted, // the events are no longer in the log
     Unknown, // the log does not know the client's id
 };
 
-// Events are missing, so many if that is known. `requested` is the id that the client came with, any bytes;
-// the next event will be the first after `start`.
-bool addGap(Buffer& out, GapReason reason, std::string_view requested, std::string_view start,
-            std::optional<uint64_t> missed) noexcept;
+// What a gap event tells. `requested` is the id that the client came with, any bytes; the next event will be
+// the first after `start`.
+struct GapFacts {
+    GapReason reason;
+    std::string_view requested;
+    std::string_view start;
+    std::optional<uint64_t> missed; // how many events, if that is known
+};
+
+// Events are missing.
+bool addGap(Buffer& out, std::string_view type, const GapFacts& facts) noexcept;
+
+// The client has got all that was there when it came; it now waits for what is new.
+bool addCaughtUp(Buffer& out, std::string_view id, std::string_view type) noexcept;
+
+// What a stream says when its channels have ended.
+struct EndForm {
+    std::optional<std::string_view> type; // nothing: there is no event. Empty: it has no type
+    std::string_view data;                // without a line end
+    std::optional<uint32_t> retry;        // milliseconds
+};
+
+// The channels have ended. An event without a type is the data alone, byte for byte, as clients of model
+// streams expect it. Otherwise `retry` keeps clients away that ask again after a 204.
+bool addEnd(Buffer& out, const EndForm& form) noexcept;
 
 // After some silence: a bare comment line, or, with a type, an empty event without an id, so that it moves no
 // cursor.

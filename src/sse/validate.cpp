@@ -20,6 +20,10 @@ bool isEventType(std::string_view text) noexcept {
     return !text.empty() && text.size() <= kMaxEventType && text.front() != ' ' && isPrintableUtf8(text);
 }
 
+bool isDataLine(std::string_view text) noexcept {
+    return isPrintableUtf8(text);
+}
+
 std::optional<uint32_t> parseRetry(std::string_view text) noexcept {
     if (text.empty() || !std::all_of(text.begin(), text.end(), isDigit)) {
         return std::nullopt;

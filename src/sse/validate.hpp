@@ -22,6 +22,9 @@ bool isChannelName(std::string_view text) noexcept;
 // parser would drop.
 bool isEventType(std::string_view text) noexcept;
 
+// Whether it can stand as it is after "data: ": UTF-8 without line ends and other control characters.
+bool isDataLine(std::string_view text) noexcept;
+
 // Reads a `retry` value: ASCII digits only, however many, as milliseconds kept between kMinRetry and
 // kMaxRetry; never 0, which means "none" in an Event.
 std::optional<uint32_t> parseRetry(std::string_view text) noexcept;

@@ -105,6 +105,7 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
         Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
         if (config_->gapMode() == GapMode::Close) {
             noteReason(CloseReason::Gap);
+            cut();
             reading = Reading::Over;
         } else if (config_->gapMode() == GapMode::Event) {
             reading = addGap(out, gap, start) ? Reading::More : Reading::NoMemory;
@@ -129,8 +130,6 @@ bool Subscriber::addPrime(BatchRef& out) noexcept {
     return prime == Prime::Off || appendNotice(out, [this, prime](Buffer& text) noexcept {
                const IdText id(cursor_);
                switch (prime) {
-               case Prime::Id:
-                   return addPrimingId(text, id.view());
                case Prime::Message:
                    return addPrimingMessage(text, id.view());
                default:
@@ -145,8 +144,37 @@ bool Subscriber::addGap(BatchRef& out, Gap gap, EventId start) noexcept {
     const std::string_view requested = requested_.empty() ? cursor.view() : requested_;
     const GapReason reason = gap == Gap::Evicted ? GapReason::Evicted : GapReason::Unknown;
     return appendNotice(out, [&](Buffer& text) noexcept {
-        return sse::addGap(text, reason, requested, startText.view(), catchup_->missed());
+        return sse::addGap(text, toView(config_->gapEvent),
+                           {.reason = reason,
+                            .requested = requested,
+                            .start = startText.view(),
+                            .missed = catchup_->missed()});
     });
+}
+
+// After what `out` has of the replay.
+bool Subscriber::addCaughtUp(BatchRef& out) noexcept {
+    caughtUp_ = true;
+    if (config_->caughtUpEvent.len == 0) {
+        return true;
+    }
+    const bool hasEvents = out && out->events != 0;
+    const IdText id(hasEvents ? std::max(cursor_, out->last) : cursor_);
+    return appendNotice(out, [&](Buffer& text) noexcept {
+        return sse::addCaughtUp(text, id.view(), toView(config_->caughtUpEvent));
+    });
+}
+
+bool Subscriber::addEnd(BatchRef& out) noexcept {
+    EndForm form;
+    if (config_->endsWithEvent != 0) {
+        form.type = toView(config_->endEvent);
+        form.data = toView(config_->endData);
+    }
+    if (config_->endRetry != 0) {
+        form.retry = static_cast<uint32_t>(config_->endRetry);
+    }
+    return appendNotice(out, [&form](Buffer& text) noexcept { return sse::addEnd(text, form); });
 }
 
 } // namespace sse

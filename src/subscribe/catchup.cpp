@@ -112,6 +112,12 @@ uint32_t Catchup::subscribers() const noexcept {
     return most;
 }
 
+bool Catchup::isAbsent() const noexcept {
+    auto all = channels();
+    return std::all_of(all.begin(), all.end(),
+                       [](const ReplayChannel& channel) { return channel.state.newest == kNoOffset; });
+}
+
 bool Catchup::ended() const noexcept {
     const Log& log = feed_.tail->zone().log;
     auto all = channels();

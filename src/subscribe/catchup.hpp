@@ -45,6 +45,9 @@ public:
     // How many subscribers the channels had then, this one included; of several channels the maximum.
     uint32_t subscribers() const noexcept;
 
+    // Whether none of the channels had an event, nor an end.
+    bool isAbsent() const noexcept;
+
     // Whether all channels had ended then, and whether only their end is left to be read.
     bool ended() const noexcept;
     bool onlyTheEnd() const noexcept;

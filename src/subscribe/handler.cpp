@@ -33,6 +33,11 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission
         return refuse(r, Refusal::Locked);
     case Subscriber::Admission::Gap:
         return refuse(r, Refusal::EventsGone);
+    case Subscriber::Admission::Absent:
+        if (locationConfig(r)->absentMode() == Absent::NotFound) {
+            return refuse(r, Refusal::UnknownChannel);
+        }
+        [[fallthrough]];
     case Subscriber::Admission::Ended:
         return NGX_HTTP_NO_CONTENT;
     case Subscriber::Admission::NoMemory:

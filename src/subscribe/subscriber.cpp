@@ -18,6 +18,19 @@ constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
 FreeList<Subscriber> freeList;
 
+CloseReason reasonOf(Subscriber::Admission refused) noexcept {
+    switch (refused) {
+    case Subscriber::Admission::Gap:
+        return CloseReason::Gap;
+    case Subscriber::Admission::Ended:
+        return CloseReason::Ended;
+    case Subscriber::Admission::Absent:
+        return CloseReason::Absent;
+    default:
+        return CloseReason::Error;
+    }
+}
+
 } // namespace
 
 // --- Coming ---
@@ -56,9 +69,7 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
 Subscriber::Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexcept {
     Admission admission = join(tail, subscription);
     if (admission != Admission::Ok) {
-        noteReason(admission == Admission::Gap     ? CloseReason::Gap
-                   : admission == Admission::Ended ? CloseReason::Ended
-                                                   : CloseReason::Error);
+        noteReason(reasonOf(admission));
         detach();
     }
     return admission;
@@ -102,11 +113,13 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
 
     context_->subscribers = catchup_->subscribers();
     if (subscription.fromNow) {
-        bool ended = catchup_->ended();
+        const Admission admission = isAbsent()          ? Admission::Absent
+                                    : catchup_->ended() ? Admission::Ended
+                                                        : Admission::Ok;
         cursor_ = catchup_->lastId();
         closeCatchup();
         live_ = true;
-        return ended ? Admission::Ended : Admission::Ok;
+        return admission;
     }
     cursor_ = catchup_->cursor();
     return seekStart();
@@ -126,8 +139,15 @@ Subscriber::Admission Subscriber::seekStart() noexcept {
         Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
         return Admission::Gap;
     }
+    if (!missed && isAbsent()) {
+        return Admission::Absent;
+    }
     const bool told = !missed || config_->gapMode() == GapMode::Off;
     return told && catchup_->onlyTheEnd() ? Admission::Ended : Admission::Ok;
+}
+
+bool Subscriber::isAbsent() const noexcept {
+    return config_->absentMode() != Absent::Wait && catchup_->isAbsent();
 }
 
 bool Subscriber::startPosition(EventId& position) const noexcept {
@@ -148,6 +168,7 @@ bool Subscriber::start() noexcept {
     bool open = resume();
     if (open && Worker::self().isDraining()) {
         noteReason(CloseReason::Drain);
+        cut();
         ending_ = true;
         open = stream_.blocked();
     }
@@ -234,7 +255,10 @@ void Subscriber::close() noexcept {
 void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
     Subscriber& self = *static_cast<Subscriber*>(drainable.owner);
     self.noteReason(CloseReason::Drain);
-    self.ending_ = true;
+    if (!self.ending_) {
+        self.cut();
+        self.ending_ = true;
+    }
     if (self.stream_.blocked() && !force) {
         return;
     }
@@ -329,7 +353,7 @@ bool Subscriber::resume() noexcept {
         return true;
     }
     if (ending_) {
-        return false;
+        return endIfOver();
     }
 
     BatchRef out;
@@ -344,6 +368,9 @@ bool Subscriber::resume() noexcept {
     }
     if (memory && live_ && !primed_ && (!out || out->events == 0)) {
         memory = addPrime(out);
+    }
+    if (memory && live_ && !caughtUp_) {
+        memory = addCaughtUp(out);
     }
     if (!memory) {
         return fail(CloseReason::Error, NGX_ERROR);
@@ -364,11 +391,33 @@ bool Subscriber::resume() noexcept {
 
 // At the tip of channels that have ended, or asked to end: the stream ends as soon as it is not blocked.
 bool Subscriber::endIfOver() noexcept {
-    if (live_ && !member_.feed->pending && member_.feed->ended()) {
+    if (!ending_ && live_ && !member_.feed->pending && member_.feed->ended()) {
         noteReason(CloseReason::Ended);
         ending_ = true;
+        owesEnd_ = true;
     }
-    return !ending_ || stream_.blocked();
+    if (!ending_ || stream_.blocked()) {
+        return true;
+    }
+    return std::exchange(owesEnd_, false) && sendEnd();
+}
+
+// What the client is told when its channels have ended. Returns whether the stream is still open, because it
+// is blocked.
+bool Subscriber::sendEnd() noexcept {
+    BatchRef out;
+    if (!addEnd(out)) {
+        return fail(CloseReason::Error, NGX_ERROR);
+    }
+    return out.size() != 0 && send(std::move(out)) && stream_.blocked();
+}
+
+// For whoever ends although its channels have not: the client comes back and resumes. Most take a clean end
+// for that of the channel.
+void Subscriber::cut() noexcept {
+    if (mainConfig(stream_.request())->cut == CutMode::Abort) {
+        closeCode_ = NGX_ERROR;
+    }
 }
 
 bool Subscriber::send(BatchRef batch) noexcept {

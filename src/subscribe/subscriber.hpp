@@ -38,6 +38,7 @@ public:
         Locked,    // the zone's lock is not to be had
         Gap,       // it has missed events, and sse_gap says not to go on
         Ended,     // its channels have ended, and it has had all that was left
+        Absent,    // its channels have no events, and sse_absent says not to wait
     };
     // Joins the feed and finds the place to begin; nothing is sent yet. If the result is not Ok, the feed has
     // been left again.
@@ -74,11 +75,14 @@ private:
     Admission enter(Tail& tail, const Subscription& subscription) noexcept;
     Admission join(Tail& tail, const Subscription& subscription) noexcept;
     Admission seekStart() noexcept;
+    bool isAbsent() const noexcept;
     [[nodiscard]] bool goOn() noexcept;
     [[nodiscard]] bool resume() noexcept;
     [[nodiscard]] bool send(BatchRef batch) noexcept;
     [[nodiscard]] bool check(Stream::Status status) noexcept;
     [[nodiscard]] bool endIfOver() noexcept;
+    [[nodiscard]] bool sendEnd() noexcept;
+    void cut() noexcept;
     bool fail(CloseReason reason, ngx_int_t code) noexcept;
     void noteReason(CloseReason reason) noexcept;
     void noteSlow() noexcept;
@@ -97,6 +101,8 @@ private:
     bool addPreamble(BatchRef& out) noexcept;
     bool addPrime(BatchRef& out) noexcept;
     bool addGap(BatchRef& out, Gap gap, EventId start) noexcept;
+    bool addCaughtUp(BatchRef& out) noexcept;
+    bool addEnd(BatchRef& out) noexcept;
 
     // What a delivery reads first comes first, see Stream.
     Member member_;
@@ -106,6 +112,8 @@ private:
     bool begun_;      // the first bytes have been sent
     bool primed_;     // its client has an id to come back with
     bool ending_;     // ends as soon as it is not blocked
+    bool owesEnd_;    // and is to be told that its channels have ended
+    bool caughtUp_;   // it has been told so, if it is to be
     uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
     Stream stream_;

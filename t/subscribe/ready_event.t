@@ -9,7 +9,6 @@ my $server = SSE::Nginx->start(
     listen    => [qw(h1 unchunked tls h2c h2)],
     locations => <<'END',
 location = /message  { sse_channel $arg_channel; sse_prime message; }
-        location = /id       { sse_channel $arg_channel; sse_prime id; }
         location = /named    { sse_channel $arg_channel; sse_prime event=hello; }
         location = /unprimed { sse_channel $arg_channel; sse_prime off; }
         location = /earliest { sse_channel $arg_channel; sse_start earliest; }
@@ -42,15 +41,6 @@ for my $via (qw(h1 h1.0 unchunked tls h2c h2)) {
         };
     }
 }
-
-subtest 'an id alone' => sub {
-    my $subscriber = $server->subscribe('/id?channel=id');
-    $subscriber->pump_until(sub { $subscriber->last_event_id ne '' });
-    like $subscriber->body, qr/^id: \d+-\d+\n\n\z/m, 'nothing but the id';
-    is_deeply $subscriber->{events}, [], 'is no event';
-    $subscriber->reset;
-    resumes('/id', 'id', $subscriber->last_event_id);
-};
 
 subtest 'none' => sub {
     my $subscriber = $server->subscribe('/unprimed?channel=none');

@@ -6,6 +6,7 @@
 #include "sse/encode.hpp"
 
 using sse::Buffer;
+using sse::EndForm;
 using sse::GapReason;
 
 namespace {
@@ -32,9 +33,10 @@ std::string ready(std::string_view type, uint32_t retry) {
     return added([&](Buffer& out) { return addReady(out, id.view(), exact.view(), retry); });
 }
 
-std::string gap(GapReason reason, std::string_view requested, std::optional<uint64_t> missed = {}) {
+std::string gap(GapReason reason, std::string_view requested, std::optional<uint64_t> missed = {},
+                std::string_view type = sse::kGapType) {
     const Exact id(kId), exact(requested);
-    return added([&](Buffer& out) { return addGap(out, reason, exact.view(), id.view(), missed); });
+    return added([&](Buffer& out) { return addGap(out, type, {reason, exact.view(), id.view(), missed}); });
 }
 
 std::string heartbeat(std::string_view type) {
@@ -46,8 +48,12 @@ std::string primingMessage() {
     return added([](Buffer& out) { return addPrimingMessage(out, kId); });
 }
 
-std::string primingId() {
-    return added([](Buffer& out) { return addPrimingId(out, kId); });
+std::string caughtUp() {
+    return added([](Buffer& out) { return addCaughtUp(out, kId, "live"); });
+}
+
+std::string end(const EndForm& form) {
+    return added([&](Buffer& out) { return addEnd(out, form); });
 }
 
 void testPreamble(void**) {
@@ -74,7 +80,20 @@ void testReady(void**) {
 
 void testPriming(void**) {
     assertText(primingMessage(), "id: 1700000000000-65537\ndata: \n\n", "message");
-    assertText(primingId(), "id: 1700000000000-65537\n\n", "id");
+}
+
+void testCaughtUp(void**) {
+    assertText(caughtUp(), "id: 1700000000000-65537\nevent: live\ndata: {\"id\":\"1700000000000-65537\"}\n\n",
+               "live");
+}
+
+void testEnd(void**) {
+    assertText(end({.type = "end", .data = "bye", .retry = 86400000}),
+               "retry: 86400000\nevent: end\ndata: bye\n\n", "an event");
+    assertText(end({.type = "end", .data = {}, .retry = {}}), "event: end\ndata: \n\n", "without data");
+    assertText(end({.type = "", .data = "[DONE]", .retry = 86400000}), "data: [DONE]\n\n", "a sentinel");
+    assertText(end({.type = {}, .data = {}, .retry = 86400000}), "retry: 86400000\n", "no event");
+    assertText(end({}), "", "nothing");
 }
 
 void testGap(void**) {
@@ -99,6 +118,7 @@ void testGap(void**) {
     }
     const std::string large(100000, '\x01');
     assert_true(gap(GapReason::Unknown, large).size() > 6 * large.size());
+    assert_true(gap(GapReason::Evicted, "5-1", {}, "lost").find("\nevent: lost\n") != std::string::npos);
     const std::string counted = gap(GapReason::Evicted, "5-1", 12345678901);
     assert_true(counted.ends_with(",\"missed\":12345678901}\n\n"));
 }
@@ -132,7 +152,7 @@ void testBlankLines(void**) {
     for (const std::string& bare : {preamble(3000), heartbeat("")}) {
         assert_true(bare.find("\n\n") == std::string::npos && bare.front() != '\n' && bare.back() == '\n');
     }
-    for (const std::string& event : {ready("ready", 3000), primingMessage(), primingId(),
+    for (const std::string& event : {ready("ready", 3000), primingMessage(), caughtUp(),
                                      gap(GapReason::Evicted, "\n\n"), heartbeat("ping")}) {
         assert_int_equal(event.find("\n\n"), event.size() - 2);
     }
@@ -146,11 +166,12 @@ void testClient(void**) {
     assert_true(begun.reconnectionTime() == 3000UL);
 
     const std::string id(kId);
-    const ReferenceParser all(preamble(3000) + heartbeat("ping") + primingId() + heartbeat("ping") +
+    const ReferenceParser all(preamble(3000) + heartbeat("ping") + caughtUp() + heartbeat("ping") +
                               primingMessage() + ready("ready", 4000) + heartbeat("") +
                               gap(GapReason::Evicted, "5-1") + heartbeat("ping"));
     const std::vector<ReferenceEvent> expected = {
         {"", "ping", ""},
+        {id, "live", "{\"id\":\"" + id + "\"}"},
         {id, "ping", ""},
         {id, "message", ""},
         {id, "ready", "{\"id\":\"" + id + "\"}"},
@@ -165,9 +186,10 @@ void testClient(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(testPreamble),   cmocka_unit_test(testReady),     cmocka_unit_test(testPriming),
-        cmocka_unit_test(testGap),        cmocka_unit_test(testHeartbeat), cmocka_unit_test(testIdLine),
-        cmocka_unit_test(testBlankLines), cmocka_unit_test(testClient),
+        cmocka_unit_test(testPreamble),  cmocka_unit_test(testReady),  cmocka_unit_test(testPriming),
+        cmocka_unit_test(testCaughtUp),  cmocka_unit_test(testEnd),    cmocka_unit_test(testGap),
+        cmocka_unit_test(testHeartbeat), cmocka_unit_test(testIdLine), cmocka_unit_test(testBlankLines),
+        cmocka_unit_test(testClient),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
