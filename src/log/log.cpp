@@ -169,6 +169,18 @@ bool Log::hasEnded(const ChannelState& state, std::string_view channel) const no
            endsChannel(newest) && isNamed(state.newest, newest, channel);
 }
 
+bool Log::hasEvent(const ChannelState& state) const noexcept {
+    RecordHeader record;
+    uint64_t offset = state.newest;
+    while (offset != kNoOffset && readHeader(offset, record) == ReadStatus::Ok) {
+        if (record.kind == RecordKind::Event) {
+            return true;
+        }
+        offset = record.previous;
+    }
+    return false;
+}
+
 // The oldest event that can be read, and the tail at that time. It is at most the second record, unless the
 // ring moves on meanwhile; if a record is damaged, none is found.
 bool Log::findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept {

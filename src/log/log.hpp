@@ -134,6 +134,8 @@ public:
                                            std::string_view publisherId) const noexcept;
     // Whether a channel's newest record is its end.
     bool hasEnded(const ChannelState& state, std::string_view channel) const noexcept;
+    // Whether a channel's newest event can still be read; ends may follow it.
+    bool hasEvent(const ChannelState& state) const noexcept;
 
 protected:
     explicit Log(LogHeader* header) noexcept;

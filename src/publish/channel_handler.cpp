@@ -36,19 +36,6 @@ ngx_int_t sendFacts(ngx_http_request_t* r, std::string_view channel, const Chann
     return respond(r, NGX_HTTP_OK, json, text);
 }
 
-// Whether the newest event of a channel is still there; ends may follow it.
-bool hasEvent(const Log& log, const ChannelState& state) noexcept {
-    RecordHeader record;
-    uint64_t offset = state.newest;
-    while (offset != kNoOffset && log.readHeader(offset, record) == ReadStatus::Ok) {
-        if (record.kind == RecordKind::Event) {
-            return true;
-        }
-        offset = record.previous;
-    }
-    return false;
-}
-
 ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     Zone& zone = *locationConfig(r)->zone;
     std::string_view channel = toView(context.channel);
@@ -59,7 +46,7 @@ ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
         return refuse(r, Refusal::Locked);
     }
     context.subscribers = state.subscribers;
-    return sendFacts(r, channel, {"last_id", state.newestId, hasEvent(zone.log, state), state.subscribers});
+    return sendFacts(r, channel, {"last_id", state.newestId, zone.log.hasEvent(state), state.subscribers});
 }
 
 // Subscribers get what is left, then their streams end. Later connections get a 204, which tells an

@@ -53,6 +53,20 @@ void finds(void**) {
     checkZone(zone);
 }
 
+void knowsWhetherAnEventIsLeft(void**) {
+    TestLog zone{8};
+    const auto hasEvent = [&zone] { return zone.log.hasEvent(zone.log.findChannel(zone.log.hash("a"))); };
+    assert_false(hasEvent());
+    endChannel(zone.log, "a");
+    assert_false(hasEvent());
+    append(zone.log, "a", "1");
+    assert_true(hasEvent());
+    endChannel(zone.log, "a");
+    assert_true(hasEvent());
+    flush(zone, "b");
+    assert_false(hasEvent());
+}
+
 void collidingChannelsShare(void**) {
     TestLog zone{8};
     append(zone.log, "a", 7, "1");
@@ -245,6 +259,7 @@ void holdsManyChannels(void**) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(finds),
+        cmocka_unit_test(knowsWhetherAnEventIsLeft),
         cmocka_unit_test(collidingChannelsShare),
         cmocka_unit_test(everyWorkerCanListen),
         cmocka_unit_test(countsSubscribers),
