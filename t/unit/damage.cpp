@@ -144,6 +144,7 @@ void statsEnd(void**) {
 void readersEnd(void**) {
     each([](Case& damaged) {
         for (const char* name : {"a", "c", "none"}) {
+            damaged.zone.log.hasEvent(damaged.zone.log.findChannel(damaged.zone.log.hash(name)));
             damaged.read(name, kBorn);
             for (size_t i = 0; i < damaged.records.size(); i += 3) {
                 damaged.read(name, damaged.records[i].header.id);
