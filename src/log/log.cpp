@@ -169,6 +169,7 @@ bool Log::hasEnded(const ChannelState& state, std::string_view channel) const no
            endsChannel(newest) && isNamed(state.newest, newest, channel);
 }
 
+// A record that does not lead further back is damaged, and would lead round and round.
 bool Log::hasEvent(const ChannelState& state) const noexcept {
     RecordHeader record;
     uint64_t offset = state.newest;
@@ -176,7 +177,7 @@ bool Log::hasEvent(const ChannelState& state) const noexcept {
         if (record.kind == RecordKind::Event) {
             return true;
         }
-        offset = record.previous;
+        offset = record.previous < offset ? record.previous : kNoOffset;
     }
     return false;
 }
