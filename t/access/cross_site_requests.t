@@ -133,6 +133,24 @@ subtest 'Host' => sub {
     is $client->finish->status, 403, 'none at all, in HTTP/1.0';
 };
 
+# The target of the request names the host, whatever Host says (RFC 9112, section 3.2.2). nginx chooses the server by it, too.
+subtest 'a target with a host of its own' => sub {
+    my @case = (
+        ['localhost',      'evil.example', 'http://localhost', 201],      ['localhost',      'evil.example', 'http://evil.example', 403],
+        ['localhost:8080', 'localhost',    'http://localhost:8080', 201], ['localhost:8080', 'localhost',    'http://localhost', 403],
+        ['LOCALHOST',      'localhost',    'http://localhost', 201],      ['localhost',      'localhost:8080', 'http://localhost:8080', 403],
+        ['[::1]:8080',     'localhost',    'http://[::1]:8080', 201],     ['localhost',      'localhost',    'http://localhost', 201],
+    );
+    for (@case) {
+        my ($target, $host, $origin, $status) = @$_;
+        my $client = $server->connect->send_raw("POST http://$target/pub?channel=c HTTP/1.1\r\nHost: $host\r\nOrigin: $origin\r\n"
+                . "Connection: close\r\nContent-Length: 1\r\n\r\nx", method => 'POST')->finish;
+        is $client->status, $status, "$target with the host \"$host\" is asked by $origin";
+    }
+    my $old = $server->connect->send_raw("POST http://localhost/pub?channel=c HTTP/1.0\r\nOrigin: http://localhost\r\nContent-Length: 1\r\n\r\nx");
+    is $old->finish->status, 201, 'HTTP/1.0';
+};
+
 subtest 'the list' => sub {
     asks('/listed', 201, [Origin => $_], "$_ is in it") for 'https://app.example', 'http://[::1]:8080', 'https://x.example:8443';
     asks('/listed', 403, [Origin => $_], "$_ is not")
