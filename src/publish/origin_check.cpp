@@ -9,9 +9,28 @@ namespace sse {
 
 namespace {
 
+// The host and port of a target in absolute form; empty if the target is a path.
+//
+// nginx-internal: http/ngx_http_parse.c (1.22.1, 1.26.3, 1.30.4): `host_start` is where it lies in the
+// request line. `host_end` leaves out the port.
+std::string_view hostOfTarget(const ngx_http_request_t& r) noexcept {
+    if (r.http_version > NGX_HTTP_VERSION_11 || r.host_start == nullptr) {
+        return {};
+    }
+    auto before = static_cast<size_t>(r.host_start - r.request_line.data);
+    std::string_view rest = dropFirst(toView(r.request_line), before);
+    return rest.substr(0, rest.find_first_of("/?# "));
+}
+
+// A host in the target takes the place of the header (RFC 9112, section 3.2.2), also where nginx chooses the
+// server.
+//
 // nginx-internal: http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4): over HTTP/3 the host may be in the
 // pseudo-header :authority alone, of which nginx keeps only where it lies.
 std::string_view hostOf(const ngx_http_request_t& r) noexcept {
+    if (std::string_view host = hostOfTarget(r); !host.empty()) {
+        return host;
+    }
     if (r.headers_in.host != nullptr) {
         return toView(r.headers_in.host->value);
     }
