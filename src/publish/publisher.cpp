@@ -101,8 +101,11 @@ ngx_int_t Publisher::run() noexcept {
     }
     ngx_int_t rc = ngx_http_read_client_request_body(request_, onBody);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        unlink();
-        return bodyError(rc);
+        // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): then onBody has not been
+        // called, and the reference for it has been given back.
+        request_->main->count++;
+        bodyError_ = rc;
+        readOn();
     }
     return NGX_DONE;
 }
@@ -127,16 +130,18 @@ void Publisher::readOn() noexcept {
             pause();
             return;
         }
+        if (bodyError_ != NGX_OK) {
+            end(answerBodyError());
+            return;
+        }
         if (!r->reading_body || (draining_ && mayStopReading())) {
             finish();
             return;
         }
         ngx_int_t rc = ngx_http_read_unbuffered_request_body(r);
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            end(bodyError(rc));
-            return;
-        }
-        if (rc == NGX_AGAIN && r->request_body->bufs == nullptr) {
+            bodyError_ = rc; // after what has been read before the fault
+        } else if (rc == NGX_AGAIN && r->request_body->bufs == nullptr) {
             waitForMore();
             return;
         }
@@ -190,8 +195,8 @@ void Publisher::waitForMore() noexcept {
 // without can be continued elsewhere, from the next event on, unless a part of that event or the end of the
 // body is already here.
 bool Publisher::mayStopReading() noexcept {
-    return intake_.isStream() && !hasLength() && request_->reading_body && pieces_.allTaken() &&
-           intake_.isBetweenEvents();
+    return intake_.isStream() && !hasLength() && request_->reading_body && bodyError_ == NGX_OK &&
+           pieces_.allTaken() && intake_.isBetweenEvents();
 }
 
 bool Publisher::hasLength() const noexcept {
@@ -397,12 +402,12 @@ void Publisher::end(ngx_int_t rc) noexcept {
 
 // nginx has found a fault in the body. Unless the client has gone, it gets our answer, with the number of
 // events taken.
-ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
+ngx_int_t Publisher::answerBodyError() noexcept {
     ngx_connection_t* c = request_->connection;
     if (c->error) {
-        return rc;
+        return bodyError_;
     }
-    switch (rc) {
+    switch (bodyError_) {
     case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
         refuseWith(Refusal::BodyTooLarge);
         break;
@@ -416,7 +421,7 @@ ngx_int_t Publisher::bodyError(ngx_int_t rc) noexcept {
         refuseWith(Refusal::BodyPaused);
         break;
     default:
-        return rc;
+        return bodyError_;
     }
     return sendRefusal();
 }

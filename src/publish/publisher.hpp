@@ -75,7 +75,7 @@ private:
     Refusal endChannel() noexcept;
     void end(ngx_int_t rc) noexcept;
     void endRefused() noexcept { end(sendRefusal()); }
-    ngx_int_t bodyError(ngx_int_t rc) noexcept;
+    ngx_int_t answerBodyError() noexcept;
     ngx_int_t answer() noexcept;
     bool refuseWith(Refusal refusal) noexcept;
 
@@ -97,6 +97,7 @@ private:
     size_t slice_ = 0;            // bytes that may still be taken in this one
 
     Refusal refusal_ = Refusal::None;
+    ngx_int_t bodyError_ = NGX_OK; // what nginx has said when it could not read on
     bool draining_ = false;
     bool linked_ = false;
     bool ends_ = false;     // the channel is to end with the body
