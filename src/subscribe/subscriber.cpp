@@ -275,22 +275,27 @@ void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
 //
 // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_test_reading() asks for the
 // error once more, and the kernel reports it once. It sees the end past the rest of a body or another request
-// with epoll alone.
+// with epoll alone. And it leaves the end to ngx_http_finalize_request(), which with "post_action" sends the
+// request on to another location and calls no cleanup: the stream must have left its channel before. What it
+// asks for over HTTP/2 is `error` of the connection, and over HTTP/3 that of its read event.
 void Subscriber::onRead(ngx_http_request_t* request) noexcept {
+    ngx_connection_t* c = request->connection;
+    Subscriber& self = *contextOf(request)->subscriber;
     int error = 0;
     socklen_t size = sizeof(error);
     if (request->http_version <= NGX_HTTP_VERSION_20 &&
-        getsockopt(request->connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
-        contextOf(request)->subscriber->noteSlow();
+        getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
+        self.noteSlow();
     }
     if (error != 0) {
-        request->connection->read->error = 1;
-        ngx_log_error(NGX_LOG_INFO, request->connection->log, error, "sse: the connection is gone");
+        c->read->error = 1;
+        ngx_log_error(NGX_LOG_INFO, c->log, error, "sse: the connection is gone");
     }
-    if (request->http_version > NGX_HTTP_VERSION_11) {
-        ngx_http_test_reading(request);
-    } else if (error != 0 || !throwAway(request)) {
-        request->connection->error = 1;
+    const bool isFramed = request->http_version > NGX_HTTP_VERSION_11;
+    const bool isGone = isFramed ? c->error || c->read->error : error != 0 || !throwAway(request);
+    if (isGone) {
+        c->error = 1;
+        self.abandon(CloseReason::Client);
         ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST);
     }
 }
