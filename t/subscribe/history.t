@@ -8,6 +8,7 @@ my $server = SSE::Nginx->start(
     locations => <<'END',
 location = /five  { sse_channel $arg_channel; sse_history 5; }
         location = /brief { sse_channel $arg_channel; sse_history 100 2s; }
+        location = /eon   { sse_channel $arg_channel; sse_history 100 18446744073709552s; }
         location = /all   { sse_channel $arg_channel; sse_start earliest; }
         location = /early { sse_channel $arg_channel; sse_start earliest; sse_history 5; }
         location = /two   { sse_channel a b; sse_history 2; sse_start earliest; }
@@ -51,6 +52,7 @@ subtest 'age' => sub {
     starts('/brief?channel=aging', $second, 'young');
     starts('/brief?channel=aging', $first, 'gap', 'young');
     starts('/all?channel=aging', $first, 'old too', 'young');
+    starts('/eon?channel=aging', $first, 'old too', 'young'); # in milliseconds it is more than 64 bits hold
 };
 
 done_testing;
