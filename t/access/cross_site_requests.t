@@ -84,6 +84,8 @@ for my $via (qw(h1 tls h2c)) {
             asks('/lines', $site{$site}, ['Sec-Fetch-Site' => $site], $site, via => $via, method => 'PUT');
             asks('/listed', 201, ['Sec-Fetch-Site' => $site, Origin => 'https://app.example'], "$site, a listed Origin", via => $via);
         }
+        asks('/pub?channel=c', 403, ['Sec-Fetch-Site' => $_->[0], 'Sec-Fetch-Site' => $_->[1]], "'$_->[0]' and '$_->[1]'", via => $via)
+            for ['same-origin', 'cross-site'], ['none', 'same-site'], ['cross-site', 'none'];
         asks('/any', 403, ['Sec-Fetch-Site' => 'cross-site', Origin => 'https://app.example'], 'sse_cors * lists nobody', via => $via);
     };
 }
@@ -105,6 +107,8 @@ subtest 'Origin alone' => sub {
     asks('/pub?channel=c', 403, [Origin => "http://$here", Origin => "http://$here"], 'two of them');
     asks('/pub?channel=c', 403, [Origin => "http://$here", ORIGIN => 'http://evil.example'], 'two different ones');
     asks('/listed',        403, [Origin => 'https://app.example', Origin => 'https://app.example'], 'two listed ones');
+    asks('/pub?channel=c', 403, [Origin => '', Origin => 'http://evil.example'], 'one after an empty one');
+    asks('/pub?channel=c', 403, ['Sec-Fetch-Site' => '', 'Sec-Fetch-Site' => 'cross-site'], 'a site after an empty one');
     asks('/pub?channel=c', 201, [], 'without either header');
     asks('/pub?channel=c', 201, [Referer => 'https://evil.example/', Cookie => 'a=b', 'Sec-Fetch-Mode' => 'cors'], 'others do not matter');
 };
