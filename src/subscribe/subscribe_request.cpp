@@ -53,8 +53,9 @@ bool SubscriptionReader::read(ngx_http_request_t* r) noexcept {
     maxChannels_ = config.maxChannels;
     subscription_.history.count = config.historyCount;
     if (config.historyAge != 0) {
-        auto age = static_cast<uint64_t>(config.historyAge) * 1000;
-        subscription_.history.since = unixMilliseconds() > age ? unixMilliseconds() - age : 0;
+        const uint64_t now = unixMilliseconds();
+        const auto age = static_cast<uint64_t>(config.historyAge);
+        subscription_.history.since = age < now / 1000 ? now - age * 1000 : 0;
     }
     return readChannels(r) && readCursor(r);
 }
