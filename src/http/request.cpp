@@ -55,7 +55,7 @@ std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name)
     std::string_view first;
     eachHeader(r, name, [&](std::string_view value) {
         first = value;
-        return false;
+        return first.empty();
     });
     return first;
 }

@@ -11,7 +11,8 @@ namespace sse {
 // is none, or if there are several, among which we cannot choose.
 std::string_view onlyHeader(const ngx_http_request_t& r, std::string_view name) noexcept;
 
-// The value of the first header of that name, without the space around it; empty if there is none.
+// The first value of a header of that name that is not empty, without the space around it; empty if there is
+// none.
 std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name) noexcept;
 
 // The type in a Content-Type, without its parameters: "text/event-stream ; charset=utf-8" names

@@ -46,8 +46,8 @@ bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) no
     if (!origin.empty() && origin != "null" && isListedOrigin(config, origin)) {
         return false;
     }
-    std::string_view site = firstHeader(r, "sec-fetch-site");
-    if (!site.empty()) {
+    if (!firstHeader(r, "sec-fetch-site").empty()) {
+        std::string_view site = onlyHeader(r, "sec-fetch-site"); // of two we cannot tell which is the browser's
         return !equalTokens(site, "same-origin") && !equalTokens(site, "none");
     }
     std::string_view host = hostOf(r);
