@@ -48,6 +48,15 @@ my @bad = (
     (map { ['sse_channel', $zone, location("sse_channel \$arg_c separator=$_;"), qr/separator/] }
         '', 'ab', 'a', '7', "\x{1}", "\xc3\xa9"),
     ['sse_status', $zone,                                   location('sse_status nowhere;'), qr/nowhere/],
+    # What no request can make valid.
+    (map { ['sse_channel', $zone, location("sse_channel $_;")], ['sse_publish', $zone, location("sse_publish $_;")] }
+        '""', "'a\x{1}b'", "\xff", "'a\xc2\x85b'", "'a\xe2\x80\xa8b'", 'x' x 256),
+    ['sse_channel', $zone, location("sse_channel \$arg_c '';")],
+    (map { ['sse_channel', $zone, location("sse_channel $_;")] }
+        "'a,b\x{1},c' separator=,", "separator=, 'a,b\x{1},c'", 'a,' . 'x' x 256 . ' separator=,'),
+    each_of(sse_event_type => $pub, 'a%0ab', '%20a', "\xff", "'a\xc2\x85b'", 't' x 129),
+    each_of(sse_event_id => $pub, "'a b'", 'a%20b', '1-2', '1-2~x', 'x' x 87),
+    each_of(sse_event_retry => $pub, 'x', '-1', '1s', '%41'),
     each_of(sse_retry => $sub, '249ms', '0', '', 'x', '3s 10', '3s -5%', '3s x%', '3s 101%', '3s 10% 5'),
     each_of(sse_heartbeat => $sub,
         '0', 'x', '', '15s event=', '15s name=x', 'off event=x', '15s event=a event=b'),
@@ -148,6 +157,9 @@ my @good = (
     ["$zone sse_cors_headers Traceparent;", location("$sub sse_cors_headers baggage x_y.z Authorization;")],
     [$zone, location("$sub sse_cors capacitor://localhost chrome-extension://abcdefgh http://[::1] http://[::1]:8080 null;")],
     [$zone, location("$pub sse_event_type \$http_x; sse_event_id \$arg_id; sse_framing lines; sse_publish_timeout 1d;")],
+    [$zone, location("sse_channel a,,b separator=,;") . location("sse_publish a,b;") =~ s/x/y/r],
+    [$zone, location("sse_publish '\xc3\xbc b'; sse_event_type gap; sse_event_id ''; sse_event_retry 5;")],
+    [$zone, location("$pub sse_event_type ''; sse_event_id 1%2b2; sse_event_retry '';")],
     [$zone, location('sse_status events;') . location("$sub sse_cors *;") =~ s/x/y/r],
     [location('sse_channel c;') =~ s/.*//r . 'sse_zone late 1m;', location('sse_publish c zone=late;')],
 );
