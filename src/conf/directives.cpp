@@ -11,6 +11,7 @@
 #include "sse/event.hpp"
 #include "sse/notices.hpp"
 #include "sse/origin.hpp"
+#include "sse/percent.hpp"
 #include "sse/token.hpp"
 #include "sse/validate.hpp"
 
@@ -62,6 +63,11 @@ bool compileInto(ngx_conf_t* cf, ngx_str_t& text, ngx_array_t* values) noexcept 
     }
     *value = {};
     return compile(cf, text, value);
+}
+
+// Whether no request can change the value.
+bool isFixed(const ngx_http_complex_value_t& value) noexcept {
+    return value.lengths == nullptr;
 }
 
 ngx_array_t* makeArray(ngx_conf_t* cf, size_t itemSize) noexcept {
@@ -195,6 +201,26 @@ bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, LocationConfig& co
     return true;
 }
 
+std::span<const ngx_http_complex_value_t> expressions(const ngx_array_t* values) noexcept {
+    return {static_cast<const ngx_http_complex_value_t*>(values->elts), values->nelts};
+}
+
+// Whether a request can come by that names channels: a text without variables must be one, or a list of them.
+bool mayNameChannels(const ngx_http_complex_value_t& value, u_char separator) noexcept {
+    std::string_view list = toView(value.value);
+    if (!isFixed(value) || separator == 0) {
+        return !isFixed(value) || isChannelName(list);
+    }
+    while (!list.empty()) {
+        const size_t end = std::min(list.find(static_cast<char>(separator)), list.size());
+        if (end != 0 && !isChannelName(list.substr(0, end))) {
+            return false;
+        }
+        list = dropFirst(list, std::min(end + 1, list.size()));
+    }
+    return true;
+}
+
 // sse_channel expr … [zone=name] [separator=c]
 char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
@@ -222,6 +248,11 @@ char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no channel in \"sse_channel\"");
         return kError;
     }
+    for (const ngx_http_complex_value_t& value : expressions(config.channels)) {
+        if (!mayNameChannels(value, config.separator)) {
+            return invalid(cf, command, value.value);
+        }
+    }
     return answerWith(cf, command, config, mainConfig(cf)->handlers.subscribe) ? NGX_CONF_OK : kError;
 }
 
@@ -239,6 +270,9 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         }
     }
     config.publish = compileNew(cf, words[0]);
+    if (config.publish != nullptr && !mayNameChannels(*config.publish, 0)) {
+        return invalid(cf, command, words[0]);
+    }
     return config.publish != nullptr && answerWith(cf, command, config, mainConfig(cf)->handlers.publish)
                ? NGX_CONF_OK
                : kError;
@@ -525,6 +559,32 @@ char* setDrain(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
 
 // --- Publishing ---
 
+// A value that is percent-decoded when it is used, into the member at command->offset. One without variables
+// must be empty or pass the check.
+using Check = bool (*)(std::string_view text) noexcept;
+
+template <Check check>
+char* setDecoded(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    char* const status = ngx_http_set_complex_value_slot(cf, command, conf);
+    if (status != NGX_CONF_OK) {
+        return status;
+    }
+    auto* const place =
+        reinterpret_cast<ngx_http_complex_value_t**>(static_cast<char*>(conf) + command->offset);
+    std::string_view text = toView((*place)->value);
+    auto* decoded = static_cast<char*>(ngx_pnalloc(cf->temp_pool, text.size() + 1));
+    if (decoded == nullptr) {
+        return kError;
+    }
+    const bool mayBeValid =
+        !isFixed(**place) || text.empty() || check({decoded, percentDecode(text, decoded)});
+    return mayBeValid ? NGX_CONF_OK : invalid(cf, command, (*place)->value);
+}
+
+bool isRetry(std::string_view text) noexcept {
+    return parseRetry(text).has_value();
+}
+
 // sse_allow_types type …|all
 char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
@@ -746,11 +806,11 @@ ngx_command_t directives[] = {
 
     setting(ngx_string("sse_max_event_size"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(askedEventSize)),
     setting(ngx_string("sse_framing"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(framing), &framings),
-    setting(ngx_string("sse_event_type"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventType)),
-    setting(ngx_string("sse_event_id"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventId)),
-    setting(ngx_string("sse_event_retry"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(eventRetry)),
     setting(ngx_string("sse_publish_end"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(publishEnd)),
     setting(ngx_string("sse_reopen"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(reopen)),
+    setting(ngx_string("sse_event_type"), NGX_CONF_TAKE1, setDecoded<isEventType>, AT(eventType)),
+    setting(ngx_string("sse_event_id"), NGX_CONF_TAKE1, setDecoded<isPublisherId>, AT(eventId)),
+    setting(ngx_string("sse_event_retry"), NGX_CONF_TAKE1, setDecoded<isRetry>, AT(eventRetry)),
     setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout),
             &positive),
     setting(ngx_string("sse_allow_types"), NGX_CONF_1MORE, setAllowTypes),
