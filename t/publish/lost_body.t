@@ -93,6 +93,8 @@ for my $via (qw(h1 tls h2c)) {
                     my $before = published();
                     my $answer = $sending{$sending}->($path, $body, via => $via);
                     is $answer->{status}, $path =~ /mirror$|both|file|single/ ? 200 : 201, "$size bytes by $sending: answered";
+                    # What is mirrored may be published after the answer.
+                    eval { wait_until(sub { published() - $before >= $times }, 'all of it') };
                     is published() - $before, $times, "published $times times";
                     ok +($subscriber->next_event // { data => 'nothing' })->{data} eq $body, 'whole' for 1 .. $times;
                 }
