@@ -12,6 +12,9 @@ location = /both  { mirror /tee; sse_publish both; }
         location = /lines { mirror /tee; sse_publish both; sse_framing lines; }
         location = /twice { mirror /tee; mirror /tee; sse_publish both; }
         location = /tee   { internal; sse_publish tee; }
+        location = /paced { mirror /quick; mirror /slow; sse_publish both; }
+        location = /quick { internal; sse_publish quick; sse_framing lines; sse_max_rate 100; }
+        location = /slow  { internal; sse_publish slow; sse_framing lines; sse_max_rate 80; }
 END
 );
 
@@ -44,6 +47,15 @@ for my $via (qw(h1 tls h2c)) {
         is $stream->end->finish->status, 201, 'a body without a length';
         is_deeply [map { heard($_) } $both, $tee], [('in parts') x 2], 'is published twice as well';
         $_->close for $both, $tee;
+    };
+}
+
+for my $via (qw(h1 tls h2c)) {
+    subtest "the client goes when it has its answer, $via" => sub {
+        my @subscribers = map { $server->subscribe("/sub?channel=$_")->ready } qw(quick slow);
+        $server->publish('/paced', join('', map {"$_\n"} 1 .. 150), via => $via)->close;
+        is_deeply [$_->data(150)], [1 .. 150], 'a mirror publishes all the same, whether another one has ended or not' for @subscribers;
+        $_->close for @subscribers;
     };
 }
 
