@@ -392,11 +392,19 @@ Refusal Publisher::endChannel() noexcept {
 
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
 // then neither the rest of the body nor a draining worker matters here, and no memory is needed.
+//
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): where the client has gone,
+// ngx_http_finalize_request() of a subrequest ends its main request at once, and with it other mirrors that
+// still publish. NGX_DONE gives back no more than this subrequest's share.
 void Publisher::end(ngx_int_t rc) noexcept {
     SSE_ASSERT(linked_);
     unlink();
     memory_.release();
     request_->read_event_handler = ngx_http_block_reading;
+    if (request_->background && request_->connection->error) {
+        request_->done = 1;
+        rc = NGX_DONE;
+    }
     ngx_http_finalize_request(request_, rc);
 }
 
