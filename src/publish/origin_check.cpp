@@ -47,7 +47,8 @@ bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) no
         return false;
     }
     if (!firstHeader(r, "sec-fetch-site").empty()) {
-        std::string_view site = onlyHeader(r, "sec-fetch-site"); // of two we cannot tell which is the browser's
+        // Empty if there are two: we cannot tell which is the browser's.
+        std::string_view site = onlyHeader(r, "sec-fetch-site");
         return !equalTokens(site, "same-origin") && !equalTokens(site, "none");
     }
     std::string_view host = hostOf(r);
