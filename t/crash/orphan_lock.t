@@ -42,7 +42,7 @@ sub leave_with_lock ($name, %reload) {
         $_->wait_closed for @subscriber;
         my @others = grep { $_->header('X-Worker') ne $dead } @subscriber;
         is scalar(@others), 10, 'there are streams of the other two';
-        is scalar(grep { $_->closed ne 'clean' } @others), 0, 'which end as they should';
+        is scalar(grep { $_->closed ne 'abort' } @others), 0, 'which end as they should';
         ok eval { $server->wait_gone(@old); 1 }, 'all old workers are gone';
         note sprintf 'after %.1f s', time - $start;
         like $server->log_since($mark), qr/sse: zone "events" was locked by \d+/, 'and one has said why';
@@ -110,7 +110,7 @@ subtest 'before the others are told to leave' => sub {
     wait_until(sub { !unread($other) }, 'the other one to take the request');
     thaw($server->{pid});
     ok eval { $server->wait_gone($waiting); 1 }, 'the other one does not wait for the dead';
-    is $other->wait_closed, 'clean', 'and serves what it had begun';
+    is $other->wait_closed, 'abort', 'and serves what it had begun';
     is_deeply [$server->stop], [], 'without other trouble';
 };
 

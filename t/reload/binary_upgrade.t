@@ -56,7 +56,7 @@ subtest 'the way back' => sub {
 };
 
 kill QUIT => $old_master or die "kill $old_master: $!";
-is $stays->wait_closed, 'clean', 'the old stream ends';
+is $stays->wait_closed, 'abort', 'the old stream ends';
 wait_until(sub { !SSE::Nginx::is_running($old_master) }, 'the end of the old master');
 
 subtest 'the way on' => sub {

@@ -34,7 +34,7 @@ subtest 'reload' => sub {
     }
     cmp_ok $delivered, '>', 0, 'the leaving workers still deliver';
     my @end = ends(@client);
-    is scalar(grep { $_->closed ne 'clean' } @client), 0, 'every stream ends properly';
+    is scalar(grep { $_->closed ne 'abort' } @client), 0, 'every stream is cut off, so that its client comes back';
     is scalar(grep { $_->pending } @client), 0, 'and after a whole event';
     note sprintf 'ended between %.2f and %.2f s', $end[0] - $start, $end[-1] - $start;
     cmp_ok $end[-1] - $start, '<', 15, 'in time';
@@ -50,7 +50,7 @@ subtest 'quit' => sub {
     is $client[0]->next_event->{data}, 1, 'a publisher with an open body';
     $server->signal('QUIT');
     ends(@client);
-    is scalar(grep { $_->closed ne 'clean' } @client), 0, 'every stream ends properly';
+    is scalar(grep { $_->closed ne 'abort' } @client), 0, 'every stream is cut off, so that its client comes back';
     $publisher->feed("2\n");
     ok $publisher->wait_closed, 'the publisher is let go, too';
     wait_until(sub { !$server->alive }, 'nginx to end');
@@ -62,10 +62,36 @@ subtest 'at once' => sub {
     my @client = map { $quick->subscribe('/sub?channel=c')->ready } 1 .. 50;
     $quick->signal('QUIT');
     ends(@client);
-    is scalar(grep { $_->closed ne 'clean' } @client), 0, 'sse_drain 0 ends all streams properly, too';
+    is scalar(grep { $_->closed ne 'abort' } @client), 0, 'sse_drain 0 does so, too';
     wait_until(sub { !$quick->alive }, 'nginx to end');
     is_deeply [$quick->problems], [], 'without a word of trouble';
 };
+
+# A complete response would tell its client that the channel has ended.
+for my $way ('abort', 'end') {
+    my @via   = qw(h1 h1.0 unchunked tls h2c h2);
+    my $other = SSE::Nginx->start(
+        drain     => $way eq 'end' ? '0 end' : '0',
+        listen    => [qw(h1 unchunked tls h2c h2)],
+        locations => 'location = /close { sse_channel $arg_channel; sse_gap close; sse_history 1; }',
+        zone      => '1m',
+    );
+    subtest "$way, over each transport" => sub {
+        for my $via (@via) {
+            my $client = $other->subscribe("/sub?channel=$via", via => $via)->ready;
+            my ($old)  = $other->reload;
+            my $ends   = $way eq 'end' || $via =~ /1\.0|unchunked/ ? 'clean' : 'abort';
+            is $client->wait_closed, $ends, "$via: $ends";
+            is $client->pending, '', 'after a whole event';
+            my $id = $client->last_event_id;
+            $other->publish("/pub?channel=$via", 'later');
+            is $other->subscribe("/sub?channel=$via", cursor => $id, via => $via)->next_event->{data}, 'later', 'and it resumes';
+            $client->close;
+            $other->wait_gone($old);
+        }
+        is_deeply [$other->stop], [], 'no trouble';
+    };
+}
 
 subtest 'stop' => sub {
     my $abrupt = SSE::Nginx->start;

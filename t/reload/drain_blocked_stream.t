@@ -1,4 +1,4 @@
-# A stream that is blocked when its worker leaves: once its client reads again it ends properly, behind a whole event. One whose
+# A stream that is blocked when its worker leaves: once its client reads again it is cut off after a whole event. One whose
 # client does not is cut off when sse_drain is over.
 use v5.36;
 use lib 't/lib';
@@ -14,12 +14,13 @@ my @others  = map { $server->subscribe('/sub?channel=other')->ready } 1 .. 20;
 my $count   = 80;
 $server->publish('/pub?channel=c', "$_ " . 'x' x 60_000)->status == 201 or die for 1 .. $count;
 $server->reload;
-is $others[0]->wait_closed, 'clean', 'the worker leaves';
+is $others[0]->wait_closed, 'abort', 'the worker leaves';
 
 for my $via (sort keys %blocked) {
     my $client = $blocked{$via}->resume;
-    is $client->wait_closed, 'clean', "$via: a blocked stream ends properly";
-    ok !$client->pending, 'behind a whole event';
+    is $client->wait_closed, 'abort', "$via: a blocked stream is cut off";
+    # A client of HTTP/2 may drop what it has not looked at when the stream is reset.
+    ok !$client->pending, 'after a whole event' if $via !~ /h2/;
     my @first = splice @{ $client->{events} };
     cmp_ok scalar @first, '<', $count, 'before all was sent';
     my @rest = $server->subscribe('/sub?channel=c', cursor => $client->last_event_id)->events($count - @first);

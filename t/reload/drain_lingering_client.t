@@ -57,7 +57,7 @@ for my $via (qw(h1 unchunked tls)) {
             leaves_in_time($publisher, $part{$how});
             is $publisher->wait_closed, 'clean', 'it has an answer';
             is $publisher->status, 201, 'that its events were taken';
-            is $subscriber->wait_closed, 'clean', 'the subscriber has been sent away';
+            is $subscriber->wait_closed, 'abort', 'the subscriber has been sent away';
             my $count = $publisher->json->{events};
             note "$count events";
             my @event = $server->subscribe("/sub?channel=$channel")->events($count);
@@ -91,7 +91,7 @@ for my $via (qw(h1 tls)) {
         my $head   = "GET /sub?channel=half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n";
         my $client = $server->connect($via)->send_raw("${head}half")->ready;
         leaves_in_time($client, sub ($client) { $client->write('x') });
-        is $client->wait_closed, 'clean', 'its stream has ended properly';
+        is $client->wait_closed, 'abort', 'its stream has been cut off';
         $client->close;
     };
 }
@@ -103,7 +103,7 @@ for my $via (qw(h2c h2)) {
         subtest "a $how client over $via that does not close its connection" => sub {
             my $client = SSE::Client::Window->new(@how)->subscribe("/sub?channel=$via")->ready;
             leaves_in_time($client, sub ($client) { $client->receive(0); $client->ping if $how eq 'talking' });
-            is $client->closed, 'clean', 'its stream has ended properly';
+            is $client->closed, 'abort', 'its stream has been cut off';
             $client->close;
         };
     }
@@ -126,7 +126,7 @@ for my $via (qw(h2c h2)) {
         );
         is $client->{downloaded}, $megabytes << 20, 'all of it comes';
         ok $client->{whole}, 'to its end';
-        is $client->closed, 'clean', 'and the stream has ended properly';
+        is $client->closed, 'abort', 'and the stream has been cut off';
         note sprintf 'after %.1f s, and the old worker left after %.1f s', $whole_after, $seconds;
         cmp_ok $whole_after, '>', 3, 'which takes longer than the worker would stay otherwise';
         cmp_ok $seconds - $whole_after, '<', 4, 'then the worker leaves';

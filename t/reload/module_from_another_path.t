@@ -49,7 +49,7 @@ subtest 'both at once' => sub {
     my $answer = $to_old->end->finish;
     is $answer->status, 503, 'nothing goes into the old zone any more';
     is $answer->json->{events}, 1, 'its publisher is told what was taken';
-    is $_->wait_closed, 'clean', 'an old stream ends' for @stays;
+    is $_->wait_closed, 'abort', 'an old stream ends' for @stays;
     $server->wait_gone(@old);
     is_deeply [copies($server->{pid})], [$copy =~ m{([^/]+)$}], 'the old copy is unloaded';
     is descriptors($server->{pid}), $before, 'and has left nothing open';
@@ -99,7 +99,7 @@ subtest 'another layout' => sub {
     my $mark = $server->log_mark;
     $server->wait_gone($server->reload(module => $other));
     like $server->log_since($mark), qr/\[warn\] .*sse_zone "events" has lost its events: another version of the module/, 'there is a warning';
-    is $stays->wait_closed, 'clean', 'an old stream ends';
+    is $stays->wait_closed, 'abort', 'an old stream ends';
     is $server->publish('/pub?channel=a', 'new')->status, 201, 'and a new log begins';
 
     my $told = sub ($cursor, $reason) {
