@@ -1,6 +1,8 @@
 // sse_channel: the content handler of a subscribing location.
 #include "subscribe/handler.hpp"
 
+#include <utility>
+
 #include "conf/config.hpp"
 #include "http/body.hpp"
 #include "http/fault_scope.hpp"
@@ -15,10 +17,14 @@ namespace sse {
 namespace {
 
 // At most one line a second, as for refusals.
+// Clients decide how often this happens, so it is logged once a second at most.
+bool isFirstOfSecond(time_t& second) noexcept {
+    return std::exchange(second, ngx_time()) != ngx_time();
+}
+
 void logFullIndex(ngx_http_request_t* r) noexcept {
     static time_t second = 0;
-    if (ngx_time() != second) {
-        second = ngx_time();
+    if (isFirstOfSecond(second)) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
                       &locationConfig(r)->zone->name);
     }
@@ -149,7 +155,10 @@ ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
 
 ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     if (r != r->main) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse: a subrequest cannot be a stream");
+        static time_t second = 0;
+        if (isFirstOfSecond(second)) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse: a subrequest cannot be a stream");
+        }
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
