@@ -99,8 +99,8 @@ TEXT
 TEXT
     test) cat <<'TEXT' ;;
 ./build.sh test [--sanitize | --matrix [RELEASE]...] [TEST | FOLDER | OPTION OF prove]...
-    Builds the module with gcc, with clang and with fault points (build/faults/), the unit tests and the fuzz targets,
-    and runs all tests. Where tests or folders are named it runs these, and builds what they need:
+    Builds the module with gcc, with clang and with fault points (build/faults/), the unit tests, the simulation of the
+    log and the fuzz targets, and runs all tests. Where tests or folders are named it runs these, and builds what they need:
       ./build.sh test t/publish
       ./build.sh test -v t/publish/every_transport.t
     As many run at a time as there are processors, but one at a time where an option is given, and those that measure.
@@ -188,7 +188,7 @@ packages_of() {
     clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
     harness) say perl libio-socket-ssl-perl curl openssl ;;
-    unit) say g++ make libcmocka-dev ;;
+    unit | sim) say g++ make libcmocka-dev ;;
     fuzz) say make clang libclang-rt-dev llvm libcmocka-dev ;;
     browser) say chromium nodejs npm ca-certificates ;;
     node) say nodejs ;;

@@ -132,6 +132,10 @@ prepare_unit() {
     make -s -j"$jobs" -f t/unit/Makefile out=build/sanitize/unit FLAGS="-fsanitize=address,undefined -DSSE_ASSERTIONS"
 }
 
+prepare_sim() {
+    make -s -j"$jobs" -f t/sim/Makefile out=build/sanitize/sim steps= FLAGS="-fsanitize=address,undefined"
+}
+
 # The unit tests under valgrind, without the sanitizers, which it does not go with.
 valgrind_unit_tests() {
     make -s -j"$jobs" -f t/unit/Makefile
@@ -146,7 +150,8 @@ test_sanitized() { # ARGUMENT...
     [[ ! $whole ]] || valgrind_unit_tests
     export TEST_NGINX_BINARY=$sanitized/nginx/objs/nginx
     export TEST_NGINX_MODULE=$sanitized/module/$module TEST_NGINX_FAULTS_MODULE=$sanitized/faults/$module
-    export TEST_UNIT_DIRECTORY=build/sanitize/unit UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    export TEST_UNIT_DIRECTORY=build/sanitize/unit TEST_SIM_DIRECTORY=build/sanitize/sim
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     export TEST_NGINX_SANITIZE=1 # for tests that cannot find what they look for then
     run_tests
 }

@@ -4,7 +4,7 @@
 # A test says on a line "# needs: WORD..." among its first lines what must be there before it runs:
 #
 #   module                         the module; a test without such a line needs that and nothing else
-#   faults unit fuzz               the module with fault points, the unit tests, the fuzz targets
+#   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
 #   browser haproxy nghttp node    programs of other people
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
@@ -15,6 +15,7 @@
 prepare_module() { build_for_distribution gcc "$root/build/$module"; }
 prepare_faults() { build_with_faults; }
 prepare_unit() { make -s -j"$jobs" -f t/unit/Makefile; }
+prepare_sim() { make -s -j"$jobs" -f t/sim/Makefile; }
 prepare_fuzz() {
     source t/fuzz.sh
     build_fuzz_targets

@@ -1,0 +1,273 @@
+#include "reader.hpp"
+
+#include "trace.hpp"
+#include "world.hpp"
+
+namespace sse::sim {
+
+Reader::Reader(World& world, std::shared_ptr<Zone> zone, Subscription subscription)
+    : world_(world), zone_(std::move(zone)), subscription_(std::move(subscription)),
+      cursor_(subscription_.cursor) {}
+
+void Reader::step() {
+    switch (state_) {
+    case State::New:
+        takeStock();
+        break;
+    case State::Seeking:
+        seek();
+        break;
+    case State::Replaying:
+        replay();
+        break;
+    case State::Live:
+        tail();
+        break;
+    case State::Done:
+        break;
+    }
+}
+
+// --- Catching up ---
+
+void Reader::takeStock() {
+    replay_.reset();
+    channels_.resize(subscription_.channels.size());
+    {
+        const Lock lock(world_, *zone_);
+        for (size_t i = 0; i < channels_.size(); ++i) {
+            const uint32_t channel = subscription_.channels[i];
+            channels_[i] = {.name = world_.name(channel), .hash = world_.hash(channel), .state = {}};
+            channels_[i].state = subscription_.entries.empty()
+                                     ? zone_->log().findChannel(channels_[i].hash)
+                                     : zone_->log().channelAt(subscription_.entries[i]);
+        }
+        lastId_ = zone_->log().lastId();
+        const Quiet quiet(scheduler);
+        noteStock();
+    }
+    replay_.emplace(zone_->log(), channels_, cursor_, lastId_, subscription_.history);
+    state_ = State::Seeking;
+}
+
+// With the lock held, so that the truth is about the same moment.
+void Reader::noteStock() {
+    zone_->observe();
+    const Life& life = *zone_->life;
+    base_ = zone_->isUnknown(cursor_, lastId_) ? Replay::kBeginning : cursor_;
+    last_ = base_;
+    stock_ = zone_->published();
+    stockTail_ = zone_->tail();
+    skipped_ = 0;
+    areGone_ = false;
+    accounts_.assign(channels_.size(), {});
+    assert_true(lastId_ == zone_->lastId());
+    for (size_t i = 0; i < channels_.size(); ++i) {
+        accounts_[i].next = life.after(base_);
+        accounts_[i].firstKept = firstKept(subscription_.channels[i]);
+        checkEnd(channels_[i], subscription_.channels[i]);
+    }
+    trace.note("%lu replays from %lu of %lu", scheduler.pid(), life.after(base_), stock_);
+}
+
+// As if nothing were ever evicted.
+uint64_t Reader::firstKept(uint32_t channel) const {
+    const Life& life = *zone_->life;
+    uint64_t first = stock_;
+    uint64_t count = 0;
+    for (uint64_t number = stock_; number-- > 0;) {
+        const Event& event = life.events[number];
+        if (event.channel != channel) {
+            continue;
+        }
+        if (event.time < subscription_.history.since || count == subscription_.history.count ||
+            zone_->isDropped(number)) {
+            break;
+        }
+        first = number;
+        count += event.end ? 0 : 1;
+    }
+    return first;
+}
+
+// What the index knows of the channel.
+void Reader::checkEnd(const ReplayChannel& known, uint32_t channel) const {
+    const Life& life = *zone_->life;
+    uint64_t newest = stock_;
+    EventId newestId = life.birth;
+    for (uint64_t number = 0; number < stock_; ++number) {
+        if (life.events[number].channel == channel) {
+            newest = number;
+            newestId = life.events[number].end ? newestId : life.events[number].id;
+        }
+    }
+    assert_true(known.state.newestId >= newestId);
+    if (zone_->isExact(channel)) {
+        const bool isThere = newest < stock_ && zone_->isRetained(newest);
+        assert_true((known.state.newest != kNoOffset) == isThere);
+        assert_true(known.state.newestId == newestId);
+        assert_true(zone_->log().hasEnded(known.state, known.name) == (isThere && life.events[newest].end));
+    }
+}
+
+void Reader::seek() {
+    const ReadStatus status = replay_->seek(4);
+    const Quiet quiet(scheduler);
+    if (status == ReadStatus::Lapped) {
+        onLapped();
+    } else if (status == ReadStatus::Ok) {
+        begin();
+    }
+}
+
+// The start is found. A cursor that the log has not issued is always told so; one that has missed nothing
+// never hears of a gap, which is found out in the end.
+void Reader::begin() {
+    const bool isUnknown = zone_->isUnknown(cursor_, lastId_);
+    assert_true((replay_->gap() == Gap::Unknown) == isUnknown);
+    if (cursor_ == Replay::kBeginning && !isUnknown) {
+        assert_true((replay_->gap() == Gap::Evicted) == zone_->log().beganWithLoss());
+    }
+    ++figures.replays;
+    figures.gaps += replay_->gap() != Gap::None ? 1 : 0;
+    isTold_ = replay_->gap() != Gap::None || cursor_ == Replay::kBeginning;
+    evicted_ = zone_->evicted();
+    const EventId start = replay_->start();
+    assert_true(start >= base_ && start <= lastId_ && !zone_->isUnknown(start, lastId_));
+    cursor_ = start;
+    for (size_t i = 0; i < channels_.size(); ++i) {
+        pass(i, zone_->life->after(start));
+    }
+    state_ = State::Replaying;
+}
+
+void Reader::replay() {
+    const ReadStatus status = replay_->next(UINT64_MAX, event_);
+    if (status == ReadStatus::End) {
+        const Quiet quiet(scheduler);
+        finish();
+    } else if (status == ReadStatus::Lapped || !take(event_.offset, event_.header)) {
+        const Quiet quiet(scheduler);
+        onLapped();
+    }
+}
+
+// All that there was when stock was taken is accounted for.
+void Reader::finish() {
+    bool isExact = true;
+    for (size_t i = 0; i < channels_.size(); ++i) {
+        pass(i, stock_);
+        accounts_[i].isComplete = true;
+        isExact = isExact && zone_->isExact(subscription_.channels[i]);
+    }
+    if (replay_->missed()) {
+        assert_int_equal(*replay_->missed(), skipped_);
+    } else if (isExact && replay_->gap() == Gap::Evicted && !zone_->log().beganWithLoss() &&
+               base_ >= zone_->life->birth) {
+        assert_true(skipped_ != 0 && areGone_);
+    }
+    trace.note("%lu has caught up, at %lu, with %lu missing", scheduler.pid(), stock_, skipped_);
+    position_ = replay_->horizon();
+    state_ = subscription_.entries.empty() ? State::Done : State::Live;
+}
+
+// The next replay begins where this one has come to.
+void Reader::onLapped() {
+    assert_true(zone_->tail() > (state_ == State::Live ? position_ : stockTail_));
+    if (state_ != State::Seeking) {
+        for (size_t i = 0; i < channels_.size(); ++i) {
+            pass(i, zone_->life->after(cursor_));
+        }
+    }
+    ++figures.laps;
+    trace.note("%lu is lapped", scheduler.pid());
+    state_ = State::New;
+}
+
+// --- Following ---
+
+void Reader::tail() {
+    const uint64_t now = zone_->published();
+    RecordHeader record;
+    const ReadStatus status = zone_->log().readHeader(position_, record);
+    if (status == ReadStatus::End) {
+        const Quiet quiet(scheduler);
+        for (size_t i = 0; i < channels_.size(); ++i) {
+            pass(i, now);
+        }
+        return;
+    }
+    bool isWhole = status == ReadStatus::Ok;
+    for (size_t i = 0; isWhole && record.kind != RecordKind::Pad && i < channels_.size(); ++i) {
+        if (record.entry != subscription_.entries[i] || record.hash != channels_[i].hash) {
+            continue;
+        }
+        const Match match = zone_->log().match(position_, record, channels_[i].name);
+        isWhole = match != Match::Lapped && (match == Match::No || take(position_, record));
+    }
+    if (isWhole) {
+        position_ += record.length;
+    } else {
+        const Quiet quiet(scheduler);
+        onLapped();
+    }
+}
+
+// --- What it is given ---
+
+// Copies the payload. false: it was overwritten meanwhile.
+bool Reader::take(uint64_t offset, const RecordHeader& record) {
+    payload_.resize(record.payloadLength);
+    if (!zone_->log().readPayload(offset, record.nameLength, record.payloadLength, payload_.data())) {
+        const Quiet quiet(scheduler);
+        assert_true(zone_->tail() > offset);
+        return false;
+    }
+    const Quiet quiet(scheduler);
+    given(record);
+    return true;
+}
+
+void Reader::given(const RecordHeader& record) {
+    const Life& life = *zone_->life;
+    assert_true(record.number < zone_->published());
+    const Event& right = life.events[record.number];
+    assert_true(record.id == right.id && record.time == right.time);
+    assert_true(payload_ == right.payload);
+    assert_true((record.kind == RecordKind::End) == right.end);
+    assert_true(record.id > last_);
+    last_ = record.id;
+    const auto own = std::find(subscription_.channels.begin(), subscription_.channels.end(), right.channel);
+    assert_true(own != subscription_.channels.end());
+    const size_t i = static_cast<size_t>(own - subscription_.channels.begin());
+    assert_true(record.number >= accounts_[i].firstKept);
+    if (right.end) {
+        return; // may come or not, and before the start
+    }
+    assert_true(record.id > cursor_);
+    pass(i, record.number);
+    accounts_[i].next = record.number + 1;
+    accounts_[i].isComplete = true;
+    cursor_ = record.id;
+    subscription_.history = {};
+}
+
+// The events of a channel before that one are not going to be given. They are no longer there, or out of the
+// history, or the index has forgotten the channel.
+void Reader::pass(size_t i, uint64_t until) {
+    Account& account = accounts_[i];
+    const uint32_t channel = subscription_.channels[i];
+    for (; account.next < until; ++account.next) {
+        const Event& event = zone_->life->events[account.next];
+        if (event.channel != channel || event.end) {
+            continue;
+        }
+        ++skipped_;
+        areGone_ = areGone_ || !zone_->isRetained(account.next);
+        assert_true(isTold_ && !account.isComplete);
+        const bool isForgotten = !zone_->isExact(channel) && account.next < subscription_.listensFrom;
+        assert_true(isForgotten || account.next < account.firstKept || account.next < evicted_);
+    }
+}
+
+} // namespace sse::sim

@@ -1,0 +1,172 @@
+#include "zone.hpp"
+
+#include "trace.hpp"
+#include "world.hpp"
+
+namespace sse::sim {
+
+Zone::Zone(const World& world, std::shared_ptr<Life> owner, const Shape& shape)
+    : life(std::move(owner)), listeners(world.groups), world_(world),
+      memory_(shape.entries, shape.capacity, life->birth.milliseconds, life->lineage),
+      exact_(world.channels, world.groups == world.channels && world.channels <= shape.entries) {
+    scheduler.share(memory_.memory());
+}
+
+Zone::~Zone() {
+    scheduler.unshare(memory_.memory());
+}
+
+uint64_t Zone::evicted() const {
+    return memory_.log.stats().evicted;
+}
+
+EventId Zone::lastId() const {
+    return published_ == 0 ? life->birth : life->events[published_ - 1].id;
+}
+
+bool Zone::isUnknown(EventId cursor, EventId lastId) const {
+    return cursor > lastId || (cursor.sequence != 0 && cursor.sequence % kLineages != life->lineage);
+}
+
+bool Zone::fits(const Event& event) const {
+    return recordLength(world_.name(event.channel).size(), event.payload.size()) <= memory_.log.maxRecord();
+}
+
+void Zone::announce(Event event) {
+    announced_ = std::move(event);
+    hasHappened_ = false;
+}
+
+// What is in the ring goes from the oldest to the newest; the newest is what was announced.
+void Zone::observe() {
+    const Quiet quiet(scheduler);
+    const uint64_t head = memory_.log.head();
+    const uint64_t tail = memory_.log.tail();
+    assert_true(head >= head_ && tail >= tail_ && tail <= head);
+    tail_ = tail;
+    if (head == head_) {
+        return;
+    }
+    assert_true(announced_ && !hasHappened_ && fits(*announced_));
+    RecordHeader record;
+    assert_true(memory_.log.readHeader(head_, record) == ReadStatus::Ok);
+    if (record.kind == RecordKind::Pad) {
+        assert_true(memory_.log.readHeader(head_ + record.length, record) == ReadStatus::Ok);
+    }
+    assert_true(record.id == announced_->id && record.number == published_);
+    hasHappened_ = true;
+    ++published_;
+    life->events.push_back(*announced_);
+    head_ = head;
+    checkRoom();
+}
+
+void Zone::settle(const Appended& appended) {
+    const Quiet quiet(scheduler);
+    observe();
+    const bool isRetired = header().retired != 0;
+    const AppendStatus right = isRetired           ? AppendStatus::Retired
+                               : fits(*announced_) ? AppendStatus::Ok
+                                                   : AppendStatus::TooLarge;
+    assert_true(appended.status == right);
+    assert_true(hasHappened_ == (right == AppendStatus::Ok));
+    if (hasHappened_) {
+        assert_true(appended.id == announced_->id);
+        listeners.check(world_.group(announced_->channel), appended.listeners, appended.subscribers);
+    }
+    announced_.reset();
+}
+
+// Nothing is given up as long as there is room.
+void Zone::checkRoom() const {
+    const uint64_t slack = 3 * memory_.log.maxRecord();
+    const uint64_t used = memory_.header().head - memory_.header().tail;
+    assert_true(evicted() == firstNumber_ || used + slack >= memory_.log.capacity());
+}
+
+void Zone::check() {
+    observe();
+    announced_.reset();
+    memory_.checkAttaches();
+    checkZone(memory_, dropped_.lower_bound(evicted()) != dropped_.end());
+    assert_true(memory_.log.lastId() == lastId());
+    assert_int_equal(memory_.log.stats().published, published_);
+    assert_true(header().forgottenChannels == 0 || !exact_[0]);
+    checkEvents();
+    checkListeners();
+}
+
+void Zone::checkEvents() const {
+    uint64_t number = evicted();
+    for (const LoggedEvent& event : walk(memory_.log)) {
+        for (; isDropped(number); ++number) {
+        }
+        assert_true(event.header.number == number && number < published_);
+        const Event& right = life->events[number];
+        assert_true(event.header.id == right.id && event.header.time == right.time);
+        assert_true((event.header.kind == RecordKind::End) == right.end);
+        assert_true(nameOf(memory_.log, event.offset, event.header) == world_.name(right.channel));
+        assert_true(payloadOf(memory_.log, event.offset, event.header) == right.payload);
+        ++number;
+    }
+    for (; isDropped(number); ++number) {
+    }
+    assert_int_equal(number, published_);
+}
+
+void Zone::checkListeners() {
+    for (uint32_t channel = 0; channel < world_.groups; ++channel) {
+        const ChannelState state = log().findChannel(world_.hash(channel));
+        const ListenerSet set = state.entry != kNoEntry ? entry(state.entry).listeners : ListenerSet{};
+        listeners.check(world_.group(channel), set, state.subscribers);
+    }
+}
+
+void Zone::inherit(const Zone& old) {
+    head_ = memory_.log.head();
+    tail_ = memory_.log.tail();
+    published_ = old.published_;
+    dropped_ = old.dropped_;
+    std::vector<bool> isKnown(exact_.size());
+    for (uint64_t number = 0; number < life->events.size(); ++number) {
+        const Event& event = life->events[number];
+        isKnown[event.channel] = old.isRetained(number); // its newest event
+        if (!fits(event)) {
+            dropped_.insert(number);
+        }
+    }
+    for (size_t channel = 0; channel < exact_.size(); ++channel) {
+        exact_[channel] = exact_[channel] && old.exact_[channel] && isKnown[channel];
+    }
+    uint64_t oldest = old.evicted();
+    for (; isDropped(oldest); ++oldest) {
+    }
+    firstNumber_ = std::min(oldest, evicted()); // the old one may have gone on after it was copied
+    checkRoom();
+}
+
+Lock::Lock(World& world, Zone& zone) : zone_(zone) {
+    while (zone.holder != 0 && scheduler.isAlive(zone.holder)) {
+        scheduler.pause();
+    }
+    const bool isSeized = zone.holder != 0;
+    zone.holder = scheduler.pid();
+    if (scheduler.running() != nullptr) {
+        ++scheduler.running()->writing;
+    }
+    if (isSeized || world.random.chance(3)) {
+        trace.note(isSeized ? "%lu recovers" : "%lu looks at all", scheduler.pid());
+        zone.log().recover();
+        const Quiet quiet(scheduler);
+        zone.check();
+    }
+}
+
+Lock::~Lock() {
+    if (scheduler.running() != nullptr) {
+        --scheduler.running()->writing;
+    }
+    zone_.holder = 0;
+}
+
+} // namespace sse::sim

@@ -1,0 +1,95 @@
+// A log with its lock, and what is known of it: which events it has to hold, and who listens.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "check.hpp"
+#include "life.hpp"
+#include "listeners.hpp"
+#include "scheduler.hpp"
+
+namespace sse::sim {
+
+struct World;
+
+// Sizes of a log.
+struct Shape {
+    uint32_t entries;
+    size_t capacity;
+};
+
+class Zone {
+public:
+    Zone(const World& world, std::shared_ptr<Life> owner, const Shape& shape);
+    ~Zone();
+    Zone(const Zone&) = delete;
+    Zone& operator=(const Zone&) = delete;
+
+    LogWriter& log() { return memory_.log; }
+    const LogHeader& header() const { return memory_.header(); }
+    const IndexEntry& entry(uint32_t number) const { return memory_.entries()[number]; }
+
+    // --- By who holds the lock ---
+
+    // What it is about to append: one event at most that the truth does not know yet.
+    void announce(Event event);
+    // What the log has answered to that.
+    void settle(const Appended& appended);
+    // Compares all of the log with the truth; nobody is in the middle of a change.
+    void check();
+
+    // --- By anybody ---
+
+    // An event exists as soon as the head has moved, whatever becomes of its writer.
+    void observe();
+    // How many events there are; the life may have more, in another log that has taken over from this one.
+    uint64_t published() const { return published_; }
+    EventId lastId() const;
+    // The number of the oldest event in the ring.
+    uint64_t evicted() const;
+    uint64_t tail() const { return memory_.header().tail; }
+    bool isUnknown(EventId cursor, EventId lastId) const;
+    bool isExact(uint32_t channel) const { return exact_[channel]; }
+    bool isDropped(uint64_t number) const { return dropped_.count(number) != 0; }
+    bool isRetained(uint64_t number) const { return number >= evicted() && !isDropped(number); }
+
+    // This one has just taken over from `old`, without a step in between.
+    void inherit(const Zone& old);
+
+    const std::shared_ptr<Life> life;
+    uint64_t holder = 0; // the process that has the lock
+    Listeners listeners;
+
+private:
+    bool fits(const Event& event) const;
+    void checkEvents() const;
+    void checkRoom() const;
+    void checkListeners();
+
+    const World& world_;
+    TestLog memory_;
+    std::optional<Event> announced_;
+    bool hasHappened_ = false; // what was announced
+    uint64_t published_ = 0;
+    uint64_t head_ = 0; // when it was last observed
+    uint64_t tail_ = 0;
+    uint64_t firstNumber_ = 0;   // older events were no longer there when this one took over
+    std::vector<bool> exact_;    // channels of which nothing is ever forgotten for want of room in an index
+    std::set<uint64_t> dropped_; // events that were too large for a log that took over
+};
+
+// The lock, as src/zone_lock.hpp has it: it is taken from a holder that is dead.
+class Lock {
+public:
+    Lock(World& world, Zone& zone);
+    ~Lock();
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+private:
+    Zone& zone_;
+};
+
+} // namespace sse::sim
