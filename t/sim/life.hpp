@@ -22,6 +22,7 @@ struct Event {
 struct Life {
     uint64_t lineage;
     EventId birth;
+    bool beganWithLoss = false;
     std::vector<Event> events{}; // by number
 
     EventId lastId() const { return events.empty() ? birth : events.back().id; }

@@ -10,9 +10,9 @@
 namespace sse::sim {
 
 // Workers that may listen at some time, the dead included until they are forgotten.
-inline constexpr uint32_t kSlots = 12;
+inline constexpr uint32_t kSlots = 25;
 constexpr uint32_t listenerIdOf(uint32_t slot) {
-    return slot * 11; // some in each word of a ListenerSet
+    return slot * 5; // some in each word of a ListenerSet
 }
 static_assert(listenerIdOf(kSlots - 1) < kMaxListeners);
 

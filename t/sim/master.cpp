@@ -56,6 +56,7 @@ void Master::beginAnew() {
     next_ = world_.makeZone(world_.beginLife());
     if (world_.random.chance(50)) {
         next_->log().noteLoss();
+        next_->life->beganWithLoss = true;
     }
     world_.use(std::move(next_));
     ++figures.lives;

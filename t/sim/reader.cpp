@@ -126,7 +126,7 @@ void Reader::begin() {
     const bool isUnknown = zone_->isUnknown(cursor_, lastId_);
     assert_true((replay_->gap() == Gap::Unknown) == isUnknown);
     if (cursor_ == Replay::kBeginning && !isUnknown) {
-        assert_true((replay_->gap() == Gap::Evicted) == zone_->log().beganWithLoss());
+        assert_true((replay_->gap() == Gap::Evicted) == zone_->life->beganWithLoss);
     }
     ++figures.replays;
     figures.gaps += replay_->gap() != Gap::None ? 1 : 0;
@@ -162,7 +162,7 @@ void Reader::finish() {
     }
     if (replay_->missed()) {
         assert_int_equal(*replay_->missed(), skipped_);
-    } else if (isExact && replay_->gap() == Gap::Evicted && !zone_->log().beganWithLoss() &&
+    } else if (isExact && replay_->gap() == Gap::Evicted && !zone_->life->beganWithLoss &&
                base_ >= zone_->life->birth) {
         assert_true(skipped_ != 0 && areGone_);
     }

@@ -65,9 +65,28 @@ void Scheduler::drawSleep() {
     }
 }
 
-// Some deaths follow soon upon another: then it is the recovery that dies.
+// Some deaths follow soon upon another: then it is the recovery that dies. Half of them are drawn among the
+// named places, around which there is most to break; and then among the accesses that come next.
 void Scheduler::drawDeath() {
-    stepsToDeath_ = 1 + random_.below(random_.chance(30) ? 300 : random_.chance(50) ? 3000 : 20'000);
+    const bool isSoon = random_.chance(30);
+    isAtPlace_ = random_.chance(50);
+    stepsToDeath_ = 1 + random_.below(isAtPlace_ ? (isSoon ? 40 : 400) : (isSoon ? 300 : 6000));
+}
+
+// Only a death with the lock can break anything.
+bool Scheduler::diesAt(const char* place) {
+    if (running_->writing == 0 || deathsLeft_ == 0 || (isAtPlace_ && place == nullptr) ||
+        --stepsToDeath_ != 0) {
+        return false;
+    }
+    if (isAtPlace_) {
+        isAtPlace_ = false;
+        stepsToDeath_ = 1 + random_.below(8);
+        return false;
+    }
+    --deathsLeft_;
+    drawDeath();
+    return true;
 }
 
 int Scheduler::runSlice() {
@@ -90,7 +109,7 @@ int Scheduler::runSlice() {
 }
 
 void Scheduler::leave() {
-    if (onSwitch != nullptr) {
+    {
         const Quiet quiet(*this);
         onSwitch();
     }
@@ -111,9 +130,7 @@ void Scheduler::onStep(const char* place) {
     }
     running_->place = place != nullptr ? place : running_->place;
     assert_true(++stepsInARow_ < kEndless);
-    if (running_->writing != 0 && deathsLeft_ != 0 && --stepsToDeath_ == 0) {
-        --deathsLeft_;
-        drawDeath();
+    if (diesAt(place)) {
         died_ = true;
         leave();
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -35,7 +36,6 @@ public:
     // Runs in that place from now on; who was there is dead.
     void put(size_t place, std::unique_ptr<Process> process);
     void clear();
-    size_t places() const { return processes_.size(); }
     Process& at(size_t place) const { return *processes_[place]; }
     // The process that runs, or NULL: then there are no steps, and nobody can die.
     Process* running() const { return running_; }
@@ -74,14 +74,15 @@ public:
     uint64_t slices() const { return slices_; }
     uint64_t deaths() const { return deaths_; }
 
-    // Called between two slices and at each end of a step that ends one.
-    void (*onSwitch)() = nullptr;
+    // Called at the end of a slice, also if it ends in death.
+    std::function<void()> onSwitch;
 
 private:
     size_t choose();
     void drawSlice();
     void drawSleep();
     void drawDeath();
+    bool diesAt(const char* place);
     void leave();
 
     Random random_{0};
@@ -91,7 +92,8 @@ private:
     uint64_t slices_ = 0;
     uint64_t lastPid_ = 0;
     uint64_t stepsLeft_ = 0;    // of the slice
-    uint64_t stepsToDeath_ = 0; // while writing
+    uint64_t stepsToDeath_ = 0; // with the lock
+    bool isAtPlace_ = false;    // they are steps from one named place to the next
     uint64_t stepsInARow_ = 0;  // of the same process without a pause
     uint32_t quiet_ = 0;
     bool died_ = false;

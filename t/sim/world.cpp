@@ -7,14 +7,14 @@
 
 namespace sse::sim {
 
-World* world;
-
 namespace {
 
 constexpr uint64_t kMostSlices = 6000;
 
-void switched() {
-    world->onSwitch();
+// One of them, at random.
+template <size_t N>
+uint64_t draw(Random& random, const uint64_t (&numbers)[N]) {
+    return numbers[random.below(N)];
 }
 
 } // namespace
@@ -22,19 +22,14 @@ void switched() {
 World::World(uint64_t seed)
     : random(seed), channels(1 + static_cast<uint32_t>(random.below(9))),
       groups(random.chance(20) ? 1 + static_cast<uint32_t>(random.below(channels)) : channels),
-      longest(random.chance(20)   ? 300
-              : random.chance(50) ? 3000
-                                  : 9000),
-      goal(60 + random.below(80)), slots(kSlots) {
-    sim::world = this;
+      longest(draw(random, {300, 3000, 3000, 9000, 20'000})), goal(60 + random.below(80)), slots(kSlots) {
     for (uint32_t channel = 0; channel < channels; ++channel) {
         names.push_back("channel-" + std::to_string(channel));
     }
     use(makeZone(beginLife()));
-    const uint64_t grains[] = {6, 60, 400};
-    scheduler.reset(random(), grains[random.below(std::size(grains))],
-                    random.chance(20) ? 0 : static_cast<uint32_t>(random.below(8)));
-    scheduler.onSwitch = switched;
+    const uint64_t grain = draw(random, {6, 60, 400});
+    scheduler.reset(random(), grain, random.chance(20) ? 0 : static_cast<uint32_t>(random.below(20)));
+    scheduler.onSwitch = [this] { onSwitch(); };
     for (size_t place = 3 + random.below(3); place-- > 0;) {
         put(place);
     }
@@ -104,17 +99,16 @@ void World::tick() {
 }
 
 std::shared_ptr<Life> World::beginLife() {
-    const uint64_t lineage = kLineage + random.below(1000);
-    const bool isSame = zone != nullptr && zone->life->lineage == lineage;
-    const uint64_t own = isSame ? lineage + 1 : lineage;
-    return std::make_shared<Life>(Life{.lineage = own, .birth = {now, own}});
+    const uint64_t lineage = kLineage + lives_++;
+    return std::make_shared<Life>(Life{.lineage = lineage, .birth = {now, lineage}});
 }
 
 std::shared_ptr<Zone> World::makeZone(std::shared_ptr<Life> life) {
     const uint32_t entries = random.chance(65) ? channels + static_cast<uint32_t>(random.below(5))
                                                : 1 + static_cast<uint32_t>(random.below(8));
     const size_t capacity = Log::kMinCapacity + (random.chance(50) ? 0 : random.below(Log::kMinCapacity));
-    return std::make_shared<Zone>(*this, std::move(life), Shape{entries, capacity});
+    const EventId birth = life->events.empty() ? life->birth : EventId{now, 1};
+    return std::make_shared<Zone>(*this, std::move(life), Shape{entries, capacity, birth});
 }
 
 void World::use(std::shared_ptr<Zone> next) {

@@ -42,7 +42,6 @@ struct World {
     // From now on it is the one for those who come.
     void use(std::shared_ptr<Zone> next);
     uint64_t ticket() { return ++tickets; }
-    void onSwitch();
 
     Random random;
     uint32_t channels;
@@ -59,6 +58,7 @@ struct World {
     std::vector<uint32_t> deadSlots; // and not yet forgotten
 
 private:
+    void onSwitch();
     // Time goes on, stands still, or jumps either way.
     void tick();
     void put(size_t place);
@@ -67,9 +67,8 @@ private:
     void checkCounts();
     void readAll(EventId cursor);
 
+    uint64_t lives_ = 0;
     std::vector<std::weak_ptr<Zone>> zones_; // that somebody may still use
 };
-
-extern World* world;
 
 } // namespace sse::sim

@@ -7,7 +7,7 @@ namespace sse::sim {
 
 Zone::Zone(const World& world, std::shared_ptr<Life> owner, const Shape& shape)
     : life(std::move(owner)), listeners(world.groups), world_(world),
-      memory_(shape.entries, shape.capacity, life->birth.milliseconds, life->lineage),
+      memory_(shape.entries, shape.capacity, shape.birth.milliseconds, shape.birth.sequence),
       exact_(world.channels, world.groups == world.channels && world.channels <= shape.entries) {
     scheduler.share(memory_.memory());
 }

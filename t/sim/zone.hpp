@@ -14,10 +14,11 @@ namespace sse::sim {
 
 struct World;
 
-// Sizes of a log.
+// How a log is made. One that takes over has a birth of its own, of which nobody hears.
 struct Shape {
     uint32_t entries;
     size_t capacity;
+    EventId birth;
 };
 
 class Zone {
