@@ -70,4 +70,17 @@ void* __wrap_memcpy(void* to, const void* from, size_t length) {
     }
     return to;
 }
+
+// Newer versions of clang call these.
+void* __tsan_memcpy(void* to, const void* from, size_t length) {
+    return __wrap_memcpy(to, from, length);
+}
+void* __tsan_memmove(void* to, const void* from, size_t length) {
+    scheduler.onAccess(to);
+    return std::memmove(to, from, length);
+}
+void* __tsan_memset(void* to, int value, size_t length) {
+    scheduler.onAccess(to);
+    return std::memset(to, value, length);
+}
 }

@@ -1,8 +1,9 @@
 // Runs the log and its readers under a scheduler that is drawn from a seed, for many seeds:
 //
-//     build/sim/log [--seed N] [--seeds COUNT]
+//     build/sim/log [--seed FIRST] [--seeds COUNT]
 //
-// A seed is the same run each time. The first failure ends the program, and it says which seed that was.
+// A seed is the same run each time, as long as the program is the same. The first failure ends the program,
+// which tells the seed and the last steps.
 #include <cstdlib>
 #include <cstring>
 
@@ -19,12 +20,14 @@ namespace {
 // A seed takes some milliseconds.
 constexpr unsigned kHangs = 60;
 
+const char* program;
 uint64_t seed;
 
 void onFailure(int signal) {
     std::printf("# the last steps:\n");
     trace.print();
-    std::printf("seed %lu fails: %s\n", seed, signal == SIGALRM ? "it does not end" : strsignal(signal));
+    std::printf("seed %lu fails: %s. Again: %s --seed %lu\n", seed,
+                signal == SIGALRM ? "it does not end" : strsignal(signal), program, seed);
     std::fflush(stdout);
     _exit(1);
 }
@@ -47,19 +50,20 @@ void catchFailures() {
 
 int main(int count, char** words) {
     uint64_t first = 1;
-    uint64_t seeds = 0;
+    uint64_t seeds = 1000;
     for (int i = 1; i + 1 < count; i += 2) {
         const uint64_t number = std::strtoull(words[i + 1], nullptr, 10);
         if (std::strcmp(words[i], "--seed") == 0) {
             first = number;
-            seeds = seeds == 0 ? 1 : seeds;
+            seeds = 1;
         } else if (std::strcmp(words[i], "--seeds") == 0) {
             seeds = number;
         }
     }
+    program = words[0];
     catchFailures();
     sse::faultHook = [](const char* place) { scheduler.onStep(place); };
-    for (seed = first; seed < first + (seeds == 0 ? 1000 : seeds); ++seed) {
+    for (seed = first; seed < first + seeds; ++seed) {
         alarm(kHangs);
         trace.clear();
         World world(seed);
