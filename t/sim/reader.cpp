@@ -7,7 +7,7 @@ namespace sse::sim {
 
 Reader::Reader(World& world, std::shared_ptr<Zone> zone, Subscription subscription)
     : world_(world), zone_(std::move(zone)), subscription_(std::move(subscription)),
-      cursor_(subscription_.cursor) {}
+      cursor_(subscription_.cursor), lag_(world.random.chance(50) ? 0 : world.random.below(90)) {}
 
 void Reader::step() {
     switch (state_) {
@@ -21,7 +21,7 @@ void Reader::step() {
         replay();
         break;
     case State::Live:
-        tail();
+        follow();
         break;
     case State::Done:
         break;
@@ -114,7 +114,7 @@ void Reader::seek() {
     const ReadStatus status = replay_->seek(4);
     const Quiet quiet(scheduler);
     if (status == ReadStatus::Lapped) {
-        onLapped();
+        onLapped(stockTail_);
     } else if (status == ReadStatus::Ok) {
         begin();
     }
@@ -148,7 +148,7 @@ void Reader::replay() {
         finish();
     } else if (status == ReadStatus::Lapped || !take(event_.offset, event_.header)) {
         const Quiet quiet(scheduler);
-        onLapped();
+        onLapped(stockTail_);
     }
 }
 
@@ -171,9 +171,10 @@ void Reader::finish() {
     state_ = subscription_.entries.empty() ? State::Done : State::Live;
 }
 
-// The next replay begins where this one has come to.
-void Reader::onLapped() {
-    assert_true(zone_->tail() > (state_ == State::Live ? position_ : stockTail_));
+// What it wanted at that offset, or after it, is overwritten. The next replay begins where this one has come
+// to.
+void Reader::onLapped(uint64_t offset) {
+    assert_true(zone_->tail() > offset);
     if (state_ != State::Seeking) {
         for (size_t i = 0; i < channels_.size(); ++i) {
             pass(i, zone_->life->after(cursor_));
@@ -186,13 +187,28 @@ void Reader::onLapped() {
 
 // --- Following ---
 
-void Reader::tail() {
+// As a feed of src/fanout: it looks at each record, and what it does not take then it reads later, along the
+// links of its channels.
+void Reader::follow() {
+    if (isBehind() && !world_.random.chance(lag_)) {
+        readOn();
+    } else {
+        look();
+    }
+}
+
+bool Reader::isBehind() const {
+    return std::any_of(accounts_.begin(), accounts_.end(),
+                       [](const Account& account) { return account.unread != kNoOffset; });
+}
+
+void Reader::look() {
     const uint64_t now = zone_->published();
     RecordHeader record;
     const ReadStatus status = zone_->log().readHeader(position_, record);
     if (status == ReadStatus::End) {
         const Quiet quiet(scheduler);
-        for (size_t i = 0; i < channels_.size(); ++i) {
+        for (size_t i = 0; !isBehind() && i < channels_.size(); ++i) {
             pass(i, now);
         }
         return;
@@ -203,14 +219,39 @@ void Reader::tail() {
             continue;
         }
         const Match match = zone_->log().match(position_, record, channels_[i].name);
-        isWhole = match != Match::Lapped && (match == Match::No || take(position_, record));
+        isWhole = match != Match::Lapped;
+        if (match == Match::Yes && (isBehind() || world_.random.chance(lag_))) {
+            accounts_[i].unread = std::min(accounts_[i].unread, position_);
+        } else if (match == Match::Yes) {
+            isWhole = take(position_, record);
+        }
     }
     if (isWhole) {
         position_ += record.length;
     } else {
         const Quiet quiet(scheduler);
-        onLapped();
+        onLapped(position_);
     }
+}
+
+// Reads the first record that it has left, and finds the one of that channel that follows.
+void Reader::readOn() {
+    const auto first =
+        std::min_element(accounts_.begin(), accounts_.end(),
+                         [](const Account& a, const Account& b) { return a.unread < b.unread; });
+    const size_t i = static_cast<size_t>(first - accounts_.begin());
+    const uint64_t offset = first->unread;
+    RecordHeader record;
+    Match match = Match::Lapped;
+    if (zone_->log().readHeader(offset, record) == ReadStatus::Ok) {
+        match = zone_->log().match(offset, record, channels_[i].name);
+    }
+    if (match == Match::Lapped || (match == Match::Yes && !take(offset, record))) {
+        const Quiet quiet(scheduler);
+        onLapped(offset);
+        return;
+    }
+    accounts_[i].unread = record.next > offset && record.next < position_ ? record.next : kNoOffset;
 }
 
 // --- What it is given ---

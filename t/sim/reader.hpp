@@ -43,9 +43,10 @@ private:
 
     // What it knows of one channel.
     struct Account {
-        uint64_t next = 0;       // events before are given, or told to be missing
-        uint64_t firstKept = 0;  // events before are out of its history
-        bool isComplete = false; // nothing can be missing from now on
+        uint64_t next = 0;           // events before are given, or told to be missing
+        uint64_t firstKept = 0;      // events before are out of its history
+        bool isComplete = false;     // nothing can be missing from now on
+        uint64_t unread = kNoOffset; // when it follows: the first record that it has left for later
     };
 
     void takeStock();
@@ -53,8 +54,11 @@ private:
     void seek();
     void begin();
     void replay();
-    void tail();
-    void onLapped();
+    void follow();
+    void look();
+    bool isBehind() const;
+    void readOn();
+    void onLapped(uint64_t offset);
     void finish();
     bool take(uint64_t offset, const RecordHeader& record);
     void given(const RecordHeader& record);
@@ -67,6 +71,7 @@ private:
     Subscription subscription_;
     State state_ = State::New;
     EventId cursor_;
+    uint64_t lag_; // percent of the records that it leaves for later
 
     // Of the replay.
     std::vector<ReplayChannel> channels_;
@@ -84,7 +89,7 @@ private:
     ReplayEvent event_;
     std::string payload_;
 
-    uint64_t position_ = 0; // when it follows the log
+    uint64_t position_ = 0; // when it follows the log: it has looked at all records before
 };
 
 } // namespace sse::sim
