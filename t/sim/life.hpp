@@ -14,7 +14,8 @@ struct Event {
     EventId id;
     uint32_t channel;
     uint64_t time;
-    bool end = false; // of the channel
+    bool end = false;  // of the channel, and no event
+    bool last = false; // the channel ends with this event
     std::string publisherId{};
     std::string payload{};
 };

@@ -106,7 +106,8 @@ void Reader::checkEnd(const ReplayChannel& known, uint32_t channel) const {
         const bool isThere = newest < stock_ && zone_->isRetained(newest);
         assert_true((known.state.newest != kNoOffset) == isThere);
         assert_true(known.state.newestId == newestId);
-        assert_true(zone_->log().hasEnded(known.state, known.name) == (isThere && life.events[newest].end));
+        const bool hasEnded = isThere && (life.events[newest].end || life.events[newest].last);
+        assert_true(zone_->log().hasEnded(known.state, known.name) == hasEnded);
     }
 }
 
@@ -276,6 +277,7 @@ void Reader::given(const RecordHeader& record) {
     assert_true(record.id == right.id && record.time == right.time);
     assert_true(payload_ == right.payload);
     assert_true((record.kind == RecordKind::End) == right.end);
+    assert_true(endsChannel(record) == (right.end || right.last));
     assert_true(record.id > last_);
     last_ = record.id;
     const auto own = std::find(subscription_.channels.begin(), subscription_.channels.end(), right.channel);

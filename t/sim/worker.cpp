@@ -76,7 +76,7 @@ void Worker::publish() {
         const Appended appended = zone_->log().append({.channel = world_.name(channel),
                                                        .hash = world_.hash(channel),
                                                        .publisherId = event_.publisherId,
-                                                       .end = event_.end,
+                                                       .end = event_.end || event_.last,
                                                        .fields = fields_},
                                                       event_.time);
         zone_->settle(appended);
@@ -93,6 +93,7 @@ void Worker::drawEvent(uint32_t channel) {
     event_.channel = channel;
     event_.id = zone_->life->nextId(event_.time);
     event_.end = random.chance(6);
+    event_.last = !event_.end && random.chance(6);
     event_.publisherId = event_.end || random.chance(50) ? "" : "own-" + std::to_string(random.below(8));
     const std::string tilde = event_.publisherId.empty() ? "" : "~";
     event_.payload = "id: " + idText(event_.id) + tilde + event_.publisherId + "\n";

@@ -105,6 +105,7 @@ void Zone::checkEvents() const {
         const Event& right = life->events[number];
         assert_true(event.header.id == right.id && event.header.time == right.time);
         assert_true((event.header.kind == RecordKind::End) == right.end);
+        assert_true(endsChannel(event.header) == (right.end || right.last));
         assert_true(nameOf(memory_.log, event.offset, event.header) == world_.name(right.channel));
         assert_true(payloadOf(memory_.log, event.offset, event.header) == right.payload);
         ++number;

@@ -99,6 +99,32 @@ void appendsAndReads(void**) {
     checkZone(zone);
 }
 
+// The channel's last event and its end are one record.
+void endsWithAnEvent(void**) {
+    TestLog zone{8};
+    const uint64_t hash = zone.log.hash("c");
+    const auto ended = [&](LogWriter& log) { return log.hasEnded(log.findChannel(hash), "c"); };
+    append(zone.log, "c", "one");
+    assert_false(ended(zone.log));
+    const uint64_t offset = zone.log.head();
+    const Appended last = zone.log.append(
+        {.channel = "c", .hash = hash, .publisherId = "own", .end = true, .fields = "data: two\n\n"}, kBirth);
+    RecordHeader record;
+    assert_true(zone.log.readHeader(offset, record) == ReadStatus::Ok);
+    assert_true(record.kind == RecordKind::Event && endsChannel(record));
+    assert_true((record.flags & kHasPublisherId) != 0 && newestEvent(record) == last.id);
+    assert_true(ended(zone.log) && zone.log.findChannel(hash).newestId == last.id);
+    assert_true(zone.log.findPublisherId("c", hash, "own") == last.id);
+    checkZone(zone);
+
+    TestLog larger{8, 2 * zone.log.capacity()};
+    takeOver(larger.log, zone.log);
+    assert_true(ended(larger.log));
+    append(larger.log, "c", "three");
+    assert_false(ended(larger.log));
+    checkZone(larger);
+}
+
 void idsGrowWhateverTheClockDoes(void**) {
     TestLog zone{8};
     const uint64_t clocks[] = {kBirth, kBirth + 10, kBirth + 10, kBirth - 5000, 0, kBirth + 10, kBirth + 11};
@@ -232,6 +258,7 @@ int main() {
         cmocka_unit_test(laysOut),
         cmocka_unit_test(recognises),
         cmocka_unit_test(appendsAndReads),
+        cmocka_unit_test(endsWithAnEvent),
         cmocka_unit_test(idsGrowWhateverTheClockDoes),
         cmocka_unit_test(refusesTheTooLarge),
         cmocka_unit_test(saysWhatFits),
