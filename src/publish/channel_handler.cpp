@@ -5,6 +5,7 @@
 #include "conf/config.hpp"
 #include "http/respond.hpp"
 #include "publish/append_events.hpp"
+#include "publish/channel_wait.hpp"
 #include "sse/json.hpp"
 #include "worker/worker.hpp"
 #include "zone_lock.hpp"
@@ -69,7 +70,12 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
 } // namespace
 
 ngx_int_t handleChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
-    return r->method == NGX_HTTP_DELETE ? endChannel(r, context) : tellChannel(r, context);
+    if (r->method == NGX_HTTP_DELETE) {
+        return endChannel(r, context);
+    }
+    ChannelWait::Wish wish;
+    const Refusal refusal = ChannelWait::read(r, wish);
+    return refusal == Refusal::None ? ChannelWait::run(r, context, wish, tellChannel) : refuse(r, refusal);
 }
 
 } // namespace sse
