@@ -1,5 +1,6 @@
 #include "sse/json.hpp"
 
+#include <array>
 #include <charconv>
 #include <cstdint>
 
@@ -9,9 +10,17 @@ namespace sse {
 
 namespace {
 
+// By byte: whether it stands for itself.
+constexpr auto kPlain = [] {
+    std::array<bool, 256> plain{};
+    for (size_t byte = 0x20; byte < 0x7f; ++byte) {
+        plain[byte] = byte != '"' && byte != '\\';
+    }
+    return plain;
+}();
+
 bool isPlain(char c) noexcept {
-    const auto byte = static_cast<uint8_t>(c);
-    return byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\';
+    return kPlain[static_cast<uint8_t>(c)];
 }
 
 // The text of a JSON string, piece by piece.

@@ -39,7 +39,7 @@ std::string_view trimmed(std::string_view text) noexcept {
 
 bool equalTokens(std::string_view left, std::string_view right) noexcept {
     return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                      [](char a, char b) { return lower(a) == lower(b); });
+                      [](char a, char b) { return a == b || lower(a) == lower(b); });
 }
 
 bool hasToken(std::string_view list, std::string_view token) noexcept {
