@@ -252,6 +252,7 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
     ngx_conf_merge_ptr_value(config.eventType, parent.eventType, nullptr);
     ngx_conf_merge_ptr_value(config.eventId, parent.eventId, nullptr);
     ngx_conf_merge_ptr_value(config.eventRetry, parent.eventRetry, nullptr);
+    ngx_conf_merge_ptr_value(config.eventEncoding, parent.eventEncoding, nullptr);
     ngx_conf_merge_ptr_value(config.publishEnd, parent.publishEnd, nullptr);
     ngx_conf_merge_value(config.reopen, parent.reopen, 1);
     ngx_conf_merge_msec_value(config.publishTimeout, parent.publishTimeout, 3600 * 1000);
@@ -342,6 +343,7 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->eventId = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->eventRetry = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    config->eventEncoding = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->publishEnd = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->reopen = NGX_CONF_UNSET;
     config->publishTimeout = NGX_CONF_UNSET_MSEC;

@@ -108,6 +108,7 @@ struct LocationConfig {
     ngx_http_complex_value_t* eventType;
     ngx_http_complex_value_t* eventId;
     ngx_http_complex_value_t* eventRetry;
+    ngx_http_complex_value_t* eventEncoding;
     ngx_http_complex_value_t* publishEnd;
     ngx_flag_t reopen;
     ngx_msec_t publishTimeout;

@@ -585,6 +585,10 @@ bool isRetry(std::string_view text) noexcept {
     return parseRetry(text).has_value();
 }
 
+bool isEncoding(std::string_view text) noexcept {
+    return text == "base64";
+}
+
 // sse_allow_types type …|all
 char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
@@ -806,11 +810,12 @@ ngx_command_t directives[] = {
 
     setting(ngx_string("sse_max_event_size"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(askedEventSize)),
     setting(ngx_string("sse_framing"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(framing), &framings),
-    setting(ngx_string("sse_publish_end"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(publishEnd)),
-    setting(ngx_string("sse_reopen"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(reopen)),
     setting(ngx_string("sse_event_type"), NGX_CONF_TAKE1, setDecoded<isEventType>, AT(eventType)),
     setting(ngx_string("sse_event_id"), NGX_CONF_TAKE1, setDecoded<isPublisherId>, AT(eventId)),
     setting(ngx_string("sse_event_retry"), NGX_CONF_TAKE1, setDecoded<isRetry>, AT(eventRetry)),
+    setting(ngx_string("sse_event_encoding"), NGX_CONF_TAKE1, setDecoded<isEncoding>, AT(eventEncoding)),
+    setting(ngx_string("sse_publish_end"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(publishEnd)),
+    setting(ngx_string("sse_reopen"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(reopen)),
     setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout),
             &positive),
     setting(ngx_string("sse_allow_types"), NGX_CONF_1MORE, setAllowTypes),

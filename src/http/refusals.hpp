@@ -41,6 +41,8 @@ enum class Refusal : uint8_t {
     BadPublisherId,
     PublisherIdForMany,
     BadRetry,
+    BadEncoding,
+    EncodingForMany,
     BadUtf8,
     IncompleteEvent,
     EventTooLarge,
@@ -117,6 +119,10 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "one event id for a body of many events"};
     case Refusal::BadRetry:
         return {400, "invalid retry"};
+    case Refusal::BadEncoding:
+        return {400, "unknown encoding"};
+    case Refusal::EncodingForMany:
+        return {400, "an encoding for a body of many events"};
     case Refusal::BadUtf8:
         return {400, "invalid UTF-8"};
     case Refusal::IncompleteEvent:

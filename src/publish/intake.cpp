@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "sse/base64.hpp"
 #include "sse/utf8.hpp"
 #include "sse/validate.hpp"
 
@@ -54,6 +55,17 @@ Refusal Intake::setRetry(std::string_view digits) noexcept {
     return digits.empty() || milliseconds ? Refusal::None : Refusal::BadRetry;
 }
 
+Refusal Intake::setEncoding(std::string_view name) noexcept {
+    if (!name.empty() && name != "base64") {
+        return Refusal::BadEncoding;
+    }
+    if (!name.empty() && isStream()) {
+        return Refusal::EncodingForMany;
+    }
+    isBinary_ = !name.empty();
+    return Refusal::None;
+}
+
 // --- Framing ---
 
 Refusal Intake::feed(std::string_view piece) noexcept {
@@ -91,7 +103,7 @@ bool Intake::frameEnd() noexcept {
     case Framing::Sse:
         return check(parser_.finish());
     }
-    return addLine(withoutMark(body_.view()));
+    return isBinary_ ? addEncoded(body_.view()) : addLine(withoutMark(body_.view()));
 }
 
 bool Intake::addToBody(std::string_view piece) noexcept {
@@ -125,6 +137,20 @@ bool Intake::addRepaired(std::string_view line) noexcept {
     repairUtf8(line, place);
     repaired_ += plan.replaced;
     return addData(repaired.view());
+}
+
+bool Intake::addEncoded(std::string_view bytes) noexcept {
+    const size_t size = base64Size(bytes.size());
+    if (size > options_.maxData) {
+        return refuseWith(Refusal::EventTooLarge);
+    }
+    Buffer text;
+    char* place = text.extend(size, size);
+    if (place == nullptr) {
+        return refuseWith(Refusal::NoMemory);
+    }
+    base64Encode(bytes, place);
+    return addData(text.view());
 }
 
 bool Intake::addData(std::string_view data) noexcept {

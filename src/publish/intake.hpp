@@ -57,6 +57,8 @@ public:
     Refusal setPublisherId(std::string_view id) noexcept;
     // Milliseconds, in digits.
     Refusal setRetry(std::string_view digits) noexcept;
+    // "base64": the bytes are any, and become the text of the event as base64. Only if all are one event.
+    Refusal setEncoding(std::string_view name) noexcept;
 
     // Takes the next piece. On return, every event that is complete by now, and that precedes a fault, has
     // been given to the owner. After a refusal the intake is of no further use.
@@ -89,6 +91,7 @@ private:
     bool addToBody(std::string_view piece) noexcept;
     bool addLine(std::string_view line) noexcept;
     bool addRepaired(std::string_view line) noexcept;
+    bool addEncoded(std::string_view bytes) noexcept;
     bool addData(std::string_view data) noexcept;
     bool addParsed(const Event& event) noexcept;
     bool stage(Event event) noexcept;
@@ -100,6 +103,7 @@ private:
     Options options_;
     Owner owner_;
     Event defaults_;
+    bool isBinary_ = false;
 
     Buffer body_; // if all bytes are one event
     LineSplitter lines_;

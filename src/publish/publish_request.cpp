@@ -104,6 +104,12 @@ Refusal readRetry(ngx_http_request_t* r, Intake& intake) noexcept {
                                                                                  : Refusal::NoMemory;
 }
 
+Refusal readEncoding(ngx_http_request_t* r, Intake& intake) noexcept {
+    std::string_view name;
+    return evaluateOrArgument(r, locationConfig(r)->eventEncoding, "encode", name) ? intake.setEncoding(name)
+                                                                                   : Refusal::NoMemory;
+}
+
 // A body that nginx passes on to us counts as it is, whatever its sender calls it.
 Refusal checkBody(ngx_http_request_t* r, Intake& intake) noexcept {
     if (!isForeign(*r) && isEncoded(*r)) {
@@ -166,7 +172,7 @@ Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept {
 }
 
 Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept {
-    for (auto* read : {readType, readId, readRetry, checkBody}) {
+    for (auto* read : {readType, readId, readRetry, readEncoding, checkBody}) {
         if (Refusal refusal = read(r, intake); refusal != Refusal::None) {
             return refusal;
         }
