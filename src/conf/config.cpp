@@ -138,7 +138,8 @@ const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig
                  addReservedType(main, toView(config.heartbeatEvent)) &&
                  addReservedType(main, toView(config.gapEvent)) &&
                  addReservedType(main, toView(config.caughtUpEvent)) &&
-                 addReservedType(main, toView(config.endEvent));
+                 addReservedType(main, toView(config.endEvent)) &&
+                 (config.expires == nullptr || addReservedType(main, toView(config.expiredEvent)));
     return added ? NGX_CONF_OK : static_cast<const char*>(NGX_CONF_ERROR);
 }
 
@@ -239,6 +240,16 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
         config.endData = parent.endData;
         config.endRetry = unset ? kDefaultEndRetry : parent.endRetry;
     }
+    if (config.lifetime == NGX_CONF_UNSET_MSEC) {
+        bool unset = parent.lifetime == NGX_CONF_UNSET_MSEC;
+        config.lifetime = unset ? 0 : parent.lifetime;
+        config.lifetimeJitter = parent.lifetimeJitter;
+    }
+    if (config.expires == NGX_CONF_UNSET_PTR) {
+        bool unset = parent.expires == NGX_CONF_UNSET_PTR;
+        config.expires = unset ? nullptr : parent.expires;
+        config.expiredEvent = unset ? ngxString(kExpiredType) : parent.expiredEvent;
+    }
     ngx_conf_merge_msec_value(config.askedSendTimeout, parent.askedSendTimeout, NGX_CONF_UNSET_MSEC);
     bool isAsked = config.askedSendTimeout != NGX_CONF_UNSET_MSEC;
     config.sendTimeout = isAsked ? config.askedSendTimeout : sendTimeout;
@@ -333,6 +344,8 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->prime = NGX_CONF_UNSET_UINT;
     config->gap = NGX_CONF_UNSET_UINT;
     config->absent = NGX_CONF_UNSET_UINT;
+    config->lifetime = NGX_CONF_UNSET_MSEC;
+    config->expires = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->profile = NGX_CONF_UNSET_UINT;
     config->endsWithEvent = NGX_CONF_UNSET;
     config->askedSendTimeout = NGX_CONF_UNSET_MSEC;

@@ -54,6 +54,9 @@ inline constexpr ngx_msec_t kDefaultHeartbeat = 15'000;
 // So long a client stays away after the end of its channels that asks again after a 204.
 inline constexpr ngx_msec_t kDefaultEndRetry = 24 * 3600'000;
 
+// The longest that a stream is limited to: nginx's timers compare with a sign.
+inline constexpr ngx_msec_t kMostLifetime = 30 * 24 * 3600'000UL;
+
 // Channels of a subscriber; sse_max_channels may allow fewer.
 inline constexpr size_t kMostChannels = 64;
 
@@ -95,7 +98,11 @@ struct LocationConfig {
     ngx_flag_t endsWithEvent;
     ngx_str_t endEvent; // empty: an event without a type
     ngx_str_t endData;
-    ngx_msec_t endRetry;         // 0: none
+    ngx_msec_t endRetry;       // 0: none
+    ngx_msec_t lifetime;       // 0: any
+    ngx_uint_t lifetimeJitter; // percent
+    ngx_http_complex_value_t* expires;
+    ngx_str_t expiredEvent;
     ngx_msec_t askedSendTimeout; // by sse_send_timeout
     ngx_msec_t sendTimeout;      // the same, or send_timeout; not inherited
     ngx_flag_t direct;

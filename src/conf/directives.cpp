@@ -537,6 +537,48 @@ char* setEndEvent(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     return NGX_CONF_OK;
 }
 
+// sse_lifetime time|off [jitter%]
+char* setLifetime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.lifetime != NGX_CONF_UNSET_MSEC) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    const bool isOff = toView(words[0]) == "off";
+    const ngx_int_t time = isOff ? 0 : ngx_parse_time(&words[0], 0);
+    if (time == NGX_ERROR || (time == 0 && !isOff) || time > static_cast<ngx_int_t>(kMostLifetime)) {
+        return invalid(cf, command, words[0]);
+    }
+    config.lifetime = static_cast<ngx_msec_t>(time);
+    if (words.size() > 1) {
+        const ngx_int_t jitter = parsePercent(words[1]);
+        if (jitter == NGX_ERROR || isOff) {
+            return invalid(cf, command, words[1]);
+        }
+        config.lifetimeJitter = static_cast<ngx_uint_t>(jitter);
+    }
+    return NGX_CONF_OK;
+}
+
+// sse_expires expr|off [event=name]
+char* setExpires(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.expires != NGX_CONF_UNSET_PTR) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    config.expiredEvent = ngxString(kExpiredType);
+    if (words.size() > 1 && !takeEvent(words[1], config.expiredEvent)) {
+        return invalid(cf, command, words[1]);
+    }
+    if (toView(words[0]) == "off") {
+        config.expires = nullptr;
+        return words.size() > 1 ? invalid(cf, command, words[1]) : NGX_CONF_OK;
+    }
+    config.expires = compileNew(cf, words[0]);
+    return config.expires == nullptr ? kError : NGX_CONF_OK;
+}
+
 // sse_drain time [abort|end]
 char* setDrain(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<MainConfig*>(conf);
@@ -801,6 +843,8 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_caught_up"), NGX_CONF_TAKE1, setCaughtUp),
     setting(ngx_string("sse_absent"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(absent), &absentModes),
     setting(ngx_string("sse_end_event"), NGX_CONF_TAKE123, setEndEvent),
+    setting(ngx_string("sse_lifetime"), NGX_CONF_TAKE12, setLifetime),
+    setting(ngx_string("sse_expires"), NGX_CONF_TAKE12, setExpires),
     setting(ngx_string("sse_profile"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(profile), &profiles),
     setting(ngx_string("sse_send_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(askedSendTimeout),
             &positive),

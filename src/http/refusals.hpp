@@ -21,6 +21,7 @@ enum class Refusal : uint8_t {
     ChannelEnded,
     BadWait,
     BadStart,
+    Expired,
     EventsGone,
     IndexFull,
 
@@ -85,6 +86,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "wait and subscribers are two numbers"};
     case Refusal::BadStart:
         return {400, "invalid start"};
+    case Refusal::Expired:
+        return {403, "the access has expired"};
     case Refusal::EventsGone:
         return {410, "events after this id are gone"};
     case Refusal::IndexFull:

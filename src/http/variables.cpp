@@ -22,6 +22,10 @@ std::string_view reasonText(CloseReason reason) noexcept {
         return "gap";
     case CloseReason::Ended:
         return "ended";
+    case CloseReason::Lifetime:
+        return "lifetime";
+    case CloseReason::Expired:
+        return "expired";
     case CloseReason::Absent:
         return "absent";
     case CloseReason::Error:

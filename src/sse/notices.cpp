@@ -78,6 +78,11 @@ bool addCaughtUp(Buffer& out, std::string_view id, std::string_view type) noexce
            addObject(out, [id](JsonWriter& json) noexcept { json.member("id", id); });
 }
 
+bool addExpired(Buffer& out, std::string_view type, uint64_t seconds) noexcept {
+    return addType(out, type) &&
+           addObject(out, [seconds](JsonWriter& json) noexcept { json.member("expires", seconds); });
+}
+
 bool addEnd(Buffer& out, const EndForm& form) noexcept {
     const bool isNamed = form.type && !form.type->empty();
     const bool isSentinel = form.type && !isNamed;

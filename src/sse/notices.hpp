@@ -17,9 +17,10 @@
 
 namespace sse {
 
-// The types of addReady's and addGap's events unless the configuration names others.
+// The types of addReady's, addGap's and addExpired's events unless the configuration names others.
 inline constexpr std::string_view kReadyType = "ready";
 inline constexpr std::string_view kGapType = "gap";
+inline constexpr std::string_view kExpiredType = "expired";
 
 // The first bytes of a stream: a bare comment line, so that a client and the proxies in between see the
 // stream begin, and a bare `retry` line.
@@ -49,6 +50,9 @@ bool addGap(Buffer& out, std::string_view type, const GapFacts& facts) noexcept;
 
 // The client has got all that was there when it came; it now waits for what is new.
 bool addCaughtUp(Buffer& out, std::string_view id, std::string_view type) noexcept;
+
+// The client's access expires at that time, in seconds since 1970, and the stream ends then.
+bool addExpired(Buffer& out, std::string_view type, uint64_t seconds) noexcept;
 
 // What a stream says when its channels have ended.
 struct EndForm {

@@ -165,6 +165,12 @@ bool Subscriber::addCaughtUp(BatchRef& out) noexcept {
     });
 }
 
+bool Subscriber::addExpired(BatchRef& out) noexcept {
+    return appendNotice(out, [this](Buffer& text) noexcept {
+        return sse::addExpired(text, toView(config_->expiredEvent), expires_);
+    });
+}
+
 bool Subscriber::addEnd(BatchRef& out) noexcept {
     EndForm form;
     if (config_->endsWithEvent != 0) {

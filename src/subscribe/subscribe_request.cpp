@@ -57,7 +57,22 @@ bool SubscriptionReader::read(ngx_http_request_t* r) noexcept {
         const auto age = static_cast<uint64_t>(config.historyAge);
         subscription_.history.since = age < now / 1000 ? now - age * 1000 : 0;
     }
-    return readChannels(r) && readCursor(r);
+    return readChannels(r) && readCursor(r) && readExpiry(r);
+}
+
+// What is no time is past.
+bool SubscriptionReader::readExpiry(ngx_http_request_t* r) noexcept {
+    ngx_http_complex_value_t* expression = locationConfig(r)->expires;
+    ngx_str_t text = ngx_null_string;
+    if (expression != nullptr && ngx_http_complex_value(r, expression, &text) != NGX_OK) {
+        return fail();
+    }
+    if (text.len == 0) {
+        return true;
+    }
+    const time_t seconds = ngx_atotm(text.data, text.len);
+    subscription_.expires = static_cast<uint64_t>(std::max<time_t>(seconds, 0));
+    return seconds > ngx_time() || refuseWith(Refusal::Expired);
 }
 
 // --- Channels ---

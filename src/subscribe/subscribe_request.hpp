@@ -25,6 +25,7 @@ private:
     bool addChannels(std::string_view list, u_char separator) noexcept;
     bool addChannel(std::string_view name) noexcept;
     bool readCursor(ngx_http_request_t* r) noexcept;
+    bool readExpiry(ngx_http_request_t* r) noexcept;
     bool readStart(ngx_http_request_t* r) noexcept;
     bool setStart(std::string_view text) noexcept;
     bool setCursor(std::string_view text) noexcept;

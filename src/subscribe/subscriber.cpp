@@ -16,6 +16,9 @@ namespace {
 // hashes collide; these are continued in slices.
 constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
+// How long before its access expires a client is told, in milliseconds.
+constexpr ngx_msec_t kWarningTime = 1000;
+
 FreeList<Subscriber> freeList;
 
 CloseReason reasonOf(Subscriber::Admission refused) noexcept {
@@ -108,6 +111,7 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
     requested_ = subscription.requested;
     primed_ = !requested_.empty();
     history_ = subscription.history;
+    expires_ = subscription.expires;
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 
@@ -166,6 +170,9 @@ bool Subscriber::start() noexcept {
     stream_.request()->write_event_handler = onWrite;
     stream_.limitSilence();
     bool open = resume();
+    if (open) {
+        limitTime();
+    }
     if (open && Worker::self().isDraining()) {
         noteReason(CloseReason::Drain);
         cut();
@@ -223,6 +230,9 @@ void Subscriber::detach() noexcept {
     closeCatchup();
     if (heartbeat_ != nullptr) {
         ngx_queue_remove(&beat_.link);
+    }
+    if (deadline_.timer_set) {
+        ngx_del_timer(&deadline_);
     }
     Worker::self().cancel(catchUp_);
     Worker::self().remove(drainable_, stream_.request());
@@ -415,6 +425,70 @@ bool Subscriber::sendEnd() noexcept {
         return fail(CloseReason::Error, NGX_ERROR);
     }
     return out.size() != 0 && send(std::move(out)) && stream_.blocked();
+}
+
+// --- Time ---
+
+// sse_lifetime and sse_expires: whichever is over first.
+void Subscriber::limitTime() noexcept {
+    ngx_msec_t time = config_->lifetime;
+    if (time != 0) {
+        time += static_cast<ngx_msec_t>(ngx_random()) % (time * config_->lifetimeJitter / 100 + 1);
+    }
+    if (expires_ != 0) {
+        const ngx_msec_t most = time == 0 ? kMostLifetime : time;
+        expiring_ = timeToExpiry() <= most;
+        time = expiring_ ? timeToExpiry() - std::min(timeToExpiry() - 1, kWarningTime) : most;
+    }
+    if (time == 0) {
+        return;
+    }
+    deadline_.data = stream_.connection();
+    deadline_.handler = onDeadline;
+    deadline_.log = ngx_cycle->log;
+    deadline_.cancelable = 1;
+    ngx_add_timer(&deadline_, time);
+}
+
+// At least one.
+ngx_msec_t Subscriber::timeToExpiry() const noexcept {
+    const uint64_t now = unixMilliseconds();
+    return expires_ * 1000 > now ? static_cast<ngx_msec_t>(expires_ * 1000 - now) : 1;
+}
+
+void Subscriber::onDeadline(ngx_event_t* event) noexcept {
+    auto* self =
+        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(event) - offsetof(Subscriber, deadline_));
+    self->expire();
+}
+
+bool Subscriber::warn() noexcept {
+    BatchRef out;
+    if (stream_.blocked()) {
+        return true;
+    }
+    return addExpired(out) ? send(std::move(out)) : fail(CloseReason::Error, NGX_ERROR);
+}
+
+// A client whose access expires is told some time before, for what comes just before a stream is reset may
+// never reach it. One that does not read learns of it when it comes back.
+void Subscriber::expire() noexcept {
+    if (ending_) {
+        return;
+    }
+    if (expiring_ && !std::exchange(warned_, true)) {
+        ngx_add_timer(&deadline_, timeToExpiry());
+        if (!warn()) {
+            close();
+        }
+        return;
+    }
+    noteReason(expiring_ ? CloseReason::Expired : CloseReason::Lifetime);
+    cut();
+    ending_ = true;
+    if (!endIfOver()) {
+        close();
+    }
 }
 
 // For whoever ends although its channels have not: the client comes back and resumes. Most take a clean end

@@ -24,6 +24,7 @@ struct Subscription {
     std::optional<std::string_view> publisherId; // instead of a cursor of the log: as on the wire
     bool fromNow = false;                        // no cursor, and nothing older is wanted
     History history;
+    uint64_t expires = 0; // seconds since 1970; 0: never
 };
 
 class Subscriber {
@@ -82,6 +83,11 @@ private:
     [[nodiscard]] bool check(Stream::Status status) noexcept;
     [[nodiscard]] bool endIfOver() noexcept;
     [[nodiscard]] bool sendEnd() noexcept;
+    void limitTime() noexcept;
+    ngx_msec_t timeToExpiry() const noexcept;
+    static void onDeadline(ngx_event_t* event) noexcept;
+    void expire() noexcept;
+    [[nodiscard]] bool warn() noexcept;
     void cut() noexcept;
     bool fail(CloseReason reason, ngx_int_t code) noexcept;
     void noteReason(CloseReason reason) noexcept;
@@ -102,6 +108,7 @@ private:
     bool addPrime(BatchRef& out) noexcept;
     bool addGap(BatchRef& out, Gap gap, EventId start) noexcept;
     bool addCaughtUp(BatchRef& out) noexcept;
+    bool addExpired(BatchRef& out) noexcept;
     bool addEnd(BatchRef& out) noexcept;
 
     // What a delivery reads first comes first, see Stream.
@@ -114,6 +121,8 @@ private:
     bool ending_;     // ends as soon as it is not blocked
     bool owesEnd_;    // and is to be told that its channels have ended
     bool caughtUp_;   // it has been told so, if it is to be
+    bool expiring_;   // what limits its time is sse_expires
+    bool warned_;     // it has been told so
     uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
     Stream stream_;
@@ -126,7 +135,9 @@ private:
     Catchup* catchup_;           // while behind
     History history_;            // limits only the first catching up
     ngx_int_t closeCode_;
-    uint32_t retry_; // milliseconds
+    uint32_t retry_;       // milliseconds
+    uint64_t expires_;     // seconds since 1970; 0: never
+    ngx_event_t deadline_; // its timer is set while the time is limited
 };
 
 } // namespace sse

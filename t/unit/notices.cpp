@@ -87,6 +87,11 @@ void testCaughtUp(void**) {
                "live");
 }
 
+void testExpired(void**) {
+    assertText(added([](Buffer& out) { return addExpired(out, "expired", 1795974868); }),
+               "event: expired\ndata: {\"expires\":1795974868}\n\n", "expired");
+}
+
 void testEnd(void**) {
     assertText(end({.type = "end", .data = "bye", .retry = 86400000}),
                "retry: 86400000\nevent: end\ndata: bye\n\n", "an event");
@@ -186,10 +191,10 @@ void testClient(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(testPreamble),  cmocka_unit_test(testReady),  cmocka_unit_test(testPriming),
-        cmocka_unit_test(testCaughtUp),  cmocka_unit_test(testEnd),    cmocka_unit_test(testGap),
-        cmocka_unit_test(testHeartbeat), cmocka_unit_test(testIdLine), cmocka_unit_test(testBlankLines),
-        cmocka_unit_test(testClient),
+        cmocka_unit_test(testPreamble),   cmocka_unit_test(testReady),     cmocka_unit_test(testPriming),
+        cmocka_unit_test(testCaughtUp),   cmocka_unit_test(testEnd),       cmocka_unit_test(testExpired),
+        cmocka_unit_test(testGap),        cmocka_unit_test(testHeartbeat), cmocka_unit_test(testIdLine),
+        cmocka_unit_test(testBlankLines), cmocka_unit_test(testClient),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
