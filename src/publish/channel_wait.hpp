@@ -19,8 +19,8 @@ public:
     // What the arguments `wait` (seconds) and `subscribers` ask for. Returns why the request is refused.
     static Refusal read(ngx_http_request_t* r, Wish& wish) noexcept;
 
-    // Answers with what `answer` returns: now, if the wish is fulfilled, or when it is, or when its time is up
-    // or the worker leaves. Returns what the content handler returns.
+    // Answers with what `answer` returns: now, if the wish is fulfilled, or when it is, or when its time is
+    // up or the worker leaves. Returns what the content handler returns.
     using Answer = ngx_int_t (*)(ngx_http_request_t* r, RequestContext& context) noexcept;
     static ngx_int_t run(ngx_http_request_t* r, RequestContext& context, const Wish& wish,
                          Answer answer) noexcept;
