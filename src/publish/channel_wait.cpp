@@ -99,6 +99,13 @@ void ChannelWait::start() noexcept {
     timer_.wait(kLookTime);
 }
 
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): with "post_action" nginx sends the
+// request of a client that has gone on to another location, and calls no cleanup. The contexts go with the
+// location.
+bool ChannelWait::isOver() const noexcept {
+    return contextOf(request_) != &context_;
+}
+
 // Whoever does not get the lock looks again.
 bool ChannelWait::isFulfilled() const noexcept {
     const Zone& zone = *locationConfig(request_)->zone;
@@ -109,7 +116,7 @@ bool ChannelWait::isFulfilled() const noexcept {
 
 void ChannelWait::look() noexcept {
     const bool isLate = static_cast<ngx_msec_int_t>(until_ - ngx_current_msec) <= 0;
-    if (isLate || isFulfilled()) {
+    if (isOver() || isLate || isFulfilled()) {
         finish();
     } else {
         timer_.wait(kLookTime);
@@ -119,6 +126,9 @@ void ChannelWait::look() noexcept {
 void ChannelWait::finish() noexcept {
     ngx_connection_t* c = request_->connection;
     leave();
+    if (isOver()) {
+        return;
+    }
     ngx_http_finalize_request(request_, answer_(request_, context_));
     ngx_http_run_posted_requests(c);
 }

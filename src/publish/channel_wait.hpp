@@ -28,6 +28,7 @@ public:
 private:
     ChannelWait(ngx_http_request_t* r, RequestContext& context, const Wish& wish, Answer answer) noexcept;
     void start() noexcept;
+    bool isOver() const noexcept;
     bool isFulfilled() const noexcept;
     void look() noexcept;
     void finish() noexcept;

@@ -1,11 +1,22 @@
 # A GET of a channel can wait until it has so many subscribers.
 use v5.36;
 use lib 't/lib';
+use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time);
 use SSE::Nginx;
 
-my $server = SSE::Nginx->start(workers => 2, listen => [qw(h1 tls h2c)]);
+# Takes connections and never answers.
+my $silent = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1') or die "no socket: $!";
+
+my $server = SSE::Nginx->start(
+    workers   => 2,
+    listen    => [qw(h1 tls h2c)],
+    locations => <<"END",
+location = /acts { sse_publish \$arg_channel; post_action /action; }
+        location = /action { internal; proxy_pass http://127.0.0.1:@{[ $silent->sockport ]}; }
+END
+);
 my $path = '/pub?channel=';
 
 sub ask ($query, %option) { return $server->request(GET => "$path$query", %option) }
@@ -60,6 +71,15 @@ subtest 'a client that leaves' => sub {
     my $subscriber = $server->subscribe('/sub?channel=left')->ready;
     is subscribers($_), 1, 'others go on' for @stays;
     $subscriber->close;
+};
+
+subtest 'a client that leaves, and an action that goes on' => sub {
+    for my $via (qw(h1 tls h2c)) {
+        my $connection = $server->connect;
+        $server->request(GET => '/acts?channel=acts&wait=60&subscribers=9', via => $via)->close for 1 .. 4;
+        is subscribers(ask('acts&wait=1&subscribers=9', on => $connection)), 0, "over $via the worker goes on";
+    }
+    $silent->close;
 };
 
 subtest 'a worker that leaves' => sub {
