@@ -25,7 +25,7 @@ struct LiveChannel {
     uint32_t announced; // how many of them the index knows of
     uint32_t census;    // the census they were announced in
     bool ended;         // its newest record is its end, and has been read
-    EventId lastId;     // then: of the newest event before it
+    EventId lastId;     // of its newest event that has been read
     uint8_t nameLength;
     char name[1];
 

@@ -113,7 +113,7 @@ bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
             continue;
         }
         channel->ended = endsChannel(header) && isNewest();
-        channel->lastId = header.previousId;
+        channel->lastId = newestEvent(header);
         for (ngx_queue_t* q = ngx_queue_head(&channel->feeds); q != ngx_queue_sentinel(&channel->feeds);
              q = ngx_queue_next(q)) {
             collect(*queueItem<FeedLink>(q, offsetof(FeedLink, inChannel)), header);

@@ -7,6 +7,12 @@ use SSE::Process;
 
 sub finish_channel ($server, $channel, %option) { return $server->request(DELETE => "/pub?channel=$channel", %option)->finish }
 
+# An end that is a record of its own, and one that is that of the last event.
+my %end = (
+    'a DELETE'     => \&finish_channel,
+    'a last event' => sub ($server, $channel, %option) { $server->publish("/pub?channel=$channel&end", 'last', %option) },
+);
+
 subtest 'what is left comes before the end' => sub {
     my $server = SSE::Nginx->start(subscribe => 'sse_start earliest;');
     # With something to listen to the worker has a place in the log, and nobody wakes it for the rest.
@@ -62,37 +68,39 @@ subtest 'alive and ended again before the worker has looked' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-subtest 'a blocked subscriber, and an end that is overwritten' => sub {
-    my $server = SSE::Nginx->start(zone => '512k', listen_flags => 'sndbuf=16k', subscribe => 'sse_heartbeat 1s;');
-    my $blocked = $server->subscribe('/sub?channel=c', rcvbuf => 8192)->ready->stall;
-    $server->publish('/pub?channel=c', 'x' x 20_000) for 1 .. 10;
-    finish_channel($server, 'c');
-    $server->publish('/pub?channel=other', 'x' x 20_000) for 1 .. 60;
-    $blocked->resume;
-    is $blocked->wait_closed(5), 'clean', 'it ends';
-    $blocked->close;
-    is_deeply [$server->stop], [], 'no trouble';
-};
+for my $way (sort keys %end) {
+    subtest "a blocked subscriber, and $way that is overwritten" => sub {
+        my $server = SSE::Nginx->start(zone => '512k', listen_flags => 'sndbuf=16k', subscribe => 'sse_heartbeat 1s;');
+        my $blocked = $server->subscribe('/sub?channel=c', rcvbuf => 8192)->ready->stall;
+        $server->publish('/pub?channel=c', 'x' x 20_000) for 1 .. 10;
+        $end{$way}->($server, 'c');
+        $server->publish('/pub?channel=other', 'x' x 20_000) for 1 .. 60;
+        $blocked->resume;
+        is $blocked->wait_closed(5), 'clean', 'it ends';
+        $blocked->close;
+        is_deeply [$server->stop], [], 'no trouble';
+    };
 
-subtest 'the same, overwritten while the worker stands' => sub {
-    my $server = SSE::Nginx->start(workers => 2, zone => '512k', listen_flags => 'sndbuf=16k', subscribe => 'sse_heartbeat 1s;');
-    my ($here, $there) = $server->workers;
-    my $publisher = $server->connect_to($here);
-    my $blocked = $server->subscribe_on($there, '/sub?channel=c', rcvbuf => 8192)->ready->stall;
-    $server->publish('/pub?channel=c', 'x' x 20_000, on => $publisher) for 1 .. 10;
-    finish_channel($server, 'c', on => $publisher);
-    is $server->get('/sub?channel=c', on => $server->connect_to($there))->status, 204, 'the worker knows of the end';
-    my $tick = $server->subscribe_on($there, '/sub?channel=tick')->ready;
-    freeze($there);
-    $server->publish('/pub?channel=other', 'x' x 20_000, on => $publisher) for 1 .. 60;
-    $server->publish('/pub?channel=tick', 'now', on => $publisher);
-    thaw($there);
-    ok $tick->next_event, 'the worker has looked at the log';
-    $blocked->resume;
-    is $blocked->wait_closed(5), 'clean', 'it ends';
-    $blocked->close;
-    is_deeply [$server->stop], [], 'no trouble';
-};
+    subtest "$way, overwritten while the worker stands" => sub {
+        my $server = SSE::Nginx->start(workers => 2, zone => '512k', listen_flags => 'sndbuf=16k', subscribe => 'sse_heartbeat 1s;');
+        my ($here, $there) = $server->workers;
+        my $publisher = $server->connect_to($here);
+        my $blocked = $server->subscribe_on($there, '/sub?channel=c', rcvbuf => 8192)->ready->stall;
+        $server->publish('/pub?channel=c', 'x' x 20_000, on => $publisher) for 1 .. 10;
+        $end{$way}->($server, 'c', on => $publisher);
+        is $server->get('/sub?channel=c', on => $server->connect_to($there))->status, 204, 'the worker knows of the end';
+        my $tick = $server->subscribe_on($there, '/sub?channel=tick')->ready;
+        freeze($there);
+        $server->publish('/pub?channel=other', 'x' x 20_000, on => $publisher) for 1 .. 60;
+        $server->publish('/pub?channel=tick', 'now', on => $publisher);
+        thaw($there);
+        ok $tick->next_event, 'the worker has looked at the log';
+        $blocked->resume;
+        is $blocked->wait_closed(5), 'clean', 'it ends';
+        $blocked->close;
+        is_deeply [$server->stop], [], 'no trouble';
+    };
+}
 
 subtest 'a channel that has ended without an event' => sub {
     my $server = SSE::Nginx->start;
