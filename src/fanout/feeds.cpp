@@ -47,8 +47,9 @@ uint64_t Feed::firstUnread() const noexcept {
 }
 
 bool Feed::ended() const noexcept {
-    return !isBehind() && std::all_of(channels, channels + channelCount,
-                                      [](const FeedLink& link) { return link.channel->ended; });
+    return !isBehind() && !freshLost &&
+           std::all_of(channels, channels + channelCount,
+                       [](const FeedLink& link) { return link.channel->ended; });
 }
 
 Tail::Join Tail::join(LogWriter& log, std::span<const std::string_view> names, Member& member) noexcept {

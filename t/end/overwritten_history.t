@@ -5,7 +5,7 @@ use Test::More;
 use SSE::Nginx;
 use SSE::Process;
 
-my $server = SSE::Nginx->start(workers => 2, zone => '512k');
+my $server = SSE::Nginx->start(workers => 2, zone => '512k', events => 'worker_connections 4096;');
 my ($slow, $quick) = $server->workers;
 
 # A connection to the worker that goes on all the time.
@@ -75,6 +75,31 @@ subtest 'only overwritten' => sub {
     my @subscriber = while_standing('e', \&overwrite);
     publish('e', 'after');
     ok hears($_, 'after'), 'the stream goes on' for @subscriber;
+};
+
+# The worker stands twice: so that the log is overwritten, and when it has noticed that.
+subtest 'while many are being given an event' => sub {
+    my @subscriber = map { $server->subscribe_on($slow, '/sub?channel=f')->ready } 1 .. 1500;
+    publish('f', 'first');
+    $subscriber[0]->next_event;
+    freeze($slow);
+    my ($next) = grep { !@{ $_->poll->{events} } } @subscriber[1 .. $#subscriber];
+    isnt $next, undef, 'some wait for it';
+    overwrite();
+    publish('f', 'last');
+    thaw($slow);
+    $next->pump_until(sub { @{ $next->{events} } > 0 }) if $next;
+    freeze($slow);
+    end_channel('f');
+    thaw($slow);
+    my %last;
+    for my $subscriber (@subscriber) {
+        my $closed = $subscriber->wait_closed(10);
+        my @data   = $subscriber->data(9, 0);
+        $last{"$closed: $data[-1]"}++;
+        $subscriber->close;
+    }
+    is_deeply \%last, { 'clean: last' => scalar @subscriber }, 'the end comes after what was left' or diag explain \%last;
 };
 
 is_deeply [$server->stop], [], 'no trouble';
