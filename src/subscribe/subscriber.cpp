@@ -173,7 +173,7 @@ bool Subscriber::start() noexcept {
     if (open) {
         limitTime();
     }
-    if (open && Worker::self().isDraining()) {
+    if (open && !ending_ && Worker::self().isDraining()) {
         noteReason(CloseReason::Drain);
         cut();
         ending_ = true;

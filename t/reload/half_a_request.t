@@ -51,5 +51,22 @@ for my $name (sort keys %late) {
     };
 }
 
+subtest 'a subscriber of a channel that has ended, which does not read at once' => sub {
+    my $brief = SSE::Nginx->start(drain => '2s', listen_flags => 'sndbuf=16k', subscribe => 'sse_end_event end;');
+    $brief->publish('/pub?channel=c&end', 'x' x 60_000);
+    my $other  = $brief->subscribe('/sub?channel=other')->ready;
+    my $client = $brief->connect('h1', rcvbuf => 8192);
+    $client->send_raw("GET /sub?channel=c&last_event_id=0-0 HTTP/1.1\r\nHost: localhost\r\n");
+    $brief->get('/status') for 1 .. 3;
+    my @old = $brief->reload;
+    is $other->wait_closed, 'abort', 'the drain is over';
+    $client->stall->write("\r\n");
+    wait_until(sub { $brief->get('/status')->json->{subscribers} == 1 }, 'the stream');
+    is $client->resume->wait_closed(10), 'clean', 'a stream that has come to its end is not cut off';
+    is_deeply [map { $_->{type} } $client->events(9, 0)], [qw(message end)], 'with all that it says';
+    $brief->wait_gone(@old);
+    is_deeply [$brief->stop], [], 'no trouble';
+};
+
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;
