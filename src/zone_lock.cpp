@@ -71,10 +71,10 @@ public:
 
     // False if the holder has been stopped, or does not let go.
     bool acquire() noexcept {
-        bool isHad = tryEagerly(isKnownAsStopped() ? kSpins : kEagerAttempts);
+        bool isHad = tryEagerly(hasGivenUp() ? kSpins : kEagerAttempts);
         for (int naps = 0; !isHad; ++naps) {
             look();
-            if (watch_.naps >= (watch_.isStopped ? kStoppedPatience : kPatience) || naps >= kMostNaps) {
+            if (watch_.naps >= patience() || naps >= kMostNaps) {
                 report();
                 return false;
             }
@@ -95,7 +95,9 @@ public:
     }
 
 private:
-    bool isKnownAsStopped() const noexcept { return watch_.isStopped && holder() == watch_.holder; }
+    int patience() const noexcept { return watch_.isStopped ? kStoppedPatience : kPatience; }
+    // Whether this holder has been waited for in vain, so that each attempt must be cheap.
+    bool hasGivenUp() const noexcept { return watch_.naps >= patience() && holder() == watch_.holder; }
 
     // nginx-internal: core/ngx_shmtx.c (1.22.1, 1.26.3, 1.30.4): the word of a lock is the pid of its holder.
     ngx_pid_t holder() const noexcept { return static_cast<ngx_pid_t>(*mutex_->lock); }
