@@ -516,7 +516,7 @@ char* setEndEvent(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto words = arguments(cf);
     config.endRetry = kDefaultEndRetry;
     if (parameter(words.back(), "retry").data != nullptr && words.size() > 1) {
-        if (!takeEndRetry(words.back(), config.endRetry)) {
+        if (!takeEndRetry(words.back(), config.endRetry) || words[0].len == 0) {
             return invalid(cf, command, words.back());
         }
         words = words.first(words.size() - 1);

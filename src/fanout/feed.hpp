@@ -46,13 +46,13 @@ struct Feed {
     uint64_t key;         // of its set of channels
     ngx_queue_t all;      // in Tail::feeds_
     ngx_queue_t runnable; // in Tail::runnable_ while `scheduled`
+    ngx_queue_t locked;   // in Tail::lockedOut_; all zeros while it is not
     bool scheduled;
     bool inRound;
-    bool fresh;        // something has arrived that the current round does not include
-    bool freshLost;    // and some of it could not be collected
-    bool lost;         // in this round every subscriber has to read the log for itself
-    uint32_t lap;      // of the tail, when the feed last heard of one
-    bool waitsForLock; // see Tail::readWhenUnlocked()
+    bool fresh;     // something has arrived that the current round does not include
+    bool freshLost; // and some of it could not be collected
+    bool lost;      // in this round every subscriber has to read the log for itself
+    uint32_t lap;   // of the tail, when the feed last heard of one
     uint32_t subscribers;
 
     ngx_queue_t ready;    // of Member::link: those that have been given the current batch

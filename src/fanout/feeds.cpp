@@ -158,6 +158,7 @@ void Tail::dropFeed(LogWriter* log, Feed* feed) noexcept {
         channels_.release(log, link.channel);
     });
     ngx_queue_remove(&feed->all);
+    stopWaiting(*feed);
     if (feed->scheduled) {
         ngx_queue_remove(&feed->runnable);
     }

@@ -12,7 +12,7 @@ namespace {
 // What one slice looks at: records, and the feeds that each is for.
 constexpr int kScanSteps = 1024;
 
-// Feeds that hear of a lap in one slice.
+// Feeds that hear in one slice of a lap, or that the lock is to be had again.
 constexpr int kLapFeeds = 256;
 
 // What all feeds hold together. Where a shared channel is combined with a private one, each subscriber has a
@@ -25,6 +25,7 @@ Tail::Tail(Zone& zone, void (*runSoon)() noexcept) noexcept
     : zone_(&zone), position_(zone.log.head()), runSoon_(runSoon) {
     ngx_queue_init(&feeds_);
     ngx_queue_init(&runnable_);
+    ngx_queue_init(&lockedOut_);
 }
 
 Tail* Tail::make(Zone& zone, Registry& registry, void (*runSoon)() noexcept) noexcept {
@@ -49,24 +50,31 @@ bool Tail::runSlice() noexcept {
     return fanOut() || more;
 }
 
-// Does what could not be done while the zone's lock was not to be had.
+// Does some of what could not be done while the zone's lock was not to be had.
 bool Tail::settle() noexcept {
-    if (someWait_ && ZoneLock::acquire(*zone_)) {
-        someWait_ = false;
-        for (ngx_queue_t* q = ngx_queue_head(&feeds_); q != ngx_queue_sentinel(&feeds_);) {
-            Feed& feed = *queueItem<Feed>(q, offsetof(Feed, all));
-            q = ngx_queue_next(q);
-            if (std::exchange(feed.waitsForLock, false)) {
-                lose(feed); // which places it at the end
-            }
+    bool more = false;
+    if (!ngx_queue_empty(&lockedOut_) && ZoneLock::acquire(*zone_)) {
+        for (int steps = kLapFeeds; steps > 0 && !ngx_queue_empty(&lockedOut_); --steps) {
+            Feed& feed = *queueItem<Feed>(ngx_queue_head(&lockedOut_), offsetof(Feed, locked));
+            stopWaiting(feed);
+            lose(feed);
         }
+        more = !ngx_queue_empty(&lockedOut_);
     }
-    return channels_.settle();
+    return channels_.settle() || more;
 }
 
 void Tail::readWhenUnlocked(Feed& feed) noexcept {
-    someWait_ = true;
-    feed.waitsForLock = true;
+    if (feed.locked.next == nullptr) {
+        ngx_queue_insert_tail(&lockedOut_, &feed.locked);
+    }
+}
+
+void Tail::stopWaiting(Feed& feed) noexcept {
+    if (feed.locked.next != nullptr) {
+        ngx_queue_remove(&feed.locked);
+        feed.locked = {};
+    }
 }
 
 // Returns whether it stopped before the head.

@@ -69,6 +69,7 @@ private:
     void dropFeed(LogWriter* log, Feed* feed) noexcept;
 
     bool settle() noexcept;
+    static void stopWaiting(Feed& feed) noexcept;
     bool scan() noexcept;
     bool dispatch(const RecordHeader& header, int& steps) noexcept;
     bool isNewest() const noexcept;
@@ -87,10 +88,10 @@ private:
     void endRound(Feed& feed) noexcept;
 
     Zone* zone_;
-    uint64_t position_;     // everything before it has been looked at
-    size_t held_ = 0;       // bytes that the feeds have collected and not yet handed to all their subscribers
-    uint32_t lap_ = 0;      // how often the ring has overtaken the tail
-    bool someWait_ = false; // some feed waits for the lock
+    uint64_t position_; // everything before it has been looked at
+    size_t held_ = 0;   // bytes that the feeds have collected and not yet handed to all their subscribers
+    uint32_t lap_ = 0;  // how often the ring has overtaken the tail
+    ngx_queue_t lockedOut_{}; // feeds that wait for the lock
     ChannelTable channels_;
     void (*runSoon_)() noexcept;
     Feed** buckets_ = nullptr; // the feeds by their keys

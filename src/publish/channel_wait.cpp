@@ -106,12 +106,15 @@ bool ChannelWait::isOver() const noexcept {
     return contextOf(request_) != &context_;
 }
 
-// Whoever does not get the lock looks again.
-bool ChannelWait::isFulfilled() const noexcept {
+// Without the lock it is found out the next time. That nobody listens has to be seen twice: after the death
+// of a worker the others announce their subscribers anew.
+bool ChannelWait::isFulfilled() noexcept {
     const Zone& zone = *locationConfig(request_)->zone;
     std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
     const uint64_t hash = zone.log.hash(toView(context_.channel));
-    return lock && lock->log().findChannel(hash).subscribers == subscribers_;
+    const bool isSo = lock && lock->log().findChannel(hash).subscribers == subscribers_;
+    seen_ = isSo ? seen_ + 1 : 0;
+    return seen_ >= (subscribers_ == 0 ? 2 : 1);
 }
 
 void ChannelWait::look() noexcept {

@@ -29,7 +29,7 @@ private:
     ChannelWait(ngx_http_request_t* r, RequestContext& context, const Wish& wish, Answer answer) noexcept;
     void start() noexcept;
     bool isOver() const noexcept;
-    bool isFulfilled() const noexcept;
+    bool isFulfilled() noexcept;
     void look() noexcept;
     void finish() noexcept;
     void leave() noexcept;
@@ -39,6 +39,7 @@ private:
     uint32_t subscribers_;
     Answer answer_;
     ngx_msec_t until_; // of nginx's clock
+    int seen_ = 0;     // how often in a row there were so many
     bool isLinked_ = false;
     LoopEvent timer_;
     Drainable drainable_{};
