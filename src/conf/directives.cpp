@@ -378,6 +378,13 @@ ngx_int_t parsePercent(const ngx_str_t& word) noexcept {
     return percent > 100 ? NGX_ERROR : percent;
 }
 
+// The percentage in the last of two words; true if there is only one.
+bool takeJitter(std::span<ngx_str_t> words, ngx_uint_t& percent) noexcept {
+    const ngx_int_t jitter = words.size() > 1 ? parsePercent(words[1]) : static_cast<ngx_int_t>(percent);
+    percent = static_cast<ngx_uint_t>(jitter);
+    return jitter != NGX_ERROR;
+}
+
 // sse_retry time [jitter%]
 char* setRetry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
@@ -395,14 +402,13 @@ char* setRetry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return kError;
     }
     config.retry = static_cast<ngx_msec_t>(retry);
-    if (words.size() > 1) {
-        ngx_int_t jitter = parsePercent(words[1]);
-        if (jitter == NGX_ERROR) {
-            return invalid(cf, command, words[1]);
-        }
-        config.retryJitter = static_cast<ngx_uint_t>(jitter);
-    }
-    return NGX_CONF_OK;
+    return takeJitter(words, config.retryJitter) ? NGX_CONF_OK : invalid(cf, command, words[1]);
+}
+
+// Takes "event=name". false if the word is something else, or the name no type.
+bool takeEvent(const ngx_str_t& word, ngx_str_t& type) noexcept {
+    type = parameter(word, "event");
+    return isEventType(toView(type));
 }
 
 // sse_heartbeat time|off [event=name]
@@ -422,8 +428,7 @@ char* setHeartbeat(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept 
     }
     config.heartbeat = static_cast<ngx_msec_t>(interval);
     if (words.size() > 1) {
-        config.heartbeatEvent = parameter(words[1], "event");
-        if (!isEventType(toView(config.heartbeatEvent))) {
+        if (!takeEvent(words[1], config.heartbeatEvent)) {
             return invalid(cf, command, words[1]);
         }
     }
@@ -445,19 +450,12 @@ char* setPrime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         prime = Prime::Message;
     } else {
         prime = Prime::Event;
-        config.primeEvent = parameter(word, "event");
-        if (!isEventType(toView(config.primeEvent))) {
+        if (!takeEvent(word, config.primeEvent)) {
             return invalid(cf, command, word);
         }
     }
     config.prime = numberOf(prime);
     return NGX_CONF_OK;
-}
-
-// Takes "event=name". false if the word is something else, or the name no type.
-bool takeEvent(const ngx_str_t& word, ngx_str_t& type) noexcept {
-    type = parameter(word, "event");
-    return isEventType(toView(type));
 }
 
 // sse_gap event[=name]|close|off
@@ -550,14 +548,8 @@ char* setLifetime(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return invalid(cf, command, words[0]);
     }
     config.lifetime = static_cast<ngx_msec_t>(time);
-    if (words.size() > 1) {
-        const ngx_int_t jitter = parsePercent(words[1]);
-        if (jitter == NGX_ERROR || isOff) {
-            return invalid(cf, command, words[1]);
-        }
-        config.lifetimeJitter = static_cast<ngx_uint_t>(jitter);
-    }
-    return NGX_CONF_OK;
+    const bool isValid = takeJitter(words, config.lifetimeJitter) && !(isOff && words.size() > 1);
+    return isValid ? NGX_CONF_OK : invalid(cf, command, words[1]);
 }
 
 // sse_expires expr|off [event=name]

@@ -165,22 +165,4 @@ bool Subscriber::addCaughtUp(BatchRef& out) noexcept {
     });
 }
 
-bool Subscriber::addExpired(BatchRef& out) noexcept {
-    return appendNotice(out, [this](Buffer& text) noexcept {
-        return sse::addExpired(text, toView(config_->expiredEvent), expires_);
-    });
-}
-
-bool Subscriber::addEnd(BatchRef& out) noexcept {
-    EndForm form;
-    if (config_->endsWithEvent != 0) {
-        form.type = toView(config_->endEvent);
-        form.data = toView(config_->endData);
-    }
-    if (config_->endRetry != 0) {
-        form.retry = static_cast<uint32_t>(config_->endRetry);
-    }
-    return appendNotice(out, [&form](Buffer& text) noexcept { return sse::addEnd(text, form); });
-}
-
 } // namespace sse

@@ -16,9 +16,6 @@ namespace {
 // hashes collide; these are continued in slices.
 constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
-// How long before its access expires a client is told, in milliseconds.
-constexpr ngx_msec_t kWarningTime = 1000;
-
 FreeList<Subscriber> freeList;
 
 CloseReason reasonOf(Subscriber::Admission refused) noexcept {
@@ -261,24 +258,6 @@ void Subscriber::close() noexcept {
     ngx_http_run_posted_requests(c);
 }
 
-// What is in flight ends with a complete event, so a stream that is blocked ends after it.
-void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
-    Subscriber& self = *static_cast<Subscriber*>(drainable.owner);
-    self.noteReason(CloseReason::Drain);
-    if (!self.ending_) {
-        self.cut();
-        self.ending_ = true;
-    }
-    if (self.stream_.blocked() && !force) {
-        return;
-    }
-    if (self.stream_.blocked()) {
-        self.stream_.giveUp();
-        self.closeCode_ = NGX_ERROR;
-    }
-    self.close();
-}
-
 // The client has sent something, or is gone. A connection that the kernel has given up is closed with that
 // error. Over HTTP/1 what has arrived is read, because the end of the client can be seen only after it. Over
 // HTTP/3 the socket is that of all connections, and its error concerns any of them.
@@ -402,101 +381,6 @@ bool Subscriber::resume() noexcept {
         schedule();
     }
     return endIfOver();
-}
-
-// At the tip of channels that have ended, or asked to end: the stream ends as soon as it is not blocked.
-bool Subscriber::endIfOver() noexcept {
-    if (!ending_ && live_ && !member_.feed->pending && member_.feed->ended()) {
-        noteReason(CloseReason::Ended);
-        ending_ = true;
-        owesEnd_ = true;
-    }
-    if (!ending_ || stream_.blocked()) {
-        return true;
-    }
-    return std::exchange(owesEnd_, false) && sendEnd();
-}
-
-// What the client is told when its channels have ended. Returns whether the stream is still open, because it
-// is blocked.
-bool Subscriber::sendEnd() noexcept {
-    BatchRef out;
-    if (!addEnd(out)) {
-        return fail(CloseReason::Error, NGX_ERROR);
-    }
-    return out.size() != 0 && send(std::move(out)) && stream_.blocked();
-}
-
-// --- Time ---
-
-// sse_lifetime and sse_expires: whichever is over first.
-void Subscriber::limitTime() noexcept {
-    ngx_msec_t time = config_->lifetime;
-    if (time != 0) {
-        time += static_cast<ngx_msec_t>(ngx_random()) % (time * config_->lifetimeJitter / 100 + 1);
-    }
-    if (expires_ != 0) {
-        const ngx_msec_t most = time == 0 ? kMostLifetime : time;
-        expiring_ = timeToExpiry() <= most;
-        time = expiring_ ? timeToExpiry() - std::min(timeToExpiry() - 1, kWarningTime) : most;
-    }
-    if (time == 0) {
-        return;
-    }
-    deadline_.data = stream_.connection();
-    deadline_.handler = onDeadline;
-    deadline_.log = ngx_cycle->log;
-    deadline_.cancelable = 1;
-    ngx_add_timer(&deadline_, time);
-}
-
-// At least one.
-ngx_msec_t Subscriber::timeToExpiry() const noexcept {
-    const uint64_t now = unixMilliseconds();
-    return expires_ * 1000 > now ? static_cast<ngx_msec_t>(expires_ * 1000 - now) : 1;
-}
-
-void Subscriber::onDeadline(ngx_event_t* event) noexcept {
-    auto* self =
-        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(event) - offsetof(Subscriber, deadline_));
-    self->expire();
-}
-
-bool Subscriber::warn() noexcept {
-    BatchRef out;
-    if (stream_.blocked()) {
-        return true;
-    }
-    return addExpired(out) ? send(std::move(out)) : fail(CloseReason::Error, NGX_ERROR);
-}
-
-// A client whose access expires is told some time before, for what comes just before a stream is reset may
-// never reach it. One that does not read learns of it when it comes back.
-void Subscriber::expire() noexcept {
-    if (ending_) {
-        return;
-    }
-    if (expiring_ && !std::exchange(warned_, true)) {
-        ngx_add_timer(&deadline_, timeToExpiry());
-        if (!warn()) {
-            close();
-        }
-        return;
-    }
-    noteReason(expiring_ ? CloseReason::Expired : CloseReason::Lifetime);
-    cut();
-    ending_ = true;
-    if (!endIfOver()) {
-        close();
-    }
-}
-
-// For whoever ends although its channels have not: the client comes back and resumes. Most take a clean end
-// for that of the channel.
-void Subscriber::cut() noexcept {
-    if (mainConfig(stream_.request())->cut == CutMode::Abort) {
-        closeCode_ = NGX_ERROR;
-    }
 }
 
 bool Subscriber::send(BatchRef batch) noexcept {

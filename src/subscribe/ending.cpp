@@ -1,0 +1,155 @@
+// How a stream ends: with its channels, cut off because its worker leaves, or because its time is over.
+#include <algorithm>
+#include <utility>
+
+#include "sse/notices.hpp"
+#include "subscribe/append_notice.hpp"
+#include "subscribe/subscriber.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// How long before its access expires a client is told, in milliseconds.
+constexpr ngx_msec_t kWarningTime = 1000;
+
+} // namespace
+
+// At the tip of channels that have ended, or asked to end: the stream ends as soon as it is not blocked.
+bool Subscriber::endIfOver() noexcept {
+    if (!ending_ && live_ && !member_.feed->pending && member_.feed->ended()) {
+        noteReason(CloseReason::Ended);
+        ending_ = true;
+        owesEnd_ = true;
+    }
+    if (!ending_ || stream_.blocked()) {
+        return true;
+    }
+    return std::exchange(owesEnd_, false) && sendEnd();
+}
+
+// What the client is told when its channels have ended. Returns whether the stream is still open, because it
+// is blocked.
+bool Subscriber::sendEnd() noexcept {
+    BatchRef out;
+    if (!addEnd(out)) {
+        return fail(CloseReason::Error, NGX_ERROR);
+    }
+    return out.size() != 0 && send(std::move(out)) && stream_.blocked();
+}
+
+// For whoever ends although its channels have not: the client comes back and resumes. Most take a clean end
+// for that of the channel.
+void Subscriber::cut() noexcept {
+    if (mainConfig(stream_.request())->cut == CutMode::Abort) {
+        closeCode_ = NGX_ERROR;
+    }
+}
+
+// --- A worker that leaves ---
+
+// What is in flight ends with a complete event, so a stream that is blocked ends after it.
+void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
+    Subscriber& self = *static_cast<Subscriber*>(drainable.owner);
+    self.noteReason(CloseReason::Drain);
+    if (!self.ending_) {
+        self.cut();
+        self.ending_ = true;
+    }
+    if (self.stream_.blocked() && !force) {
+        return;
+    }
+    if (self.stream_.blocked()) {
+        self.stream_.giveUp();
+        self.closeCode_ = NGX_ERROR;
+    }
+    self.close();
+}
+
+// --- Time ---
+
+// sse_lifetime and sse_expires: whichever is over first.
+void Subscriber::limitTime() noexcept {
+    ngx_msec_t time = config_->lifetime;
+    if (time != 0) {
+        time += static_cast<ngx_msec_t>(ngx_random()) % (time * config_->lifetimeJitter / 100 + 1);
+    }
+    if (expires_ != 0) {
+        const ngx_msec_t most = time == 0 ? kMostLifetime : time;
+        expiring_ = timeToExpiry() <= most;
+        time = expiring_ ? timeToExpiry() - std::min(timeToExpiry() - 1, kWarningTime) : most;
+    }
+    if (time == 0) {
+        return;
+    }
+    deadline_.data = stream_.connection();
+    deadline_.handler = onDeadline;
+    deadline_.log = ngx_cycle->log;
+    deadline_.cancelable = 1;
+    ngx_add_timer(&deadline_, time);
+}
+
+// In milliseconds: at least one, and not much more than kMostLifetime.
+ngx_msec_t Subscriber::timeToExpiry() const noexcept {
+    const uint64_t now = unixMilliseconds();
+    const uint64_t expiry = std::min<uint64_t>(expires_, (now + kMostLifetime) / 1000 + 1) * 1000;
+    return expiry > now ? static_cast<ngx_msec_t>(expiry - now) : 1;
+}
+
+void Subscriber::onDeadline(ngx_event_t* event) noexcept {
+    auto* self =
+        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(event) - offsetof(Subscriber, deadline_));
+    self->expire();
+}
+
+bool Subscriber::warn() noexcept {
+    BatchRef out;
+    if (stream_.blocked()) {
+        return true;
+    }
+    return addExpired(out) ? send(std::move(out)) : fail(CloseReason::Error, NGX_ERROR);
+}
+
+// A client whose access expires is told some time before, for what comes just before a stream is reset may
+// never reach it. One that does not read learns of it when it comes back.
+void Subscriber::expire() noexcept {
+    if (ending_) {
+        return;
+    }
+    if (expiring_ && !std::exchange(warned_, true)) {
+        ngx_add_timer(&deadline_, timeToExpiry());
+        if (!warn()) {
+            close();
+        }
+        return;
+    }
+    noteReason(expiring_ ? CloseReason::Expired : CloseReason::Lifetime);
+    cut();
+    ending_ = true;
+    if (!endIfOver()) {
+        close();
+    }
+}
+
+// --- Notices ---
+
+bool Subscriber::addExpired(BatchRef& out) noexcept {
+    return appendNotice(out, [this](Buffer& text) noexcept {
+        return sse::addExpired(text, toView(config_->expiredEvent), expires_);
+    });
+}
+
+bool Subscriber::addEnd(BatchRef& out) noexcept {
+    EndForm form;
+    if (config_->endsWithEvent != 0) {
+        form.type = toView(config_->endEvent);
+        form.data = toView(config_->endData);
+    }
+    if (config_->endRetry != 0) {
+        form.retry = static_cast<uint32_t>(config_->endRetry);
+    }
+    return appendNotice(out, [&form](Buffer& text) noexcept { return sse::addEnd(text, form); });
+}
+
+} // namespace sse
