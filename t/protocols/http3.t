@@ -2,29 +2,31 @@
 use v5.36;
 use lib 't/lib';
 use Fcntl qw(F_SETFD);
+use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep time);
 use SSE::Nginx;
 use SSE::Util;
 
-my $curl = `curl --version`;
-my $lacking
-    = !SSE::Nginx::has('http_v3_module')    ? 'this nginx has no HTTP/3'
-    : $curl !~ /^Features:.*\bHTTP3\b/m     ? 'this curl has no HTTP/3'
-    :                                         '';
+my $lacking = SSE::Nginx::lacks_http3();
 BAIL_OUT("$lacking, and TEST_NGINX_REQUIRE_H3 is set") if $lacking && $ENV{TEST_NGINX_REQUIRE_H3};
 plan skip_all => $lacking if $lacking;
+
+# Takes connections and never answers.
+my $silent = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1') or die "no socket: $!";
 
 my %usual = (
     listen => [qw(h1 h3)],
     http   => 'sse_zone events 64m; log_format reason "$sse_channel $sse_close_reason";',
-    server => <<'END',
+    server => <<'END' =~ s/PORT/$silent->sockport/er,
 access_log reasons.log reason;
         location = /sub    { sse_channel $arg_channel; sse_heartbeat off; }
         location = /beat   { sse_channel $arg_channel; sse_heartbeat 1s; }
         location = /brief  { sse_channel $arg_channel; sse_send_timeout 2s; }
         location = /pub    { sse_publish $arg_channel; access_log off; }
         location = /lines  { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; access_log off; }
+        location = /acts   { sse_channel $arg_channel; sse_heartbeat off; post_action /action; }
+        location = /action { internal; proxy_pass http://127.0.0.1:PORT; }
         location = /status { sse_status; access_log off; }
 END
 );
@@ -46,11 +48,11 @@ sub numbers ($client, $count) { return [map { number($_) } $client->events($coun
 
 sub subscribers ($channel, $of = $server) { return $of->get("/pub?channel=$channel")->json->{subscribers} }
 
-# After a whole event, and with an end of its own. (When the connection ends right behind the stream, a curl that has its
-# QUIC from OpenSSL may see the end of the connection first.)
-sub has_ended_well ($client) {
-    return 0 if $client->pending;
-    return $client->closed eq 'clean' || $curl !~ /\bngtcp2\b/ && $client->complaints =~ /QUIC connection has been shut down/;
+# After a whole event, by a reset of its own. (When the connection ends right behind the stream, a curl that has its QUIC
+# from OpenSSL may see the end of the connection first.)
+sub is_cut_off ($client) {
+    state $other = `curl --version` =~ /\bngtcp2\b/ ? qr/(?!)/ : qr/QUIC connection has been shut down/;
+    return !$client->pending && $client->closed eq 'abort' && $client->complaints =~ /reset by server|$other/;
 }
 
 sub reason_is ($channel, $reason, $of = $server) {
@@ -124,13 +126,13 @@ subtest 'too long a pause' => sub {
 };
 
 # Two streams of one curl on one connection; what it writes comes through pipes, by channel.
-sub two_streams (@channels) {
+sub two_streams ($path, @channels) {
     my (%reader, @command, @writer);
     my $base = 'https://127.0.0.1:' . $server->port('h3');
     for my $channel (@channels) {
         pipe $reader{$channel}, my $writer or die "pipe: $!";
         fcntl $writer, F_SETFD, 0 or die "fcntl: $!";
-        push @command, '-D', $server->prefix . "/$channel.head", '-o', '/dev/fd/' . fileno $writer, "$base/sub?channel=$channel";
+        push @command, '-D', $server->prefix . "/$channel.head", '-o', '/dev/fd/' . fileno $writer, "$base$path?channel=$channel";
         push @writer, $writer;
     }
     my $pid = fork // die "fork: $!";
@@ -153,7 +155,7 @@ sub wait_for_text ($handle, $pattern) {
 }
 
 subtest 'one of two streams of a connection is cancelled' => sub {
-    my ($pid, $reader) = two_streams(qw(left right));
+    my ($pid, $reader) = two_streams(qw(/sub left right));
     wait_for_text($_, qr/event: ready/) for values %$reader;
     is_deeply [map { subscribers($_) } qw(left right)], [1, 1], 'both are there';
     close delete $reader->{left};
@@ -162,6 +164,19 @@ subtest 'one of two streams of a connection is cancelled' => sub {
     reason_is(left => 'client');
     flood(right => 10, 1);
     like wait_for_text($reader->{right}, qr/x\n\n/), qr/data: 1 x/, 'the other goes on';
+    kill KILL => $pid;
+    waitpid $pid, 0;
+};
+
+# nginx keeps that request, for the action.
+subtest 'and one with a post_action' => sub {
+    my ($pid, $reader) = two_streams(qw(/acts gone stays));
+    wait_for_text($_, qr/event: ready/) for values %$reader;
+    close delete $reader->{gone};
+    flood(gone => 10, 1);
+    ok eval { wait_until(sub { subscribers('gone') == 0 }, 'it to be taken out') }, 'is no subscriber any more';
+    flood($_ => 10, 2) for qw(gone stays);
+    like wait_for_text($reader->{stays}, qr/x\n\n/), qr/data: 2 x/, 'the other goes on';
     kill KILL => $pid;
     waitpid $pid, 0;
 };
@@ -219,7 +234,8 @@ subtest 'reload' => sub {
         'all to end'
     );
     note sprintf 'ended after %.1f s', time - $start;
-    is scalar(grep { !has_ended_well($_) } @client), 0, 'every stream ends properly, after a whole event';
+    is_deeply [map { is_cut_off($_) ? () : $_->closed . ': ' . $_->pending . $_->complaints } @client], [],
+        'every stream is reset, after a whole event';
     $reloaded->wait_gone(@old);
     note sprintf 'the old workers were gone after %.1f s', time - $start;
     for my $client (@client) {
@@ -236,7 +252,8 @@ subtest 'the end' => sub {
     my $start  = time;
     $ending->signal('QUIT');
     $_->wait_closed for @client;
-    is scalar(grep { !has_ended_well($_) } @client), 0, 'every stream ends properly';
+    is_deeply [map { is_cut_off($_) ? () : $_->closed . ': ' . $_->pending . $_->complaints } @client], [],
+        'every stream is reset, after a whole event';
     wait_until(sub { !$ending->alive }, 'nginx to end');
     note sprintf 'all was over after %.1f s', time - $start;
     is_deeply [$ending->problems], [], 'no trouble';

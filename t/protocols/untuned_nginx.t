@@ -37,10 +37,12 @@ for my $hop (0, 1) {
     }
 }
 
+# Up to 1.29.6 it speaks HTTP/1.0 to what is behind it, where a stream that is cut off looks like one that ends.
 subtest 'the end of the stream is passed on' => sub {
     my $subscriber = $front[0]->subscribe('/sub?channel=end')->ready;
     my @old = $server->reload;
-    is $subscriber->wait_closed, 'clean', 'as a proper end';
+    my $ends = SSE::Nginx::version() < 1_029_007 ? 'clean' : 'abort';
+    is $subscriber->wait_closed, $ends, $ends;
     $server->wait_gone(@old);
 };
 

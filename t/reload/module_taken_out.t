@@ -85,6 +85,7 @@ subtest 'one process' => sub {
         $server->signal('HUP');
         $server->wait_for_log(qr/ reconfiguring\n.* using the "epoll"/s, $mark);
     }
+    eval { wait_until(sub { wake_ups($server->{pid}) == $before }, 'the old ones to be closed') }; # after that line
     is wake_ups($server->{pid}), $before, 'after reloads it has what it had';
     is_deeply [$server->stop('TERM')], [], 'it ends without trouble';
 };

@@ -62,6 +62,15 @@ sub has ($what) {
     return $options =~ /--with-\Q$what\E\b/;
 }
 
+# What keeps tests from HTTP/3, or nothing.
+sub lacks_http3 {
+    state $lacking
+        = !has('http_v3_module')                       ? 'this nginx has no HTTP/3'
+        : `curl --version` !~ /^Features:.*\bHTTP3\b/m ? 'this curl has no HTTP/3'
+        :                                                '';
+    return $lacking;
+}
+
 # Calls the condition until it is true and returns what it gave; dies when it never is.
 sub wait_until ($condition, $what, $seconds = $SSE::Client::Patience) {
     my $deadline = time + $seconds;
