@@ -19,7 +19,6 @@ enum class Refusal : uint8_t {
     TooManyChannels,
     UnknownChannel,
     ChannelEnded,
-    BadWait,
     BadStart,
     Expired,
     EventsGone,
@@ -82,8 +81,6 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {404, "no such channel"};
     case Refusal::ChannelEnded:
         return {409, "the channel has ended"};
-    case Refusal::BadWait:
-        return {400, "wait and subscribers are two numbers"};
     case Refusal::BadStart:
         return {400, "invalid start"};
     case Refusal::Expired:

@@ -5,7 +5,6 @@
 #include "conf/config.hpp"
 #include "http/respond.hpp"
 #include "publish/append_events.hpp"
-#include "publish/channel_wait.hpp"
 #include "sse/json.hpp"
 #include "worker/worker.hpp"
 #include "zone_lock.hpp"
@@ -70,12 +69,7 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
 } // namespace
 
 ngx_int_t handleChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
-    if (r->method == NGX_HTTP_DELETE) {
-        return endChannel(r, context);
-    }
-    ChannelWait::Wish wish;
-    const Refusal refusal = ChannelWait::read(r, wish);
-    return refusal == Refusal::None ? ChannelWait::run(r, context, wish, tellChannel) : refuse(r, refusal);
+    return r->method == NGX_HTTP_DELETE ? endChannel(r, context) : tellChannel(r, context);
 }
 
 } // namespace sse
