@@ -44,15 +44,42 @@ void LogWriter::endChange() noexcept {
 }
 
 Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noexcept {
+    Draft draft = begin(nowMilliseconds);
+    const AppendStatus status = add(draft, event);
+    if (status != AppendStatus::Ok) {
+        abandon(draft);
+        return {.status = status, .id = {}};
+    }
+    return commit(draft);
+}
+
+Draft LogWriter::begin(uint64_t nowMilliseconds) noexcept {
     beginChange();
-    const EventId id = nextEventId(lastId(), nowMilliseconds, header_->lineage);
+    return makeDraft(nowMilliseconds);
+}
+
+Draft LogWriter::makeDraft(uint64_t nowMilliseconds) const noexcept {
+    const uint64_t head = header_->head.load(std::memory_order_relaxed);
+    return {.time = nowMilliseconds,
+            .from = head,
+            .end = head,
+            .lastId = lastId(),
+            .number = header_->published.load(std::memory_order_relaxed),
+            .newestId = {}};
+}
+
+AppendStatus LogWriter::add(Draft& draft, const NewEvent& event) noexcept {
+    const EventId id = nextEventId(draft.lastId, draft.time, header_->lineage);
     char idText[kMaxEventIdText];
     const IdLine line({idText, formatEventId(id, idText)}, event.publisherId);
     const size_t idLineLength = line.size();
 
-    if (header_->retired || event.channel.size() > kMaxChannelName || idLineLength > UINT16_MAX) {
-        endChange();
-        return {.status = header_->retired ? AppendStatus::Retired : AppendStatus::TooLarge, .id = {}};
+    if (header_->retired) {
+        return AppendStatus::Retired;
+    }
+    if (event.channel.size() > kMaxChannelName || idLineLength > UINT16_MAX ||
+        draft.size + recordLength(event.channel.size(), idLineLength + event.fields.size()) > maxRecord()) {
+        return AppendStatus::TooLarge;
     }
     RecordHeader record{};
     record.kind = event.end && event.fields.empty() ? RecordKind::End : RecordKind::Event;
@@ -62,37 +89,72 @@ Appended LogWriter::append(const NewEvent& event, uint64_t nowMilliseconds) noex
     record.flags = flagsOf(event);
     record.id = id;
     record.hash = event.hash;
-    record.time = nowMilliseconds;
-    if (recordLength(event.channel.size(), idLineLength + event.fields.size()) > maxRecord()) {
-        endChange();
-        return {.status = AppendStatus::TooLarge, .id = {}};
-    }
-
+    record.time = draft.time;
     record.entry = index().findOrMake(event.hash);
-    const uint64_t offset = write(record, {event.channel, line.field, line.id, line.tilde, line.publisherId,
-                                           line.lineEnd, event.fields});
-    publish(offset, record);
+    write(draft, record,
+          {event.channel, line.field, line.id, line.tilde, line.publisherId, line.lineEnd, event.fields});
+    return AppendStatus::Ok;
+}
 
-    Appended result{.id = id};
-    if (record.entry != kNoEntry) {
-        result.listeners = entries_[record.entry].listeners;
-        result.subscribers = index().subscribers(record.entry);
+Appended LogWriter::commit(const Draft& draft) noexcept {
+    publish(draft);
+    Appended result{.id = draft.lastId};
+    if (draft.entry != kNoEntry) {
+        result.listeners = entries_[draft.entry].listeners;
+        result.subscribers = index().subscribers(draft.entry);
     }
     endChange();
     return result;
 }
 
-// Writes a record that fits, made of these pieces, after all others and returns where: it can be published.
-uint64_t LogWriter::write(RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept {
+void LogWriter::abandon(const Draft& draft) noexcept {
+    index().onAbandoned(draft.entry);
+    endChange();
+}
+
+// Writes a record that fits, made of these pieces, after all others.
+void LogWriter::write(Draft& draft, RecordHeader& record,
+                      std::initializer_list<std::string_view> pieces) noexcept {
+    const uint64_t offset = makePlace(draft, record);
+    const Ring ring = this->ring(offset);
+    char* p = ring.at(offset) + sizeof(RecordHeader);
+    const std::string_view name{p, record.nameLength};
+    for (std::string_view piece : pieces) {
+        p = put(p, piece);
+    }
+    faultPoint("append: payload written");
+
+    const ChannelState before = stateOf(record.entry);
+    const bool isFirst = draft.newest == kNoOffset;
+    record.number = draft.number;
+    record.previous = isFirst || record.entry == kNoEntry ? before.newest : draft.newest;
+    record.previousId = isFirst ? before.newestId : draft.newestId;
+    record.next = kNoOffset;
+    chain(ring, record, name);
+    ring.write(offset, record);
+    if (!isFirst && record.entry != kNoEntry) {
+        ring.link(draft.newest, offset);
+    }
+    faultPoint("append: record written");
+
+    draft.end = offset + record.length;
+    draft.lastId = record.id;
+    draft.number = record.number + 1;
+    draft.size += record.length;
+    draft.first = isFirst ? offset : draft.first;
+    draft.newest = offset;
+    draft.entry = record.entry;
+    draft.newestId = newestEvent(record);
+}
+
+// Where the record goes, and its length: to the end of the draft, or to the start of the ring after a pad.
+// The rest of the ring always has room for a pad.
+uint64_t LogWriter::makePlace(Draft& draft, RecordHeader& record) noexcept {
     const Ring ring = this->ring();
     uint64_t length = recordLength(record.nameLength, record.payloadLength);
-
-    // Where it goes: to the head, or to the start of the ring after a pad. The rest of the ring always has
-    // room for a pad.
-    const uint64_t head = header_->head.load(std::memory_order_relaxed);
-    const uint64_t rest = ring.rest(head);
+    const uint64_t rest = ring.rest(draft.end);
     const uint64_t padding = length > rest ? rest : 0;
-    const uint64_t offset = head + padding;
+    const uint64_t offset = draft.end + padding;
     const uint64_t room = padding != 0 ? header_->capacity : rest;
     if (room - length < sizeof(RecordHeader)) {
         length = room;
@@ -100,44 +162,28 @@ uint64_t LogWriter::write(RecordHeader& record, std::initializer_list<std::strin
     SSE_ASSERT(length % 8 == 0 && length <= room && room == ring.rest(offset));
     makeRoom(offset + length);
 
-    record.number = header_->published.load(std::memory_order_relaxed);
     if (padding != 0) {
         RecordHeader pad{};
-        pad.number = record.number;
+        pad.number = draft.number;
         pad.length = static_cast<uint32_t>(padding);
         pad.kind = RecordKind::Pad;
         pad.entry = kNoEntry;
         pad.previous = pad.next = kNoOffset;
-        ring.write(head, pad);
+        ring.write(draft.end, pad);
         faultPoint("append: pad written");
     }
-
-    char* p = ring.at(offset) + sizeof(RecordHeader);
-    const std::string_view name{p, record.nameLength};
-    for (std::string_view piece : pieces) {
-        p = put(p, piece);
-    }
-    faultPoint("append: payload written");
-    const ChannelState before = stateOf(record.entry);
     record.length = static_cast<uint32_t>(length);
-    record.previous = before.newest;
-    record.previousId = before.newestId;
-    record.next = kNoOffset;
-    chain(record, name);
-    ring.write(offset, record);
-    faultPoint("append: record written");
     return offset;
 }
 
 // Gives a record its place after its predecessor, and its jump: see layout.hpp. The memory may be damaged, so
 // a reader that follows the jump checks where it leads.
-void LogWriter::chain(RecordHeader& record, std::string_view name) const noexcept {
+void LogWriter::chain(const Ring& ring, RecordHeader& record, std::string_view name) const noexcept {
     record.jump = kNoOffset;
     record.jumpLevel = 0;
     record.leastTime = record.time;
     record.place = 0;
     record.flags &= kEventFlags;
-    const Ring ring = this->ring();
     const RecordHeader* const previous = ring.find(record.previous);
     if (previous == nullptr) {
         return;
@@ -183,22 +229,36 @@ void LogWriter::makeRoom(uint64_t newHead) noexcept {
     }
 }
 
-// Makes the record at `offset`, which is complete in the ring, visible; then brings the index up to it.
-void LogWriter::publish(uint64_t offset, const RecordHeader& record) noexcept {
-    SSE_ASSERT(offset >= header_->head.load(std::memory_order_relaxed) && record.length % 8 == 0);
-    if (record.previous != kNoOffset) {
+// Makes the records of a draft, which are complete in the ring, visible; then brings the index up to them.
+void LogWriter::publish(const Draft& draft) noexcept {
+    SSE_ASSERT(draft.first != kNoOffset && draft.from == header_->head.load(std::memory_order_relaxed));
+    const uint64_t previous = ring(draft.end).header(draft.first).previous;
+    if (ring().isInLog(previous)) { // it may have been evicted since, for those that came after the first
         // Readers take a link to the head or beyond for the end of the chain. If this writer dies before it
         // stores the head, something else may come to lie at that offset: the link is noted so that it can be
         // taken back.
-        header_->pendingLink = record.previous;
+        header_->pendingLink = previous;
         faultPoint("publish: link noted");
-        ring().link(record.previous, offset);
+        ring().link(previous, draft.first);
         faultPoint("publish: linked");
     }
-    header_->head.store(offset + record.length, std::memory_order_release);
+    header_->head.store(draft.end, std::memory_order_release);
     faultPoint("publish: head moved");
-    applyToIndex(offset, record);
+    applyToIndex(draft.from);
     header_->pendingLink = kNoOffset;
+}
+
+// Enters what has been published from there on.
+void LogWriter::applyToIndex(uint64_t from) noexcept {
+    const Ring ring = this->ring();
+    const uint64_t head = header_->head.load(std::memory_order_relaxed);
+    for (uint64_t offset = from; offset < head;) {
+        const RecordHeader record = ring.header(offset);
+        if (ring.isPublished(offset, record)) { // otherwise the memory is damaged
+            applyToIndex(offset, record);
+        }
+        offset = ring.after(offset, record);
+    }
 }
 
 // Enters a published record into the index and the counters. Can be repeated.

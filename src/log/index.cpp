@@ -119,6 +119,13 @@ void Index::assign(uint32_t number, uint64_t hash) noexcept {
     faultPoint("assign: in the bucket");
 }
 
+// One that has been made for it is in no list yet, and not counted.
+void Index::onAbandoned(uint32_t number) noexcept {
+    if (number < header_->used && !hasListener(entries_[number]) && !isListed(number)) {
+        addLast(header_->empty, number);
+    }
+}
+
 void Index::onPublished(uint64_t offset, const RecordHeader& record) noexcept {
     const bool isEvent =
         record.kind == RecordKind::Event; // an end is not something that a subscriber can miss

@@ -32,6 +32,9 @@ public:
     // Makes one if there is none; kNoEntry if all have listeners.
     uint32_t findOrMake(uint64_t hash) noexcept;
 
+    // What findOrMake() returned is not going to be used.
+    void onAbandoned(uint32_t number) noexcept;
+
     // The record at `offset` has been published.
     void onPublished(uint64_t offset, const RecordHeader& record) noexcept;
     // The record at `offset` is about to be overwritten.

@@ -12,8 +12,8 @@ namespace sse {
 
 Log::Log(LogHeader* header) noexcept : header_(header), entries_(entriesOf(header)), ring_(ringOf(header)) {}
 
-Ring Log::ring() const noexcept {
-    return {header_, ring_};
+Ring Log::ring(uint64_t end) const noexcept {
+    return {header_, ring_, end};
 }
 
 size_t Log::overhead(uint32_t channels, uint64_t capacity) noexcept {

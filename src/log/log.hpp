@@ -140,7 +140,7 @@ public:
 protected:
     explicit Log(LogHeader* header) noexcept;
 
-    Ring ring() const noexcept;
+    Ring ring(uint64_t end = 0) const noexcept;
     std::optional<EventId> lookAt(uint64_t slot, std::string_view channel,
                                   std::string_view publisherId) const noexcept;
 

@@ -30,13 +30,7 @@ void LogWriter::recover() noexcept {
     faultPoint("recover: link forgotten");
 
     index().rebuild();
-    for (uint64_t offset = std::max(header_->indexedUpTo, tail); offset < head;) {
-        const RecordHeader record = ring.header(offset);
-        if (ring.isPublished(offset, record)) { // otherwise the memory is damaged
-            applyToIndex(offset, record);
-        }
-        offset = ring.after(offset, record);
-    }
+    applyToIndex(std::max(header_->indexedUpTo, tail));
     endChange();
 }
 

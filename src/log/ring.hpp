@@ -1,6 +1,7 @@
 // The ring: the headers of the records at their offsets. Private to src/log.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -13,8 +14,9 @@ namespace sse {
 
 class Ring {
 public:
-    Ring(LogHeader* header, std::byte* bytes) noexcept
-        : header_(header), bytes_(bytes), capacity_(header->capacity) {}
+    // `end`: records up to there count as if they were in the log, though nobody sees them yet. For writers.
+    Ring(LogHeader* header, std::byte* bytes, uint64_t end = 0) noexcept
+        : header_(header), bytes_(bytes), capacity_(header->capacity), end_(end) {}
 
     // Bytes from there to the end of the ring.
     uint64_t rest(uint64_t offset) const noexcept { return restFrom(offset, capacity_); }
@@ -76,7 +78,7 @@ public:
     // Whether a record that can be read may begin there, for writers.
     bool isInLog(uint64_t offset) const noexcept {
         return offset % 8 == 0 && offset >= header_->tail.load(std::memory_order_relaxed) &&
-               offset < header_->head.load(std::memory_order_relaxed);
+               offset < std::max(header_->head.load(std::memory_order_relaxed), end_);
     }
 
     // Whether a header read at `offset` can be one. A copy that is not torn always is; this keeps damaged
@@ -104,6 +106,7 @@ private:
     LogHeader* header_;
     std::byte* bytes_;
     uint64_t capacity_; // a copy: divisions by it are slow, and the compiler makes them once
+    uint64_t end_;
 };
 
 } // namespace sse

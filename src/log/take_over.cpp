@@ -93,12 +93,13 @@ bool TakeOver::adopt(RecordHeader record) noexcept {
     }
     header.published.store(record.number); // the count goes on
     record.entry = number;
-    const uint64_t offset = log_.write(record, {{old_.ring().at(position_) + sizeof(RecordHeader), length}});
+    Draft draft = log_.makeDraft(record.time);
+    log_.write(draft, record, {{old_.ring().at(position_) + sizeof(RecordHeader), length}});
     std::atomic_thread_fence(std::memory_order_acquire);
     if (old_.header_->tail.load(std::memory_order_relaxed) > position_) {
         return false; // what has been written may be torn, and nobody is going to see it
     }
-    log_.publish(offset, record);
+    log_.publish(draft);
     return true;
 }
 

@@ -41,6 +41,20 @@ struct Appended {
     uint32_t subscribers = 0; // of the channel, all workers together
 };
 
+// Events of one channel on their way into the log. Nobody sees them before all of them are there.
+struct Draft {
+    uint64_t time;               // of the events
+    uint64_t from;               // the head of the log: what lies from here on is not part of it yet
+    uint64_t end;                // where the next record goes
+    EventId lastId;              // of the last event, or of the log's
+    uint64_t number;             // how many events come before the next one
+    uint64_t size = 0;           // bytes of the records
+    uint64_t first = kNoOffset;  // offset of the first record
+    uint64_t newest = kNoOffset; // and of the last
+    uint32_t entry = kNoEntry;   // of their channel
+    EventId newestId;            // of the last that is an event
+};
+
 // A writer can also read; no other writer can change what it sees.
 class LogWriter : public Log {
 public:
@@ -53,6 +67,16 @@ public:
 
     // Appends one event and makes it visible; evicts the oldest ones as needed. `nowMilliseconds`: Unix time.
     Appended append(const NewEvent& event, uint64_t nowMilliseconds) noexcept;
+
+    // The same for several events of one channel, which become visible together: all of them or, if this
+    // writer dies, none. After begin() nothing else may be called but add(), and in the end commit(), if
+    // there is an event, or abandon(). An event that is not accepted leaves the draft as it was. Together
+    // their records may take a quarter of the ring. abandon() does not bring back what has been evicted for
+    // them.
+    Draft begin(uint64_t nowMilliseconds) noexcept;
+    AppendStatus add(Draft& draft, const NewEvent& event) noexcept;
+    Appended commit(const Draft& draft) noexcept;
+    void abandon(const Draft& draft) noexcept;
 
     // Another log takes over (take_over.hpp): this one can be read to its end, and nothing can be appended.
     void retire() noexcept;
@@ -100,10 +124,13 @@ private:
     void beginChange() noexcept;
     void endChange() noexcept;
 
-    uint64_t write(RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept;
-    void chain(RecordHeader& record, std::string_view name) const noexcept;
+    Draft makeDraft(uint64_t nowMilliseconds) const noexcept;
+    void write(Draft& draft, RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept;
+    uint64_t makePlace(Draft& draft, RecordHeader& record) noexcept;
+    void chain(const Ring& ring, RecordHeader& record, std::string_view name) const noexcept;
     void makeRoom(uint64_t newHead) noexcept;
-    void publish(uint64_t offset, const RecordHeader& record) noexcept;
+    void publish(const Draft& draft) noexcept;
+    void applyToIndex(uint64_t from) noexcept;
     void addPublisherId(uint64_t offset, const RecordHeader& record) const noexcept;
     void applyToIndex(uint64_t offset, const RecordHeader& record) noexcept;
 };

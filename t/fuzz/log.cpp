@@ -123,6 +123,7 @@ private:
             return;
         }
         operation.publisherId = size % 3 == 0 ? "own" : "";
+        operation.events = size < 100 && size % 7 == 0 ? 3 : 1;
         uint64_t length =
             std::min(size * size / 4 * zone_->log.capacity() / Log::kMinCapacity, mostData(operation));
         if (size > 249) {

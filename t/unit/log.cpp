@@ -125,6 +125,57 @@ void endsWithAnEvent(void**) {
     checkZone(larger);
 }
 
+NewEvent draftEvent(const TestLog& zone, std::string_view fields) {
+    return {.channel = "c", .hash = zone.log.hash("c"), .publisherId = {}, .fields = fields};
+}
+
+// Nobody sees one of them before all are there, and they come as others do.
+void appendsSeveralTogether(void**) {
+    TestLog zone{8};
+    append(zone.log, "c", "before");
+    zone.log.listen(zone.log.hash("c"), 3);
+    for (int round = 0; round < 200; ++round) {
+        const uint64_t head = zone.log.head();
+        const size_t before = zone.log.stats().published;
+        const std::string data = fields(std::string(1 + round * 17, 'x'));
+        Draft draft = zone.log.begin(kBirth);
+        for (int i = 0; i < 3; ++i) {
+            assert_true(zone.log.add(draft, draftEvent(zone, data)) == AppendStatus::Ok);
+            assert_true(zone.log.head() == head);
+        }
+        const Appended appended = zone.log.commit(draft);
+        assert_true(appended.listeners == setOf(3) && appended.id == zone.log.lastId());
+        assert_int_equal(zone.log.stats().published, before + 3);
+        const std::vector<LoggedEvent> all = walk(zone.log);
+        assert_true(all.size() >= 3 && all.back().header.id == appended.id);
+        for (size_t i = all.size() - 2; i < all.size(); ++i) {
+            assert_true(all[i].header.previous == all[i - 1].offset);
+            assert_true(all[i - 1].header.next == all[i].offset);
+            assert_true(all[i].header.previousId == all[i - 1].header.id);
+        }
+        checkZone(zone);
+    }
+}
+
+// A quarter of the ring is the limit for all of them together; what was there remains.
+void acceptsAllOrNone(void**) {
+    TestLog zone{8};
+    const Appended first = append(zone.log, "c", "before");
+    const std::string large = fields(std::string(zone.log.maxRecord() / 2 - 300, 'x'));
+    const uint64_t head = zone.log.head();
+    Draft draft = zone.log.begin(kBirth);
+    assert_true(zone.log.add(draft, draftEvent(zone, large)) == AppendStatus::Ok);
+    assert_true(zone.log.add(draft, draftEvent(zone, large)) == AppendStatus::Ok);
+    assert_true(zone.log.add(draft, draftEvent(zone, large)) == AppendStatus::TooLarge);
+    zone.log.abandon(draft);
+    assert_true(zone.log.head() == head && zone.log.lastId() == first.id);
+    checkZone(zone);
+    assert_true(append(zone.log, "c", "after").status == AppendStatus::Ok);
+    assert_string_equal(dataOf(zone.log, walk(zone.log).back().offset, walk(zone.log).back().header).c_str(),
+                        "after");
+    checkZone(zone);
+}
+
 void idsGrowWhateverTheClockDoes(void**) {
     TestLog zone{8};
     const uint64_t clocks[] = {kBirth, kBirth + 10, kBirth + 10, kBirth - 5000, 0, kBirth + 10, kBirth + 11};
@@ -259,6 +310,8 @@ int main() {
         cmocka_unit_test(recognises),
         cmocka_unit_test(appendsAndReads),
         cmocka_unit_test(endsWithAnEvent),
+        cmocka_unit_test(appendsSeveralTogether),
+        cmocka_unit_test(acceptsAllOrNone),
         cmocka_unit_test(idsGrowWhateverTheClockDoes),
         cmocka_unit_test(refusesTheTooLarge),
         cmocka_unit_test(saysWhatFits),

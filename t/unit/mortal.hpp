@@ -30,6 +30,7 @@ struct Operation {
     uint64_t hash = 0;
     std::string publisherId{};
     std::string fields{};
+    uint64_t events = 1; // that are appended together
     bool end = false;
     uint64_t now = 0;
     uint32_t entry = kNoEntry;
@@ -38,10 +39,29 @@ struct Operation {
     LogWriter* old = nullptr; // which it takes over
 };
 
+inline Appended appendAll(LogWriter& log, const Operation& operation) {
+    Draft draft = log.begin(operation.now);
+    for (uint64_t i = 0; i < operation.events; ++i) {
+        const AppendStatus status = log.add(draft, {.channel = operation.name,
+                                                    .hash = operation.hash,
+                                                    .publisherId = operation.publisherId,
+                                                    .end = operation.end,
+                                                    .fields = operation.fields});
+        if (status != AppendStatus::Ok) {
+            log.abandon(draft);
+            return {.status = status, .id = {}};
+        }
+    }
+    return log.commit(draft);
+}
+
 // The result is that of an append.
 inline Appended perform(LogWriter& log, const Operation& operation) {
     switch (operation.kind) {
     case Kind::Append:
+        if (operation.events != 1) {
+            return appendAll(log, operation);
+        }
         return log.append({.channel = operation.name,
                            .hash = operation.hash,
                            .publisherId = operation.publisherId,
@@ -89,19 +109,24 @@ inline Appended perform(LogWriter& log, const Operation& operation) {
     return std::nullopt;
 }
 
-// Adds what the operation has appended since the head was there, if anything, to the model.
+// Adds what the operation has appended since the head was there, if anything, to the model: all of its events
+// or none.
 inline void note(const TestLog& zone, Model& model, const Operation& operation, uint64_t head) {
-    if (zone.log.head() == head) {
-        return;
-    }
-    const LoggedEvent event = walk(zone.log).back();
-    assert_int_equal(event.header.number, model.events.size());
-    assert_true(model.events.empty() || event.header.id > model.events.back().id);
     const std::string tilde = operation.publisherId.empty() ? "" : "~";
-    model.events.push_back(
-        {event.header.id, operation.name,
-         "id: " + idText(event.header.id) + tilde + operation.publisherId + "\n" + operation.fields,
-         operation.now, operation.end});
+    uint64_t count = 0;
+    for (const LoggedEvent& event : walk(zone.log)) {
+        if (event.offset < head) {
+            continue;
+        }
+        assert_int_equal(event.header.number, model.events.size());
+        assert_true(model.events.empty() || event.header.id > model.events.back().id);
+        model.events.push_back(
+            {event.header.id, operation.name,
+             "id: " + idText(event.header.id) + tilde + operation.publisherId + "\n" + operation.fields,
+             operation.now, operation.end});
+        ++count;
+    }
+    assert_true(count == 0 || count == operation.events);
 }
 
 } // namespace sse
