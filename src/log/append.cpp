@@ -78,7 +78,10 @@ AppendStatus LogWriter::add(Draft& draft, const NewEvent& event) noexcept {
         return AppendStatus::Retired;
     }
     if (event.channel.size() > kMaxChannelName || idLineLength > UINT16_MAX ||
-        draft.size + recordLength(event.channel.size(), idLineLength + event.fields.size()) > maxRecord()) {
+        event.stamp.size() > UINT8_MAX ||
+        draft.size +
+                recordLength(event.channel.size(), idLineLength + event.fields.size(), event.stamp.size()) >
+            maxRecord()) {
         return AppendStatus::TooLarge;
     }
     RecordHeader record{};
@@ -86,13 +89,15 @@ AppendStatus LogWriter::add(Draft& draft, const NewEvent& event) noexcept {
     record.nameLength = static_cast<uint16_t>(event.channel.size());
     record.payloadLength = static_cast<uint32_t>(idLineLength + event.fields.size());
     record.idLineLength = static_cast<uint16_t>(idLineLength);
+    record.stampLength = static_cast<uint8_t>(event.stamp.size());
     record.flags = flagsOf(event);
     record.id = id;
     record.hash = event.hash;
     record.time = draft.time;
     record.entry = index().findOrMake(event.hash);
     write(draft, record,
-          {event.channel, line.field, line.id, line.tilde, line.publisherId, line.lineEnd, event.fields});
+          {event.channel, line.field, line.id, line.tilde, line.publisherId, line.lineEnd, event.fields,
+           event.stamp});
     return AppendStatus::Ok;
 }
 
@@ -151,7 +156,7 @@ void LogWriter::write(Draft& draft, RecordHeader& record,
 // The rest of the ring always has room for a pad.
 uint64_t LogWriter::makePlace(Draft& draft, RecordHeader& record) noexcept {
     const Ring ring = this->ring();
-    uint64_t length = recordLength(record.nameLength, record.payloadLength);
+    uint64_t length = recordLength(record);
     const uint64_t rest = ring.rest(draft.end);
     const uint64_t padding = length > rest ? rest : 0;
     const uint64_t offset = draft.end + padding;
@@ -268,6 +273,9 @@ void LogWriter::applyToIndex(uint64_t offset, const RecordHeader& record) noexce
         index().onPublished(offset, record);
         if ((record.flags & kHasPublisherId) != 0) {
             addPublisherId(offset, record);
+        }
+        if (record.stampLength != 0) {
+            addStamp(offset, record);
         }
         header_->lastId.store(record.id);
         faultPoint("applyToIndex: last id");

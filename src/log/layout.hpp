@@ -21,9 +21,9 @@
 //
 // The length of a record is a multiple of 8 that holds all this, and says where the next record begins:
 //
-//     +--------------+--------------+---------------------------------------------------+- - -+
-//     | RecordHeader | channel name | payload: the event as it goes to the subscribers  | fill|
-//     +--------------+--------------+---------------------------------------------------+- - -+
+//     +--------------+--------------+-----------------------------------------------+-------+- - -+
+//     | RecordHeader | channel name | payload: the event as it goes to subscribers  | stamp | fill|
+//     +--------------+--------------+-----------------------------------------------+-------+- - -+
 //                                    id: 1700000000000-4711~theirs\n
 //                                    data: hello\n
 //                                    \n
@@ -69,7 +69,7 @@ inline constexpr uint32_t kNoEntry = UINT32_MAX;  // no entry of the index
 
 // --- Records ---
 
-enum class RecordKind : uint16_t {
+enum class RecordKind : uint8_t {
     Pad = 1,   // fills the end of the ring
     Event = 2, // an event as SSE bytes
     End = 3, // the end of a channel, of which no event tells: its subscribers leave. A later event begins it
@@ -79,6 +79,7 @@ enum class RecordKind : uint16_t {
 struct RecordHeader {
     uint32_t length; // bytes from this header to the next one, a multiple of 8
     RecordKind kind;
+    uint8_t stampLength;    // bytes of the stamp (stamp.hpp), which follow the payload; 0: it has none
     uint16_t nameLength;    // bytes of the channel's name, which follow this header
     uint32_t payloadLength; // bytes of the rendered event, which follow the name
     uint32_t entry;         // the channel's entry in the index, kNoEntry if the index had no room
@@ -126,8 +127,12 @@ constexpr uint64_t roundUp8(uint64_t length) noexcept {
 }
 
 // Bytes of a record with so much after its header, unless it has to fill the rest of the ring.
-constexpr uint64_t recordLength(uint64_t nameLength, uint64_t payloadLength) noexcept {
-    return roundUp8(sizeof(RecordHeader) + nameLength + payloadLength);
+constexpr uint64_t recordLength(uint64_t nameLength, uint64_t payloadLength,
+                                uint64_t stampLength = 0) noexcept {
+    return roundUp8(sizeof(RecordHeader) + nameLength + payloadLength + stampLength);
+}
+constexpr uint64_t recordLength(const RecordHeader& record) noexcept {
+    return recordLength(record.nameLength, record.payloadLength, record.stampLength);
 }
 
 // The longest record that a ring of this capacity takes: a quarter of it.
@@ -170,10 +175,10 @@ struct EntryList {
     uint32_t last = kNoEntry;
 };
 
-// --- The table of publisher ids ---
+// --- The table of publishers' names for events (id_table.hpp) ---
 
-// A word is 0, or stands for a record whose publisher gave it an id: its upper byte is a part of the hash of
-// channel and id, the rest is the record's offset in units of 8 bytes, plus one.
+// A word is 0, or stands for a record whose publisher gave it an id or a stamp: its upper byte is a part of
+// the hash of channel and name, the rest is the record's offset in units of 8 bytes, plus one.
 struct IdBucket {
     std::array<uint64_t, 8> slots;
 };
@@ -188,9 +193,9 @@ static_assert(sizeof(IdBucket) == 64); // a cache line
 inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS
-inline constexpr uint64_t kLayoutVersion = 0x86; // so that tests have one with another layout
+inline constexpr uint64_t kLayoutVersion = 0x87; // so that tests have one with another layout
 #else
-inline constexpr uint64_t kLayoutVersion = 6;
+inline constexpr uint64_t kLayoutVersion = 7;
 #endif
 inline constexpr uint64_t kMagic =
     kLogKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);

@@ -18,6 +18,7 @@
 #include "log/event_id.hpp"
 #include "log/layout.hpp"
 #include "log/siphash.hpp"
+#include "log/stamp.hpp"
 
 namespace sse {
 
@@ -41,6 +42,11 @@ enum class ReadStatus {
 // Whether a record belongs to a channel. A different name counts only if the record was still whole when the
 // names were compared.
 enum class Match { Yes, No, Lapped };
+
+struct StampedEvent {
+    EventId id;
+    Stamp stamp;
+};
 
 // A snapshot for the status page.
 struct LogStats {
@@ -132,6 +138,12 @@ public:
     // so many have got ids since that it is not known any more. `hash`: of the name.
     std::optional<EventId> findPublisherId(std::string_view channel, uint64_t hash,
                                            std::string_view publisherId) const noexcept;
+    // The id of the channel's event that a request with that stamp has brought, and the position of the
+    // producer's newest event in the channel. nullopt: as above.
+    std::optional<EventId> findStamp(std::string_view channel, uint64_t hash,
+                                     const Stamp& stamp) const noexcept;
+    std::optional<ProducerPosition> findProducer(std::string_view channel, uint64_t hash,
+                                                 std::string_view producer) const noexcept;
     // Whether a channel's newest record is its end.
     bool hasEnded(const ChannelState& state, std::string_view channel) const noexcept;
     // Whether a channel's newest event can still be read; ends may follow it.
@@ -141,8 +153,9 @@ protected:
     explicit Log(LogHeader* header) noexcept;
 
     Ring ring(uint64_t end = 0) const noexcept;
-    std::optional<EventId> lookAt(uint64_t slot, std::string_view channel,
+    std::optional<EventId> lookAt(uint64_t offset, std::string_view channel,
                                   std::string_view publisherId) const noexcept;
+    std::optional<StampedEvent> stampAt(uint64_t offset, std::string_view channel) const noexcept;
 
     LogHeader* header_ = nullptr;
     IndexEntry* entries_ = nullptr;

@@ -86,7 +86,9 @@ public:
     bool plausible(uint64_t offset, const RecordHeader& header) const noexcept {
         return header.length >= sizeof(RecordHeader) && header.length % 8 == 0 &&
                header.length <= rest(offset) &&
-               sizeof(RecordHeader) + uint64_t{header.nameLength} + header.payloadLength <= header.length &&
+               sizeof(RecordHeader) + uint64_t{header.nameLength} + header.payloadLength +
+                       header.stampLength <=
+                   header.length &&
                header.idLineLength <= header.payloadLength;
     }
 

@@ -71,11 +71,11 @@ void TakeOver::startAgain() noexcept {
 // log leaves its channel as if it had just been evicted.
 bool TakeOver::adopt(RecordHeader record) noexcept {
     LogHeader& header = *log_.header_;
-    const size_t length = size_t{record.nameLength} + record.payloadLength;
+    const size_t length = size_t{record.nameLength} + record.payloadLength + record.stampLength;
     const uint32_t number = log_.index().findOrMake(record.hash);
     IndexEntry* const entry = number != kNoEntry ? &log_.entries_[number] : nullptr;
 
-    if (recordLength(record.nameLength, record.payloadLength) > log_.maxRecord()) {
+    if (recordLength(record) > log_.maxRecord()) {
         header.forgottenId.raise(record.id);
         if (entry != nullptr) {
             log_.index().loseRecords(number);

@@ -21,6 +21,7 @@ struct NewEvent {
     std::string_view channel;     // 1 to kMaxChannelName bytes
     uint64_t hash;                // Log::hash(channel)
     std::string_view publisherId; // may be empty; follows the log's id: "id: 5-1~theirs"
+    std::string_view stamp = {};  // Stamp::bytes() of the request that has brought it; may be empty
     bool end = false;        // the channel ends with it; without fields it is no event, but the end alone
     std::string_view fields; // all of the rendered event after its id line, with the closing blank line
 };
@@ -132,6 +133,7 @@ private:
     void publish(const Draft& draft) noexcept;
     void applyToIndex(uint64_t from) noexcept;
     void addPublisherId(uint64_t offset, const RecordHeader& record) const noexcept;
+    void addStamp(uint64_t offset, const RecordHeader& record) const noexcept;
     void applyToIndex(uint64_t offset, const RecordHeader& record) noexcept;
 };
 

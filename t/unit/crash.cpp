@@ -77,6 +77,9 @@ private:
         if (random_.chance(50)) {
             operation.publisherId = "own-" + std::to_string(random_.below(20));
         }
+        if (random_.chance(30)) {
+            operation.stamp = Stamp::ofKey(std::to_string(random_.below(1000000)));
+        }
         operation.now = kBirth + model_.events.size() / 2 + random_.below(3);
         operation.worker = random_.below(4) * 40;
         operation.entry = random_.below(entries_);

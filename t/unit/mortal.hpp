@@ -31,6 +31,7 @@ struct Operation {
     std::string publisherId{};
     std::string fields{};
     uint64_t events = 1; // that are appended together
+    Stamp stamp{};       // of the last of them
     bool end = false;
     uint64_t now = 0;
     uint32_t entry = kNoEntry;
@@ -42,11 +43,13 @@ struct Operation {
 inline Appended appendAll(LogWriter& log, const Operation& operation) {
     Draft draft = log.begin(operation.now);
     for (uint64_t i = 0; i < operation.events; ++i) {
-        const AppendStatus status = log.add(draft, {.channel = operation.name,
-                                                    .hash = operation.hash,
-                                                    .publisherId = operation.publisherId,
-                                                    .end = operation.end,
-                                                    .fields = operation.fields});
+        const AppendStatus status =
+            log.add(draft, {.channel = operation.name,
+                            .hash = operation.hash,
+                            .publisherId = operation.publisherId,
+                            .stamp = i + 1 == operation.events ? operation.stamp.bytes() : std::string_view(),
+                            .end = operation.end,
+                            .fields = operation.fields});
         if (status != AppendStatus::Ok) {
             log.abandon(draft);
             return {.status = status, .id = {}};
@@ -65,6 +68,7 @@ inline Appended perform(LogWriter& log, const Operation& operation) {
         return log.append({.channel = operation.name,
                            .hash = operation.hash,
                            .publisherId = operation.publisherId,
+                           .stamp = operation.stamp.bytes(),
                            .end = operation.end,
                            .fields = operation.fields},
                           operation.now);
