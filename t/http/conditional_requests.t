@@ -37,6 +37,13 @@ for my $via (qw(h1 h2c)) {
     }
 }
 
+subtest 'what has been done is not denied' => sub {
+    $server->publish('/pub?channel=done', 'x');
+    my $any = ['If-Match' => '*'];
+    is $server->get($_, headers => $any)->status, 200, $_ for '/pub?channel=done', '/status';
+    is $server->request(DELETE => '/pub?channel=done', headers => $any)->finish->status, 200, 'an end';
+};
+
 wait_until(sub { $server->get('/status')->json->{subscribers} == 0 }, 'nobody to be counted');
 is $server->get('/pub?channel=c')->json->{subscribers}, 0, 'nor on the channel';
 is_deeply [$server->stop], [], 'no trouble';
