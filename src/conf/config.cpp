@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kDefaultMaxEvent = 1024 * 1024;
 constexpr ngx_uint_t kDefaultMaxChannels = 16;
 constexpr ngx_uint_t kDefaultMaxRate = 0;
+constexpr size_t kDefaultMaxBatch = 1024 * 1024;
 constexpr size_t kDefaultClientMemory = 64 * 1024 * 1024;
 
 ngx_http_handler_pt endpointHandler(const MainConfig& main, const LocationConfig& config) noexcept {
@@ -266,6 +267,8 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
     ngx_conf_merge_ptr_value(config.eventEncoding, parent.eventEncoding, nullptr);
     ngx_conf_merge_ptr_value(config.publishEnd, parent.publishEnd, nullptr);
     ngx_conf_merge_value(config.reopen, parent.reopen, 1);
+    ngx_conf_merge_uint_value(config.batch, parent.batch, numberOf(BatchMode::Off));
+    ngx_conf_merge_size_value(config.maxBatch, parent.maxBatch, kDefaultMaxBatch);
     ngx_conf_merge_msec_value(config.publishTimeout, parent.publishTimeout, 3600 * 1000);
     if (config.allowedTypes == NGX_CONF_UNSET_PTR) {
         bool unset = parent.allowedTypes == NGX_CONF_UNSET_PTR;
@@ -359,6 +362,8 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->eventEncoding = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->publishEnd = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
     config->reopen = NGX_CONF_UNSET;
+    config->batch = NGX_CONF_UNSET_UINT;
+    config->maxBatch = NGX_CONF_UNSET_SIZE;
     config->publishTimeout = NGX_CONF_UNSET_MSEC;
     config->allowedTypes = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
     config->invalidUtf8 = NGX_CONF_UNSET_UINT;

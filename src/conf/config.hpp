@@ -42,6 +42,7 @@ enum class InvalidUtf8 : ngx_uint_t { Auto, Replace, Reject };
 enum class BodyIds : ngx_uint_t { Keep, Ignore };
 enum class GapMode : ngx_uint_t { Event, Close, Off };
 enum class Absent : ngx_uint_t { Wait, NoContent, NotFound };
+enum class BatchMode : ngx_uint_t { Off, Atomic };
 enum class Profile : ngx_uint_t { None, Model };
 
 // A mode as a configuration stores it: nginx's setters know only numbers.
@@ -57,12 +58,18 @@ inline constexpr ngx_msec_t kDefaultEndRetry = 24 * 3600'000;
 // The longest that a stream is limited to: nginx's timers compare with a sign.
 inline constexpr ngx_msec_t kMostLifetime = 30 * 24 * 3600'000UL;
 
+// What sse_max_batch may be, in bytes. The zone is locked while a batch is appended, some milliseconds for
+// the largest.
+inline constexpr size_t kLeastMaxBatch = 1024;
+inline constexpr size_t kMostMaxBatch = 4 * 1024 * 1024;
+
 // Channels of a subscriber; sse_max_channels may allow fewer.
 inline constexpr size_t kMostChannels = 64;
 
 // The request headers that every preflight allows.
 inline constexpr std::string_view kUsualCorsHeaders =
-    "authorization, cache-control, content-type, last-event-id";
+    "authorization, cache-control, content-type, idempotency-key, if-match, if-none-match, last-event-id, "
+    "producer-epoch, producer-id, producer-seq";
 
 // Location level. Of standard layout, since directives are set through offsetof, and valid when zeroed. Modes
 // stored as numbers are read by the functions at the end.
@@ -118,6 +125,8 @@ struct LocationConfig {
     ngx_http_complex_value_t* eventEncoding;
     ngx_http_complex_value_t* publishEnd;
     ngx_flag_t reopen;
+    ngx_uint_t batch; // BatchMode
+    size_t maxBatch;  // bytes of the events that are published as a whole
     ngx_msec_t publishTimeout;
     ngx_array_t* allowedTypes; // of ngx_str_t, sse_allow_types
     ngx_flag_t allowsAllTypes;
@@ -142,6 +151,7 @@ struct LocationConfig {
     Absent absentMode() const noexcept { return static_cast<Absent>(absent); }
     Framing framingMode() const noexcept { return static_cast<Framing>(framing); }
     InvalidUtf8 invalidUtf8Mode() const noexcept { return static_cast<InvalidUtf8>(invalidUtf8); }
+    BatchMode batchMode() const noexcept { return static_cast<BatchMode>(batch); }
     BodyIds bodyIdMode() const noexcept { return static_cast<BodyIds>(bodyIds); }
 };
 

@@ -763,6 +763,12 @@ ngx_conf_enum_t absentModes[] = {
     {ngx_null_string, 0},
 };
 
+ngx_conf_enum_t batchModes[] = {
+    {ngx_string("off"), numberOf(BatchMode::Off)},
+    {ngx_string("atomic"), numberOf(BatchMode::Atomic)},
+    {ngx_null_string, 0},
+};
+
 ngx_conf_enum_t profiles[] = {
     {ngx_string("model"), numberOf(Profile::Model)},
     {ngx_null_string, 0},
@@ -790,8 +796,19 @@ char* checkPositive(ngx_conf_t* cf, void*, void* value) noexcept {
     return kError;
 }
 
+char* checkMaxBatch(ngx_conf_t* cf, void*, void* value) noexcept {
+    const size_t size = *static_cast<size_t*>(value);
+    if (size >= kLeastMaxBatch && size <= kMostMaxBatch) {
+        return NGX_CONF_OK;
+    }
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_max_batch\" must be between %uz and %uz bytes",
+                       kLeastMaxBatch, kMostMaxBatch);
+    return kError;
+}
+
 ngx_conf_num_bounds_t channelBounds = {ngx_conf_check_num_bounds, 1, kMostChannels};
 ngx_conf_post_t positive = {checkPositive};
+ngx_conf_post_t maxBatch = {checkMaxBatch};
 
 using Setter = char* (*)(ngx_conf_t*, ngx_command_t*, void*);
 
@@ -852,6 +869,8 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_event_encoding"), NGX_CONF_TAKE1, setDecoded<isEncoding>, AT(eventEncoding)),
     setting(ngx_string("sse_publish_end"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(publishEnd)),
     setting(ngx_string("sse_reopen"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(reopen)),
+    setting(ngx_string("sse_batch"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(batch), &batchModes),
+    setting(ngx_string("sse_max_batch"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(maxBatch), &maxBatch),
     setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout),
             &positive),
     setting(ngx_string("sse_allow_types"), NGX_CONF_1MORE, setAllowTypes),

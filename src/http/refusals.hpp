@@ -4,7 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
+
+#include "log/event_id.hpp"
 
 namespace sse {
 
@@ -47,6 +50,17 @@ enum class Refusal : uint8_t {
     IncompleteEvent,
     EventTooLarge,
     TooManyEvents,
+    BatchTooLarge,
+
+    // Its preconditions.
+    BadIdempotencyKey,
+    BadProducer,
+    KeyAndProducer,
+    BadEntityTags,
+    LengthRequired,
+    StaleEpoch,
+    OutOfSequence,
+    Unmatched,
 
     // The server.
     NoMemory,
@@ -59,6 +73,14 @@ struct RefusalAnswer {
     uint16_t status;
     std::string_view reason;
     std::string_view retryAfter = {}; // seconds after which the client may try again; empty: not sent
+};
+
+// What the client has to know to go on; members of the answer.
+struct RefusalFacts {
+    std::optional<uint64_t> events;   // of a body, that were published before the fault
+    std::optional<uint64_t> epoch;    // that the producer has begun
+    std::optional<uint64_t> expected; // the number of the producer's next request
+    std::optional<EventId> lastId;    // of the channel; zero: it has no event
 };
 
 // The answer to the client. None has no answer: status 0.
@@ -131,6 +153,25 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {413, "the event is too large"};
     case Refusal::TooManyEvents:
         return {413, "more events than sse_max_events allows"};
+    case Refusal::BatchTooLarge:
+        return {413, "the events are too large to be published as a whole"};
+
+    case Refusal::BadIdempotencyKey:
+        return {400, "invalid Idempotency-Key"};
+    case Refusal::BadProducer:
+        return {400, "invalid Producer-Id, Producer-Epoch or Producer-Seq"};
+    case Refusal::KeyAndProducer:
+        return {400, "an Idempotency-Key and a Producer-Id"};
+    case Refusal::BadEntityTags:
+        return {400, "invalid If-Match or If-None-Match"};
+    case Refusal::LengthRequired:
+        return {411, "many events that are published as a whole need a Content-Length"};
+    case Refusal::StaleEpoch:
+        return {403, "the producer has begun a newer epoch"};
+    case Refusal::OutOfSequence:
+        return {409, "an earlier request of the producer is missing"};
+    case Refusal::Unmatched:
+        return {412, "the channel is at another event"};
 
     case Refusal::NoMemory:
         return {500, "out of memory"};

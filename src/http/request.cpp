@@ -51,6 +51,15 @@ std::string_view onlyHeader(const ngx_http_request_t& r, std::string_view name) 
     return count == 1 ? only : std::string_view();
 }
 
+size_t countHeaders(const ngx_http_request_t& r, std::string_view name) noexcept {
+    size_t count = 0;
+    eachHeader(r, name, [&count](std::string_view) {
+        ++count;
+        return true;
+    });
+    return count;
+}
+
 std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name) noexcept {
     std::string_view first;
     eachHeader(r, name, [&](std::string_view value) {

@@ -11,6 +11,9 @@ namespace sse {
 // is none, or if there are several, among which we cannot choose.
 std::string_view onlyHeader(const ngx_http_request_t& r, std::string_view name) noexcept;
 
+// How many headers of that name there are.
+size_t countHeaders(const ngx_http_request_t& r, std::string_view name) noexcept;
+
 // The first value of a header of that name that is not empty, without the space around it; empty if there is
 // none.
 std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name) noexcept;

@@ -44,6 +44,24 @@ bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
     return isFound;
 }
 
+void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
+    if (facts.events) {
+        json.member("events", *facts.events);
+    }
+    if (facts.epoch) {
+        json.member("epoch", *facts.epoch);
+    }
+    if (facts.expected) {
+        json.member("expected", *facts.expected);
+    }
+    if (facts.lastId && *facts.lastId == EventId{}) {
+        json.key("last_id").null();
+    } else if (facts.lastId) {
+        char id[kMaxEventIdText];
+        json.member("last_id", std::string_view(id, formatEventId(*facts.lastId, id)));
+    }
+}
+
 } // namespace
 
 // The conditions of the request concern a channel, not this answer: nginx would compare them with the tag of
@@ -70,10 +88,10 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
     return copy.data == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, status, toView(copy));
 }
 
-ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, std::optional<uint64_t> events) noexcept {
+ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts) noexcept {
     const RefusalAnswer answer = answerTo(refusal);
     logRefusal(r, answer);
-    if (events.value_or(0) == 0 && hasErrorPage(r, answer.status)) {
+    if (facts.events.value_or(0) == 0 && hasErrorPage(r, answer.status)) {
         return answer.status;
     }
     if (!answer.retryAfter.empty() && !addHeader(r, "Retry-After", answer.retryAfter)) {
@@ -82,9 +100,7 @@ ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, std::optional<uint64_t>
     Buffer text;
     JsonWriter json(text);
     json.beginObject().member("error", answer.reason);
-    if (events) {
-        json.member("events", *events);
-    }
+    addFacts(json, facts);
     json.endObject();
     return respond(r, answer.status, json, text);
 }

@@ -19,14 +19,11 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view jso
 // 500 if there was not enough memory.
 ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& json, Buffer& text) noexcept;
 
-// Answers {"error":"…"} as answerTo() says, and logs it at level "info", at most one line a second: a client
-// that is refused again and again must not fill the disk. If the location has an error_page for that status,
-// nginx answers with that. With `events`, the number of events of a body that were published before the
-// fault, the answer is {"error":"…","events":n}; if there are any, error_page does not apply: it would not
-// give the number, and a location that it names would publish the events again. Returns what a content
-// handler returns.
-ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal,
-                 std::optional<uint64_t> events = std::nullopt) noexcept;
+// Answers {"error":"…"} as answerTo() says, with the facts, and logs it at level "info", at most one line a
+// second: a client that is refused again and again must not fill the disk. If the location has an error_page
+// for that status, nginx answers with that, unless events have been published: it would not give their
+// number, and a location that it names would publish them again. Returns what a content handler returns.
+ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts = {}) noexcept;
 
 // 405 with the allowed methods; 204 for OPTIONS.
 ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept;

@@ -31,8 +31,9 @@ enum class AppendStatus {
     TooLarge, // the record would be larger than a quarter of the ring
     Retired,  // another log has taken over
     // Said by who wants to append, never by the log:
-    Locked, // the lock is not to be had
-    Ended,  // the channel has ended, and is not to begin anew
+    Locked,   // the lock is not to be had
+    Ended,    // the channel has ended, and is not to begin anew
+    Unwanted, // a precondition says that nothing is to be appended
 };
 
 struct Appended {

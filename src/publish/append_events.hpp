@@ -5,6 +5,7 @@
 
 #include "http/refusals.hpp"
 #include "log/writer.hpp"
+#include "publish/preconditions.hpp"
 #include "publish/staged_events.hpp"
 #include "zone.hpp"
 
@@ -19,6 +20,7 @@ struct ChannelKey {
 // What became of staged events.
 struct AppendedEvents {
     AppendStatus status = AppendStatus::Ok; // of the first that could not be appended
+    Verdict verdict;                        // of the preconditions
     uint64_t count = 0;                     // how many were appended, from the first on
     EventId lastId;                         // of the last of these; zero if there is none
     std::string_view lastPublisherId;       // its publisher id, a view of the staged bytes
@@ -29,19 +31,25 @@ struct AppendedEvents {
 struct AppendOptions {
     bool reopen = true; // a channel that has ended begins anew
     bool end = false;   // the channel ends with the last of the events
+    bool whole = false; // all of them or none; they become visible together
+    // The stamp is that of the last event.
+    const Preconditions* preconditions = nullptr;
 };
 
-// How the client is told; None if it was appended.
-Refusal refusalOf(AppendStatus status) noexcept;
+// How the client is told; None if it was appended, or has been before.
+Refusal refusalOf(const AppendedEvents& appended) noexcept;
+// What the client has to know if the preconditions do not hold.
+RefusalFacts factsOf(const Verdict& verdict) noexcept;
 
 // Appends the events in order, all under one hold of the zone's lock, so there should not be too many of
-// them. Stops at the first one that the log does not accept; those before it stay. The caller wakes the
-// listeners (Worker::wake).
+// them. Stops at the first one that the log does not accept; those before it stay, unless all of them are
+// wanted or none. The caller wakes the listeners (Worker::wake).
 AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events,
                             const AppendOptions& options) noexcept;
 
 // Ends a channel. One that has ended already stays as it is, and the result is that end; nullopt: there is no
-// such channel.
-std::optional<Appended> appendEnd(Zone& zone, const ChannelKey& channel) noexcept;
+// such channel. An end is not counted.
+std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
+                                        const Preconditions& preconditions) noexcept;
 
 } // namespace sse

@@ -5,6 +5,7 @@
 #include "conf/config.hpp"
 #include "http/respond.hpp"
 #include "publish/append_events.hpp"
+#include "publish/publish_request.hpp"
 #include "sse/json.hpp"
 #include "worker/worker.hpp"
 #include "zone_lock.hpp"
@@ -54,16 +55,20 @@ ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
 ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     std::string_view channel = toView(context.channel);
     Zone& zone = *locationConfig(r)->zone;
-    std::optional<Appended> end = appendEnd(zone, {channel, zone.log.hash(channel)});
+    Preconditions preconditions;
+    if (Refusal refusal = readPreconditions(*r, preconditions); refusal != Refusal::None) {
+        return refuse(r, refusal);
+    }
+    std::optional<AppendedEvents> end = appendEnd(zone, {channel, zone.log.hash(channel)}, preconditions);
     if (!end) {
         return refuse(r, Refusal::UnknownChannel);
     }
-    if (end->status != AppendStatus::Ok) {
-        return refuse(r, refusalOf(end->status));
+    if (Refusal refusal = refusalOf(*end); refusal != Refusal::None) {
+        return refuse(r, refusal, factsOf(end->verdict));
     }
     Worker::self().wake(end->listeners);
     context.subscribers = end->subscribers;
-    return sendFacts(r, channel, {"ended_id", end->id, true, end->subscribers});
+    return sendFacts(r, channel, {"ended_id", end->lastId, true, end->subscribers});
 }
 
 } // namespace

@@ -14,6 +14,9 @@ namespace {
 // piece, and how much the owner does at a time.
 constexpr size_t kMostStaged = 32 * 1024;
 
+// What an event of a batch takes in the log beside its fields, and a little more.
+constexpr size_t kRecordCost = 256;
+
 std::string_view withoutMark(std::string_view text) noexcept {
     text.remove_prefix(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
     return text;
@@ -70,13 +73,17 @@ Refusal Intake::setEncoding(std::string_view name) noexcept {
 
 Refusal Intake::feed(std::string_view piece) noexcept {
     frame(piece);
-    flush();
+    if (!isBatch()) {
+        flush();
+    }
     return refusal_;
 }
 
 Refusal Intake::finish() noexcept {
-    frameEnd();
-    flush();
+    const bool isWhole = frameEnd();
+    if (isWhole || !isBatch()) {
+        flush();
+    }
     return refusal_;
 }
 
@@ -217,7 +224,10 @@ bool Intake::stage(Event event) noexcept {
     if (options_.maxEvents != 0 && accepted_ == options_.maxEvents) {
         return refuseWith(Refusal::TooManyEvents);
     }
-    if (staged_.size() >= kMostStaged && !flush()) {
+    if (isBatch() && staged_.size() + size + (accepted_ + 1) * kRecordCost > options_.maxBatch) {
+        return refuseWith(Refusal::BatchTooLarge);
+    }
+    if (!isBatch() && staged_.size() >= kMostStaged && !flush()) {
         return false;
     }
     if (!staged_.add(event, size)) {
@@ -251,7 +261,9 @@ void Intake::release() noexcept {
     body_.release();
     lines_.release();
     parser_.release();
-    staged_.reset(); // the owner has received all of them
+    if (!isBatch()) {
+        staged_.reset(); // the owner has received all of them
+    }
 }
 
 void Intake::discard() noexcept {

@@ -32,6 +32,8 @@ public:
         uint64_t maxEvents = 0; // 0: any number
         bool repair = false;    // what is not UTF-8 is repaired (sse/utf8.hpp), not refused
         bool ignoreIds = false; // ids in an event stream are dropped
+        size_t maxBatch = 0;    // not 0: the owner gets all events at once, in the end, or none; in the
+                                // log they may take so many bytes together
     };
 
     // The recipient of the events.
@@ -61,13 +63,15 @@ public:
     Refusal setEncoding(std::string_view name) noexcept;
 
     // Takes the next piece. On return, every event that is complete by now, and that precedes a fault, has
-    // been given to the owner. After a refusal the intake is of no further use.
+    // been given to the owner, unless it gets all at once. After a refusal the intake is of no further use.
     [[nodiscard]] Refusal feed(std::string_view piece) noexcept;
     // There are no more bytes.
     [[nodiscard]] Refusal finish() noexcept;
 
     // Whether the bytes may bring any number of events.
     bool isStream() const noexcept { return options_.framing != Framing::Event; }
+    // Whether the owner gets all events at once.
+    bool isBatch() const noexcept { return options_.maxBatch != 0; }
     // Whether no event of a stream is incomplete.
     bool isBetweenEvents() const noexcept { return !lines_.inLine() && !parser_.inEvent(); }
     // Whether all bytes would be one event, and there are none.

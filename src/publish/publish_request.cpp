@@ -1,6 +1,7 @@
 #include "publish/publish_request.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <span>
 
 #include "conf/config.hpp"
@@ -50,6 +51,11 @@ Intake::Framing framingOf(const ngx_http_request_t& r, const LocationConfig& con
 bool repairs(const LocationConfig& config, Intake::Framing framing) noexcept {
     const InvalidUtf8 mode = config.invalidUtf8Mode();
     return mode == InvalidUtf8::Auto ? framing == Intake::Framing::Lines : mode == InvalidUtf8::Replace;
+}
+
+// Whether the client has said how long the body is, or sends none; see hasBody().
+bool hasKnownLength(const ngx_http_request_t& r) noexcept {
+    return !r.headers_in.chunked;
 }
 
 uint64_t maxEventsOf(ngx_http_request_t* r, const LocationConfig& config) noexcept {
@@ -110,6 +116,80 @@ Refusal readEncoding(ngx_http_request_t* r, Intake& intake) noexcept {
                                                                                    : Refusal::NoMemory;
 }
 
+// --- Preconditions ---
+
+// The value of a header that may come once; nullopt if there is none. `isValid` becomes false if it has no
+// value, or if there are several.
+std::optional<std::string_view> singleHeader(const ngx_http_request_t& r, std::string_view name,
+                                             bool& isValid) noexcept {
+    const size_t count = countHeaders(r, name);
+    const std::string_view value = onlyHeader(r, name);
+    isValid = isValid && (count == 0 || !value.empty());
+    return count == 0 ? std::nullopt : std::optional(value);
+}
+
+// A name that a publisher has chosen: visible ASCII and spaces, with quotes around it (RFC 9651, 3.3.3) or
+// without. Empty: it is none.
+std::string_view stampName(std::string_view text) noexcept {
+    if (text.size() > 1 && text.front() == '"' && text.back() == '"') {
+        text = {text.data() + 1, text.size() - 2};
+    }
+    const bool isValid = text.size() <= kMaxStampName &&
+                         std::all_of(text.begin(), text.end(),
+                                     [](char c) noexcept { return c >= ' ' && c <= '~' && c != '"'; });
+    return isValid ? text : std::string_view();
+}
+
+bool readNumber(std::string_view digits, uint64_t& number) noexcept {
+    const char* const end = digits.data() + digits.size();
+    const auto result = std::from_chars(digits.data(), end, number);
+    return result.ec == std::errc{} && result.ptr == end;
+}
+
+Refusal readKey(const ngx_http_request_t& r, Preconditions& preconditions) noexcept {
+    bool isValid = true;
+    const std::optional<std::string_view> header = singleHeader(r, "idempotency-key", isValid);
+    const std::string_view key = stampName(header.value_or(""));
+    if (!isValid || (header && key.empty())) {
+        return Refusal::BadIdempotencyKey;
+    }
+    if (header) {
+        preconditions.stamp = Stamp::ofKey(key);
+    }
+    return Refusal::None;
+}
+
+Refusal readProducer(const ngx_http_request_t& r, Preconditions& preconditions) noexcept {
+    bool isValid = true;
+    const std::optional<std::string_view> id = singleHeader(r, "producer-id", isValid);
+    const std::optional<std::string_view> epoch = singleHeader(r, "producer-epoch", isValid);
+    const std::optional<std::string_view> sequence = singleHeader(r, "producer-seq", isValid);
+    if (isValid && !id && !epoch && !sequence) {
+        return Refusal::None;
+    }
+    const std::string_view name = stampName(id.value_or(""));
+    ProducerPosition position;
+    if (!isValid || name.empty() || !readNumber(epoch.value_or(""), position.epoch) ||
+        !readNumber(sequence.value_or(""), position.sequence)) {
+        return Refusal::BadProducer;
+    }
+    if (!preconditions.stamp.empty()) {
+        return Refusal::KeyAndProducer;
+    }
+    preconditions.stamp = Stamp::ofProducer(name, position);
+    return Refusal::None;
+}
+
+Refusal readEntityTags(const ngx_http_request_t& r, std::string_view name,
+                       std::optional<EntityTags>& tags) noexcept {
+    bool isValid = true;
+    const std::optional<std::string_view> header = singleHeader(r, name, isValid);
+    tags = header ? EntityTags::parse(*header) : std::nullopt;
+    return isValid && header.has_value() == tags.has_value() ? Refusal::None : Refusal::BadEntityTags;
+}
+
+// --- The body ---
+
 // A body that nginx passes on to us counts as it is, whatever its sender calls it.
 Refusal checkBody(ngx_http_request_t* r, Intake& intake) noexcept {
     if (!isForeign(*r) && isEncoded(*r)) {
@@ -120,6 +200,9 @@ Refusal checkBody(ngx_http_request_t* r, Intake& intake) noexcept {
     }
     if (!isBodyToCome(*r) && !isBodyKept(*r)) {
         return Refusal::BodyNotKept;
+    }
+    if (intake.isBatch() && !hasKnownLength(*r)) {
+        return Refusal::LengthRequired;
     }
     auto most = static_cast<off_t>(intake.maxBody());
     return intake.isStream() || r->headers_in.content_length_n <= most ? Refusal::None
@@ -141,14 +224,18 @@ bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept {
            (isSentWith(r, "POST") || isSentWith(r, "PUT"));
 }
 
-Intake::Options intakeOptions(ngx_http_request_t* r) noexcept {
+// A request that can come again, or that has a condition, is published or not, with nothing in between.
+Intake::Options intakeOptions(ngx_http_request_t* r, bool hasPreconditions) noexcept {
     const LocationConfig& config = *locationConfig(r);
-    Intake::Framing framing = framingOf(*r, config);
+    const Intake::Framing framing = framingOf(*r, config);
+    const bool isAtomic = config.batchMode() == BatchMode::Atomic && hasKnownLength(*r);
+    const bool isBatch = framing != Intake::Framing::Event && (isAtomic || hasPreconditions);
     return {.framing = framing,
             .maxData = config.maxEventSize,
             .maxEvents = maxEventsOf(r, config),
             .repair = repairs(config, framing),
-            .ignoreIds = config.bodyIdMode() == BodyIds::Ignore};
+            .ignoreIds = config.bodyIdMode() == BodyIds::Ignore,
+            .maxBatch = isBatch ? std::min<size_t>(config.maxBatch, config.zone->log.maxRecord()) : 0};
 }
 
 bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept {
@@ -169,6 +256,19 @@ Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept {
     }
     ends = !value.empty() && value != "0";
     return Refusal::None;
+}
+
+Refusal readPreconditions(const ngx_http_request_t& r, Preconditions& preconditions) noexcept {
+    if (isForeign(r)) {
+        return Refusal::None;
+    }
+    for (auto* read : {readKey, readProducer}) {
+        if (Refusal refusal = read(r, preconditions); refusal != Refusal::None) {
+            return refusal;
+        }
+    }
+    const Refusal refusal = readEntityTags(r, "if-match", preconditions.ifMatch);
+    return refusal != Refusal::None ? refusal : readEntityTags(r, "if-none-match", preconditions.ifNoneMatch);
 }
 
 Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept {

@@ -4,6 +4,7 @@
 
 #include "http/request_context.hpp"
 #include "publish/intake.hpp"
+#include "publish/preconditions.hpp"
 
 namespace sse {
 
@@ -19,14 +20,18 @@ inline bool isForeign(const ngx_http_request_t& r) noexcept {
     return &r != r.main || r.internal;
 }
 
-// How the body is to be read, according to the location and the type of the body.
-Intake::Options intakeOptions(ngx_http_request_t* r) noexcept;
+// How the body is to be read, according to the location and the head.
+Intake::Options intakeOptions(ngx_http_request_t* r, bool hasPreconditions) noexcept;
 
 // Whether publishers may not use that type in the location.
 bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept;
 
 // Whether the channel is to end with the body. Returns why the request is refused.
 Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept;
+
+// Reads what the client demands before anything is published; its texts are the request's. Returns why the
+// request is refused.
+Refusal readPreconditions(const ngx_http_request_t& r, Preconditions& preconditions) noexcept;
 
 // Evaluates what the directives say about the events, for the intake, and checks what the head says about the
 // body. Returns why the request is refused.

@@ -42,7 +42,8 @@ uint64_t clock() noexcept {
 Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
     : request_(r), config_(*locationConfig(r)),
       context_(context), channel_{toView(context.channel), config_.zone->log.hash(toView(context.channel))},
-      intake_(intakeOptions(r), intakeOwner()) {
+      preconditionRefusal_(readPreconditions(*r, preconditions_)),
+      intake_(intakeOptions(r, !preconditions_.empty()), intakeOwner()) {
     drainable_.owner = this;
     drainable_.drain = onDrain;
     timer_.init(this, onAllowed);
@@ -87,7 +88,8 @@ void Publisher::onPoolEnd(void* data) noexcept {
 }
 
 bool Publisher::readHead() noexcept {
-    return refuseWith(readPublishRequest(request_, intake_)) && refuseWith(readEnd(request_, ends_));
+    return refuseWith(preconditionRefusal_) && refuseWith(readPublishRequest(request_, intake_)) &&
+           refuseWith(readEnd(request_, ends_));
 }
 
 // --- Reading ---
@@ -232,20 +234,32 @@ Refusal Publisher::append(const StagedEvents& events) noexcept {
     {
         FaultScope crash(request_);
         appended = appendEvents(*config_.zone, channel_, events,
-                                {.reopen = config_.reopen != 0, .end = ends_ && isWhole_});
+                                {.reopen = config_.reopen != 0,
+                                 .end = ends_ && isWhole_,
+                                 .whole = intake_.isBatch(),
+                                 .preconditions = preconditions_.empty() ? nullptr : &preconditions_});
     }
     if (appended.count != 0) {
         context_.events += appended.count;
         spend(events.size() + appended.count * kEventCost);
-        context_.lastId = appended.lastId;
-        lastPublisherId_ = PublisherId(appended.lastPublisherId);
     }
-    context_.subscribers = appended.subscribers;
-    hasEnded_ = ends_ && isWhole_ && appended.status == AppendStatus::Ok;
+    lastPublisherId_ = PublisherId(appended.lastPublisherId);
     pay(appended.count);
     countRepairs();
+    return note(appended);
+}
+
+// Remembers for the answer what has become of it. Returns how the client is told; None: it is in the log.
+Refusal Publisher::note(const AppendedEvents& appended) noexcept {
+    const bool isAppended = appended.status == AppendStatus::Ok;
+    verdict_ = appended.verdict;
+    if (appended.count != 0 || !isAppended) {
+        context_.lastId = appended.lastId;
+    }
+    context_.subscribers = appended.subscribers;
+    hasEnded_ = ends_ && isWhole_ && isAppended;
     Worker::self().wake(appended.listeners);
-    return refusalOf(appended.status);
+    return refusalOf(appended);
 }
 
 void Publisher::spend(size_t bytes) noexcept {
@@ -365,7 +379,8 @@ void Publisher::finish() noexcept {
         isWhole_ = isBodyWhole(*request_);
         refusal = isWhole_ ? finishIntake() : Refusal::BodyNotKept;
     }
-    if (refusal == Refusal::None && isWhole_ && ends_ && !hasEnded_) {
+    const bool isRepeated = verdict_.kind == Verdict::Kind::Repeated;
+    if (refusal == Refusal::None && isWhole_ && ends_ && !hasEnded_ && !isRepeated) {
         refusal = endChannel();
     }
     end(refuseWith(refusal) ? answer() : sendRefusal());
@@ -378,16 +393,8 @@ Refusal Publisher::finishIntake() noexcept {
 
 // After a body whose last event is in the log already, or that has none.
 Refusal Publisher::endChannel() noexcept {
-    const std::optional<Appended> end = appendEnd(*config_.zone, channel_);
-    if (!end) {
-        return Refusal::UnknownChannel;
-    }
-    if (end->status == AppendStatus::Ok) {
-        hasEnded_ = true;
-        context_.subscribers = end->subscribers;
-        Worker::self().wake(end->listeners);
-    }
-    return refusalOf(end->status);
+    const std::optional<AppendedEvents> end = appendEnd(*config_.zone, channel_, preconditions_);
+    return end ? note(*end) : Refusal::UnknownChannel;
 }
 
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
@@ -444,34 +451,48 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
     return refusal == Refusal::None;
 }
 
-// What was staged before the fault is in the log by now.
+// What was staged before the fault is in the log by now, unless all was to be published or nothing.
 ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
-    return intake_.isStream() ? refuse(request_, refusal_, context_.events) : refuse(request_, refusal_);
+    RefusalFacts facts = factsOf(verdict_);
+    if (intake_.isStream()) {
+        facts.events = context_.events;
+    }
+    return refuse(request_, refusal_, facts);
 }
 
-// {"id":"…","channel":"…","subscribers":n,"events":n}, and "ended":true if the channel has ended with it
+// {"id":"…","channel":"…","subscribers":n,"events":n}, and "ended":true if the channel has ended with it, or
+// "repeated":true if the request has been here before
 ngx_int_t Publisher::answer() noexcept {
     Buffer text;
     JsonWriter json(text);
     json.beginObject().key("id");
-    if (context_.events == 0) {
-        json.null();
-    } else {
-        char lastId[kMaxEventIdText];
-        ShortText<kMaxEventIdText + 1 + kMaxPublisherId> id({lastId, formatEventId(context_.lastId, lastId)});
-        id.append(lastPublisherId_.empty() ? "" : "~");
-        id.append(lastPublisherId_.view());
-        json.string(id.view());
-    }
+    writeId(json);
     json.member("channel", channel_.name)
         .member("subscribers", context_.subscribers)
         .member("events", context_.events);
     if (hasEnded_) {
         json.key("ended").boolean(true);
     }
+    if (verdict_.kind == Verdict::Kind::Repeated) {
+        json.key("repeated").boolean(true);
+    }
     json.endObject();
     return respond(request_, context_.events != 0 ? NGX_HTTP_CREATED : NGX_HTTP_OK, json, text);
+}
+
+// That of the last event; null if there is none, or if it is not known any more.
+void Publisher::writeId(JsonWriter& json) const noexcept {
+    const bool isRepeated = verdict_.kind == Verdict::Kind::Repeated && verdict_.id != EventId{};
+    if (context_.events == 0 && !isRepeated) {
+        json.null();
+        return;
+    }
+    char lastId[kMaxEventIdText];
+    ShortText<kMaxEventIdText + 1 + kMaxPublisherId> id({lastId, formatEventId(context_.lastId, lastId)});
+    id.append(lastPublisherId_.empty() ? "" : "~");
+    id.append(lastPublisherId_.view());
+    json.string(id.view());
 }
 
 } // namespace sse

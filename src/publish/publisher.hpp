@@ -13,6 +13,7 @@
 #include "publish/body_pieces.hpp"
 #include "publish/client_memory.hpp"
 #include "publish/intake.hpp"
+#include "sse/json.hpp"
 #include "sse/publisher_id.hpp"
 #include "worker/drain.hpp"
 #include "worker/loop_event.hpp"
@@ -60,6 +61,7 @@ private:
     // Into the log, and how fast.
     Intake::Owner intakeOwner() noexcept;
     Refusal append(const StagedEvents& events) noexcept;
+    Refusal note(const AppendedEvents& appended) noexcept;
     void spend(size_t bytes) noexcept;
     void countRepairs() noexcept;
     void pay(uint64_t events) noexcept;
@@ -77,6 +79,7 @@ private:
     void endRefused() noexcept { end(sendRefusal()); }
     ngx_int_t answerBodyError() noexcept;
     ngx_int_t answer() noexcept;
+    void writeId(JsonWriter& json) const noexcept;
     bool refuseWith(Refusal refusal) noexcept;
 
     Drainable drainable_;
@@ -85,6 +88,8 @@ private:
     RequestContext& context_;
     ChannelKey channel_;
 
+    Preconditions preconditions_;
+    Refusal preconditionRefusal_; // why they cannot be read
     BodyPieces pieces_;
     Intake intake_;
     ClientMemory memory_;         // what the intake holds while the publisher waits
@@ -97,6 +102,7 @@ private:
     size_t slice_ = 0;            // bytes that may still be taken in this one
 
     Refusal refusal_ = Refusal::None;
+    Verdict verdict_;              // of the preconditions
     ngx_int_t bodyError_ = NGX_OK; // what nginx has said when it could not read on
     bool draining_ = false;
     bool linked_ = false;

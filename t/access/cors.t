@@ -232,7 +232,8 @@ sub preflight ($path, $origin = 'https://app.example', %option) {
 }
 
 subtest 'preflight' => sub {
-    my @default = qw(authorization cache-control content-type last-event-id);
+    my @default = qw(authorization cache-control content-type idempotency-key if-match if-none-match last-event-id
+        producer-epoch producer-id producer-seq);
     my @more = (@default, qw(traceparent baggage));
     my ($read, $write) = ('GET, HEAD', 'GET, HEAD, POST, PUT, DELETE');
     for my $case (['/inherits', $read, @more], ['/denied', $read, @more], ['/limited', $read, @more], ['/crowded', $read, @more],

@@ -69,6 +69,8 @@ my @bad = (
     each_of(sse_lifetime => $sub, '', 'x', '0', '31d', '-1s', 'off 10%', '1s 10', '1s 101%', '1s 10% 10%'),
     each_of(sse_expires => $sub, '', '$x event=', '$x more', 'off event=x', '$x event=a event=b'),
     each_of(sse_reopen => $pub, '', 'x', 'on off'),
+    each_of(sse_batch => $pub, '', 'on', 'atomic atomic'),
+    each_of(sse_max_batch => $pub, '', 'x', '0', '1023', '5m', '-1'),
     each_of(sse_event_encoding => $pub, '', 'hex', 'BASE64'),
     (map { [(/^(\w+)/)[0], $zone, location("$sub $_ $_"), qr/duplicate/] }
         'sse_caught_up off;', 'sse_end_event off;', 'sse_absent wait;', 'sse_profile model;', 'sse_lifetime 1s;', 'sse_expires off;'),
@@ -167,7 +169,7 @@ my @good = (
     [$zone, location("$sub sse_end_event end 'all of it' retry=1h; sse_absent 204; sse_lifetime 1h 50%; sse_expires \$arg_e event=renew;")],
     [$zone, location("$sub sse_end_event '' '[DONE]'; sse_lifetime off; sse_expires off;")],
     [$zone, location("$sub sse_end_event off retry=off;")],
-    [$zone, location("$pub sse_publish_end ''; sse_reopen off; sse_event_encoding base64;")],
+    [$zone, location("$pub sse_publish_end ''; sse_reopen off; sse_batch atomic; sse_max_batch 4m; sse_event_encoding base64;")],
     [$zone, location("$sub sse_cors https://a.example https://b.example:8443 credentials;")],
     ["$zone sse_cors https://a.example https://a.example;", location("$sub sse_cors off;")],
     ["$zone sse_cors_headers Traceparent;", location("$sub sse_cors_headers baggage x_y.z Authorization;")],

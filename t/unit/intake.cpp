@@ -119,6 +119,47 @@ void testSse(void**) {
     assertCase({"id: 7\ndata: a\n\n", Refusal::None, "data: a\n\n"}, ignoring);
 }
 
+// All events at once, in the end, or none. They may take so much, each with its fields and a record.
+void testBatch(void**) {
+    const struct {
+        Framing framing;
+        Case c;
+    } cases[] = {
+        {Framing::Lines, {"", Refusal::None, ""}},
+        {Framing::Lines, {"1\n2\n3", Refusal::None, "data: 1\n\ndata: 2\n\ndata: 3\n\n"}},
+        {Framing::Lines, {"1\n2\n\xff", Refusal::BadUtf8, ""}},
+        {Framing::Lines, {"1\n2\n3\n4\n", Refusal::BatchTooLarge, ""}},
+        {Framing::Ndjson, {"1\n\n2\n", Refusal::None, "data: 1\n\ndata: 2\n\n"}},
+        {Framing::Sse, {"data: 1\n\ndata: 2\n", Refusal::IncompleteEvent, ""}},
+        {Framing::Sse, {"data: 1\n\nevent: own\ndata: 2\n\n", Refusal::ReservedType, ""}},
+    };
+    for (const auto& [framing, c] : cases) {
+        Intake::Options batch = options(framing);
+        batch.maxBatch = 1000;
+        everyCut(c.text, [&, &c = c](const Pieces& pieces) {
+            Taken taken(batch);
+            const Refusal refusal = feedAll(taken.intake, pieces);
+            assertText(taken.text(), c.events, readable(pieces));
+            assert_int_equal(static_cast<int>(refusal), static_cast<int>(c.refusal));
+            assert_int_equal(taken.sizes.size(), c.events.empty() ? 0 : 1);
+        });
+    }
+}
+
+// What is kept for the end is not given up between two pieces.
+void testBatchIsKept(void**) {
+    Intake::Options batch = options(Framing::Lines);
+    batch.maxBatch = 1000;
+    Taken taken(batch);
+    assert_true(taken.intake.feed("1\n2\n") == Refusal::None);
+    taken.intake.release();
+    assert_true(taken.intake.held() != 0 && taken.events.empty());
+    assert_true(taken.intake.finish() == Refusal::None);
+    assert_int_equal(taken.events.size(), 2);
+    taken.intake.discard();
+    assert_int_equal(taken.intake.held(), 0);
+}
+
 // The data of an event: as much as may be, and one byte more. A byte order mark at the start does not count.
 void testMaxData(void**) {
     const auto tooLarge = Refusal::EventTooLarge;
@@ -336,6 +377,7 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(testEvent),        cmocka_unit_test(testLines),
         cmocka_unit_test(testNdjson),       cmocka_unit_test(testSse),
+        cmocka_unit_test(testBatch),        cmocka_unit_test(testBatchIsKept),
         cmocka_unit_test(testMaxData),      cmocka_unit_test(testMaxRendered),
         cmocka_unit_test(testMaxEvents),    cmocka_unit_test(testRepair),
         cmocka_unit_test(testDefaults),     cmocka_unit_test(testRefusedDefaults),
