@@ -184,7 +184,8 @@ TEXT
 
 packages_of() {
     case $1 in
-    build | run | install | module | faults) say nginx nginx-dev g++ make ;;
+    build | install | module | faults) say nginx nginx-dev g++ make ;;
+    run) say nginx nginx-dev g++ make python3 ;;
     clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
     harness) say perl libio-socket-ssl-perl curl openssl ;;
@@ -192,10 +193,12 @@ packages_of() {
     fuzz) say make clang libclang-rt-dev llvm libcmocka-dev ;;
     browser) say chromium nodejs npm ca-certificates ;;
     node) say nodejs ;;
+    python) say python3 ;;
+    clients) say nodejs npm ca-certificates ;;
     nghttp) say nghttp2-client ;;
     haproxy) say haproxy ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser nghttp haproxy ;;
+    test) packages_of_each harness module clang unit fuzz browser clients python nghttp haproxy ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libnginx-mod-nchan
@@ -444,12 +447,24 @@ lay_out_demo() { # PREFIX PORT
     sed "s/127\.0\.0\.1:8080/127.0.0.1:$2/" docker/nginx.conf >"$1/nginx.conf"
 }
 
+# The program that answers on the page Chat. It goes on where it was if it is killed.
+keep_producing() { # URL
+    local producer=""
+    trap 'kill "$producer" 2>/dev/null || true; exit 0' TERM
+    while :; do
+        python3 docker/chat/producer.py "$1" &
+        producer=$!
+        wait "$producer" || sleep 1
+    done
+}
+
 # Ends what verb_run has started and removes what it has made.
 end_demo() {
-    if [[ $nginx ]]; then
-        kill "$nginx" 2>/dev/null || true
-        wait "$nginx" || true
-    fi
+    local process
+    for process in "$producer" "$nginx"; do
+        [[ ! $process ]] || kill "$process" 2>/dev/null || true
+        [[ ! $process ]] || wait "$process" || true
+    done
     rm -rf "$prefix"
 }
 
@@ -460,7 +475,7 @@ verb_run() {
     build_for_distribution gcc "$root/build/$module"
     ! listening "$port" || die "port $port of 127.0.0.1 is in use; try SSE_PORT=8081 ./build.sh run"
 
-    nginx="" prefix=$(mktemp -d)
+    nginx="" producer="" prefix=$(mktemp -d)
     trap end_demo EXIT
     trap 'exit 0' INT TERM HUP
     lay_out_demo "$prefix" "$port"
@@ -471,6 +486,8 @@ verb_run() {
         kill -0 "$nginx" 2>/dev/null || die "nginx did not start"
         sleep 0.05
     done
+    keep_producing "http://127.0.0.1:$port" &
+    producer=$!
     say "http://127.0.0.1:$port/"
     wait "$nginx"
 }
@@ -586,7 +603,7 @@ lint_cppcheck() {
 lint_shell() { shellcheck -x build.sh .ci/run t/*.sh; }
 
 verb_clean() {
-    rm -rf build t/browser/node_modules
+    rm -rf build t/{browser,clients}/node_modules
 }
 
 # --- main -------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 #
 #   module                         the module; a test without such a line needs that and nothing else
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
-#   browser haproxy nghttp node    programs of other people
+#   browser clients haproxy nghttp node python    programs of other people
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
 #
@@ -20,11 +20,14 @@ prepare_fuzz() {
     source t/fuzz.sh
     build_fuzz_targets
 }
-# What the tests drive the browser with.
-prepare_browser() {
-    local marker=t/browser/node_modules/.package-lock.json
-    [[ $marker -nt t/browser/package-lock.json ]] ||
-        run_quietly npm npm ci --no-audit --no-fund --prefix t/browser
+
+# What the tests drive the browser with, and the clients of other people.
+prepare_browser() { install_npm_packages t/browser; }
+prepare_clients() { install_npm_packages t/clients; }
+install_npm_packages() { # DIRECTORY
+    local marker=$1/node_modules/.package-lock.json
+    [[ $marker -nt $1/package-lock.json ]] ||
+        run_quietly "npm-${1##*/}" npm ci --no-audit --no-fund --prefix "$1"
 }
 
 find_tests() { find "$@" -name node_modules -prune -o -name '*.t' -print | LC_ALL=C sort; }

@@ -17,9 +17,9 @@ export async function freePort() {
 }
 
 // One request on a connection of its own: during a reload a kept one may just be closing.
-function exchange(url, method, body = "") {
+function exchange(url, method, body = "", headers = {}) {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, agent: false }, (response) => {
+    const outgoing = request(url, { method, headers, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (part) => { text += part; });
       response.on("end", () => resolve({ status: response.statusCode, text })).on("error", reject);
@@ -28,7 +28,7 @@ function exchange(url, method, body = "") {
   });
 }
 
-export const post = (url, body) => exchange(url, "POST", body);
+export const post = (url, body, headers) => exchange(url, "POST", body, headers);
 
 // Pipes lines through `curl -T -`, as the page tells its reader to do.
 export async function ingest(url, lines) {

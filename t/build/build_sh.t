@@ -104,7 +104,7 @@ sub make_world {
 
 # (status, output); the command named $break fails. Nothing has been built before, and something is installed.
 sub build_sh ($arguments, $break = '') {
-    system rm => '-rf', "$tree/build", "$tree/t/browser/node_modules", "$world/calls";
+    system rm => '-rf', "$tree/build", "$tree/t/browser/node_modules", "$tree/t/clients/node_modules", "$world/calls";
     write_file("$world/$_", '') for qw(usr/share/nginx/modules-available/mod-http-sse.conf modules/ngx_http_sse_module.so);
     local %ENV = (PATH => "$world/bin:/usr/bin:/bin", HOME => "$world", LC_ALL => 'C', WORLD => "$world", BREAK => $break);
     my $output = qx{exec 2>&1 </dev/null; $tree/build.sh $arguments};
@@ -143,7 +143,7 @@ for my $arguments (
 
 subtest 'what is shown' => sub {
     my ($status, $output) = build_sh('test', 'npm ci --no-audit --no-fund --prefix t/browser');
-    like $output, qr{^    npm says 50\n    npm has a reason\n.*^build\.sh: npm failed with status 9; [^\n]* build/log/npm\.log$}ms,
+    like $output, qr{^    npm says 50\n    npm has a reason\n.*^build\.sh: npm-browser failed with status 9; [^\n]* build/log/npm-browser\.log$}ms,
         'the end of a log, and where it is';
     unlike $output, qr{npm says 1$}m, 'and no more of it';
 

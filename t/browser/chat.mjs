@@ -1,0 +1,215 @@
+// The page Chat as a user meets it: `./build.sh run`, an answer that types, Stop, a reload in the middle, a second window,
+// a program that is killed while it answers.
+//
+// SSE_SCREENSHOT=1 writes docker/chat.png; otherwise the pictures go below build/.
+
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { done, is, ok } from "./tap.mjs";
+import { Demo, freePort, post } from "./server.mjs";
+
+const TIMEOUT = 60_000;
+const TEXT = readFileSync("docker/chat/answer.txt", "utf8").trim();
+
+// --- what the page shows ---
+
+const answer = (page) => page.textContent("#text");
+
+const reads = (page, length) =>
+  page.waitForFunction((least) => document.getElementById("text").textContent.length >= least, length);
+
+const state = (page, wanted) =>
+  page.waitForFunction((name) => document.getElementById("state").dataset.state === name, wanted);
+
+// Asks; the name of the answer.
+async function ask(page, question) {
+  const before = page.url();
+  await page.fill("#question", question);
+  await page.press("#question", "Enter");
+  await page.waitForURL((url) => url.href !== before && /^\?answer=\d+-\d+$/.test(url.search));
+  return new URL(page.url()).searchParams.get("answer");
+}
+
+// The processes that answer: children of the shell that ./build.sh run has started for them.
+function producers(demo) {
+  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`producer.py\0${demo.base.slice(0, -1)}\0`);
+    } catch {
+      return false;
+    }
+  }).map(Number);
+}
+
+// --- the tests, each beginning where the one before has ended ---
+
+async function testAnswer(page, context, demo) {
+  is(await page.textContent("#state"), "no question yet", "a page without an answer says so");
+  await ask(page, "What is\nthis?");
+  is(await page.evaluate(() => document.activeElement.id), "stop", "the keyboard is at Stop while the answer is written");
+  await reads(page, 100);
+  is(await page.getAttribute("#text", "aria-busy"), "true", "the answer is marked as unfinished");
+
+  const second = await context.newPage();
+  await second.goto(await page.evaluate(() => document.getElementById("window").href));
+  await reads(second, 150);
+  is(await second.textContent("#asked"), "What is\nthis?", "a second window shows the question");
+  await page.reload();
+  await reads(page, 200);
+  ok(TEXT.startsWith(await answer(page)), "a page that is reloaded goes on", await answer(page));
+
+  const [producer] = producers(demo);
+  process.kill(producer, "SIGKILL");
+  demo.reload();
+  await Promise.all([state(page, "complete"), state(second, "complete")]);
+  for (const [window, which] of [[page, "the reloaded page"], [second, "the second window"]]) {
+    is(await answer(window), TEXT, `${which} has each token once, although the program that answers was killed`);
+    is(await window.getAttribute("#text", "aria-busy"), "false", `${which} is done`);
+    is(await window.isDisabled("#stop"), true, "and there is nothing to stop");
+  }
+  const [successor, ...more] = producers(demo);
+  ok(successor !== producer && more.length === 0, "the program has been started again");
+  await second.close();
+}
+
+async function testStop(page, context) {
+  const name = await ask(page, "Stop!");
+  const second = await context.newPage();
+  await second.goto(page.url());
+  await reads(page, 60);
+  await page.keyboard.press("Enter"); // the keyboard is at Stop
+  await Promise.all([state(page, "stopped"), state(second, "stopped")]);
+  is(await page.evaluate(() => document.activeElement.id), "question", "the keyboard is at the next question then");
+  is(await answer(page), await answer(second), "both windows end with the same token");
+  ok((await answer(page)).length < TEXT.length / 2, "which is not the last one");
+  await page.reload();
+  await state(page, "stopped");
+  is(await answer(page), await answer(second), "a reload shows the same");
+  await second.close();
+  return name;
+}
+
+// Everybody who may publish could send a token twice, and a producer that is killed does if nginx is slow.
+async function testNumbers(page, demo) {
+  const name = `${Date.now()}-65536`;
+  const send = (text, end = "") => post(`${demo.base}chat/tokens?answer=${name}${end}`, text,
+                                        { "Content-Type": "text/event-stream" });
+  const token = (number, text) => `id: ${number}\ndata: ${text}\n\n`;
+  await page.goto(`${demo.base}chat.html?answer=${name}`);
+  await state(page, "waiting");
+  await send(`id: 0\nevent: question\ndata: a question\n\n${token(1, "one")}${token(2, " two")}`);
+  await send(token(2, " two") + token(3, " three") + token(1, "one") + token(6, "six"), "&end");
+  await state(page, "complete");
+  is(await answer(page), "one two three […] six", "no token is shown twice, and none is missing in silence");
+  await page.goto(`${demo.base}chat.html?answer=../events`);
+  await state(page, "closed");
+  is(await answer(page), "", "another name leads nowhere");
+}
+
+async function testHistory(page, demo, stopped) {
+  await page.goto(`${demo.base}chat.html?answer=${stopped}`);
+  await state(page, "stopped");
+  await ask(page, "Once more");
+  await reads(page, 30);
+  await page.goBack();
+  await state(page, "stopped");
+  is(await page.textContent("#asked"), "Stop!", "Back shows the answer before");
+  await page.goForward();
+  await reads(page, 60);
+  is(await page.textContent("#asked"), "Once more", "and Forward goes on with the later one");
+}
+
+// What is read out: the state when it changes, and sentences, not tokens, of what is written while one listens.
+async function testSpoken(page, demo) {
+  await page.goto(`${demo.base}chat.html`);
+  await page.evaluate(() => {
+    window.said = [];
+    const watch = (id, what) => new MutationObserver((changes) => {
+      for (const { addedNodes } of changes) for (const node of addedNodes) said.push(what(node));
+    }).observe(document.getElementById(id), { childList: true });
+    watch("spoken", (node) => node.textContent);
+    watch("state", (node) => node.textContent);
+  });
+  await ask(page, "Read it out");
+  await page.waitForFunction(() => said.length >= 6);
+  const said = await page.evaluate(() => window.said);
+  is(said.slice(0, 2), ["waiting", "answering"], "the state is said once");
+  ok(said.slice(2).every((sentence) => TEXT.includes(sentence) && /[.:]$/.test(sentence)), "then whole sentences are",
+     JSON.stringify(said));
+  await page.reload();
+  await reads(page, 300);
+  is(await page.$$eval("#spoken p", (all) => all.length <= 2), true, "a reload does not read out what was there before");
+  await page.click("#stop");
+  await state(page, "stopped");
+}
+
+async function pictures(page, demo) {
+  await page.goto(`${demo.base}chat.html`);
+  await ask(page, "What are Server-Sent Events, and what happens if I reload this page now?");
+  await reads(page, 700);
+  const file = process.env.SSE_SCREENSHOT ? "docker/chat.png" : "build/browser/chat.png";
+  mkdirSync("build/browser", { recursive: true });
+  await page.screenshot({ path: file });
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.screenshot({ path: "build/browser/chat-dark.png" });
+  await page.setViewportSize({ width: 320, height: 640 });
+  await page.screenshot({ path: "build/browser/chat-phone.png", fullPage: true });
+  is(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false,
+     "on a phone nothing is wider than the screen");
+  const blinking = () => page.evaluate(() => getComputedStyle(document.getElementById("text"), "::after").animationName);
+  is(await blinking(), "blink", "a cursor blinks");
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  is(await blinking(), "none", "and stands still for who wants no motion");
+  await page.click("#stop");
+  await state(page, "stopped");
+}
+
+async function testPage(demo, profile) {
+  const errors = [];
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: "/usr/bin/chromium",
+    headless: true,
+    viewport: { width: 1000, height: 640 },
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+           "--disable-component-update", "--disable-sync"],
+  });
+  context.setDefaultTimeout(TIMEOUT);
+  context.on("weberror", (error) => errors.push(error.error().message));
+  try {
+    const page = await context.newPage();
+    await page.goto(demo.base);
+    await page.click("nav a >> text=Chat");
+    await testAnswer(page, context, demo);
+    const stopped = await testStop(page, context);
+    await testNumbers(page, demo);
+    await testHistory(page, demo, stopped);
+    await testSpoken(page, demo);
+    await pictures(page, demo);
+    is(errors, [], "the page's script made no error");
+  } finally {
+    await context.close();
+  }
+}
+
+const directory = mkdtempSync(join(tmpdir(), "sse-browser-"));
+chmodSync(directory, 0o755); // root's nginx has workers of another user
+try {
+  const temporary = join(directory, "demo");
+  mkdirSync(temporary);
+  const demo = await Demo.start(await freePort(), temporary);
+  try {
+    await testPage(demo, join(directory, "profile"));
+  } finally {
+    is(await demo.interrupt(), 0, "Ctrl-C ends it");
+    is(readdirSync(temporary), [], "no file is left behind");
+    is([...demo.alive(), ...producers(demo)], [], "no process is left behind");
+    is(demo.complaints().filter((line) => !/ Killed .*producer\.py/.test(line)), [], "nothing had anything to complain about");
+  }
+} catch (error) {
+  ok(false, "the test ran to its end", error.stack);
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+done();
