@@ -159,7 +159,7 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
         if (log_.readHeader(offset, record) != ReadStatus::Ok) {
             return ReadStatus::Lapped;
         }
-        bool wanted = false;
+        const ReplayChannel* wanted = nullptr;
         for (ReplayChannel& channel : channels_) {
             if (channel.offset != offset) {
                 continue;
@@ -168,11 +168,11 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
             if (named == Match::Lapped) {
                 return ReadStatus::Lapped;
             }
-            wanted = wanted || named == Match::Yes;
+            wanted = named == Match::Yes ? &channel : wanted;
             goOn(channel, record);
         }
-        if (wanted) {
-            event = {offset, record};
+        if (wanted != nullptr) {
+            event = {offset, record, wanted};
             return ReadStatus::Ok;
         }
     }

@@ -48,6 +48,7 @@ enum class Gap {
 struct ReplayEvent {
     uint64_t offset = kNoOffset;
     RecordHeader header{};
+    const ReplayChannel* channel = nullptr; // one of the replay's
 };
 
 class Replay {

@@ -20,6 +20,7 @@ Result replay(LogWriter& log, std::span<ReplayChannel> channels, EventId cursor,
     ReplayEvent event;
     ReadStatus status;
     while ((status = replay.next(UINT64_MAX, event)) == ReadStatus::Ok) {
+        assert_true(event.channel->name == nameOf(log, event.offset, event.header));
         result.text += event.header.kind == RecordKind::End ? "." : dataOf(log, event.offset, event.header);
     }
     assert_true(status == ReadStatus::End);
