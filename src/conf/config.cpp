@@ -255,6 +255,7 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
     bool isAsked = config.askedSendTimeout != NGX_CONF_UNSET_MSEC;
     config.sendTimeout = isAsked ? config.askedSendTimeout : sendTimeout;
     ngx_conf_merge_value(config.direct, parent.direct, 1);
+    ngx_conf_merge_uint_value(config.merge, parent.merge, numberOf(MergeMode::Off));
     ngx_conf_merge_uint_value(config.maxChannels, parent.maxChannels, kDefaultMaxChannels);
 }
 
@@ -353,6 +354,7 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->endsWithEvent = NGX_CONF_UNSET;
     config->askedSendTimeout = NGX_CONF_UNSET_MSEC;
     config->direct = NGX_CONF_UNSET;
+    config->merge = NGX_CONF_UNSET_UINT;
     config->maxChannels = NGX_CONF_UNSET_UINT;
     config->askedEventSize = NGX_CONF_UNSET_SIZE;
     config->framing = NGX_CONF_UNSET_UINT;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ngx.hpp"
+#include "sse/merge.hpp"
 #include "zone.hpp"
 
 namespace sse {
@@ -113,6 +114,7 @@ struct LocationConfig {
     ngx_msec_t askedSendTimeout; // by sse_send_timeout
     ngx_msec_t sendTimeout;      // the same, or send_timeout; not inherited
     ngx_flag_t direct;
+    ngx_uint_t merge; // MergeMode
     ngx_uint_t maxChannels;
 
     // Publishing.
@@ -149,6 +151,7 @@ struct LocationConfig {
     Prime primeMode() const noexcept { return static_cast<Prime>(prime); }
     GapMode gapMode() const noexcept { return static_cast<GapMode>(gap); }
     Absent absentMode() const noexcept { return static_cast<Absent>(absent); }
+    MergeMode mergeMode() const noexcept { return static_cast<MergeMode>(merge); }
     Framing framingMode() const noexcept { return static_cast<Framing>(framing); }
     InvalidUtf8 invalidUtf8Mode() const noexcept { return static_cast<InvalidUtf8>(invalidUtf8); }
     BatchMode batchMode() const noexcept { return static_cast<BatchMode>(batch); }

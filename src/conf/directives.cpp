@@ -769,6 +769,13 @@ ngx_conf_enum_t batchModes[] = {
     {ngx_null_string, 0},
 };
 
+ngx_conf_enum_t mergeModes[] = {
+    {ngx_string("off"), numberOf(MergeMode::Off)},
+    {ngx_string("data"), numberOf(MergeMode::Data)},
+    {ngx_string("lines"), numberOf(MergeMode::Lines)},
+    {ngx_null_string, 0},
+};
+
 ngx_conf_enum_t profiles[] = {
     {ngx_string("model"), numberOf(Profile::Model)},
     {ngx_null_string, 0},
@@ -858,6 +865,7 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_send_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(askedSendTimeout),
             &positive),
     setting(ngx_string("sse_direct"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(direct)),
+    setting(ngx_string("sse_merge"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(merge), &mergeModes),
     setting(ngx_string("sse_max_channels"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxChannels),
             &channelBounds),
 

@@ -81,6 +81,8 @@ public:
     // none; nullptr without memory. The bytes count once `grow` is called.
     char* room(size_t length) noexcept;
     void grow(size_t length) noexcept { batch_->size += length; }
+    // Drops bytes at the end.
+    void shrink(size_t length) noexcept { batch_->size -= length; }
 
     bool append(std::string_view text) noexcept {
         char* place = room(text.size());

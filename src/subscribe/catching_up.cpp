@@ -68,7 +68,7 @@ Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
             }
         }
 
-        switch (catchup_->read(out)) {
+        switch (catchup_->read(out, config_->mergeMode())) {
         case Catchup::Progress::More:
             return Reading::More;
         case Catchup::Progress::NoMemory:

@@ -68,8 +68,9 @@ ReadStatus Catchup::seek(uint32_t steps) noexcept {
     return status;
 }
 
-Catchup::Progress Catchup::read(BatchRef& out) noexcept {
+Catchup::Progress Catchup::read(BatchRef& out, MergeMode mode) noexcept {
     const Log& log = feed_.tail->zone().log;
+    Merger merger(mode);
     for (;;) {
         uint64_t tip = feed_.tail->tip(feed_);
         switch (holding_ ? ReadStatus::Ok : replay_.next(tip, event_)) {
@@ -84,10 +85,11 @@ Catchup::Progress Catchup::read(BatchRef& out) noexcept {
 
         const RecordHeader& header = event_.header;
         if (header.kind == RecordKind::End) {
+            merger.separate();
             holding_ = false;
             continue;
         }
-        if (out.size() != 0 && out.size() + header.payloadLength > Batch::most()) {
+        if (out.size() != 0 && out.size() + merger.saved() + header.payloadLength > Batch::most()) {
             holding_ = true;
             return Progress::More;
         }
@@ -101,6 +103,12 @@ Catchup::Progress Catchup::read(BatchRef& out) noexcept {
         }
         out.grow(header.payloadLength);
         out.addEvent(header.id);
+        out.shrink(merger.add(out->bytes(), out.size(),
+                              {.size = header.payloadLength,
+                               .idLineLength = header.idLineLength,
+                               .channel = event_.channel,
+                               .hasPublisherId = (header.flags & kHasPublisherId) != 0,
+                               .endsChannel = endsChannel(header)}));
     }
 }
 

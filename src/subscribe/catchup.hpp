@@ -4,6 +4,7 @@
 #include "fanout/tail.hpp"
 #include "log/replay.hpp"
 #include "output/batch.hpp"
+#include "sse/merge.hpp"
 
 namespace sse {
 
@@ -33,8 +34,9 @@ public:
         Outdated, // the ring has moved on, or a channel has its first event: start again from the cursor
         NoMemory,
     };
-    // Adds events to the batch.
-    Progress read(BatchRef& out) noexcept;
+    // Adds events to the batch, merged as the mode says. They all count, and so do the bytes that they have
+    // in the log, so that a batch takes no longer to read if it becomes short by merging.
+    Progress read(BatchRef& out, MergeMode mode) noexcept;
 
     // The position of the cursor; newer than any event if it is unknown.
     EventId cursor() const noexcept { return cursor_; }
