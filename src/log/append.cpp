@@ -145,7 +145,7 @@ void LogWriter::write(Draft& draft, RecordHeader& record,
     draft.end = offset + record.length;
     draft.lastId = record.id;
     draft.number = record.number + 1;
-    draft.size += record.length;
+    draft.size += recordLength(record);
     draft.first = isFirst ? offset : draft.first;
     draft.newest = offset;
     draft.entry = record.entry;

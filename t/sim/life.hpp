@@ -28,8 +28,8 @@ struct Life {
 
     EventId lastId() const { return events.empty() ? birth : events.back().id; }
 
-    EventId nextId(uint64_t now) const {
-        const EventId last = lastId();
+    EventId nextId(uint64_t now) const { return nextId(now, lastId()); }
+    EventId nextId(uint64_t now, EventId last) const {
         return now > last.milliseconds ? EventId{now, lineage}
                                        : EventId{last.milliseconds, last.sequence + kLineages};
     }

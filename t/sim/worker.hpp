@@ -26,6 +26,8 @@ private:
     void act();
     void moveOn();
     void publish();
+    Appended append();
+    void drawEvents(uint32_t channel, uint64_t count);
     void drawEvent(uint32_t channel);
     void subscribe();
     void unsubscribe();
@@ -48,7 +50,8 @@ private:
     std::optional<uint32_t> cleaning_;
     std::vector<std::unique_ptr<Reader>> readers_;
     Reader::Subscription next_; // of one that comes
-    Event event_{};             // that is published
+    std::vector<Event> events_; // that it publishes together
+    Event event_{};
     std::string fields_;
 };
 

@@ -158,7 +158,7 @@ void World::checkAtLast() {
     for (uint32_t channel = 0; channel < channels; ++channel) {
         Event event{.id = zone->life->nextId(now), .channel = channel, .time = now};
         event.payload = "id: " + idText(event.id) + "\n" + fields("last");
-        zone->announce(event);
+        zone->announce({event});
         zone->settle(append(zone->log(), name(channel), hash(channel), "last", now));
     }
     zone->check();

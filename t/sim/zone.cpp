@@ -28,16 +28,24 @@ bool Zone::isUnknown(EventId cursor, EventId lastId) const {
     return cursor > lastId || (cursor.sequence != 0 && cursor.sequence % kLineages != life->lineage);
 }
 
-bool Zone::fits(const Event& event) const {
-    return recordLength(world_.name(event.channel).size(), event.payload.size()) <= memory_.log.maxRecord();
+uint64_t Zone::lengthOf(const Event& event) const {
+    return recordLength(world_.name(event.channel).size(), event.payload.size());
 }
 
-void Zone::announce(Event event) {
-    announced_ = std::move(event);
+bool Zone::fits(const std::vector<Event>& events) const {
+    uint64_t length = 0;
+    for (const Event& event : events) {
+        length += lengthOf(event);
+    }
+    return length <= memory_.log.maxRecord();
+}
+
+void Zone::announce(std::vector<Event> events) {
+    announced_ = std::move(events);
     hasHappened_ = false;
 }
 
-// What is in the ring goes from the oldest to the newest; the newest is what was announced.
+// What is in the ring goes from the oldest to the newest; the newest are what was announced, all of it.
 void Zone::observe() {
     const Quiet quiet(scheduler);
     const uint64_t head = memory_.log.head();
@@ -47,17 +55,19 @@ void Zone::observe() {
     if (head == head_) {
         return;
     }
-    assert_true(announced_ && !hasHappened_ && fits(*announced_));
-    RecordHeader record;
-    assert_true(memory_.log.readHeader(head_, record) == ReadStatus::Ok);
-    if (record.kind == RecordKind::Pad) {
-        assert_true(memory_.log.readHeader(head_ + record.length, record) == ReadStatus::Ok);
+    assert_true(!announced_.empty() && !hasHappened_ && fits(announced_));
+    auto event = announced_.begin();
+    for (RecordHeader record; head_ != head; head_ += record.length) {
+        assert_true(memory_.log.readHeader(head_, record) == ReadStatus::Ok);
+        if (record.kind != RecordKind::Pad) {
+            assert_true(event != announced_.end());
+            assert_true(record.id == event->id && record.number == published_);
+            ++published_;
+            life->events.push_back(*event++);
+        }
     }
-    assert_true(record.id == announced_->id && record.number == published_);
+    assert_true(event == announced_.end());
     hasHappened_ = true;
-    ++published_;
-    life->events.push_back(*announced_);
-    head_ = head;
     checkRoom();
 }
 
@@ -65,16 +75,17 @@ void Zone::settle(const Appended& appended) {
     const Quiet quiet(scheduler);
     observe();
     const bool isRetired = header().retired != 0;
-    const AppendStatus right = isRetired           ? AppendStatus::Retired
-                               : fits(*announced_) ? AppendStatus::Ok
-                                                   : AppendStatus::TooLarge;
+    const AppendStatus right = isRetired          ? AppendStatus::Retired
+                               : fits(announced_) ? AppendStatus::Ok
+                                                  : AppendStatus::TooLarge;
     assert_true(appended.status == right);
     assert_true(hasHappened_ == (right == AppendStatus::Ok));
     if (hasHappened_) {
-        assert_true(appended.id == announced_->id);
-        listeners.check(world_.group(announced_->channel), appended.listeners, appended.subscribers);
+        const Event& last = announced_.back();
+        assert_true(appended.id == last.id);
+        listeners.check(world_.group(last.channel), appended.listeners, appended.subscribers);
     }
-    announced_.reset();
+    announced_.clear();
 }
 
 // Nothing is given up as long as there is room.
@@ -86,7 +97,7 @@ void Zone::checkRoom() const {
 
 void Zone::check() {
     observe();
-    announced_.reset();
+    announced_.clear();
     memory_.checkAttaches();
     checkZone(memory_, dropped_.lower_bound(evicted()) != dropped_.end());
     assert_true(memory_.log.lastId() == lastId());
@@ -132,7 +143,7 @@ void Zone::inherit(const Zone& old) {
     for (uint64_t number = 0; number < life->events.size(); ++number) {
         const Event& event = life->events[number];
         isKnown[event.channel] = old.isRetained(number); // its newest event
-        if (!fits(event)) {
+        if (lengthOf(event) > memory_.log.maxRecord()) {
             dropped_.insert(number);
         }
     }

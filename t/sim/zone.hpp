@@ -2,8 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <set>
+#include <vector>
 
 #include "check.hpp"
 #include "life.hpp"
@@ -34,8 +34,8 @@ public:
 
     // --- By who holds the lock ---
 
-    // What it is about to append: one event at most that the truth does not know yet.
-    void announce(Event event);
+    // What it is about to append: events of one channel that come together, or not at all.
+    void announce(std::vector<Event> events);
     // What the log has answered to that.
     void settle(const Appended& appended);
     // Compares all of the log with the truth; nobody is in the middle of a change.
@@ -64,14 +64,15 @@ public:
     Listeners listeners;
 
 private:
-    bool fits(const Event& event) const;
+    uint64_t lengthOf(const Event& event) const;
+    bool fits(const std::vector<Event>& events) const;
     void checkEvents() const;
     void checkRoom() const;
     void checkListeners();
 
     const World& world_;
     TestLog memory_;
-    std::optional<Event> announced_;
+    std::vector<Event> announced_;
     bool hasHappened_ = false; // what was announced
     uint64_t published_ = 0;
     uint64_t head_ = 0; // when it was last observed
