@@ -32,8 +32,10 @@ StampName nameOfProducer(std::string_view producer) noexcept {
 std::optional<StampedEvent> Log::stampAt(uint64_t offset, std::string_view channel) const noexcept {
     RecordHeader record;
     char bytes[UINT8_MAX];
-    if (readHeader(offset, record) != ReadStatus::Ok || !isNamed(offset, record, channel) ||
-        !readPayload(offset, size_t{record.nameLength} + record.payloadLength, record.stampLength, bytes)) {
+    if (readHeader(offset, record) != ReadStatus::Ok || !isNamed(offset, record, channel)) {
+        return std::nullopt;
+    }
+    if (!readPayload(offset, size_t{record.nameLength} + record.payloadLength, record.stampLength, bytes)) {
         return std::nullopt;
     }
     return StampedEvent{record.id, Stamp({bytes, record.stampLength})};
