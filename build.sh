@@ -192,13 +192,14 @@ packages_of() {
     unit | sim) say g++ make libcmocka-dev ;;
     fuzz) say make clang libclang-rt-dev llvm libcmocka-dev ;;
     browser) say chromium nodejs npm ca-certificates ;;
+    browsers) say chromium firefox-esr libnss3-tools ;;
     node) say nodejs ;;
     python) say python3 ;;
     clients) say nodejs npm ca-certificates ;;
     nghttp) say nghttp2-client ;;
     haproxy) say haproxy ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser clients python nghttp haproxy ;;
+    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libnginx-mod-nchan
@@ -234,6 +235,7 @@ has() {
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
     dpkg-dev) command -v dpkg-source >/dev/null ;;
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
+    libnss3-tools) command -v certutil >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
