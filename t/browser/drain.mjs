@@ -9,6 +9,7 @@ function follow(url) {
     const source = new EventSource(url);
     source.onopen = () => journal.push({ what: "open" });
     source.onmessage = ({ data, lastEventId }) => journal.push({ what: "event", data, id: lastEventId });
+    source.addEventListener("ready", ({ lastEventId }) => journal.push({ what: "ready", id: lastEventId }));
     for (const type of ["gap", "end"]) source.addEventListener(type, () => journal.push({ what: type }));
     source.onerror = () => {
       journal.push({ what: "error", state: source.readyState });

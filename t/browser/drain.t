@@ -27,8 +27,8 @@ sub server ($way) {
         listen  => ['h1', @via],
         workers => 2,
         drain   => "2s $way",
-        http    => 'sse_zone events 4m; keepalive_timeout 5s;'
-            . ' log_format stream "$arg_stream $msec $request_time $server_protocol $status $http_last_event_id $sse_close_reason";',
+        http    => 'sse_zone events 4m; keepalive_timeout 5s; log_format stream "$arg_stream $msec $request_time'
+            . ' $server_protocol $status $http_last_event_id $sse_close_reason";',
         server => <<"END",
 location = /numbers {
             sse_channel numbers;
@@ -127,17 +127,17 @@ for (@browser) {
     $journal{$browser} = \@journals;
 }
 
-# What an EventSource has seen besides events, without an error of an attempt to come back that has not reached nginx.
+# What an EventSource has seen besides events and its first position, without an error of an attempt to come back that has not reached nginx.
 sub states (@journal) {
-    my @state = map { $_->{what} eq 'error' || $_->{what} eq 'last' ? "$_->{what} $_->{state}" : $_->{what} } @journal;
-    return join(', ', grep { $_ ne 'event' } @state) =~ s/(error $connecting)(?:, \1)+/$1/gr;
+    my @state = map { defined $_->{state} ? "$_->{what} $_->{state}" : $_->{what} } @journal;
+    return join(', ', grep { !/^(?:event|ready)$/ } @state) =~ s/(error $connecting)(?:, \1)+/$1/gr;
 }
 
 # The id that it had last when it came back, each time; '-' for none.
 sub cursors (@journal) {
     my ($last, @cursors) = ('-');
     for (@journal) {
-        $last = $_->{id} if $_->{what} eq 'event';
+        $last = $_->{id} // $last;
         push @cursors, $last if $_->{what} eq 'open' || $_->{what} eq 'last';
     }
     return @cursors;
@@ -152,7 +152,8 @@ for my $browser (@browser) {
             my $opened  = grep { $_->{what} eq 'open' } @journal;
             my $errors  = grep { $_->{what} eq 'error' } @journal;
             note "$opened times open, $errors errors";
-            is_deeply [map { $_->{data} } grep { $_->{what} eq 'event' } @journal], [1 .. $count], 'every event, once and in order';
+            my @events = map { $_->{what} eq 'event' ? $_->{data} : () } @journal;
+            is_deeply \@events, [1 .. $count], 'every event, once and in order';
             my $again = ", error $connecting, open" x ($opened - 1);
             is states(@journal), "open$again, end, error $connecting, error $closed, last $closed",
                 'it is connecting after each cut, and closed after the end';
