@@ -198,8 +198,9 @@ packages_of() {
     clients) say nodejs npm ca-certificates ;;
     nghttp) say nghttp2-client ;;
     haproxy) say haproxy ;;
+    njs) say libnginx-mod-http-js ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy ;;
+    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libnginx-mod-nchan
@@ -231,6 +232,7 @@ has() {
     libcmocka-dev) [[ -e /usr/include/cmocka.h ]] ;;
     libnginx-mod-nchan) [[ -e /usr/lib/nginx/modules/ngx_nchan_module.so ]] ;;
     libnginx-mod-http-push-stream) [[ -e /usr/lib/nginx/modules/ngx_http_push_stream_module.so ]] ;;
+    libnginx-mod-http-js) [[ -e /usr/lib/nginx/modules/ngx_http_js_module.so ]] ;;
     libio-socket-ssl-perl) perl -MIO::Socket::SSL -e 1 2>/dev/null ;;
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
     dpkg-dev) command -v dpkg-source >/dev/null ;;

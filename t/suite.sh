@@ -5,7 +5,7 @@
 #
 #   module                         the module; a test without such a line needs that and nothing else
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
-#   browser browsers clients haproxy nghttp node python
+#   browser browsers clients haproxy nghttp njs node python
 #                                  programs of other people
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures

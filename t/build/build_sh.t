@@ -74,7 +74,7 @@ my @programs = qw(
 my @signs = qw(
     usr/include/pcre2.h usr/include/openssl/ssl.h usr/include/zlib.h etc/ssl/certs/ca-certificates.crt
     clang/lib/linux/libclang_rt.fuzzer.a usr/lib/nginx/modules/ngx_nchan_module.so
-    usr/lib/nginx/modules/ngx_http_push_stream_module.so
+    usr/lib/nginx/modules/ngx_http_push_stream_module.so usr/lib/nginx/modules/ngx_http_js_module.so
 );
 
 sub write_file ($name, $text) {
