@@ -194,11 +194,11 @@ packages_of() {
     browser) say chromium nodejs npm ca-certificates ;;
     browsers) say chromium firefox-esr libnss3-tools ;;
     node) say nodejs ;;
-    python) say python3 ;;
     clients) say nodejs npm ca-certificates ;;
     nghttp) say nghttp2-client ;;
     haproxy) say haproxy ;;
     njs) say libnginx-mod-http-js ;;
+    python) say python3 python3-pip ca-certificates ;;
     nothing) ;;
     test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs ;;
     chaos) packages_of_each harness module ;;
@@ -233,6 +233,7 @@ has() {
     libnginx-mod-nchan) [[ -e /usr/lib/nginx/modules/ngx_nchan_module.so ]] ;;
     libnginx-mod-http-push-stream) [[ -e /usr/lib/nginx/modules/ngx_http_push_stream_module.so ]] ;;
     libnginx-mod-http-js) [[ -e /usr/lib/nginx/modules/ngx_http_js_module.so ]] ;;
+    python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     libio-socket-ssl-perl) perl -MIO::Socket::SSL -e 1 2>/dev/null ;;
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
     dpkg-dev) command -v dpkg-source >/dev/null ;;

@@ -49,7 +49,7 @@ enter_root() { # DIRECTORY VARIABLE=VALUE... COMMAND...
         mount -t tmpfs tmpfs "$root/dev/shm"
         mount --rbind /sys "$root/sys"
         env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-            ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/etc/ssl/outside.crt} \
+            ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/etc/ssl/outside.crt PIP_CERT=/etc/ssl/outside.crt} \
             chroot "$root" sh -c "cd /root/tree && exec env \"\$@\"" sh "$@"' bash "$@"
 }
 

@@ -31,6 +31,17 @@ install_npm_packages() { # DIRECTORY
         run_quietly "npm-${1##*/}" npm ci --no-audit --no-fund --prefix "$1"
 }
 
+# What the clients in Python import.
+prepare_python() {
+    [[ build/python/installed -nt t/clients/requirements.txt ]] || run_quietly pip install_for_python
+}
+install_for_python() {
+    rm -rf build/python
+    mkdir -p build/python
+    python3 -m pip install --no-deps --require-hashes --target build/python -r t/clients/requirements.txt
+    touch build/python/installed
+}
+
 find_tests() { find "$@" -name node_modules -prune -o -name '*.t' -print | LC_ALL=C sort; }
 
 # Sets `tests` to the files that the arguments name, themselves or by a folder, `options` to the other arguments, and
