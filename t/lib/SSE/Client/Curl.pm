@@ -90,17 +90,17 @@ sub reap ($self) {
 sub stall  ($self) { kill STOP => $self->{pid}; return $self }
 sub resume ($self) { kill CONT => $self->{pid}; return $self }
 
-sub leave ($self, $signal) {
-    kill $signal, $self->{pid} if $self->{pid};
-    kill CONT => $self->{pid} if $self->{pid};
+# To curl all signals that end it are the same. This is one that nothing can catch: between fork and exec there is still a
+# perl, and what its handlers have noted is forgotten by exec.
+sub close ($self) {
+    kill KILL => $self->{pid} if $self->{pid};
     $self->{ended} ||= 'abort';
     delete @$self{qw(input output)};
     $self->reap;
 }
 
-sub close ($self) { $self->leave('TERM') }
-sub reset ($self) { $self->leave('KILL') }
+sub reset ($self) { $self->close }
 
-sub DESTROY ($self) { $self->reset if $self->{pid} }
+sub DESTROY ($self) { $self->close if $self->{pid} }
 
 1;

@@ -1,0 +1,33 @@
+# A curl that is told to leave has left afterwards, even if it is told before it is a curl: what arrives for the process that is
+# still a copy of this one may be caught there, and then it is lost.
+# needs: nothing
+use v5.36;
+use lib 't/lib';
+use IO::Socket::INET;
+use Test::More;
+use SSE::Client::Curl;
+
+# Takes connections and never answers.
+my $silent = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1') or die "no socket: $!";
+
+sub ask { return SSE::Client::Curl->new(port => $silent->sockport)->send(method => 'GET', path => '/') }
+
+# Whether that comes to its end.
+sub ends ($what) {
+    local $SIG{ALRM} = sub { die "too late\n" };
+    alarm 10;
+    my $done = eval { $what->(); 1 };
+    alarm 0;
+    return $done;
+}
+
+for my $way (qw(close reset)) {
+    my $client = do {
+        local @SIG{qw(INT TERM HUP)} = ('IGNORE') x 3; # as if it had been caught and forgotten
+        ask();
+    };
+    ok ends(sub { $client->$way }), "$way, to one that has missed what can be missed";
+    ok ends(sub { ask()->$way for 1 .. 50 }), "$way, at once";
+}
+
+done_testing;
