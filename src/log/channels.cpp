@@ -62,7 +62,7 @@ void LogWriter::addSubscribers(uint32_t entry, int32_t change) noexcept {
     if (!index().isListenedTo(entry)) {
         return;
     }
-    const int64_t subscribers = int64_t{index().subscribers(entry)} + change;
+    const int64_t subscribers = int64_t{index().announced(entry)} + change;
     entries_[entry].subscribers = static_cast<uint32_t>(std::clamp<int64_t>(subscribers, 0, UINT32_MAX));
     faultPoint("addSubscribers: new number");
     entries_[entry].census = header_->census.load(std::memory_order_relaxed);

@@ -14,6 +14,13 @@ bool hasListener(const IndexEntry& entry) noexcept {
                        [](uint64_t word) { return word != 0; });
 }
 
+// Whether a worker listens that certainly has a subscriber.
+bool hasExclusiveListener(const IndexEntry& entry) noexcept {
+    static_assert(kMaxListeners == 128 && kExclusiveListeners > 64);
+    constexpr uint64_t kUpper = (uint64_t{1} << (kExclusiveListeners - 64)) - 1;
+    return (entry.listeners[0] | (entry.listeners[1] & kUpper)) != 0;
+}
+
 void add(std::atomic<uint32_t>& counter, uint32_t change) noexcept {
     // There is one writer, so no locked instruction is needed.
     counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
@@ -36,10 +43,14 @@ bool Index::isListenedTo(uint32_t number) const noexcept {
     return number < header_->used && hasListener(entries_[number]);
 }
 
-uint32_t Index::subscribers(uint32_t entry) const noexcept {
+uint32_t Index::announced(uint32_t entry) const noexcept {
     SSE_ASSERT(entry < header_->used);
     const bool valid = entries_[entry].census == header_->census.load(std::memory_order_relaxed);
     return valid ? entries_[entry].subscribers : 0;
+}
+
+uint32_t Index::subscribers(uint32_t entry) const noexcept {
+    return std::max<uint32_t>(announced(entry), hasExclusiveListener(entries_[entry]) ? 1 : 0);
 }
 
 uint32_t Index::find(uint64_t hash) const noexcept {

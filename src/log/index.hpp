@@ -47,7 +47,11 @@ public:
     void loseRecords(uint32_t number) noexcept;
 
     bool isListenedTo(uint32_t number) const noexcept;
-    // Subscribers of an entry by the current census.
+    // Subscribers of an entry that the workers have announced in the current census.
+    uint32_t announced(uint32_t entry) const noexcept;
+    // How many it has: those, but at least one if a worker listens. So a census that not all have answered
+    // yet does not make a channel with subscribers look like one without; only where the listeners share an
+    // id (see kExclusiveListeners) it may, for a moment.
     uint32_t subscribers(uint32_t entry) const noexcept;
 
     // Makes buckets, lists and count anew from the entries alone. Can be repeated. Which channel has been

@@ -145,6 +145,8 @@ constexpr uint64_t maxRecordLength(uint64_t capacity) noexcept {
 
 // Listener ids are below this. One stands for a worker, or for several that share it.
 inline constexpr uint32_t kMaxListeners = 128;
+// Those below this stand for one worker each, which is a listener only as long as it has a subscriber.
+inline constexpr uint32_t kExclusiveListeners = kMaxListeners - 2;
 
 using ListenerSet = std::array<uint64_t, kMaxListeners / 64>;
 

@@ -110,6 +110,7 @@ public:
     // In slices, so that no process waits long for the lock.
     bool forgetListeners(const ListenerSet& ids, uint32_t from, uint32_t count) noexcept;
     // Starts a new census: all subscriber counts are void until the workers have announced theirs again.
+    // Until then a channel that a worker listens to has at least one.
     void beginCensus() noexcept;
 
 private:

@@ -54,7 +54,7 @@ struct RosterMemory {
 
 class Roster {
 public:
-    static constexpr uint32_t kExclusiveIds = kMaxListeners - 2;
+    static constexpr uint32_t kExclusiveIds = kExclusiveListeners;
     // How often the shared ids are turned over while the index is crowded, in milliseconds.
     static constexpr uint64_t kTurnTime = 5000;
 

@@ -162,7 +162,7 @@ private:
         if (zone_->log.census() != census) {
             countsTrue_ = true;
             for (auto& listened : model_.listeners) {
-                listened.second.subscribers = 0;
+                listened.second.announced = 0;
             }
         }
         compare(operation, head, appended);
@@ -222,15 +222,15 @@ private:
         if (fits_) {
             assert_true(appended.id == model_.events.back().id);
             assert_true(appended.listeners == setOf(listeners));
-            assert_true(!countsTrue_ || appended.subscribers == listeners.subscribers);
+            assert_true(!countsTrue_ || appended.subscribers == listeners.subscribers());
         }
     }
 
     void compareCount(ModelListeners& listeners, int32_t change) {
-        listeners.subscribers =
-            static_cast<uint32_t>(std::max<int64_t>(int64_t{listeners.subscribers} + change, 0));
+        listeners.announced =
+            static_cast<uint32_t>(std::max<int64_t>(int64_t{listeners.announced} + change, 0));
         if (countsTrue_) {
-            assert_int_equal(zone_->log.channelAt(listeners.entry).subscribers, listeners.subscribers);
+            assert_int_equal(zone_->log.channelAt(listeners.entry).subscribers, listeners.subscribers());
         }
     }
 

@@ -113,19 +113,34 @@ void countsSubscribers(void**) {
     assert_int_equal(zone.log.channelAt(entry).subscribers, 3);
     assert_int_equal(append(zone.log, "a", "x").subscribers, 3);
     zone.log.addSubscribers(entry, -9);
-    assert_int_equal(zone.log.channelAt(entry).subscribers, 0);
+    assert_int_equal(zone.log.channelAt(entry).subscribers, 1); // somebody listens
     zone.log.addSubscribers(entry, 4);
 
     const uint32_t census = zone.log.census();
     zone.log.beginCensus();
     assert_int_equal(zone.log.census(), census + 1);
-    assert_int_equal(zone.log.findChannel(zone.log.hash("a")).subscribers, 0);
+    assert_int_equal(zone.log.findChannel(zone.log.hash("a")).subscribers, 1);
+    assert_int_equal(append(zone.log, "a", "x").subscribers, 1);
     zone.log.addSubscribers(entry, 2);
     assert_int_equal(append(zone.log, "a", "x").subscribers, 2);
+    zone.log.addSubscribers(entry, -2); // of one worker; another has not announced its own
+    assert_int_equal(append(zone.log, "a", "x").subscribers, 1);
     zone.log.unlisten(entry, 3);
     assert_int_equal(zone.log.channelAt(entry).subscribers, 0);
     zone.log.addSubscribers(kNoEntry, 1);
     zone.log.addSubscribers(1, 1);
+    checkZone(zone);
+}
+
+// A shared id may be left over from a worker that has no subscriber any more.
+void countsNobodyForASharedId(void**) {
+    TestLog zone{4};
+    for (uint32_t id = 0; id < kMaxListeners; ++id) {
+        const uint32_t entry = zone.log.listen(zone.log.hash("a"), id).entry;
+        assert_int_equal(zone.log.channelAt(entry).subscribers, id < kExclusiveListeners ? 1 : 0);
+        zone.log.unlisten(entry, id);
+        assert_int_equal(zone.log.channelAt(entry).subscribers, 0);
+    }
     checkZone(zone);
 }
 
@@ -263,6 +278,7 @@ int main() {
         cmocka_unit_test(collidingChannelsShare),
         cmocka_unit_test(everyWorkerCanListen),
         cmocka_unit_test(countsSubscribers),
+        cmocka_unit_test(countsNobodyForASharedId),
         cmocka_unit_test(reusesWhatTheRingHasLost),
         cmocka_unit_test(takesTheStalest),
         cmocka_unit_test(isFullOfListeners),

@@ -64,7 +64,7 @@ private:
         } else if (what < 94) {
             zone_.log.beginCensus();
             for (auto& [hash, listeners] : model_.listeners) {
-                listeners.subscribers = 0;
+                listeners.announced = 0;
             }
         } else {
             replay();
@@ -88,7 +88,7 @@ private:
         const size_t size =
             std::bitset<64>(appended.listeners[0]).count() + std::bitset<64>(appended.listeners[1]).count();
         assert_int_equal(size, any ? listeners->second.workers.size() : 0);
-        assert_int_equal(appended.subscribers, any ? listeners->second.subscribers : 0);
+        assert_int_equal(appended.subscribers, any ? listeners->second.subscribers() : 0);
         if (any) {
             for (const uint32_t worker : listeners->second.workers) {
                 assert_true(appended.listeners[worker / 64] >> worker % 64 & 1);
@@ -108,8 +108,8 @@ private:
             assert_int_equal(state.entry, known->second.entry);
             known->second.workers.insert(worker);
         } else {
-            assert_int_equal(state.subscribers, 0);
             model_.listeners[hash] = {{worker}, state.entry, 0, model_.events.size()};
+            assert_int_equal(state.subscribers, model_.listeners[hash].subscribers());
         }
     }
 
@@ -143,8 +143,8 @@ private:
             ModelListeners& listeners = listened->second;
             const int32_t change = static_cast<int32_t>(random_.below(9)) - 4;
             zone_.log.addSubscribers(listeners.entry, change);
-            listeners.subscribers = std::max(static_cast<int32_t>(listeners.subscribers) + change, 0);
-            assert_int_equal(zone_.log.channelAt(listeners.entry).subscribers, listeners.subscribers);
+            listeners.announced = std::max(static_cast<int32_t>(listeners.announced) + change, 0);
+            assert_int_equal(zone_.log.channelAt(listeners.entry).subscribers, listeners.subscribers());
         }
     }
 

@@ -21,8 +21,14 @@ struct ModelEvent {
 struct ModelListeners {
     std::set<uint32_t> workers;
     uint32_t entry = kNoEntry;
-    uint32_t subscribers = 0;
+    uint32_t announced = 0;  // of the subscribers
     uint64_t linkedFrom = 0; // number of the first event from which on nothing may be forgotten
+
+    // Those, but one at least if somebody listens who has an id alone.
+    uint32_t subscribers() const {
+        const bool any = !workers.empty() && *workers.begin() < kExclusiveListeners;
+        return std::max<uint32_t>(announced, any ? 1 : 0);
+    }
 };
 
 struct Model {
