@@ -22,6 +22,8 @@ enum class Refusal : uint8_t {
     TooManyChannels,
     UnknownChannel,
     ChannelEnded,
+    BadWait,
+    WaitCutByDrain,
     BadStart,
     Expired,
     EventsGone,
@@ -103,6 +105,10 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {404, "no such channel"};
     case Refusal::ChannelEnded:
         return {409, "the channel has ended"};
+    case Refusal::BadWait:
+        return {400, "wait and subscribers are two whole numbers"};
+    case Refusal::WaitCutByDrain:
+        return {503, "nginx is leaving, ask again", "1"};
     case Refusal::BadStart:
         return {400, "invalid start"};
     case Refusal::Expired:

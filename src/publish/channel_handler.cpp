@@ -5,10 +5,10 @@
 #include "conf/config.hpp"
 #include "http/respond.hpp"
 #include "publish/append_events.hpp"
+#include "publish/channel_wait.hpp"
 #include "publish/publish_request.hpp"
 #include "sse/json.hpp"
 #include "worker/worker.hpp"
-#include "zone_lock.hpp"
 
 namespace sse {
 
@@ -37,17 +37,10 @@ ngx_int_t sendFacts(ngx_http_request_t* r, std::string_view channel, const Chann
     return respond(r, NGX_HTTP_OK, json, text);
 }
 
-ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
-    Zone& zone = *locationConfig(r)->zone;
-    std::string_view channel = toView(context.channel);
-    ChannelState state;
-    if (std::optional<ZoneLock> lock = ZoneLock::acquire(zone)) {
-        state = lock->log().findChannel(zone.log.hash(channel));
-    } else {
-        return refuse(r, Refusal::Locked);
-    }
+ngx_int_t tellChannel(ngx_http_request_t* r, RequestContext& context, const ChannelState& state) noexcept {
+    const bool hasEvent = locationConfig(r)->zone->log.hasEvent(state);
     context.subscribers = state.subscribers;
-    return sendFacts(r, channel, {"last_id", state.newestId, zone.log.hasEvent(state), state.subscribers});
+    return sendFacts(r, toView(context.channel), {"last_id", state.newestId, hasEvent, state.subscribers});
 }
 
 // Subscribers get what is left, then their streams end. Later connections get a 204, which tells an
@@ -74,7 +67,12 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
 } // namespace
 
 ngx_int_t handleChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
-    return r->method == NGX_HTTP_DELETE ? endChannel(r, context) : tellChannel(r, context);
+    if (r->method == NGX_HTTP_DELETE) {
+        return endChannel(r, context);
+    }
+    ChannelWait::Wish wish;
+    const Refusal refusal = ChannelWait::read(r, wish);
+    return refusal == Refusal::None ? ChannelWait::run(r, context, wish, tellChannel) : refuse(r, refusal);
 }
 
 } // namespace sse

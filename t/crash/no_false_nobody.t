@@ -10,8 +10,11 @@ my $server = SSE::Nginx->start(workers => 2, reuseport => 0);
 $server->allow(qr/exited on signal 9/);
 my ($stays, $dies) = $server->workers;
 my @channel = map {"c$_"} 1 .. 20;
-my @subscriber = map { $server->subscribe_on($stays, "/sub?channel=$_")->ready } @channel, @channel;
-my @lost = map { $server->subscribe_on($dies, "/sub?channel=$_")->ready } @channel, 'only';
+my $subscribe = sub ($worker, $channel) {
+    return $server->subscribe("/sub?channel=$channel", on => $server->connect_to($worker))->ready;
+};
+my @subscriber = map { $subscribe->($stays, $_) } @channel, @channel;
+my @lost       = map { $subscribe->($dies, $_) } @channel, 'only';
 
 sub count ($channel) { return $server->get("/pub?channel=$channel")->json->{subscribers} }
 sub counts { return [map { count($_) } @channel] }
@@ -23,11 +26,12 @@ $server->kill9($dies);
 wait_until(sub { count('only') == 0 }, 'the dead not to be counted any more');
 is scalar(grep { $_ == 0 } @{ counts() }), 0, 'but those whose worker says nothing are not nobody';
 is scalar(grep { $server->publish("/pub?channel=$_", 'x')->json->{subscribers} == 0 } @channel), 0, 'nor for who publishes';
+is $server->get("/pub?channel=$channel[2]&wait=1&subscribers=0")->json->{subscribers}, 1, 'nor for who waits for that';
 is $server->request(DELETE => "/pub?channel=$channel[0]")->finish->status, 200, 'a channel that has them can be ended';
 my $here = $server->subscribe("/sub?channel=$channel[1]")->ready;
 $here->close;
-wait_until(sub { count($channel[1]) == 1 }, 'who has come and gone is not counted');
-is scalar(grep { $_ == 0 } @{ counts() }), 0, 'and has taken nobody along';
+wait_until(sub { $server->get('/status')->json->{subscribers} == @subscriber }, 'the one here to be gone');
+is scalar(grep { $_ == 0 } @{ counts() }), 0, 'who comes and goes takes nobody along';
 
 thaw($stays);
 wait_until(sub { !grep { $_ != 2 } @{ counts() }[1 .. 19] }, 'true counts');

@@ -1,0 +1,51 @@
+// A GET of a channel that waits for subscribers: until there are none, so that a producer can stop, or until
+// there are some, so that it can begin.
+//
+// Nobody is woken when their number changes, so it is looked at from time to time.
+#pragma once
+
+#include "http/refusals.hpp"
+#include "http/request_context.hpp"
+#include "log/log.hpp"
+#include "worker/drain.hpp"
+
+namespace sse {
+
+class ChannelWait {
+public:
+    struct Wish {
+        ngx_msec_t time = 0;      // milliseconds; 0: do not wait
+        uint32_t subscribers = 0; // at least so many; 0: none
+
+        bool isMetBy(const ChannelState& state) const noexcept {
+            return subscribers == 0 ? state.subscribers == 0 : state.subscribers >= subscribers;
+        }
+    };
+    // What the arguments `wait` (seconds) and `subscribers` ask for. Returns why the request is refused.
+    static Refusal read(ngx_http_request_t* r, Wish& wish) noexcept;
+
+    // Answers with what `answer` returns: now, or when the wish is met or its time is over. Refuses when the
+    // worker leaves before that, or has no lock in the end. Returns what the content handler returns.
+    using Answer = ngx_int_t (*)(ngx_http_request_t* r, RequestContext& context,
+                                 const ChannelState& state) noexcept;
+    static ngx_int_t run(ngx_http_request_t* r, RequestContext& context, const Wish& wish,
+                         Answer answer) noexcept;
+
+private:
+    ChannelWait(ngx_http_request_t* r, RequestContext& context, const Wish& wish, Answer answer) noexcept;
+    void start() noexcept;
+    bool isOver() const noexcept;
+    void look(bool mustLeave) noexcept;
+    void leave() noexcept;
+
+    ngx_http_request_t* request_;
+    RequestContext& context_;
+    Wish wish_;
+    Answer answer_;
+    ngx_msec_t until_; // of nginx's clock
+    bool isLinked_ = false;
+    LoopEvent timer_;
+    Drainable drainable_{};
+};
+
+} // namespace sse
