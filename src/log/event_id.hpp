@@ -33,6 +33,17 @@ inline constexpr size_t kMaxEventIdText = 41;
 // Writes the text of an id to `out`, which has room for kMaxEventIdText bytes; returns its length.
 size_t formatEventId(EventId id, char* out) noexcept;
 
+// The text of an id, for as long as the object lives.
+class EventIdText {
+public:
+    explicit EventIdText(EventId id) noexcept : length_(formatEventId(id, text_)) {}
+    std::string_view view() const noexcept { return {text_, length_}; }
+
+private:
+    char text_[kMaxEventIdText];
+    size_t length_;
+};
+
 // Reads "<digits>-<digits>" and nothing else; numbers that do not fit 64 bits are no id.
 std::optional<EventId> parseEventId(std::string_view text) noexcept;
 

@@ -11,25 +11,11 @@ namespace sse {
 
 namespace {
 
-// Records that one turn reads on the way back to the cursor.
-constexpr uint32_t kTurnSteps = 8 * 1024;
-
 // Room for the preamble and the priming event, so that the batch need not grow piece by piece.
 constexpr size_t kFirstBytes = 256;
 
 // If the ring laps a reader again and again, it gets another turn, not an endless loop.
 constexpr int kAttempts = 3;
-
-// The text of an id, for as long as the object lives.
-class IdText {
-public:
-    explicit IdText(EventId id) noexcept : length_(formatEventId(id, text_)) {}
-    std::string_view view() const noexcept { return {text_, length_}; }
-
-private:
-    char text_[kMaxEventIdText];
-    size_t length_;
-};
 
 } // namespace
 
@@ -52,7 +38,7 @@ Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
         }
 
         if (!catchup_->sought()) {
-            ReadStatus status = catchup_->seek(kTurnSteps);
+            ReadStatus status = catchup_->seek(Catchup::kTurnSteps);
             if (status == ReadStatus::End) {
                 return Reading::More;
             }
@@ -89,15 +75,9 @@ Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     return Reading::More;
 }
 
-// A client without a cursor has missed nothing, whatever is lost.
-Gap Subscriber::gap() const noexcept {
-    const bool hadNone = requested_.empty() && cursor_ == Replay::kBeginning;
-    return hadNone ? Gap::None : catchup_->gap();
-}
-
 // The start is found: reports a gap, as configured. More: read on.
 Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
-    Gap gap = this->gap();
+    Gap gap = catchup_->gapFor(requested_);
     EventId start = catchup_->start();
     Reading reading = Reading::More;
 
@@ -108,7 +88,7 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
             cut();
             reading = Reading::Over;
         } else if (config_->gapMode() == GapMode::Event) {
-            reading = addGap(out, gap, start) ? Reading::More : Reading::NoMemory;
+            reading = addGap(out) ? Reading::More : Reading::NoMemory;
             primed_ = true;
         }
     }
@@ -128,7 +108,7 @@ bool Subscriber::addPrime(BatchRef& out) noexcept {
     primed_ = true;
     const Prime prime = config_->primeMode();
     return prime == Prime::Off || appendNotice(out, [this, prime](Buffer& text) noexcept {
-               const IdText id(cursor_);
+               const EventIdText id(cursor_);
                switch (prime) {
                case Prime::Message:
                    return addPrimingMessage(text, id.view());
@@ -138,17 +118,11 @@ bool Subscriber::addPrime(BatchRef& out) noexcept {
            });
 }
 
-bool Subscriber::addGap(BatchRef& out, Gap gap, EventId start) noexcept {
-    const IdText startText(start);
-    const IdText cursor(cursor_);
-    const std::string_view requested = requested_.empty() ? cursor.view() : requested_;
-    const GapReason reason = gap == Gap::Evicted ? GapReason::Evicted : GapReason::Unknown;
-    return appendNotice(out, [&](Buffer& text) noexcept {
-        return sse::addGap(text, toView(config_->gapEvent),
-                           {.reason = reason,
-                            .requested = requested,
-                            .start = startText.view(),
-                            .missed = catchup_->missed()});
+bool Subscriber::addGap(BatchRef& out) noexcept {
+    return appendNotice(out, [this](Buffer& text) noexcept {
+        return catchup_->tellGap(requested_, [&](const GapFacts& facts) noexcept {
+            return sse::addGap(text, toView(config_->gapEvent), facts);
+        });
     });
 }
 
@@ -159,7 +133,7 @@ bool Subscriber::addCaughtUp(BatchRef& out) noexcept {
         return true;
     }
     const bool hasEvents = out && out->events != 0;
-    const IdText id(hasEvents ? std::max(cursor_, out->last) : cursor_);
+    const EventIdText id(hasEvents ? std::max(cursor_, out->last) : cursor_);
     return appendNotice(out, [&](Buffer& text) noexcept {
         return sse::addCaughtUp(text, id.view(), toView(config_->caughtUpEvent));
     });

@@ -68,15 +68,28 @@ ReadStatus Catchup::seek(uint32_t steps) noexcept {
     return status;
 }
 
+Gap Catchup::gapFor(std::string_view requested) const noexcept {
+    return requested.empty() && cursor_ == Replay::kBeginning ? Gap::None : gap();
+}
+
 Catchup::Progress Catchup::read(BatchRef& out, MergeMode mode) noexcept {
+    const uint64_t tip = feed_.tail->tip(feed_);
+    const Progress progress = readUntil(tip, Batch::most(), mode, out);
+    // What has arrived since stock was taken may lie beyond the horizon.
+    return progress == Progress::AtTip && tip > replay_.horizon() ? Progress::Outdated : progress;
+}
+
+Catchup::Progress Catchup::readStock(BatchRef& out, size_t most) noexcept {
+    return readUntil(kNoOffset, most, MergeMode::Off, out);
+}
+
+Catchup::Progress Catchup::readUntil(uint64_t limit, size_t most, MergeMode mode, BatchRef& out) noexcept {
     const Log& log = feed_.tail->zone().log;
     Merger merger(mode);
     for (;;) {
-        uint64_t tip = feed_.tail->tip(feed_);
-        switch (holding_ ? ReadStatus::Ok : replay_.next(tip, event_)) {
+        switch (holding_ ? ReadStatus::Ok : replay_.next(limit, event_)) {
         case ReadStatus::End:
-            // What has arrived since stock was taken may lie beyond the horizon.
-            return tip > replay_.horizon() ? Progress::Outdated : Progress::AtTip;
+            return Progress::AtTip;
         case ReadStatus::Lapped:
             return Progress::Outdated;
         case ReadStatus::Ok:
@@ -89,7 +102,7 @@ Catchup::Progress Catchup::read(BatchRef& out, MergeMode mode) noexcept {
             holding_ = false;
             continue;
         }
-        if (out.size() != 0 && out.size() + merger.saved() + header.payloadLength > Batch::most()) {
+        if (out.size() != 0 && out.size() + merger.saved() + header.payloadLength > most) {
             holding_ = true;
             return Progress::More;
         }

@@ -5,6 +5,7 @@
 #include "log/replay.hpp"
 #include "output/batch.hpp"
 #include "sse/merge.hpp"
+#include "sse/notices.hpp"
 
 namespace sse {
 
@@ -17,8 +18,9 @@ public:
     static Catchup* makeFromPublisherId(LogWriter& log, Feed& feed, std::string_view publisherId,
                                         const History& history) noexcept;
 
-    // Searches for the start, through at most so many records.
+    // Searches for the start, through at most so many records; in one turn at most kTurnSteps.
     ReadStatus seek(uint32_t steps) noexcept;
+    static constexpr uint32_t kTurnSteps = 8 * 1024;
     bool sought() const noexcept { return sought_; }
     // true once, after the start has been found: the time to report a gap.
     bool begins() noexcept { return sought_ && !std::exchange(begun_, true); }
@@ -26,7 +28,12 @@ public:
     // After the seek.
     Gap gap() const noexcept { return replay_.gap(); }
     EventId start() const noexcept { return replay_.start(); }
-    std::optional<uint64_t> missed() const noexcept { return replay_.missed(); }
+    // The gap as a client is told of it that came with this id: one without an id and without a cursor has
+    // missed nothing, whatever is lost.
+    Gap gapFor(std::string_view requested) const noexcept;
+    // Returns what tell(const GapFacts&) does.
+    template <typename Tell>
+    bool tellGap(std::string_view requested, Tell&& tell) const noexcept;
 
     enum class Progress {
         More,     // the batch is as large as it should be
@@ -34,9 +41,13 @@ public:
         Outdated, // the ring has moved on, or a channel has its first event: start again from the cursor
         NoMemory,
     };
-    // Adds events to the batch, merged as the mode says. They all count, and so do the bytes that they have
-    // in the log, so that a batch takes no longer to read if it becomes short by merging.
+    // Adds events to the batch, up to the tip of the feed, merged as the mode says. They all count, and so do
+    // the bytes that they have in the log, so that a batch takes no longer to read if it becomes short by
+    // merging.
     Progress read(BatchRef& out, MergeMode mode) noexcept;
+    // The same, unmerged, up to what was there when stock was taken, whether the feed has come so far or not,
+    // and with `most` bytes for a batch.
+    Progress readStock(BatchRef& out, size_t most) noexcept;
 
     // The position of the cursor; newer than any event if it is unknown.
     EventId cursor() const noexcept { return cursor_; }
@@ -59,6 +70,7 @@ private:
     static Catchup* allocate(Feed& feed) noexcept;
     static std::span<ReplayChannel> takeStock(LogWriter& log, Feed& feed, Catchup* memory) noexcept;
     std::span<ReplayChannel> channels() const noexcept;
+    Progress readUntil(uint64_t limit, size_t most, MergeMode mode, BatchRef& out) noexcept;
 
     Feed& feed_;
     EventId cursor_;
@@ -69,5 +81,15 @@ private:
     Replay replay_;
     ReplayEvent event_;
 };
+
+template <typename Tell>
+bool Catchup::tellGap(std::string_view requested, Tell&& tell) const noexcept {
+    const EventIdText cursor(cursor_);
+    const EventIdText start(this->start());
+    return tell(GapFacts{.reason = gap() == Gap::Evicted ? GapReason::Evicted : GapReason::Unknown,
+                         .requested = requested.empty() ? cursor.view() : requested,
+                         .start = start.view(),
+                         .missed = replay_.missed()});
+}
 
 } // namespace sse

@@ -16,43 +16,6 @@ namespace sse {
 
 namespace {
 
-// At most one line a second, as for refusals.
-// Clients decide how often this happens, so it is logged once a second at most.
-bool isFirstOfSecond(time_t& second) noexcept {
-    return std::exchange(second, ngx_time()) != ngx_time();
-}
-
-void logFullIndex(ngx_http_request_t* r) noexcept {
-    static time_t second = 0;
-    if (isFirstOfSecond(second)) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
-                      &locationConfig(r)->zone->name);
-    }
-}
-
-ngx_int_t refuseAdmission(ngx_http_request_t* r, Subscriber::Admission admission) noexcept {
-    switch (admission) {
-    case Subscriber::Admission::IndexFull:
-        logFullIndex(r);
-        return refuse(r, Refusal::IndexFull);
-    case Subscriber::Admission::Locked:
-        return refuse(r, Refusal::Locked);
-    case Subscriber::Admission::Gap:
-        return refuse(r, Refusal::EventsGone);
-    case Subscriber::Admission::Absent:
-        if (locationConfig(r)->absentMode() == Absent::NotFound) {
-            return refuse(r, Refusal::UnknownChannel);
-        }
-        [[fallthrough]];
-    case Subscriber::Admission::Ended:
-        return NGX_HTTP_NO_CONTENT;
-    case Subscriber::Admission::NoMemory:
-    case Subscriber::Admission::Ok:
-        break;
-    }
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
-}
-
 // A header that nginx's filters check and that is never sent: what has an encoding already is neither recoded
 // by "charset" nor compressed (which would cost a quarter of a megabyte for each subscriber).
 //
@@ -155,8 +118,8 @@ ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
 
 ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     if (r != r->main) {
-        static time_t second = 0;
-        if (isFirstOfSecond(second)) {
+        static time_t second = 0; // clients decide how often this happens: one line a second at most
+        if (std::exchange(second, ngx_time()) != ngx_time()) {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse: a subrequest cannot be a stream");
         }
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -182,8 +145,8 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     FaultScope crash(r);
-    Subscriber::Admission admission = subscriber->admit(*tail, reader.subscription());
-    if (admission != Subscriber::Admission::Ok) {
+    Admission admission = subscriber->admit(*tail, reader.subscription());
+    if (admission != Admission::Ok) {
         return refuseAdmission(r, admission);
     }
     return r->method == NGX_HTTP_HEAD ? answerHead(r, *subscriber) : stream(r, *subscriber);

@@ -18,19 +18,6 @@ constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
 FreeList<Subscriber> freeList;
 
-CloseReason reasonOf(Subscriber::Admission refused) noexcept {
-    switch (refused) {
-    case Subscriber::Admission::Gap:
-        return CloseReason::Gap;
-    case Subscriber::Admission::Ended:
-        return CloseReason::Ended;
-    case Subscriber::Admission::Absent:
-        return CloseReason::Absent;
-    default:
-        return CloseReason::Error;
-    }
-}
-
 } // namespace
 
 // --- Coming ---
@@ -66,7 +53,7 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
     return subscriber;
 }
 
-Subscriber::Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexcept {
+Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexcept {
     Admission admission = join(tail, subscription);
     if (admission != Admission::Ok) {
         noteReason(reasonOf(admission));
@@ -75,25 +62,8 @@ Subscriber::Admission Subscriber::admit(Tail& tail, const Subscription& subscrip
     return admission;
 }
 
-// With the zone's lock once, so that the stock fits the moment from which the feed brings what is new.
-Subscriber::Admission Subscriber::enter(Tail& tail, const Subscription& subscription) noexcept {
-    std::optional<ZoneLock> lock = ZoneLock::acquire(tail.zone());
-    if (!lock) {
-        return Admission::Locked;
-    }
-    Tail::Join join = tail.join(lock->log(), subscription.channels, member_);
-    if (join != Tail::Join::Ok) {
-        return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
-    }
-    catchup_ = subscription.publisherId
-                   ? Catchup::makeFromPublisherId(lock->log(), *member_.feed, *subscription.publisherId,
-                                                  subscription.history)
-                   : Catchup::make(lock->log(), *member_.feed, subscription.cursor, subscription.history);
-    return Admission::Ok;
-}
-
-Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
-    Admission admission = enter(tail, subscription);
+Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
+    Admission admission = joinFeed(tail, subscription, member_, catchup_);
     if (admission != Admission::Ok) {
         return admission;
     }
@@ -114,9 +84,7 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
 
     context_->subscribers = catchup_->subscribers();
     if (subscription.fromNow) {
-        const Admission admission = isAbsent()          ? Admission::Absent
-                                    : catchup_->ended() ? Admission::Ended
-                                                        : Admission::Ok;
+        admission = admitFromNow(*config_, *catchup_);
         cursor_ = catchup_->lastId();
         closeCatchup();
         live_ = true;
@@ -127,7 +95,7 @@ Subscriber::Admission Subscriber::join(Tail& tail, const Subscription& subscript
 }
 
 // Seeks now if the way back is short, because then a refusal can still be a status.
-Subscriber::Admission Subscriber::seekStart() noexcept {
+Admission Subscriber::seekStart() noexcept {
     ReadStatus status = catchup_->seek(kAdmissionSteps);
     if (status == ReadStatus::Lapped) {
         closeCatchup();
@@ -135,20 +103,7 @@ Subscriber::Admission Subscriber::seekStart() noexcept {
     if (status != ReadStatus::Ok) {
         return Admission::Ok;
     }
-    const bool missed = gap() != Gap::None;
-    if (missed && config_->gapMode() == GapMode::Close) {
-        Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
-        return Admission::Gap;
-    }
-    if (!missed && isAbsent()) {
-        return Admission::Absent;
-    }
-    const bool told = !missed || config_->gapMode() == GapMode::Off;
-    return told && catchup_->onlyTheEnd() ? Admission::Ended : Admission::Ok;
-}
-
-bool Subscriber::isAbsent() const noexcept {
-    return config_->absentMode() != Absent::Wait && catchup_->isAbsent();
+    return admitFromStart(*config_, *catchup_, catchup_->gapFor(requested_));
 }
 
 bool Subscriber::startPosition(EventId& position) const noexcept {

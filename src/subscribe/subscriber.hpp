@@ -9,6 +9,7 @@
 #include "fanout/tail.hpp"
 #include "http/request_context.hpp"
 #include "output/stream.hpp"
+#include "subscribe/admission.hpp"
 #include "subscribe/catchup.hpp"
 #include "subscribe/heartbeat.hpp"
 #include "worker/drain.hpp"
@@ -32,15 +33,6 @@ public:
     // Makes a subscriber for a request, whose cleanups destroy it. NULL without memory.
     static Subscriber* make(ngx_http_request_t* request, RequestContext& context) noexcept;
 
-    enum class Admission {
-        Ok,
-        NoMemory,
-        IndexFull, // no room for another channel
-        Locked,    // the zone's lock is not to be had
-        Gap,       // it has missed events, and sse_gap says not to go on
-        Ended,     // its channels have ended, and it has had all that was left
-        Absent,    // its channels have no events, and sse_absent says not to wait
-    };
     // Joins the feed and finds the place to begin; nothing is sent yet. If the result is not Ok, the feed has
     // been left again.
     Admission admit(Tail& tail, const Subscription& subscription) noexcept;
@@ -73,10 +65,8 @@ private:
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
-    Admission enter(Tail& tail, const Subscription& subscription) noexcept;
     Admission join(Tail& tail, const Subscription& subscription) noexcept;
     Admission seekStart() noexcept;
-    bool isAbsent() const noexcept;
     [[nodiscard]] bool goOn() noexcept;
     [[nodiscard]] bool resume() noexcept;
     [[nodiscard]] bool send(BatchRef batch) noexcept;
@@ -100,13 +90,12 @@ private:
 
     enum class Reading { More, AtTip, Over, NoMemory, Locked };
     Reading readOn(BatchRef& out) noexcept;
-    Gap gap() const noexcept;
     Reading startReading(BatchRef& out) noexcept;
     void closeCatchup() noexcept;
 
     bool addPreamble(BatchRef& out) noexcept;
     bool addPrime(BatchRef& out) noexcept;
-    bool addGap(BatchRef& out, Gap gap, EventId start) noexcept;
+    bool addGap(BatchRef& out) noexcept;
     bool addCaughtUp(BatchRef& out) noexcept;
     bool addExpired(BatchRef& out) noexcept;
     bool addEnd(BatchRef& out) noexcept;

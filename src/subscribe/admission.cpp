@@ -1,0 +1,97 @@
+#include "subscribe/admission.hpp"
+
+#include <utility>
+
+#include "http/respond.hpp"
+#include "subscribe/subscriber.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+bool isAbsent(const LocationConfig& config, const Catchup& catchup) noexcept {
+    return config.absentMode() != Absent::Wait && catchup.isAbsent();
+}
+
+// Clients decide how often this happens, so it is logged once a second at most.
+void logFullIndex(ngx_http_request_t* r) noexcept {
+    static time_t second = 0;
+    if (std::exchange(second, ngx_time()) != ngx_time()) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
+                      &locationConfig(r)->zone->name);
+    }
+}
+
+} // namespace
+
+Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member, Catchup*& catchup) noexcept {
+    std::optional<ZoneLock> lock = ZoneLock::acquire(tail.zone());
+    if (!lock) {
+        return Admission::Locked;
+    }
+    Tail::Join join = tail.join(lock->log(), subscription.channels, member);
+    if (join != Tail::Join::Ok) {
+        return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
+    }
+    catchup = subscription.publisherId
+                  ? Catchup::makeFromPublisherId(lock->log(), *member.feed, *subscription.publisherId,
+                                                 subscription.history)
+                  : Catchup::make(lock->log(), *member.feed, subscription.cursor, subscription.history);
+    return Admission::Ok;
+}
+
+Admission admitFromNow(const LocationConfig& config, const Catchup& catchup) noexcept {
+    return isAbsent(config, catchup) ? Admission::Absent : catchup.ended() ? Admission::Ended : Admission::Ok;
+}
+
+Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, Gap gap) noexcept {
+    const bool missed = gap != Gap::None;
+    if (missed && config.gapMode() == GapMode::Close) {
+        Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
+        return Admission::Gap;
+    }
+    if (!missed && isAbsent(config, catchup)) {
+        return Admission::Absent;
+    }
+    const bool told = !missed || config.gapMode() == GapMode::Off;
+    return told && catchup.onlyTheEnd() ? Admission::Ended : Admission::Ok;
+}
+
+CloseReason reasonOf(Admission refused) noexcept {
+    switch (refused) {
+    case Admission::Gap:
+        return CloseReason::Gap;
+    case Admission::Ended:
+        return CloseReason::Ended;
+    case Admission::Absent:
+        return CloseReason::Absent;
+    default:
+        return CloseReason::Error;
+    }
+}
+
+ngx_int_t refuseAdmission(ngx_http_request_t* r, Admission refused) noexcept {
+    switch (refused) {
+    case Admission::IndexFull:
+        logFullIndex(r);
+        return refuse(r, Refusal::IndexFull);
+    case Admission::Locked:
+        return refuse(r, Refusal::Locked);
+    case Admission::Gap:
+        return refuse(r, Refusal::EventsGone);
+    case Admission::Absent:
+        if (locationConfig(r)->absentMode() == Absent::NotFound) {
+            return refuse(r, Refusal::UnknownChannel);
+        }
+        [[fallthrough]];
+    case Admission::Ended:
+        return NGX_HTTP_NO_CONTENT;
+    case Admission::NoMemory:
+    case Admission::Ok:
+        break;
+    }
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+} // namespace sse

@@ -1,0 +1,38 @@
+// Admission: a client joins the feed of its channels, and what it finds there decides whether it is served.
+#pragma once
+
+#include "conf/config.hpp"
+#include "fanout/tail.hpp"
+#include "http/request_context.hpp"
+#include "subscribe/catchup.hpp"
+
+namespace sse {
+
+struct Subscription;
+
+enum class Admission {
+    Ok,
+    NoMemory,
+    IndexFull, // no room for another channel
+    Locked,    // the zone's lock is not to be had
+    Gap,       // it has missed events, and sse_gap says not to go on
+    Ended,     // its channels have ended, and it has had all that was left
+    Absent,    // its channels have no events, and sse_absent says not to wait
+};
+
+// Joins the feed and takes stock of its channels, with the zone's lock once, so that the stock fits the
+// moment from which the feed brings what is new. If the result is Ok the member is in the feed; `catchup`,
+// which the caller is to ngx_free(), is NULL without memory.
+Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member, Catchup*& catchup) noexcept;
+
+// Whether a client is served that wants nothing older than the stock.
+Admission admitFromNow(const LocationConfig& config, const Catchup& catchup) noexcept;
+
+// Whether one is served whose start has been found. `gap`: as it is told of it.
+Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, Gap gap) noexcept;
+
+// The reason for the log, and the answer; returns what a content handler returns.
+CloseReason reasonOf(Admission refused) noexcept;
+ngx_int_t refuseAdmission(ngx_http_request_t* r, Admission refused) noexcept;
+
+} // namespace sse
