@@ -112,11 +112,19 @@ JsonWriter& JsonWriter::keyOf(std::string_view name) noexcept {
     return *this;
 }
 
-JsonWriter& JsonWriter::string(std::string_view text) noexcept {
+JsonWriter& JsonWriter::beginString() noexcept {
     append(follows_ ? ",\"" : "\"");
-    for (Pieces pieces(text); !pieces.done();) {
+    return *this;
+}
+
+JsonWriter& JsonWriter::text(std::string_view part) noexcept {
+    for (Pieces pieces(part); !pieces.done();) {
         append(pieces.next());
     }
+    return *this;
+}
+
+JsonWriter& JsonWriter::endString() noexcept {
     append("\"");
     follows_ = true;
     return *this;

@@ -51,7 +51,11 @@ public:
 
     // `"`, `\`, the control characters (C0, DEL, C1) and the line ends U+2028 and U+2029 are escaped, and
     // each sequence that is not UTF-8 becomes one U+FFFD, as browsers decode it.
-    JsonWriter& string(std::string_view text) noexcept;
+    JsonWriter& string(std::string_view text) noexcept { return beginString().text(text).endString(); }
+    // The same part by part; none may end inside a character.
+    JsonWriter& beginString() noexcept;
+    JsonWriter& text(std::string_view part) noexcept;
+    JsonWriter& endString() noexcept;
     JsonWriter& number(uint64_t value) noexcept;
     JsonWriter& boolean(bool value) noexcept;
     JsonWriter& null() noexcept;

@@ -61,16 +61,17 @@ bool addPrimingMessage(Buffer& out, std::string_view id) noexcept {
     return addId(out, id) && out.append(kNoData);
 }
 
-bool addGap(Buffer& out, std::string_view type, const GapFacts& facts) noexcept {
+void addFacts(JsonWriter& json, const GapFacts& facts) noexcept {
     const std::string_view reason = facts.reason == GapReason::Evicted ? "evicted" : "unknown";
-    return addId(out, facts.start) && addType(out, type) && addObject(out, [&](JsonWriter& json) noexcept {
-               json.member("reason", reason)
-                   .member("requested", facts.requested)
-                   .member("start", facts.start);
-               if (facts.missed) {
-                   json.member("missed", *facts.missed);
-               }
-           });
+    json.member("reason", reason).member("requested", facts.requested).member("start", facts.start);
+    if (facts.missed) {
+        json.member("missed", *facts.missed);
+    }
+}
+
+bool addGap(Buffer& out, std::string_view type, const GapFacts& facts) noexcept {
+    return addId(out, facts.start) && addType(out, type) &&
+           addObject(out, [&facts](JsonWriter& json) noexcept { addFacts(json, facts); });
 }
 
 bool addCaughtUp(Buffer& out, std::string_view id, std::string_view type) noexcept {

@@ -17,6 +17,8 @@
 
 namespace sse {
 
+class JsonWriter;
+
 // The types of addReady's, addGap's and addExpired's events unless the configuration names others.
 inline constexpr std::string_view kReadyType = "ready";
 inline constexpr std::string_view kGapType = "gap";
@@ -44,6 +46,9 @@ struct GapFacts {
     std::string_view start;
     std::optional<uint64_t> missed; // how many events, if that is known
 };
+
+// The facts as members of an object, wherever a client is told of a gap.
+void addFacts(JsonWriter& json, const GapFacts& facts) noexcept;
 
 // Events are missing.
 bool addGap(Buffer& out, std::string_view type, const GapFacts& facts) noexcept;

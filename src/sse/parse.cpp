@@ -147,7 +147,10 @@ ParseStatus EventParser::setType() noexcept {
 
 // An empty id means none, and so does one that is too long.
 void EventParser::setId() noexcept {
-    id_ = text_.isWhole() ? escapePublisherId(text_.view()) : PublisherId();
+    id_.clear();
+    if (text_.isWhole()) {
+        id_.append(options_.wireIds ? text_.view() : escapePublisherId(text_.view()).view());
+    }
 }
 
 void EventParser::endBlock() noexcept {

@@ -27,6 +27,7 @@ enum class ParseStatus {
 // Options for a body.
 struct ParserOptions {
     bool ignoreIds = false; // events get no publisher id
+    bool wireIds = false;   // the text is the log's own: what it has for an id stays as it is
     bool repair = false;    // data and types that are not UTF-8 are repaired (utf8.hpp), not refused
 };
 
@@ -97,7 +98,7 @@ private:
     // Of the event.
     Buffer data_;
     ShortText<kMaxEventType> type_;
-    PublisherId id_; // as on the wire
+    ShortText<kMaxWireId> id_; // as on the wire
     uint32_t retry_ = 0;
     bool hasData_ = false;
     bool inBlock_ = false;

@@ -15,6 +15,9 @@ inline constexpr size_t kMaxPublisherId = 86;
 
 using PublisherId = ShortText<kMaxPublisherId>;
 
+// The longest id of an event as it is sent: the log's, a "~", and the publisher's.
+inline constexpr size_t kMaxWireId = 128;
+
 // Whether an id may be used as it stands: 1 to kMaxPublisherId bytes of [A-Za-z0-9._~=+/-], and not of the
 // form of the log's ids, "<digits>-<digits>" with or without a "~" after that: that would be read as a
 // position in the log when a client comes back with it alone.
