@@ -63,10 +63,21 @@ void warnIfOpen(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationCo
         config.line);
 }
 
+// A type with texts of clients that the endpoint answers with and "ssi" is on for; NULL if there is none.
+const char* typeWithSsi(const ngx_cycle_t& cycle, const Endpoint& endpoint,
+                        const LocationConfig& config) noexcept {
+    const bool streams = config.channels != nullptr;
+    const bool sendsJson = !streams || config.poll != 0;
+    const auto isOn = [&](const char* type) noexcept { return isSsiOn(cycle, *endpoint.location, type); };
+    return streams && isOn("text/event-stream")    ? "text/event-stream"
+           : sendsJson && isOn("application/json") ? "application/json"
+                                                   : nullptr;
+}
+
 // An include stalls the stream that contains it, and whoever writes one can read internal locations.
 bool refuseSsi(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationConfig& config) noexcept {
-    const char* type = config.channels != nullptr ? "text/event-stream" : "application/json";
-    if (!isSsiOn(*cf->cycle, *endpoint.location, type)) {
+    const char* type = typeWithSsi(*cf->cycle, endpoint, config);
+    if (type == nullptr) {
         return false;
     }
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,

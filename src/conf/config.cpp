@@ -195,6 +195,9 @@ void applyProfile(LocationConfig& config) noexcept {
         config.endsWithEvent = 1;
         config.endData = ngx_string("[DONE]");
     }
+    if (config.poll == NGX_CONF_UNSET) {
+        config.poll = 0; // several of them ask for JSON and read a stream
+    }
 }
 
 void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t sendTimeout) noexcept {
@@ -257,6 +260,7 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
     ngx_conf_merge_value(config.direct, parent.direct, 1);
     ngx_conf_merge_uint_value(config.merge, parent.merge, numberOf(MergeMode::Off));
     ngx_conf_merge_uint_value(config.maxChannels, parent.maxChannels, kDefaultMaxChannels);
+    ngx_conf_merge_value(config.poll, parent.poll, 1);
 }
 
 void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
@@ -356,6 +360,7 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->direct = NGX_CONF_UNSET;
     config->merge = NGX_CONF_UNSET_UINT;
     config->maxChannels = NGX_CONF_UNSET_UINT;
+    config->poll = NGX_CONF_UNSET;
     config->askedEventSize = NGX_CONF_UNSET_SIZE;
     config->framing = NGX_CONF_UNSET_UINT;
     config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);

@@ -116,6 +116,7 @@ struct LocationConfig {
     ngx_flag_t direct;
     ngx_uint_t merge; // MergeMode
     ngx_uint_t maxChannels;
+    ngx_flag_t poll;
 
     // Publishing.
     size_t askedEventSize; // by sse_max_event_size

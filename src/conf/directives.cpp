@@ -868,6 +868,7 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_merge"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(merge), &mergeModes),
     setting(ngx_string("sse_max_channels"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxChannels),
             &channelBounds),
+    setting(ngx_string("sse_poll"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(poll)),
 
     setting(ngx_string("sse_max_event_size"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(askedEventSize)),
     setting(ngx_string("sse_framing"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(framing), &framings),

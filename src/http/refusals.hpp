@@ -25,6 +25,7 @@ enum class Refusal : uint8_t {
     BadWait,
     WaitCutByDrain,
     BadStart,
+    BadPollTime,
     Expired,
     EventsGone,
     IndexFull,
@@ -111,6 +112,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {503, "nginx is leaving, ask again", "1"};
     case Refusal::BadStart:
         return {400, "invalid start"};
+    case Refusal::BadPollTime:
+        return {400, "wait is a number of seconds, 60 at most"};
     case Refusal::Expired:
         return {403, "the access has expired"};
     case Refusal::EventsGone:

@@ -39,6 +39,28 @@ void eachHeader(const ngx_http_request_t& r, std::string_view name, Visit&& visi
     }
 }
 
+// Calls visit(item), without the space around it, with each item of a list until it returns false. Returns
+// whether it never did.
+template <typename Visit>
+bool eachItem(std::string_view list, char separator, Visit&& visit) noexcept {
+    while (!list.empty()) {
+        const size_t end = std::min(list.find(separator), list.size());
+        if (!visit(trimmed(list.substr(0, end)))) {
+            return false;
+        }
+        list = dropFirst(list, std::min(end + 1, list.size()));
+    }
+    return true;
+}
+
+// Whether a media range has the weight 0 ("q=0", "Q=0.00").
+bool isRefused(std::string_view range) noexcept {
+    return !eachItem(range, ';', [](std::string_view parameter) {
+        const bool isWeight = parameter.starts_with("q=") || parameter.starts_with("Q=");
+        return !isWeight || dropFirst(parameter, 2).find_first_not_of("0.") != std::string_view::npos;
+    });
+}
+
 } // namespace
 
 std::string_view onlyHeader(const ngx_http_request_t& r, std::string_view name) noexcept {
@@ -73,16 +95,24 @@ std::string_view mediaType(std::string_view contentType) noexcept {
     return trimmed(contentType.substr(0, contentType.find(';')));
 }
 
+bool isTypeAccepted(const ngx_http_request_t& r, std::string_view type) noexcept {
+    bool accepted = false;
+    eachHeader(r, "accept", [&](std::string_view ranges) {
+        return eachItem(ranges, ',', [&](std::string_view range) {
+            accepted = equalTokens(mediaType(range), type) && !isRefused(range);
+            return !accepted;
+        });
+    });
+    return accepted;
+}
+
 bool isEncoded(const ngx_http_request_t& r) noexcept {
     bool encoded = false;
     eachHeader(r, "content-encoding", [&](std::string_view codings) {
-        while (!codings.empty() && !encoded) {
-            size_t end = std::min(codings.find(','), codings.size());
-            std::string_view coding = trimmed(codings.substr(0, end));
+        return eachItem(codings, ',', [&](std::string_view coding) {
             encoded = !coding.empty() && !equalTokens(coding, "identity");
-            codings = dropFirst(codings, std::min(end + 1, codings.size()));
-        }
-        return !encoded;
+            return !encoded;
+        });
     });
     return encoded;
 }

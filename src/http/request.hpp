@@ -22,6 +22,10 @@ std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name)
 // "text/event-stream" (RFC 9110, section 8.3.1).
 std::string_view mediaType(std::string_view contentType) noexcept;
 
+// Whether the client names that media type, which is in lower case, in an Accept header: itself, not by a
+// range like "*/*", and not to refuse it by a weight of 0 (RFC 9110, section 12.5.1).
+bool isTypeAccepted(const ngx_http_request_t& r, std::string_view type) noexcept;
+
 // Whether the body has a Content-Encoding other than "identity".
 bool isEncoded(const ngx_http_request_t& r) noexcept;
 

@@ -21,6 +21,7 @@ enum class CloseReason : uint8_t {
 };
 
 class Subscriber;
+class Poller;
 class Publisher;
 
 struct RequestContext {
@@ -31,6 +32,7 @@ struct RequestContext {
     uint32_t subscribers = 0; // of the channel, when an event was last published
     // What serves the request; lives as long as this context.
     Subscriber* subscriber = nullptr;
+    Poller* poller = nullptr;
     Publisher* publisher = nullptr;
 };
 

@@ -1,6 +1,7 @@
 #include "sse/notices.hpp"
 
 #include <charconv>
+#include <cstring>
 
 #include "sse/encode.hpp"
 #include "sse/json.hpp"
@@ -33,6 +34,19 @@ bool addRetry(Buffer& out, uint32_t milliseconds) noexcept {
     return appendAll(out, kRetryField, std::string_view(digits, static_cast<size_t>(end - digits)), "\n");
 }
 
+// A comment line of kPadding spaces.
+bool addPadding(Buffer& out) noexcept {
+    constexpr size_t kPadding = 2048;
+    char* place = out.extend(kPadding + 2);
+    if (place == nullptr) {
+        return false;
+    }
+    *place = ':';
+    std::memset(place + 1, ' ', kPadding);
+    place[kPadding + 1] = '\n';
+    return true;
+}
+
 // An object as the data, and the end of the event. JSON contains no line ends.
 template <typename Write>
 bool addObject(Buffer& out, Write&& write) noexcept {
@@ -48,8 +62,8 @@ bool addObject(Buffer& out, Write&& write) noexcept {
 
 } // namespace
 
-bool addPreamble(Buffer& out, uint32_t retryMilliseconds) noexcept {
-    return out.append(kComment) && addRetry(out, retryMilliseconds);
+bool addPreamble(Buffer& out, uint32_t retryMilliseconds, bool isPadded) noexcept {
+    return (isPadded ? addPadding(out) : out.append(kComment)) && addRetry(out, retryMilliseconds);
 }
 
 bool addReady(Buffer& out, std::string_view id, std::string_view type, uint32_t retryMilliseconds) noexcept {

@@ -24,9 +24,10 @@ inline constexpr std::string_view kReadyType = "ready";
 inline constexpr std::string_view kGapType = "gap";
 inline constexpr std::string_view kExpiredType = "expired";
 
-// The first bytes of a stream: a bare comment line, so that a client and the proxies in between see the
-// stream begin, and a bare `retry` line.
-bool addPreamble(Buffer& out, uint32_t retryMilliseconds) noexcept;
+// The first bytes of a stream: a comment line, so that a client and the proxies in between see the stream
+// begin, and a bare `retry` line. The comment is bare or, with `isPadded`, of 2 KB: so much old browsers and
+// some proxies keep back.
+bool addPreamble(Buffer& out, uint32_t retryMilliseconds, bool isPadded = false) noexcept;
 
 // The position of a client that has no id yet, so that it can come back to it. As an event of its own type;
 bool addReady(Buffer& out, std::string_view id, std::string_view type, uint32_t retryMilliseconds) noexcept;

@@ -99,8 +99,9 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
 }
 
 bool Subscriber::addPreamble(BatchRef& out) noexcept {
-    return out.room(kFirstBytes) != nullptr &&
-           appendNotice(out, [this](Buffer& text) noexcept { return sse::addPreamble(text, retry_); });
+    return out.room(kFirstBytes) != nullptr && appendNotice(out, [this](Buffer& text) noexcept {
+               return sse::addPreamble(text, retry_, padded_);
+           });
 }
 
 // The position, so that a client without one can come back to it.

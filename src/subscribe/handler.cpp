@@ -5,9 +5,11 @@
 
 #include "conf/config.hpp"
 #include "http/body.hpp"
+#include "http/client_end.hpp"
 #include "http/fault_scope.hpp"
 #include "http/request_context.hpp"
 #include "http/respond.hpp"
+#include "subscribe/poller.hpp"
 #include "subscribe/subscribe_request.hpp"
 #include "subscribe/subscriber.hpp"
 #include "worker/worker.hpp"
@@ -42,7 +44,8 @@ bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
     if (!addHeader(r, "Cache-Control", "no-store, no-cache, no-transform") ||
-        !addHeader(r, "X-Accel-Buffering", "no")) {
+        !addHeader(r, "X-Accel-Buffering", "no") ||
+        (locationConfig(r)->poll != 0 && !addHeader(r, "Vary", "Accept"))) {
         return false;
     }
     EventId start;
@@ -51,18 +54,6 @@ bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     }
     auto* text = static_cast<char*>(ngx_pnalloc(r->pool, kMaxEventIdText));
     return text != nullptr && addHeader(r, "Last-Event-ID", {text, formatEventId(start, text)});
-}
-
-// From here on the end of the client is noticed. With edge-triggered events its FIN may have been seen
-// already, hence the posted event.
-bool watchClient(ngx_http_request_t* r) noexcept {
-    ngx_connection_t* c = r->connection;
-    r->read_event_handler = Subscriber::onRead;
-    if (c->read->ready) {
-        ngx_post_event(c->read, &ngx_posted_events);
-        return true;
-    }
-    return ngx_handle_read_event(c->read, 0) == NGX_OK;
 }
 
 // nginx-internal: http/ngx_http_request.c, http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4): nginx does so
@@ -85,7 +76,17 @@ ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexc
     if (rc == NGX_ERROR || rc > NGX_OK) {
         return rc;
     }
-    return !r->header_only && watchClient(r) ? NGX_OK : NGX_ERROR;
+    return !r->header_only && watchClient(r, Subscriber::onRead) ? NGX_OK : NGX_ERROR;
+}
+
+ngx_int_t poll(ngx_http_request_t* r, RequestContext& context, Tail& tail,
+               const Subscription& subscription) noexcept {
+    Poller* poller = Poller::make(r, context);
+    if (poller == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    FaultScope crash(r);
+    return poller->run(tail, subscription);
 }
 
 // The answer to a GET, without the stream.
@@ -140,7 +141,13 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return refuse(r, Refusal::Locked);
     }
     Tail* tail = Worker::self().tail(*locationConfig(r)->zone);
-    Subscriber* subscriber = tail == nullptr ? nullptr : Subscriber::make(r, *context);
+    if (tail == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (reader.subscription().isPoll) {
+        return poll(r, *context, *tail, reader.subscription());
+    }
+    Subscriber* subscriber = Subscriber::make(r, *context);
     if (subscriber == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -12,6 +12,9 @@ namespace {
 // Where clients put the cursor: browsers in the header, polyfills and hand-written clients in the query.
 constexpr std::string_view kCursorArguments[] = {"last_event_id", "lastEventId", "lastEventID"};
 
+// The longest that a poll waits, in seconds: proxies do not wait much longer for an answer.
+constexpr ngx_int_t kMostWait = 60;
+
 // The first cursor that is not empty; false without memory.
 bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
     const LocationConfig& config = *locationConfig(r);
@@ -30,6 +33,10 @@ bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
         }
     }
     return evaluated;
+}
+
+bool prefersJson(const ngx_http_request_t& r) noexcept {
+    return isTypeAccepted(r, "application/json") && !isTypeAccepted(r, "text/event-stream");
 }
 
 } // namespace
@@ -57,7 +64,7 @@ bool SubscriptionReader::read(ngx_http_request_t* r) noexcept {
         const auto age = static_cast<uint64_t>(config.historyAge);
         subscription_.history.since = age < now / 1000 ? now - age * 1000 : 0;
     }
-    return readChannels(r) && readCursor(r) && readExpiry(r);
+    return readChannels(r) && readCursor(r) && readExpiry(r) && readForm(r);
 }
 
 // What is no time is past.
@@ -200,6 +207,24 @@ bool SubscriptionReader::setStart(std::string_view text) noexcept {
     }
     subscription_.requested = text;
     return setCursor(text) || refuseWith(Refusal::BadStart);
+}
+
+// --- A stream, or an answer in one piece ---
+
+bool SubscriptionReader::readForm(ngx_http_request_t* r) noexcept {
+    subscription_.isPadded = isFlagSet(*r, "padding");
+    subscription_.isPoll = locationConfig(r)->poll != 0 && (isFlagSet(*r, "poll") || prefersJson(*r));
+    if (!subscription_.isPoll) {
+        return true;
+    }
+    std::string_view text;
+    if (!lastArgument(r, "wait", text)) {
+        return fail();
+    }
+    ngx_str_t digits = ngxString(text);
+    const ngx_int_t seconds = text.empty() ? 0 : ngx_atoi(digits.data, digits.len);
+    subscription_.wait = static_cast<ngx_msec_t>(seconds) * 1000;
+    return (seconds >= 0 && seconds <= kMostWait) || refuseWith(Refusal::BadPollTime);
 }
 
 } // namespace sse

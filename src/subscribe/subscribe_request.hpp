@@ -27,6 +27,7 @@ private:
     bool readCursor(ngx_http_request_t* r) noexcept;
     bool readExpiry(ngx_http_request_t* r) noexcept;
     bool readStart(ngx_http_request_t* r) noexcept;
+    bool readForm(ngx_http_request_t* r) noexcept;
     bool setStart(std::string_view text) noexcept;
     bool setCursor(std::string_view text) noexcept;
     bool refuseWith(Refusal refusal) noexcept;

@@ -79,6 +79,7 @@ Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcep
     primed_ = !requested_.empty();
     history_ = subscription.history;
     expires_ = subscription.expires;
+    padded_ = subscription.isPadded;
     auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
     retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
 

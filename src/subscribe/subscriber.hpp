@@ -25,7 +25,10 @@ struct Subscription {
     std::optional<std::string_view> publisherId; // instead of a cursor of the log: as on the wire
     bool fromNow = false;                        // no cursor, and nothing older is wanted
     History history;
-    uint64_t expires = 0; // seconds since 1970; 0: never
+    uint64_t expires = 0;  // seconds since 1970; 0: never
+    bool isPadded = false; // its stream is to begin with padding
+    bool isPoll = false;   // it is to be answered in one piece, not by a stream
+    ngx_msec_t wait = 0;   // how long such an answer may wait for an event
 };
 
 class Subscriber {
@@ -112,6 +115,7 @@ private:
     bool caughtUp_;   // it has been told so, if it is to be
     bool expiring_;   // what limits its time is sse_expires
     bool warned_;     // it has been told so
+    bool padded_;     // its first bytes are
     uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
     Stream stream_;

@@ -1,0 +1,427 @@
+#include "subscribe/poller.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "http/body.hpp"
+#include "http/client_end.hpp"
+#include "http/request.hpp"
+#include "http/respond.hpp"
+#include "subscribe/append_notice.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// Bytes of the events in an answer, unless one is larger: more than enough to be worth a request, few enough
+// to be kept for each client that does not read.
+size_t mostBytes() noexcept {
+    return 4 * Batch::most();
+}
+
+// How long a request may wait, in milliseconds. A body would have to be read meanwhile.
+ngx_msec_t patience(const ngx_http_request_t& r, const Subscription& subscription) noexcept {
+    if (r.method != NGX_HTTP_GET || hasBody(r) || Worker::self().isDraining()) {
+        return 0;
+    }
+    const auto now = static_cast<uint64_t>(ngx_time());
+    const uint64_t access = subscription.expires == 0 ? UINT64_MAX : subscription.expires - now; // seconds
+    return access > subscription.wait / 1000 ? subscription.wait : static_cast<ngx_msec_t>(access) * 1000;
+}
+
+} // namespace
+
+Poller::Poller(ngx_http_request_t* request, RequestContext& context) noexcept
+    : request_(request), context_(&context), config_(locationConfig(request)), answer_(mostBytes()) {
+    member_.deliver = onDelivery;
+    member_.firstRead = this;
+    task_.owner = this;
+    task_.run = onTurn;
+    drainable_.owner = this;
+    drainable_.drain = onDrain;
+    timer_.init(this, onTime);
+}
+
+// Two cleanups: when the request ends it leaves its feed, but the answer stays until the pool goes, see
+// Subscriber::make().
+Poller* Poller::make(ngx_http_request_t* request, RequestContext& context) noexcept {
+    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(request, 0);
+    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(request->pool, 0);
+    void* memory =
+        requestEnd == nullptr || poolEnd == nullptr ? nullptr : ngx_palloc(request->pool, sizeof(Poller));
+    if (memory == nullptr) {
+        return nullptr;
+    }
+    auto* poller = new (memory) Poller(request, context);
+    context.poller = poller;
+    requestEnd->handler = onRequestEnd;
+    requestEnd->data = poller;
+    poolEnd->handler = onPoolEnd;
+    poolEnd->data = poller;
+    return poller;
+}
+
+ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {
+    const Admission admission = join(tail, subscription);
+    const bool isLater = Worker::self().isBusy();
+    const Step step = admission != Admission::Ok ? refuseWith(admission)
+                      : catchup_ == nullptr      ? onNothing()
+                      : isLater                  ? Step::More
+                                                 : goOn();
+    if (step == Step::Over) {
+        return conclude();
+    }
+    request_->write_event_handler = onRead;
+    if (!watchClient(request_, onRead)) {
+        refuseWith(Admission::NoMemory);
+        return conclude();
+    }
+    request_->main->count++;
+    if (wait_ != 0) {
+        timer_.wait(wait_);
+    }
+    await(step);
+    return NGX_DONE;
+}
+
+Admission Poller::join(Tail& tail, const Subscription& subscription) noexcept {
+    const Admission admission = joinFeed(tail, subscription, member_, catchup_);
+    if (admission != Admission::Ok) {
+        return admission;
+    }
+    Worker& worker = Worker::self();
+    worker.add(drainable_);
+    worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
+    if (catchup_ == nullptr) {
+        return Admission::NoMemory;
+    }
+    wait_ = patience(*request_, subscription);
+    requested_ = subscription.requested;
+    history_ = subscription.history;
+    context_->subscribers = catchup_->subscribers();
+    if (!subscription.fromNow) {
+        cursor_ = catchup_->cursor();
+        return Admission::Ok;
+    }
+    const Admission fromNow = admitFromNow(*config_, *catchup_);
+    cursor_ = catchup_->lastId();
+    begun_ = true;
+    closeCatchup();
+    return fromNow;
+}
+
+// --- Reading ---
+
+// Does a slice of the work.
+Poller::Step Poller::goOn() noexcept {
+    if (!rest_.empty() || answer_.isWriting()) {
+        return render();
+    }
+    if (catchup_ == nullptr) {
+        const Step step = takeStock();
+        if (step != Step::More) {
+            return step;
+        }
+    }
+    if (!catchup_->sought()) {
+        const ReadStatus status = catchup_->seek(Catchup::kTurnSteps);
+        if (status == ReadStatus::Lapped) {
+            closeCatchup();
+        }
+        if (status != ReadStatus::Ok) {
+            return Step::More;
+        }
+    }
+    return catchup_->begins() && !begin() ? Step::Over : readStock();
+}
+
+Poller::Step Poller::takeStock() noexcept {
+    std::optional<ZoneLock> lock = ZoneLock::acquire(member_.feed->tail->zone());
+    if (!lock) {
+        return onLocked();
+    }
+    isWoken_ = false;
+    catchup_ = Catchup::make(lock->log(), *member_.feed, cursor_, history_);
+    return catchup_ == nullptr ? refuseWith(Admission::NoMemory) : Step::More;
+}
+
+// As soon as the lock is to be had it is woken. What it has need not wait for that.
+Poller::Step Poller::onLocked() noexcept {
+    if (!hasNews() && wait_ != 0) {
+        isWoken_ = false;
+        member_.feed->tail->readWhenUnlocked(*member_.feed);
+        return Step::Wait;
+    }
+    more_ = true;
+    return begun_ ? Step::Over : refuseWith(Admission::Locked);
+}
+
+// The start is found: what has been missed is told first, or is a reason to refuse. Returns whether to read
+// on.
+bool Poller::begin() noexcept {
+    const Gap gap = catchup_->gapFor(requested_);
+    const bool missed = gap != Gap::None;
+    if (missed && hasNews()) { // the next answer begins with it
+        more_ = true;
+        return false;
+    }
+    if (missed || !begun_) {
+        refused_ = admitFromStart(*config_, *catchup_, gap);
+    }
+    if (missed && refused_ == Admission::Ok) {
+        Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
+        const bool told = config_->gapMode() != GapMode::Event || append([this](Buffer& out) noexcept {
+                              return catchup_->tellGap(requested_, [&](const GapFacts& facts) noexcept {
+                                  return answer_.addGap(out, facts);
+                              });
+                          });
+        refused_ = told ? Admission::Ok : Admission::NoMemory;
+    }
+    begun_ = true;
+    cursor_ = catchup_->start();
+    requested_ = {};
+    return refused_ == Admission::Ok;
+}
+
+Poller::Step Poller::readStock() noexcept {
+    batch_.reset();
+    const Catchup::Progress progress = catchup_->readStock(batch_, PollAnswer::kPart);
+    if (progress == Catchup::Progress::NoMemory) {
+        return refuseWith(Admission::NoMemory);
+    }
+    atEnd_ = progress == Catchup::Progress::AtTip;
+    if (progress == Catchup::Progress::Outdated) {
+        closeCatchup();
+    }
+    if (batch_.size() == 0) {
+        return onRendered();
+    }
+    rest_ = batch_->content();
+    return render();
+}
+
+Poller::Step Poller::render() noexcept {
+    const bool isWriting = answer_.isWriting();
+    const std::string_view part(rest_.data(), isWriting ? 0 : std::min(rest_.size(), PollAnswer::kPart));
+    rest_.remove_prefix(part.size());
+    const bool complete = append([&](Buffer& out) noexcept {
+        return isWriting ? answer_.writeOn(out) : answer_.addEvents(out, part);
+    });
+    if (!complete) {
+        return refuseWith(Admission::NoMemory);
+    }
+    if (answer_.isFull()) {
+        more_ = true;
+        return Step::Over;
+    }
+    return rest_.empty() && !answer_.isWriting() ? onRendered() : Step::More;
+}
+
+// All that has been read is in the answer.
+Poller::Step Poller::onRendered() noexcept {
+    if (batch_ && batch_->events != 0) {
+        cursor_ = std::max(cursor_, batch_->last);
+        history_ = {};
+    }
+    batch_.reset();
+    return atEnd_ ? onStockRead() : Step::More;
+}
+
+// What comes later is newer than all that was there, whatever channel that was of.
+Poller::Step Poller::onStockRead() noexcept {
+    ended_ = catchup_->ended() || member_.feed->ended();
+    cursor_ = std::max(cursor_, catchup_->lastId());
+    history_ = {};
+    closeCatchup();
+    if (ended_) {
+        noteReason(CloseReason::Ended);
+    }
+    return ended_ || hasNews() ? Step::Over : onNothing();
+}
+
+Poller::Step Poller::onNothing() noexcept {
+    return wait_ != 0 ? Step::Wait : Step::Over;
+}
+
+// Always Over.
+Poller::Step Poller::refuseWith(Admission refused) noexcept {
+    refused_ = refused;
+    return Step::Over;
+}
+
+void Poller::closeCatchup() noexcept {
+    ngx_free(catchup_);
+    catchup_ = nullptr;
+}
+
+// --- Waiting ---
+
+void Poller::await(Step step) noexcept {
+    isWaiting_ = step == Step::Wait && !isWoken_;
+    if (!isWaiting_) {
+        Worker::self().schedule(task_);
+    }
+}
+
+void Poller::onTurn(void* self) noexcept {
+    auto& poller = *static_cast<Poller*>(self);
+    const Step step = poller.goOn();
+    if (step == Step::Over) {
+        poller.finish();
+    } else {
+        poller.await(step);
+    }
+}
+
+void Poller::onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept {
+    auto* self = reinterpret_cast<Poller*>(reinterpret_cast<u_char*>(&member) - offsetof(Poller, member_));
+    self->deliver(batch, isLost);
+}
+
+void Poller::deliver(const BatchRef& batch, bool isLost) noexcept {
+    if (isLost || (batch && batch->last > cursor_) || member_.feed->ended()) {
+        isWoken_ = true;
+        if (std::exchange(isWaiting_, false)) {
+            Worker::self().schedule(task_);
+        }
+    }
+}
+
+void Poller::onTime(ngx_event_t* event) noexcept {
+    LoopEvent::owner<Poller>(event).stopWaiting();
+}
+
+// What is being read is answered when it has been read.
+void Poller::stopWaiting() noexcept {
+    wait_ = 0;
+    if (isWaiting_) {
+        finish();
+    }
+}
+
+void Poller::onDrain(Drainable& drainable, bool force) noexcept {
+    Poller& self = *static_cast<Poller*>(drainable.owner);
+    self.noteReason(CloseReason::Drain);
+    if (force && !self.isWaiting_) {
+        self.more_ = true;
+        self.finish();
+    } else {
+        self.stopWaiting();
+    }
+}
+
+// The client has sent something, or is gone.
+//
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): with "post_action"
+// ngx_http_finalize_request() sends the request on to another location and calls no cleanup: it must have
+// left its feed before.
+void Poller::onRead(ngx_http_request_t* request) noexcept {
+    if (!hasClientGone(request)) {
+        return;
+    }
+    Poller& self = *contextOf(request)->poller;
+    request->connection->error = 1;
+    self.noteReason(CloseReason::Client);
+    self.leave();
+    ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+}
+
+void Poller::onRequestEnd(void* data) noexcept {
+    static_cast<Poller*>(data)->leave();
+}
+
+void Poller::onPoolEnd(void* data) noexcept {
+    static_cast<Poller*>(data)->~Poller();
+}
+
+void Poller::leave() noexcept {
+    if (member_.feed == nullptr) {
+        return;
+    }
+    Worker& worker = Worker::self();
+    closeCatchup();
+    timer_.cancel();
+    worker.cancel(task_);
+    worker.remove(drainable_, request_);
+    worker.counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
+    member_.feed->tail->leave(member_);
+}
+
+void Poller::noteReason(CloseReason reason) noexcept {
+    if (context_->reason == CloseReason::None) {
+        context_->reason = reason;
+    }
+}
+
+// --- Answering ---
+
+// Adds to the answer what write(buffer) renders. It grows by half, so that a long one is not copied for each
+// part of it.
+template <typename Write>
+bool Poller::append(Write&& write) noexcept {
+    BatchRef part;
+    if (!appendNotice(part, write)) {
+        return false;
+    }
+    const size_t size = text_.size();
+    const bool fits = text_ && text_->capacity - size >= part.size();
+    return (fits || text_.room(std::max(part.size(), size / 2)) != nullptr) && text_.append(part->content());
+}
+
+// For timers and turns, after which nginx does not run posted requests.
+void Poller::finish() noexcept {
+    ngx_connection_t* c = request_->connection;
+    ngx_http_finalize_request(request_, conclude());
+    ngx_http_run_posted_requests(c);
+}
+
+// Leaves the feed; returns what the request is to be finalized with. What is refused may go on to another
+// location.
+ngx_int_t Poller::conclude() noexcept {
+    leave();
+    request_->read_event_handler = ngx_http_block_reading;
+    request_->write_event_handler = ngx_http_request_empty_handler;
+    if (refused_ == Admission::Ok && !close()) {
+        refused_ = Admission::NoMemory;
+    }
+    batch_.reset();
+    answer_.discard();
+    if (refused_ == Admission::Ok) {
+        return send();
+    }
+    text_.reset();
+    noteReason(reasonOf(refused_));
+    return refuseAdmission(request_, refused_);
+}
+
+bool Poller::close() noexcept {
+    const EventIdText position(cursor_);
+    const std::string_view last = answer_.lastId();
+    const std::string_view cursor = !last.empty() ? last : !requested_.empty() ? requested_ : position.view();
+    if (!append([&](Buffer& out) noexcept {
+            return answer_.close(out, {.cursor = cursor, .more = more_, .ended = ended_});
+        })) {
+        return false;
+    }
+    context_->events = answer_.events();
+    context_->lastId = parseEventId(last.substr(0, last.find('~'))).value_or(EventId{});
+    Worker::self().counters().delivered.fetch_add(answer_.events(), std::memory_order_relaxed);
+    return true;
+}
+
+// nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4): an answer has
+// no version that a condition could ask for.
+ngx_int_t Poller::send() noexcept {
+    request_->disable_not_modified = 1;
+    if (Worker::self().isDraining()) {
+        request_->keepalive = 0; // the client need not find out with its next request
+    }
+    if (!isFlagSet(*request_, "poll") && !addHeader(request_, "Vary", "Accept")) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return respond(request_, NGX_HTTP_OK, text_->content());
+}
+
+} // namespace sse
