@@ -21,8 +21,7 @@ std::string_view firstPart(std::string_view text, size_t most) noexcept {
 
 } // namespace
 
-PollAnswer::PollAnswer(size_t most) noexcept
-    : most_(most), parser_(SIZE_MAX, {.wireIds = true, .repair = true}) {}
+PollAnswer::PollAnswer() noexcept : parser_(SIZE_MAX, {.wireIds = true, .repair = true}) {}
 
 bool PollAnswer::addGap(Buffer& out, const GapFacts& facts) noexcept {
     JsonWriter json(out);
@@ -47,6 +46,7 @@ bool PollAnswer::addEvents(Buffer& out, std::string_view text) noexcept {
         complete = finishWriting(out) && addEvent(out, event);
         return complete && !full_;
     });
+    parser_.release();
     return complete && (status == ParseStatus::Ok || full_);
 }
 

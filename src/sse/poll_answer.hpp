@@ -24,8 +24,11 @@ public:
     // Bytes of text that one call should be given, and of a long event that one call writes.
     static constexpr size_t kPart = 16 * 1024;
 
+    PollAnswer() noexcept;
+
     // As soon as its events have `most` bytes the answer is full: what comes after that event is left out.
-    explicit PollAnswer(size_t most) noexcept;
+    // May be called again, with less.
+    void limit(size_t most) noexcept { most_ = most; }
 
     // Before all else: events are missing before the first one. The same facts as in a gap event.
     bool addGap(Buffer& out, const GapFacts& facts) noexcept;
@@ -62,7 +65,7 @@ private:
     bool writeData(Buffer& out, std::string_view part, bool isLast) noexcept;
     bool finishWriting(Buffer& out) noexcept;
 
-    size_t most_;
+    size_t most_ = SIZE_MAX;
     size_t size_ = 0;     // bytes of events
     bool opened_ = false; // the list of events has begun
     bool gap_ = false;

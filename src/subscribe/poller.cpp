@@ -15,11 +15,9 @@ namespace sse {
 
 namespace {
 
-// Bytes of the events in an answer, unless one is larger: more than enough to be worth a request, few enough
-// to be kept for each client that does not read.
-size_t mostBytes() noexcept {
-    return 4 * Batch::most();
-}
+// How many bytes an answer has for each byte of a batch: many, because each costs a request, and few enough
+// to be kept for each client that does not read. Like batches they become fewer when there are many.
+constexpr size_t kBatches = 4;
 
 // How long a request may wait, in milliseconds. A body would have to be read meanwhile.
 ngx_msec_t patience(const ngx_http_request_t& r, const Subscription& subscription) noexcept {
@@ -34,7 +32,7 @@ ngx_msec_t patience(const ngx_http_request_t& r, const Subscription& subscriptio
 } // namespace
 
 Poller::Poller(ngx_http_request_t* request, RequestContext& context) noexcept
-    : request_(request), context_(&context), config_(locationConfig(request)), answer_(mostBytes()) {
+    : request_(request), context_(&context), config_(locationConfig(request)) {
     member_.deliver = onDelivery;
     member_.firstRead = this;
     task_.owner = this;
@@ -186,7 +184,6 @@ bool Poller::begin() noexcept {
 }
 
 Poller::Step Poller::readStock() noexcept {
-    batch_.reset();
     const Catchup::Progress progress = catchup_->readStock(batch_, PollAnswer::kPart);
     if (progress == Catchup::Progress::NoMemory) {
         return refuseWith(Admission::NoMemory);
@@ -206,6 +203,7 @@ Poller::Step Poller::render() noexcept {
     const bool isWriting = answer_.isWriting();
     const std::string_view part(rest_.data(), isWriting ? 0 : std::min(rest_.size(), PollAnswer::kPart));
     rest_.remove_prefix(part.size());
+    answer_.limit(kBatches * Batch::most());
     const bool complete = append([&](Buffer& out) noexcept {
         return isWriting ? answer_.writeOn(out) : answer_.addEvents(out, part);
     });
@@ -216,16 +214,16 @@ Poller::Step Poller::render() noexcept {
         more_ = true;
         return Step::Over;
     }
+    if (rest_.empty() && batch_) {
+        cursor_ = std::max(cursor_, batch_->last);
+        history_ = {};
+        batch_.reset();
+    }
     return rest_.empty() && !answer_.isWriting() ? onRendered() : Step::More;
 }
 
 // All that has been read is in the answer.
 Poller::Step Poller::onRendered() noexcept {
-    if (batch_ && batch_->events != 0) {
-        cursor_ = std::max(cursor_, batch_->last);
-        history_ = {};
-    }
-    batch_.reset();
     return atEnd_ ? onStockRead() : Step::More;
 }
 

@@ -12,8 +12,6 @@ using sse::PollAnswer;
 
 namespace {
 
-constexpr size_t kUnlimited = SIZE_MAX;
-
 // An event as the log renders it.
 std::string rendered(const Event& event, std::string_view id) {
     const sse::IdLine line(id, event.publisherId);
@@ -40,7 +38,7 @@ std::string closed(PollAnswer& answer, std::string_view cursor, bool more = fals
 }
 
 std::string eventOf(const Event& event, std::string_view id) {
-    PollAnswer answer(kUnlimited);
+    PollAnswer answer;
     const std::string text = added(answer, rendered(event, id));
     assert_true(text.starts_with("{\"events\":["));
     assert_int_equal(answer.events(), 1);
@@ -48,12 +46,12 @@ std::string eventOf(const Event& event, std::string_view id) {
 }
 
 void testNothing(void**) {
-    PollAnswer answer(kUnlimited);
+    PollAnswer answer;
     assertText(closed(answer, "5-1"), "{\"events\":[],\"cursor\":\"5-1\"}\n", "no event");
-    PollAnswer end(kUnlimited);
+    PollAnswer end;
     assertText(closed(end, "5-1", false, true), "{\"events\":[],\"cursor\":\"5-1\",\"ended\":true}\n",
                "the end");
-    PollAnswer again(kUnlimited);
+    PollAnswer again;
     assertText(closed(again, "5-1", true), "{\"events\":[],\"cursor\":\"5-1\",\"more\":true}\n", "more");
 }
 
@@ -83,7 +81,7 @@ void testEvents(void**) {
 void testIds(void**) {
     const std::string_view id = "18446744073709551615-18446744073709551615";
     const std::string publisherId(sse::kMaxPublisherId, 'x');
-    PollAnswer answer(kUnlimited);
+    PollAnswer answer;
     added(answer, rendered({.type = {}, .data = "x", .publisherId = publisherId}, id));
     assertText(std::string(answer.lastId()), std::string(id) + "~" + publisherId, "the longest one");
 }
@@ -92,11 +90,11 @@ void testMany(void**) {
     const std::string one = rendered({.type = {}, .data = "1", .publisherId = {}}, "1-1");
     const std::string two = rendered({.type = "t", .data = "2", .publisherId = {}}, "2-1");
     const std::string both = R"({"id":"1-1","type":"message","data":"1"},{"id":"2-1","type":"t","data":"2"})";
-    PollAnswer together(kUnlimited);
+    PollAnswer together;
     std::string text = added(together, one + two);
     text += closed(together, together.lastId());
     assertText(text, "{\"events\":[" + both + "],\"cursor\":\"2-1\"}\n", "at once");
-    PollAnswer apart(kUnlimited);
+    PollAnswer apart;
     text = added(apart, one);
     text += added(apart, "");
     text += added(apart, two);
@@ -106,7 +104,7 @@ void testMany(void**) {
 }
 
 void testGap(void**) {
-    PollAnswer answer(kUnlimited);
+    PollAnswer answer;
     Buffer out;
     assert_true(answer.addGap(
         out, {.reason = GapReason::Unknown, .requested = "\"\xff", .start = "3-1", .missed = {}}));
@@ -116,7 +114,7 @@ void testGap(void**) {
         "{\"gap\":{\"reason\":\"unknown\",\"requested\":\"\\\"\ufffd\",\"start\":\"3-1\"},\"events\":[],"
         "\"cursor\":\"3-1\"}\n",
         "alone");
-    PollAnswer counted(kUnlimited);
+    PollAnswer counted;
     Buffer more;
     assert_true(counted.addGap(
         more, {.reason = GapReason::Evicted, .requested = "1-1", .start = "3-1", .missed = 7}));
@@ -142,7 +140,9 @@ void testFull(void**) {
         {0, 1, true}, {one, 1, true}, {one + 1, 2, true}, {4 * one + 3, 4, true}, {4 * one + 4, 4, false},
     };
     for (const auto& [most, count, full] : cases) {
-        PollAnswer whole(most), pieces(most);
+        PollAnswer whole, pieces;
+        whole.limit(most);
+        pieces.limit(most);
         added(whole, events);
         assert_int_equal(whole.events(), count);
         assert_int_equal(whole.isFull(), full);
@@ -160,10 +160,10 @@ void testCuts(void**) {
     const std::string events =
         rendered({.type = "t", .data = "a\n\u00e9", .publisherId = "p", .retryMilliseconds = 300}, "1-1") +
         rendered({.type = {}, .data = "\"", .publisherId = {}}, "2-1");
-    PollAnswer whole(kUnlimited);
+    PollAnswer whole;
     const std::string expected = added(whole, events);
     everyCut(events, [&](const Pieces& pieces) {
-        PollAnswer answer(kUnlimited);
+        PollAnswer answer;
         std::string text;
         for (std::string_view piece : pieces) {
             text += added(answer, piece);
@@ -189,7 +189,7 @@ void testLong(void**) {
             std::string(escaped.view()) + R"(},{"id":"3-1","type":"message","data":"3"}],"cursor":"9-9"})" +
             "\n";
 
-        PollAnswer answer(kUnlimited);
+        PollAnswer answer;
         std::string text = added(answer, one);
         text += added(answer, two);
         int parts = 0;
@@ -204,11 +204,12 @@ void testLong(void**) {
         text += closed(answer, "9-9");
         assertText(text, expected, "in parts");
 
-        PollAnswer impatient(kUnlimited);
+        PollAnswer impatient;
         text = added(impatient, one + two + three);
         assertText(text + closed(impatient, "9-9"), expected, "at once");
 
-        PollAnswer last(1);
+        PollAnswer last;
+        last.limit(1);
         added(last, two);
         assert_false(last.isFull());
         closed(last, "9-9");
@@ -220,7 +221,7 @@ void testLong(void**) {
 // What has been begun of an event is left out.
 void testUnfinished(void**) {
     const std::string one = rendered({.type = {}, .data = "1", .publisherId = {}}, "1-1");
-    PollAnswer answer(kUnlimited);
+    PollAnswer answer;
     std::string text = added(answer, one + one.substr(0, one.size() - 1));
     text += closed(answer, answer.lastId());
     assertText(text,

@@ -1,0 +1,115 @@
+# A long history comes in many answers, none of which takes long or much memory; an event is never too large for one.
+# needs: module quiet
+use v5.36;
+use lib 't/lib';
+use List::Util qw(max);
+use POSIX ();
+use Test::More;
+use SSE::Nginx;
+use SSE::Process;
+
+my $megabyte = 1024 * 1024;
+
+sub start_server (%option) {
+    return SSE::Nginx->start(
+        zone      => '72m',
+        listen    => [qw(h1 h2c)],
+        subscribe => 'sse_start earliest;',
+        publish   => 'sse_max_event_size 0;',
+        locations => 'location = /lines { sse_publish $arg_channel; sse_framing lines; sse_max_events 0; client_max_body_size 0; }',
+        %option,
+    );
+}
+
+sub publish_lines ($server, $count) {
+    $server->publish('/lines?channel=long', join '', map { sprintf "%06d%s\n", $_, 'x' x 900 } 1 .. $count);
+}
+
+sub memory ($server) { return private_memory($server->workers) // plan skip_all => 'this kernel does not tell' }
+
+subtest 'a long history' => sub {
+    my $server = start_server();
+    my $count  = 60_000;
+    publish_lines($server, $count);
+    my $connection = $server->connect;
+    my $before     = memory($server);
+    my ($most, $peak, $answers, $next, $wrong, $cursor) = (0, 0, 0, 1, 0, '0-0');
+    while (1) {
+        my $body = $server->get('/sub?channel=long&poll', on => $connection, cursor => $cursor)->body;
+        my ($rest) = $body =~ /\],("cursor":.*\})\n\z/;
+        my $close = JSON::PP->new->decode("{$rest");
+        $wrong += $1 != $next++ while $body =~ /\{"id":"[-0-9]+","type":"message","data":"(\d{6})x{900}"\}/g;
+        $cursor = $close->{cursor};
+        $most   = max $most, length $body;
+        $peak   = max $peak, memory($server) - $before if ++$answers % 10 == 0;
+        last unless $close->{more};
+    }
+    is $next, $count + 1, 'all of it';
+    is $wrong, 0, 'once and in order';
+    cmp_ok $answers, '>', 200, "in $answers answers";
+    cmp_ok $most, '<', 260 * 1024, 'of 256 KB and an event at most';
+    cmp_ok $peak, '<', 4 * $megabyte, 'the worker holds no more than some of it';
+    note sprintf 'the largest answer has %d bytes, the worker took %d KB more', $most, $peak / 1024;
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+subtest 'large events' => sub {
+    my $server = start_server();
+    for my $via (qw(h1 h2c)) {
+        for my $case (['x', $megabyte], ["\n", $megabyte], ["\xc3\xa9\"", $megabyte], ['x', 10 * $megabyte]) {
+            my ($text, $size) = @$case;
+            my $channel = 'large' . length($text) . ord($text) . "$size$via";
+            my $data = $text x ($size / length $text);
+            $server->publish("/pub?channel=$channel", $_) for 'before', $data, 'after';
+            my $answer = $server->get("/sub?channel=$channel&poll", via => $via)->json;
+            my @got = @{ $answer->{events} };
+            utf8::decode($data);
+            is_deeply [map { length $_->{data} } @got], [6, length $data], "$via: one of $size bytes, and what is before it";
+            ok $got[1]{data} eq $data, 'as it was published';
+            is $answer->{more}, JSON::PP::true, 'there is more';
+            is_deeply [map { $_->{data} } $server->get("/sub?channel=$channel&poll", via => $via, cursor => $answer->{cursor})->json->{events}->@*],
+                ['after'], 'which is next';
+        }
+    }
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+# Polls are counted while they are made; made in one go they could be seen once each.
+subtest 'others do not wait for them' => sub {
+    my $server = start_server();
+    $server->publish('/pub?channel=blank', "\n" x $megabyte);
+    my $readers = fork // die "fork: $!";
+    if (!$readers) {
+        my @client = map { $server->request(GET => '/sub?channel=blank&poll') } 1 .. 20;
+        POSIX::_exit((grep { length $_->finish->body < 2 * $megabyte } @client) ? 1 : 0);
+    }
+    my $connection = $server->connect;
+    my $status = sub { $server->get('/status', on => $connection)->json };
+    wait_until(sub { $status->()->{subscribers} }, 'the first poll');
+    my $seen = 0;
+    while (waitpid($readers, POSIX::WNOHANG()) == 0) {
+        $seen++ if $status->()->{subscribers};
+    }
+    is $?, 0, 'twenty long answers';
+    cmp_ok $seen, '>', 100, 'and many others in between';
+    note "$seen of them";
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+subtest 'clients that do not read' => sub {
+    my $server = start_server(events => 'worker_connections 1024;', listen_flags => 'sndbuf=16k');
+    publish_lines($server, 2000);
+    my $before = memory($server);
+    my @client = map { $server->request(GET => '/sub?channel=long&poll', rcvbuf => 4096)->stall } 1 .. 600;
+    wait_until(sub { my $status = $server->get('/status')->json; $status->{delivered} && !$status->{subscribers} }, 'all answers to be made');
+    my $held = memory($server) - $before;
+    cmp_ok $held, '<', 100 * $megabyte, 'hold less than 256 KB each';
+    note sprintf '%d MB', $held / $megabyte;
+    my @length = map { length $_->resume->finish->body } @client[0, -1];
+    cmp_ok $length[0], '>', 256 * 1024, 'the first ones have got so much';
+    cmp_ok $length[1], '<', 64 * 1024, 'late ones get less at a time';
+    $_->close for @client;
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+done_testing;
