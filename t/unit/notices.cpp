@@ -61,6 +61,8 @@ void testPreamble(void**) {
     assertText(preamble(250), ":\nretry: 250\n", "the least");
     assertText(preamble(7200000), ":\nretry: 7200000\n", "the most with all of its jitter");
     assertText(preamble(UINT32_MAX), ":\nretry: 4294967295\n", "any number");
+    assertText(added([](Buffer& out) { return addPreamble(out, 3000, true); }),
+               ":" + std::string(2048, ' ') + "\nretry: 3000\n", "padded");
 }
 
 void testReady(void**) {
