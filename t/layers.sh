@@ -11,16 +11,17 @@ log
 ngx.hpp
 zone.hpp
 roster
+keys
 conf
 http
 output
 fanout
 worker
-publish subscribe status
+publish subscribe status kick
 module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
-without_nginx='src/sse/* src/log/* src/roster/roster.* src/publish/intake.*'
+without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*'
 
 # Prints what each header includes.
 headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '
