@@ -2,10 +2,10 @@
 #include "publish/handler.hpp"
 
 #include "conf/config.hpp"
+#include "http/origin_check.hpp"
 #include "http/request_context.hpp"
 #include "http/respond.hpp"
 #include "publish/channel_handler.hpp"
-#include "publish/origin_check.hpp"
 #include "publish/publish_request.hpp"
 #include "publish/publisher.hpp"
 #include "sse/validate.hpp"
@@ -37,7 +37,8 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     if (!isPublishing(*r) && !isOtherMethod(*r)) {
         return refuseMethod(r, kMethods);
     }
-    if (isRefusedPage(r, config)) {
+    const bool changes = isPublishing(*r) || r->method == NGX_HTTP_DELETE;
+    if (changes && isRefusedPage(r, config)) {
         return refuse(r, Refusal::ForeignPage);
     }
     ngx_str_t channel;

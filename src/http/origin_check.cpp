@@ -1,8 +1,7 @@
-#include "publish/origin_check.hpp"
+#include "http/origin_check.hpp"
 
 #include "http/cors.hpp"
 #include "http/request.hpp"
-#include "publish/publish_request.hpp"
 #include "sse/token.hpp"
 
 namespace sse {
@@ -85,8 +84,7 @@ bool isAllowedByApplication(ngx_http_request_t* r) noexcept {
 } // namespace
 
 bool isRefusedPage(ngx_http_request_t* r, const LocationConfig& config) noexcept {
-    bool changes = r->method == NGX_HTTP_DELETE || isPublishing(*r);
-    return config.checkOrigin != 0 && changes && isForeignPage(*r, config) && !isAllowedByApplication(r);
+    return config.checkOrigin != 0 && isForeignPage(*r, config) && !isAllowedByApplication(r);
 }
 
 } // namespace sse
