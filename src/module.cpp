@@ -5,11 +5,13 @@
 #include "http/cors.hpp"
 #include "http/header_filter.hpp"
 #include "http/request_context.hpp"
+#include "kick/handler.hpp"
 #include "ngx.hpp"
 #include "publish/handler.hpp"
 #include "roster/registry.hpp"
 #include "status/handler.hpp"
 #include "subscribe/handler.hpp"
+#include "subscribe/later.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
@@ -17,8 +19,11 @@ namespace sse {
 namespace {
 
 void* createMain(ngx_conf_t* cf) noexcept {
-    return createMainConfig(cf,
-                            {.subscribe = handleSubscribe, .publish = handlePublish, .status = handleStatus});
+    return createMainConfig(cf, {.subscribe = handleSubscribe,
+                                 .publish = handlePublish,
+                                 .status = handleStatus,
+                                 .kick = handleKick,
+                                 .later = handleLater});
 }
 
 ngx_int_t preconfiguration(ngx_conf_t* cf) noexcept {

@@ -17,6 +17,7 @@ struct Method {
 
 constexpr Method kPublishing[] = {
     {NGX_HTTP_POST, "POST"}, {NGX_HTTP_PUT, "PUT"}, {NGX_HTTP_DELETE, "DELETE"}};
+constexpr Method kKicking[] = {{NGX_HTTP_POST, "POST"}, {NGX_HTTP_DELETE, "DELETE"}};
 constexpr Method kReading[] = {{NGX_HTTP_GET, "GET"}, {NGX_HTTP_HEAD, "HEAD"}};
 
 struct Deed {
@@ -25,7 +26,16 @@ struct Deed {
 };
 
 constexpr Deed kPublish{"publish to", kPublishing};
+constexpr Deed kKick{"kick subscribers at", kKicking};
 constexpr Deed kReadStatus{"read the status at", kReading};
+
+// What nobody should be able to do who has not been let in. Streams and refusals are for anybody.
+const Deed* guardedDeed(const LocationConfig& config) noexcept {
+    return config.publish != nullptr  ? &kPublish
+           : config.kick              ? &kKick
+           : config.status != nullptr ? &kReadStatus
+                                      : nullptr;
+}
 
 ngx_uint_t bits(std::span<const Method> methods) noexcept {
     ngx_uint_t all = 0;
@@ -66,8 +76,8 @@ void warnIfOpen(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationCo
 // A type with texts of clients that the endpoint answers with and "ssi" is on for; NULL if there is none.
 const char* typeWithSsi(const ngx_cycle_t& cycle, const Endpoint& endpoint,
                         const LocationConfig& config) noexcept {
-    const bool streams = config.channels != nullptr;
-    const bool sendsJson = !streams || config.poll != 0;
+    const bool streams = config.channels != nullptr || config.later;
+    const bool sendsJson = !streams || (config.channels != nullptr && config.poll != 0);
     const auto isOn = [&](const char* type) noexcept { return isSsiOn(cycle, *endpoint.location, type); };
     return streams && isOn("text/event-stream")    ? "text/event-stream"
            : sendsJson && isOn("application/json") ? "application/json"
@@ -102,8 +112,9 @@ ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept {
         }
         // Access to blocks is judged with their location: "if" cannot have rules of its own, and
         // "limit_except" is checked for the methods that it covers.
-        if (!endpoint.location->noname && config.channels == nullptr) {
-            warnIfOpen(cf, endpoint, config, config.publish != nullptr ? kPublish : kReadStatus);
+        const Deed* deed = guardedDeed(config);
+        if (!endpoint.location->noname && deed != nullptr) {
+            warnIfOpen(cf, endpoint, config, *deed);
         }
     }
     return NGX_OK;

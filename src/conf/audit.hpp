@@ -5,9 +5,9 @@
 
 namespace sse {
 
-// Refuses "ssi" on what the module answers, and warns about locations where anybody can publish or read the
-// status. For the postconfiguration, when every module has merged every location, blocks of "limit_except"
-// included.
+// Refuses "ssi" on what the module answers, and warns about locations where anybody can publish, kick or
+// read the status. For the postconfiguration, when every module has merged every location, blocks of
+// "limit_except" included.
 //
 // nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4): ngx_http_block() merges all locations before it
 // calls any postconfiguration.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "keys/keys.hpp"
 #include "roster/registry.hpp"
 #include "sse/notices.hpp"
 
@@ -19,6 +20,8 @@ constexpr size_t kDefaultClientMemory = 64 * 1024 * 1024;
 ngx_http_handler_pt endpointHandler(const MainConfig& main, const LocationConfig& config) noexcept {
     return config.channels != nullptr  ? main.handlers.subscribe
            : config.publish != nullptr ? main.handlers.publish
+           : config.kick               ? main.handlers.kick
+           : config.later              ? main.handlers.later
                                        : main.handlers.status;
 }
 
@@ -36,6 +39,9 @@ void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, con
     config.channels = parent.channels;
     config.publish = parent.publish;
     config.status = parent.status;
+    config.kick = parent.kick;
+    config.later = parent.later;
+    config.laterTime = parent.laterTime;
     config.zoneName = parent.zoneName;
     config.separator = parent.separator;
     config.file = parent.file;
@@ -45,7 +51,7 @@ void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, con
     }
 }
 
-// sse_channel and sse_publish: finds the zone.
+// sse_channel, sse_publish and sse_kick: finds the zone.
 const char* resolveZone(ngx_conf_t* cf, const MainConfig& main, LocationConfig& config) noexcept {
     const char* name = endpointName(config);
     if (main.zones.nelts == 0) {
@@ -127,7 +133,20 @@ bool addReservedType(MainConfig& main, std::string_view type) noexcept {
     return place != nullptr;
 }
 
+// A limit per key without a key would limit nobody.
+bool hasKeyIfLimited(ngx_conf_t* cf, const LocationConfig& config) noexcept {
+    const bool isLimited = config.maxSubscribers[static_cast<size_t>(Scope::Key)] != 0;
+    if (!isLimited || (config.key != nullptr && config.key->value.len != 0)) {
+        return true;
+    }
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_max_subscribers\" with \"per=key\" needs an \"sse_key\"");
+    return false;
+}
+
 const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig& config) noexcept {
+    if (!hasKeyIfLimited(cf, config)) {
+        return static_cast<const char*>(NGX_CONF_ERROR);
+    }
     if (config.channels->nelts > config.maxChannels) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "more channels in \"sse_channel\" than \"sse_max_channels\" %ui",
@@ -149,7 +168,8 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
     MainConfig& main = *mainConfig(cf);
 
-    int endpoints = (config.channels != nullptr) + (config.publish != nullptr) + (config.status != nullptr);
+    const int endpoints = (config.channels != nullptr) + (config.publish != nullptr) +
+                          (config.status != nullptr) + config.kick + config.later;
     bool overruled = core->handler != nullptr && core->handler != endpointHandler(main, config);
     if (endpoints > 1 || overruled) {
         ngx_conf_log_error(
@@ -164,11 +184,16 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
     if (config.status != nullptr) {
         return checkStatusZones(cf, main, config);
     }
+    if (config.later) {
+        return NGX_CONF_OK;
+    }
     const char* status = resolveZone(cf, main, config);
     if (status != NGX_CONF_OK) {
         return status;
     }
-    return config.publish != nullptr ? limitEventSize(cf, config) : checkChannels(cf, main, config);
+    return config.publish != nullptr    ? limitEventSize(cf, config)
+           : config.channels != nullptr ? checkChannels(cf, main, config)
+                                        : NGX_CONF_OK;
 }
 
 // What clients of language models expect: events from the first one on, and the sentinel at the end.
@@ -197,6 +222,18 @@ void applyProfile(LocationConfig& config) noexcept {
     }
     if (config.poll == NGX_CONF_UNSET) {
         config.poll = 0; // several of them ask for JSON and read a stream
+    }
+}
+
+void mergeWhoMayListen(LocationConfig& parent, LocationConfig& config) noexcept {
+    ngx_conf_merge_ptr_value(config.key, parent.key, nullptr);
+    for (size_t scope = 0; scope < std::size(config.maxSubscribers); ++scope) {
+        ngx_conf_merge_uint_value(config.maxSubscribers[scope], parent.maxSubscribers[scope], 0);
+    }
+    if (config.reject == NGX_CONF_UNSET_UINT) {
+        bool unset = parent.reject == NGX_CONF_UNSET_UINT;
+        config.reject = unset ? numberOf(Reject::Hard) : parent.reject;
+        config.rejectTime = parent.rejectTime;
     }
 }
 
@@ -261,6 +298,7 @@ void mergeSubscribing(LocationConfig& parent, LocationConfig& config, ngx_msec_t
     ngx_conf_merge_uint_value(config.merge, parent.merge, numberOf(MergeMode::Off));
     ngx_conf_merge_uint_value(config.maxChannels, parent.maxChannels, kDefaultMaxChannels);
     ngx_conf_merge_value(config.poll, parent.poll, 1);
+    mergeWhoMayListen(parent, config);
 }
 
 void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
@@ -293,6 +331,8 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
 const char* endpointName(const LocationConfig& config) noexcept {
     return config.channels != nullptr  ? "sse_channel"
            : config.publish != nullptr ? "sse_publish"
+           : config.kick               ? "sse_kick"
+           : config.later              ? "sse_later"
                                        : "sse_status";
 }
 
@@ -321,6 +361,7 @@ void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept {
         }
     }
     config->handlers = handlers;
+    config->keysSize = NGX_CONF_UNSET_SIZE;
     config->drain = NGX_CONF_UNSET_MSEC;
     config->cut = CutMode::Abort;
     return config;
@@ -332,6 +373,14 @@ char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept {
     if (config.zones.nelts != 0) {
         config.workers = Registry::addZone(cf);
         if (config.workers == nullptr) {
+            return static_cast<char*>(NGX_CONF_ERROR);
+        }
+    }
+    ngx_conf_init_size_value(config.keysSize, Keys::kDefaultSize);
+    const bool counts = std::ranges::any_of(config.counted, [](bool isCounted) { return isCounted; });
+    if (config.zones.nelts != 0 && (config.kicks || counts)) {
+        config.keys = Keys::addZone(cf, config.keysSize);
+        if (config.keys == nullptr) {
             return static_cast<char*>(NGX_CONF_ERROR);
         }
     }
@@ -361,6 +410,9 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->merge = NGX_CONF_UNSET_UINT;
     config->maxChannels = NGX_CONF_UNSET_UINT;
     config->poll = NGX_CONF_UNSET;
+    config->key = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+    std::ranges::fill(config->maxSubscribers, NGX_CONF_UNSET_UINT);
+    config->reject = NGX_CONF_UNSET_UINT;
     config->askedEventSize = NGX_CONF_UNSET_SIZE;
     config->framing = NGX_CONF_UNSET_UINT;
     config->eventType = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);

@@ -1,6 +1,7 @@
 // What the directives set.
 #pragma once
 
+#include "keys/key_table.hpp"
 #include "ngx.hpp"
 #include "sse/merge.hpp"
 #include "zone.hpp"
@@ -19,6 +20,8 @@ struct Handlers {
     ngx_http_handler_pt subscribe;
     ngx_http_handler_pt publish;
     ngx_http_handler_pt status;
+    ngx_http_handler_pt kick;
+    ngx_http_handler_pt later;
 };
 
 // How a stream ends that its client should continue elsewhere.
@@ -30,6 +33,10 @@ struct MainConfig {
     ngx_array_t zones;     // of Zone*
     ngx_array_t endpoints; // of Endpoint, as they are merged
     ngx_shm_zone_t* workers;
+    size_t keysSize;       // by sse_keys
+    ngx_shm_zone_t* keys;  // NULL: no location kicks or limits streams
+    bool kicks;            // some location has sse_kick
+    CountedScopes counted; // some location has an sse_max_subscribers of that scope
     ngx_msec_t drain;
     CutMode cut;
     bool cors;                 // some location has sse_cors
@@ -45,6 +52,7 @@ enum class GapMode : ngx_uint_t { Event, Close, Off };
 enum class Absent : ngx_uint_t { Wait, NoContent, NotFound };
 enum class BatchMode : ngx_uint_t { Off, Atomic };
 enum class Profile : ngx_uint_t { None, Model };
+enum class Reject : ngx_uint_t { Hard, Soft };
 
 // A mode as a configuration stores it: nginx's setters know only numbers.
 template <typename Mode>
@@ -55,6 +63,13 @@ constexpr ngx_uint_t numberOf(Mode mode) noexcept {
 inline constexpr ngx_msec_t kDefaultHeartbeat = 15'000;
 // So long a client stays away after the end of its channels that asks again after a 204.
 inline constexpr ngx_msec_t kDefaultEndRetry = 24 * 3600'000;
+
+// After which a client that is put off is to come back: sse_reject soft, sse_later.
+struct LaterTime {
+    ngx_msec_t time;
+    ngx_uint_t jitter; // percent
+};
+inline constexpr LaterTime kDefaultLater = {10'000, 50};
 
 // The longest that a stream is limited to: nginx's timers compare with a sign.
 inline constexpr ngx_msec_t kMostLifetime = 30 * 24 * 3600'000UL;
@@ -75,14 +90,17 @@ inline constexpr std::string_view kUsualCorsHeaders =
 // Location level. Of standard layout, since directives are set through offsetof, and valid when zeroed. Modes
 // stored as numbers are read by the functions at the end.
 struct LocationConfig {
-    // Which of the three a location is; not inherited.
+    // Which of the five a location is; not inherited.
     ngx_array_t* channels; // of ngx_http_complex_value_t: this location subscribes
     ngx_http_complex_value_t* publish;
     ngx_array_t* status; // of ngx_str_t, names of zones; empty: all
-    ngx_str_t zoneName;  // of sse_channel or sse_publish; empty: the only one
+    bool kick;
+    bool later;
+    LaterTime laterTime; // of sse_later
+    ngx_str_t zoneName;  // of sse_channel, sse_publish or sse_kick; empty: the only one
     Zone* zone;          // the same, found when everything has been read
     u_char separator;    // 0: none
-    ngx_str_t file;      // where the directive stands that makes the location one of the three
+    ngx_str_t file;      // where the directive stands that makes the location one of the five
     ngx_uint_t line;
 
     // Subscribing.
@@ -117,6 +135,10 @@ struct LocationConfig {
     ngx_uint_t merge; // MergeMode
     ngx_uint_t maxChannels;
     ngx_flag_t poll;
+    ngx_http_complex_value_t* key;          // whose a stream is; empty: nobody's
+    ngx_uint_t maxSubscribers[kScopes - 1]; // by scope; 0: any number
+    ngx_uint_t reject;                      // Reject
+    LaterTime rejectTime;
 
     // Publishing.
     size_t askedEventSize; // by sse_max_event_size
@@ -157,11 +179,13 @@ struct LocationConfig {
     InvalidUtf8 invalidUtf8Mode() const noexcept { return static_cast<InvalidUtf8>(invalidUtf8); }
     BatchMode batchMode() const noexcept { return static_cast<BatchMode>(batch); }
     BodyIds bodyIdMode() const noexcept { return static_cast<BodyIds>(bodyIds); }
+    Reject rejectMode() const noexcept { return static_cast<Reject>(reject); }
 };
 
 // Whether the location is one of this module, or a block of "if" or "limit_except" in one.
 inline bool isEndpoint(const LocationConfig& config) noexcept {
-    return config.channels != nullptr || config.publish != nullptr || config.status != nullptr;
+    return config.channels != nullptr || config.publish != nullptr || config.status != nullptr ||
+           config.kick || config.later;
 }
 
 // The zone of that name, NULL if there is none.
@@ -187,7 +211,7 @@ char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept;
 void* createLocationConfig(ngx_conf_t* cf) noexcept;
 char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept;
 
-// The directive that makes the location one of the three.
+// The directive that makes the location one of the five.
 const char* endpointName(const LocationConfig& config) noexcept;
 
 } // namespace sse

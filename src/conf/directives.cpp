@@ -7,6 +7,7 @@
 #include <span>
 
 #include "conf/config.hpp"
+#include "keys/keys.hpp"
 #include "roster/registry.hpp"
 #include "sse/event.hpp"
 #include "sse/notices.hpp"
@@ -138,7 +139,7 @@ std::optional<ZoneWords> parseZone(ngx_conf_t* cf, const ngx_command_t* command,
     if (channels == 0) {
         return std::nullopt;
     }
-    if (toView(words[0]) == Registry::kZoneName) {
+    if (toView(words[0]) == Registry::kZoneName || toView(words[0]) == Keys::kZoneName) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is the module's own",
                            &words[0]);
         return std::nullopt;
@@ -179,6 +180,26 @@ char* setZone(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<MainConfig*>(conf);
     std::optional<ZoneWords> words = parseZone(cf, command, config);
     return words && registerZone(cf, config, *words) ? NGX_CONF_OK : kError;
+}
+
+// sse_keys size
+char* setKeys(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<MainConfig*>(conf);
+    if (config.keysSize != NGX_CONF_UNSET_SIZE) {
+        return kDuplicate;
+    }
+    ngx_str_t& word = arguments(cf)[0];
+    const ssize_t size = ngx_parse_size(&word);
+    if (size == NGX_ERROR) {
+        return invalid(cf, command, word);
+    }
+    if (static_cast<size_t>(size) < Keys::kMinSize) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_keys\" is too small, at least %uz bytes",
+                           Keys::kMinSize);
+        return kError;
+    }
+    config.keysSize = static_cast<size_t>(size);
+    return NGX_CONF_OK;
 }
 
 // --- What a location is ---
@@ -385,25 +406,115 @@ bool takeJitter(std::span<ngx_str_t> words, ngx_uint_t& percent) noexcept {
     return jitter != NGX_ERROR;
 }
 
+// "time [jitter%]": when a client is to come back. Returns what a setter does.
+char* takeRetry(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words, ngx_msec_t& time,
+                ngx_uint_t& jitter) noexcept {
+    const ngx_int_t retry = ngx_parse_time(&words[0], 0);
+    if (retry == NGX_ERROR) {
+        return invalid(cf, command, words[0]);
+    }
+    if (retry < static_cast<ngx_int_t>(kMinRetry) || retry > static_cast<ngx_int_t>(kMaxRetry)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" must be between %uDms and %uDms", &command->name,
+                           kMinRetry, kMaxRetry);
+        return kError;
+    }
+    time = static_cast<ngx_msec_t>(retry);
+    return takeJitter(words, jitter) ? NGX_CONF_OK : invalid(cf, command, words[1]);
+}
+
 // sse_retry time [jitter%]
 char* setRetry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
     if (config.retry != NGX_CONF_UNSET_MSEC) {
         return kDuplicate;
     }
+    return takeRetry(cf, command, arguments(cf), config.retry, config.retryJitter);
+}
+
+// The same where it may be left out.
+char* takeLater(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx_str_t> words,
+                LaterTime& later) noexcept {
+    later = kDefaultLater;
+    return words.empty() ? NGX_CONF_OK : takeRetry(cf, command, words, later.time, later.jitter);
+}
+
+// --- Who may listen, and how many ---
+
+// sse_max_subscribers number [per=channel|key]
+char* setMaxSubscribers(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
     auto words = arguments(cf);
-    ngx_int_t retry = ngx_parse_time(&words[0], 0);
-    if (retry == NGX_ERROR) {
+    Scope scope = Scope::Zone;
+    if (words.size() > 1) {
+        const std::string_view per = toView(words[1]);
+        if (per != "per=channel" && per != "per=key") {
+            return invalid(cf, command, words[1]);
+        }
+        scope = per == "per=key" ? Scope::Key : Scope::Channel;
+    }
+    ngx_uint_t& limit = config.maxSubscribers[static_cast<size_t>(scope)];
+    if (limit != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    const ngx_int_t number = ngx_atoi(words[0].data, words[0].len);
+    if (number == NGX_ERROR || number > INT32_MAX) {
         return invalid(cf, command, words[0]);
     }
-    if (retry < static_cast<ngx_int_t>(kMinRetry) || retry > static_cast<ngx_int_t>(kMaxRetry)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_retry\" must be between %uDms and %uDms", kMinRetry,
-                           kMaxRetry);
-        return kError;
-    }
-    config.retry = static_cast<ngx_msec_t>(retry);
-    return takeJitter(words, config.retryJitter) ? NGX_CONF_OK : invalid(cf, command, words[1]);
+    limit = static_cast<ngx_uint_t>(number);
+    mainConfig(cf)->counted[static_cast<size_t>(scope)] |= number != 0;
+    return NGX_CONF_OK;
 }
+
+// sse_reject soft [time [jitter%]]|hard
+char* setReject(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.reject != NGX_CONF_UNSET_UINT) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    const bool isSoft = toView(words[0]) == "soft";
+    if (!isSoft && toView(words[0]) != "hard") {
+        return invalid(cf, command, words[0]);
+    }
+    config.reject = numberOf(isSoft ? Reject::Soft : Reject::Hard);
+    if (!isSoft && words.size() > 1) {
+        return invalid(cf, command, words[1]);
+    }
+    return takeLater(cf, command, words.subspan(1), config.rejectTime);
+}
+
+// sse_later [time [jitter%]]
+char* setLater(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.later) {
+        return kDuplicate;
+    }
+    config.later = true;
+    char* const status = takeLater(cf, command, arguments(cf), config.laterTime);
+    if (status != NGX_CONF_OK) {
+        return status;
+    }
+    return answerWith(cf, command, config, mainConfig(cf)->handlers.later) ? NGX_CONF_OK : kError;
+}
+
+// sse_kick [zone=name]
+char* setKick(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.kick) {
+        return kDuplicate;
+    }
+    config.kick = true;
+    for (const ngx_str_t& word : arguments(cf)) {
+        config.zoneName = parameter(word, "zone");
+        if (config.zoneName.len == 0) {
+            return invalid(cf, command, word);
+        }
+    }
+    mainConfig(cf)->kicks = true;
+    return answerWith(cf, command, config, mainConfig(cf)->handlers.kick) ? NGX_CONF_OK : kError;
+}
+
+// --- Notices ---
 
 // Takes "event=name". false if the word is something else, or the name no type.
 bool takeEvent(const ngx_str_t& word, ngx_str_t& type) noexcept {
@@ -844,10 +955,13 @@ ngx_command_t setting(ngx_str_t name, ngx_uint_t arguments, Setter set, size_t o
 ngx_command_t directives[] = {
     httpDirective(ngx_string("sse_zone"), NGX_CONF_TAKE23, setZone),
     httpDirective(ngx_string("sse_drain"), NGX_CONF_TAKE12, setDrain),
+    httpDirective(ngx_string("sse_keys"), NGX_CONF_TAKE1, setKeys),
 
     endpoint(ngx_string("sse_channel"), NGX_CONF_1MORE, setChannel),
     endpoint(ngx_string("sse_publish"), NGX_CONF_TAKE12, setPublish),
     endpoint(ngx_string("sse_status"), NGX_CONF_ANY, setStatus),
+    endpoint(ngx_string("sse_kick"), NGX_CONF_NOARGS | NGX_CONF_TAKE1, setKick),
+    endpoint(ngx_string("sse_later"), NGX_CONF_NOARGS | NGX_CONF_TAKE12, setLater),
 
     setting(ngx_string("sse_start"), NGX_CONF_TAKE1, setStart),
     setting(ngx_string("sse_cursor"), NGX_CONF_1MORE, setCursor),
@@ -869,6 +983,10 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_max_channels"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, AT(maxChannels),
             &channelBounds),
     setting(ngx_string("sse_poll"), NGX_CONF_FLAG, ngx_conf_set_flag_slot, AT(poll)),
+
+    setting(ngx_string("sse_key"), NGX_CONF_TAKE1, ngx_http_set_complex_value_slot, AT(key)),
+    setting(ngx_string("sse_max_subscribers"), NGX_CONF_TAKE12, setMaxSubscribers),
+    setting(ngx_string("sse_reject"), NGX_CONF_TAKE123, setReject),
 
     setting(ngx_string("sse_max_event_size"), NGX_CONF_TAKE1, ngx_conf_set_size_slot, AT(askedEventSize)),
     setting(ngx_string("sse_framing"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(framing), &framings),

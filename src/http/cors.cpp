@@ -44,8 +44,9 @@ bool isPreflight(ngx_http_request_t* r) noexcept {
 
 // Only for a preflight.
 bool addPreflightHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {
-    bool mayPublish = config.publish != nullptr && (!allowsAny(config) || config.checkOrigin == 0);
-    std::string_view methods = mayPublish ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
+    const bool takesChanges = config.publish != nullptr || config.kick;
+    const bool mayChange = takesChanges && (!allowsAny(config) || config.checkOrigin == 0);
+    std::string_view methods = mayChange ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
     return addHeader(r, kAllowMethods, methods) && addHeader(r, kAllowHeaders, toView(config.corsHeaders)) &&
            addHeader(r, kMaxAge, "86400");
 }

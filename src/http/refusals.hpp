@@ -29,6 +29,16 @@ enum class Refusal : uint8_t {
     Expired,
     EventsGone,
     IndexFull,
+    Kicked,
+    TooManyInZone,
+    TooManyOnChannel,
+    TooManyOfKey,
+    KeysFull,
+
+    // A kick.
+    NobodyToKick,
+    BadKickTime,
+    KicksFull,
 
     // A body, as part of a request.
     EncodedBody,
@@ -95,7 +105,7 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::MethodNotAllowed:
         return {405, "the method is not allowed here"};
     case Refusal::ForeignPage:
-        return {403, "pages of this origin may not publish here"};
+        return {403, "pages of this origin may not do this here"};
     case Refusal::NoChannel:
         return {400, "no channel"};
     case Refusal::BadChannelName:
@@ -120,6 +130,23 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {410, "events after this id are gone"};
     case Refusal::IndexFull:
         return {503, "no room for another channel", "10"};
+    case Refusal::Kicked:
+        return {403, "kicked"};
+    case Refusal::TooManyInZone:
+        return {503, "too many subscribers", "10"};
+    case Refusal::TooManyOnChannel:
+        return {503, "too many subscribers of the channel", "10"};
+    case Refusal::TooManyOfKey:
+        return {429, "too many streams of this subscriber", "10"};
+    case Refusal::KeysFull:
+        return {503, "no room for another key", "10"};
+
+    case Refusal::NobodyToKick:
+        return {400, "neither a key nor a channel"};
+    case Refusal::BadKickTime:
+        return {400, "no valid time for which the kick holds"};
+    case Refusal::KicksFull:
+        return {503, "no room for another kick", "10"};
 
     case Refusal::EncodedBody:
         return {415, "the body has a Content-Encoding"};

@@ -17,12 +17,15 @@ enum class CloseReason : uint8_t {
     Lifetime, // sse_lifetime is over
     Expired,  // the time of sse_expires has come
     Absent,   // the channel has no events, and sse_absent says not to wait
+    Kicked,   // by sse_kick
+    Rejected, // there was no room for it, or it was put off by sse_later
     Error,    // out of memory, or a filter failed
 };
 
 class Subscriber;
 class Poller;
 class Publisher;
+class Later;
 
 struct RequestContext {
     ngx_str_t channel{}; // the names, joined by commas
@@ -30,10 +33,12 @@ struct RequestContext {
     EventId lastId;      // of the last of them
     CloseReason reason = CloseReason::None;
     uint32_t subscribers = 0; // of the channel, when an event was last published
+    bool isPoll = false;      // it wants an answer, not a stream
     // What serves the request; lives as long as this context.
     Subscriber* subscriber = nullptr;
     Poller* poller = nullptr;
     Publisher* publisher = nullptr;
+    Later* later = nullptr;
 };
 
 inline RequestContext* contextOf(ngx_http_request_t* r) noexcept {

@@ -9,20 +9,6 @@ namespace sse {
 
 namespace {
 
-void logRefusal(const ngx_http_request_t* r, const RefusalAnswer& answer) noexcept {
-    static time_t second = 0;
-    static ngx_uint_t unlogged = 0;
-    if (ngx_time() == second) {
-        ++unlogged;
-        return;
-    }
-    second = ngx_time();
-    ngx_str_t text = ngxString(answer.reason);
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V (%ui more since the last)",
-                  ngx_uint_t{answer.status}, &text, unlogged);
-    unlogged = 0;
-}
-
 // nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4): as
 // ngx_http_special_response_handler() decides. It is not called for a request that has timed out:
 // http/ngx_http_request.c closes the connection.
@@ -88,9 +74,24 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
     return copy.data == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, status, toView(copy));
 }
 
+void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept {
+    static time_t second = 0;
+    static ngx_uint_t unlogged = 0;
+    if (ngx_time() == second) {
+        ++unlogged;
+        return;
+    }
+    second = ngx_time();
+    const RefusalAnswer answer = answerTo(refusal);
+    ngx_str_t text = ngxString(answer.reason);
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V (%ui more since the last)",
+                  ngx_uint_t{answer.status}, &text, unlogged);
+    unlogged = 0;
+}
+
 ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts) noexcept {
     const RefusalAnswer answer = answerTo(refusal);
-    logRefusal(r, answer);
+    logRefusal(r, refusal);
     if (facts.events.value_or(0) == 0 && hasErrorPage(r, answer.status)) {
         return answer.status;
     }

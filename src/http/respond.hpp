@@ -25,6 +25,9 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
 // number, and a location that it names would publish them again. Returns what a content handler returns.
 ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts = {}) noexcept;
 
+// Logs a refusal as refuse() does, for one that is answered in another way.
+void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept;
+
 // 405 with the allowed methods; 204 for OPTIONS.
 ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept;
 

@@ -28,6 +28,10 @@ std::string_view reasonText(CloseReason reason) noexcept {
         return "expired";
     case CloseReason::Absent:
         return "absent";
+    case CloseReason::Kicked:
+        return "kicked";
+    case CloseReason::Rejected:
+        return "rejected";
     case CloseReason::Error:
         return "error";
     }

@@ -280,7 +280,9 @@ bool KeyTable::kick(const Identity& who, uint64_t until, uint64_t now) noexcept 
         return false;
     }
     ban->until = until;
+    faultPoint("kick: until then");
     ban->kick = number;
+    faultPoint("kick: its number");
     auto& kicks = memory_->kicks[static_cast<size_t>(scope)];
     kicks.until = std::max(kicks.until, until);
     kicks.lastKick = number;

@@ -141,7 +141,11 @@ public:
     // Whether one that came after that kick has hit it.
     bool isHitSince(const Identity& who, uint64_t kick) const noexcept;
     // This worker has ended all streams that kicks up to this one have hit; needs no lock.
-    void noteKick(uint64_t kick) noexcept { memory_->lives[process_].lastKick.store(kick); }
+    void noteKick(uint64_t kick) noexcept {
+        if (hasLife()) {
+            memory_->lives[process_].lastKick.store(kick);
+        }
+    }
 
     // For tests.
     uint64_t streams(uint64_t subject) const noexcept;

@@ -73,10 +73,6 @@ uint32_t wantedEventfds(ngx_cycle_t* cycle) noexcept {
     return static_cast<uint32_t>(std::min(wanted, limit / 4));
 }
 
-bool isAlive(int64_t pid) noexcept {
-    return pid == ngx_pid || kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
-}
-
 } // namespace
 
 ngx_shm_zone_t* Registry::addZone(ngx_conf_t* cf) noexcept {
@@ -116,6 +112,10 @@ int Registry::makeEventfd(ngx_log_t* log) noexcept {
         ngx_log_error(NGX_LOG_ERR, log, ngx_errno, "eventfd() failed");
     }
     return fd;
+}
+
+bool Registry::isAlive(int64_t pid) noexcept {
+    return pid == ngx_pid || kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
 }
 
 // nginx-internal: os/unix/ngx_process.c (1.22.1, 1.26.3, 1.30.4): no two living processes of a master have

@@ -27,6 +27,9 @@ public:
     // One more, for a worker that found none of these; -1 after an error, which is logged.
     static int makeEventfd(ngx_log_t* log) noexcept;
 
+    // Whether there is a process with that pid.
+    static bool isAlive(int64_t pid) noexcept;
+
     // In a worker: takes an entry for this process, and what others have left behind. Without the lock
     // nothing is taken, here and below, and it is to be called again.
     LeftBehind claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "http/respond.hpp"
+#include "subscribe/later.hpp"
 #include "subscribe/subscriber.hpp"
 #include "worker/worker.hpp"
 
@@ -15,12 +16,34 @@ bool isAbsent(const LocationConfig& config, const Catchup& catchup) noexcept {
 }
 
 // Clients decide how often this happens, so it is logged once a second at most.
-void logFullIndex(ngx_http_request_t* r) noexcept {
+bool isFirstOfSecond(time_t& second) noexcept {
+    return std::exchange(second, ngx_time()) != ngx_time();
+}
+
+void logIfTableIsFull(ngx_http_request_t* r, Refusal refusal) noexcept {
     static time_t second = 0;
-    if (std::exchange(second, ngx_time()) != ngx_time()) {
+    const bool isFull = refusal == Refusal::IndexFull || refusal == Refusal::KeysFull;
+    if (!isFull || !isFirstOfSecond(second)) {
+        return;
+    }
+    if (refusal == Refusal::KeysFull) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "\"sse_keys\" has no room for another key");
+    } else {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
                       &locationConfig(r)->zone->name);
     }
+}
+
+// A client that had better come back. An EventSource never does after a refusal that is a status; whoever
+// polls can read one.
+ngx_int_t putOff(ngx_http_request_t* r, RequestContext& context, Refusal refusal) noexcept {
+    logIfTableIsFull(r, refusal);
+    const LocationConfig& config = *locationConfig(r);
+    if (config.rejectMode() == Reject::Hard || context.isPoll) {
+        return refuse(r, refusal);
+    }
+    logRefusal(r, refusal);
+    return answerLater(r, context, config.rejectTime);
 }
 
 } // namespace
@@ -66,18 +89,24 @@ CloseReason reasonOf(Admission refused) noexcept {
         return CloseReason::Ended;
     case Admission::Absent:
         return CloseReason::Absent;
+    case Admission::IndexFull:
+    case Admission::Locked:
+        return CloseReason::Rejected;
     default:
         return CloseReason::Error;
     }
 }
 
-ngx_int_t refuseAdmission(ngx_http_request_t* r, Admission refused) noexcept {
+CloseReason reasonAtDoor(Refusal refused) noexcept {
+    return refused == Refusal::Kicked ? CloseReason::Kicked : CloseReason::Rejected;
+}
+
+ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admission refused) noexcept {
     switch (refused) {
     case Admission::IndexFull:
-        logFullIndex(r);
-        return refuse(r, Refusal::IndexFull);
+        return putOff(r, context, Refusal::IndexFull);
     case Admission::Locked:
-        return refuse(r, Refusal::Locked);
+        return putOff(r, context, Refusal::Locked);
     case Admission::Gap:
         return refuse(r, Refusal::EventsGone);
     case Admission::Absent:
@@ -92,6 +121,12 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, Admission refused) noexcept {
         break;
     }
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+ngx_int_t refuseAtDoor(ngx_http_request_t* r, RequestContext& context, Refusal refused) noexcept {
+    return refused == Refusal::NoMemory ? NGX_HTTP_INTERNAL_SERVER_ERROR
+           : refused == Refusal::Kicked ? refuse(r, refused)
+                                        : putOff(r, context, refused);
 }
 
 } // namespace sse

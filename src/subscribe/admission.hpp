@@ -3,6 +3,7 @@
 
 #include "conf/config.hpp"
 #include "fanout/tail.hpp"
+#include "http/refusals.hpp"
 #include "http/request_context.hpp"
 #include "subscribe/catchup.hpp"
 
@@ -31,8 +32,13 @@ Admission admitFromNow(const LocationConfig& config, const Catchup& catchup) noe
 // Whether one is served whose start has been found. `gap`: as it is told of it.
 Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, Gap gap) noexcept;
 
-// The reason for the log, and the answer; returns what a content handler returns.
+// The reason for the log.
 CloseReason reasonOf(Admission refused) noexcept;
-ngx_int_t refuseAdmission(ngx_http_request_t* r, Admission refused) noexcept;
+CloseReason reasonAtDoor(Refusal refused) noexcept;
+
+// Answers a client that is not admitted, or not even let in (worker/guests.hpp), as sse_reject says if it had
+// better come again; returns what a content handler returns.
+ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admission refused) noexcept;
+ngx_int_t refuseAtDoor(ngx_http_request_t* r, RequestContext& context, Refusal refused) noexcept;
 
 } // namespace sse

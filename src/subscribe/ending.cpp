@@ -4,6 +4,7 @@
 
 #include "sse/notices.hpp"
 #include "subscribe/append_notice.hpp"
+#include "subscribe/jitter.hpp"
 #include "subscribe/subscriber.hpp"
 #include "worker/worker.hpp"
 
@@ -13,6 +14,9 @@ namespace {
 
 // How long before its access expires a client is told, in milliseconds.
 constexpr ngx_msec_t kWarningTime = 1000;
+
+// How long a stream that is blocked may take to end when it has been kicked, in milliseconds.
+constexpr ngx_msec_t kKickTime = 1000;
 
 } // namespace
 
@@ -54,40 +58,56 @@ void Subscriber::cut() noexcept {
 
 // --- A worker that leaves ---
 
-// What is in flight ends with a complete event, so a stream that is blocked ends after it.
 void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
     Subscriber& self = *static_cast<Subscriber*>(drainable.owner);
     self.noteReason(CloseReason::Drain);
-    if (!self.ending_) {
-        self.cut();
-        self.ending_ = true;
+    self.end(force);
+}
+
+// What is in flight ends with a complete event, so a stream that is blocked ends after it, unless by force.
+void Subscriber::end(bool force) noexcept {
+    if (!ending_) {
+        cut();
+        ending_ = true;
     }
-    if (self.stream_.blocked() && !force) {
+    if (stream_.blocked() && !force) {
         return;
     }
-    if (self.stream_.blocked()) {
-        self.stream_.giveUp();
-        self.closeCode_ = NGX_ERROR;
+    if (stream_.blocked()) {
+        stream_.giveUp();
+        closeCode_ = NGX_ERROR;
     }
-    self.close();
+    close();
+}
+
+// --- A kick ---
+
+// One that reads nothing has little time to end after a whole event.
+void Subscriber::onKick(Guest& guest) noexcept {
+    auto* self =
+        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(&guest) - offsetof(Subscriber, guest_));
+    self->noteReason(CloseReason::Kicked);
+    self->kicked_ = true;
+    self->setDeadline(kKickTime);
+    self->end(false);
 }
 
 // --- Time ---
 
 // sse_lifetime and sse_expires: whichever is over first.
 void Subscriber::limitTime() noexcept {
-    ngx_msec_t time = config_->lifetime;
-    if (time != 0) {
-        time += static_cast<ngx_msec_t>(ngx_random()) % (time * config_->lifetimeJitter / 100 + 1);
-    }
+    ngx_msec_t time = withJitter(config_->lifetime, config_->lifetimeJitter);
     if (expires_ != 0) {
         const ngx_msec_t most = time == 0 ? kMostLifetime : time;
         expiring_ = timeToExpiry() <= most;
         time = expiring_ ? timeToExpiry() - std::min(timeToExpiry() - 1, kWarningTime) : most;
     }
-    if (time == 0) {
-        return;
+    if (time != 0) {
+        setDeadline(time);
     }
+}
+
+void Subscriber::setDeadline(ngx_msec_t time) noexcept {
     deadline_.data = stream_.connection();
     deadline_.handler = onDeadline;
     deadline_.log = ngx_cycle->log;
@@ -119,6 +139,10 @@ bool Subscriber::warn() noexcept {
 // A client whose access expires is told some time before, for what comes just before a stream is reset may
 // never reach it. One that does not read learns of it when it comes back.
 void Subscriber::expire() noexcept {
+    if (kicked_) {
+        end(true);
+        return;
+    }
     if (ending_) {
         return;
     }

@@ -10,6 +10,7 @@
 #include "http/request_context.hpp"
 #include "http/respond.hpp"
 #include "subscribe/poller.hpp"
+#include "subscribe/stream_head.hpp"
 #include "subscribe/subscribe_request.hpp"
 #include "subscribe/subscriber.hpp"
 #include "worker/worker.hpp"
@@ -18,34 +19,9 @@ namespace sse {
 
 namespace {
 
-// A header that nginx's filters check and that is never sent: what has an encoding already is neither recoded
-// by "charset" nor compressed (which would cost a quarter of a megabyte for each subscriber).
-//
-// nginx-internal: http/modules/ngx_http_charset_filter_module.c, http/modules/ngx_http_gzip_filter_module.c
-// (1.22.1, 1.26.3, 1.30.4): both ask for headers_out.content_encoding; sent are the headers in the list
-// alone.
-ngx_table_elt_t* identityEncoding() noexcept {
-    static ngx_table_elt_t header{};
-    header.value = ngxString("identity");
-    return &header;
-}
-
-// The module sets the type, whatever "charset", "types" and "default_type" say.
+// Whether it is a stream depends on Accept.
 bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_type = ngxString("text/event-stream");
-    r->headers_out.charset = ngxString("utf-8");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = nullptr;
-    r->headers_out.content_encoding = identityEncoding();
-    // nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4): a stream
-    // has no version that a condition could ask for.
-    r->disable_not_modified = 1;
-    ngx_http_clear_content_length(r);
-    ngx_http_clear_accept_ranges(r);
-    if (!addHeader(r, "Cache-Control", "no-store, no-cache, no-transform") ||
-        !addHeader(r, "X-Accel-Buffering", "no") ||
-        (locationConfig(r)->poll != 0 && !addHeader(r, "Vary", "Accept"))) {
+    if (!setStreamHead(r) || (locationConfig(r)->poll != 0 && !addHeader(r, "Vary", "Accept"))) {
         return false;
     }
     EventId start;
@@ -54,17 +30,6 @@ bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     }
     auto* text = static_cast<char*>(ngx_pnalloc(r->pool, kMaxEventIdText));
     return text != nullptr && addHeader(r, "Last-Event-ID", {text, formatEventId(start, text)});
-}
-
-// nginx-internal: http/ngx_http_request.c, http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4): nginx does so
-// for connections that are kept alive, upgraded, or proxied without buffers, but not for a plain response. A
-// stream of HTTP/2 or 3 has no socket of its own.
-void sendAtOnce(ngx_http_request_t* r) noexcept {
-    auto* core =
-        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-    if (r->http_version <= NGX_HTTP_VERSION_11 && core->tcp_nodelay) {
-        (void)ngx_tcp_nodelay(r->connection);
-    }
 }
 
 // NGX_OK: the header is sent, and the stream may begin.
@@ -86,7 +51,8 @@ ngx_int_t poll(ngx_http_request_t* r, RequestContext& context, Tail& tail,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     FaultScope crash(r);
-    return poller->run(tail, subscription);
+    const Refusal refusal = poller->arrive(subscription);
+    return refusal == Refusal::None ? poller->run(tail, subscription) : refuseAtDoor(r, context, refusal);
 }
 
 // The answer to a GET, without the stream.
@@ -137,14 +103,15 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     context->channel = reader.joinedNames(r->pool);
+    context->isPoll = reader.subscription().isPoll;
     if (!Worker::self().mayListen()) {
-        return refuse(r, Refusal::Locked);
+        return refuseAdmission(r, *context, Admission::Locked);
     }
     Tail* tail = Worker::self().tail(*locationConfig(r)->zone);
     if (tail == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (reader.subscription().isPoll) {
+    if (context->isPoll) {
         return poll(r, *context, *tail, reader.subscription());
     }
     Subscriber* subscriber = Subscriber::make(r, *context);
@@ -152,9 +119,13 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     FaultScope crash(r);
+    const Refusal refusal = subscriber->arrive(reader.subscription());
+    if (refusal != Refusal::None) {
+        return refuseAtDoor(r, *context, refusal);
+    }
     Admission admission = subscriber->admit(*tail, reader.subscription());
     if (admission != Admission::Ok) {
-        return refuseAdmission(r, admission);
+        return refuseAdmission(r, *context, admission);
     }
     return r->method == NGX_HTTP_HEAD ? answerHead(r, *subscriber) : stream(r, *subscriber);
 }

@@ -40,6 +40,7 @@ Poller::Poller(ngx_http_request_t* request, RequestContext& context) noexcept
     drainable_.owner = this;
     drainable_.drain = onDrain;
     timer_.init(this, onTime);
+    guest_.kick = onKick;
 }
 
 // Two cleanups: when the request ends it leaves its feed, but the answer stays until the pool goes, see
@@ -59,6 +60,15 @@ Poller* Poller::make(ngx_http_request_t* request, RequestContext& context) noexc
     poolEnd->handler = onPoolEnd;
     poolEnd->data = poller;
     return poller;
+}
+
+Refusal Poller::arrive(const Subscription& subscription) noexcept {
+    const Refusal refusal =
+        Worker::self().guests().admit(request_, guest_, subscription.key, subscription.channels);
+    if (refusal != Refusal::None) {
+        noteReason(reasonAtDoor(refusal));
+    }
+    return refusal;
 }
 
 ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {
@@ -310,6 +320,13 @@ void Poller::onDrain(Drainable& drainable, bool force) noexcept {
     }
 }
 
+// What it has read so far is not its to have any more.
+void Poller::onKick(Guest& guest) noexcept {
+    auto* self = reinterpret_cast<Poller*>(reinterpret_cast<u_char*>(&guest) - offsetof(Poller, guest_));
+    self->kicked_ = true;
+    self->finish();
+}
+
 // The client has sent something, or is gone.
 //
 // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): with "post_action"
@@ -335,6 +352,7 @@ void Poller::onPoolEnd(void* data) noexcept {
 }
 
 void Poller::leave() noexcept {
+    Worker::self().guests().leave(guest_);
     if (member_.feed == nullptr) {
         return;
     }
@@ -381,17 +399,22 @@ ngx_int_t Poller::conclude() noexcept {
     leave();
     request_->read_event_handler = ngx_http_block_reading;
     request_->write_event_handler = ngx_http_request_empty_handler;
-    if (refused_ == Admission::Ok && !close()) {
+    if (!kicked_ && refused_ == Admission::Ok && !close()) {
         refused_ = Admission::NoMemory;
     }
     batch_.reset();
     answer_.discard();
+    if (kicked_) {
+        text_.reset();
+        noteReason(CloseReason::Kicked);
+        return refuse(request_, Refusal::Kicked);
+    }
     if (refused_ == Admission::Ok) {
         return send();
     }
     text_.reset();
     noteReason(reasonOf(refused_));
-    return refuseAdmission(request_, refused_);
+    return refuseAdmission(request_, *context_, refused_);
 }
 
 bool Poller::close() noexcept {

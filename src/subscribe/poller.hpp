@@ -14,6 +14,7 @@
 #include "subscribe/admission.hpp"
 #include "subscribe/subscriber.hpp"
 #include "worker/drain.hpp"
+#include "worker/guests.hpp"
 #include "worker/loop_event.hpp"
 #include "worker/work_queue.hpp"
 
@@ -23,6 +24,9 @@ class Poller {
 public:
     // Makes a poller for a request, whose cleanups destroy it. NULL without memory.
     static Poller* make(ngx_http_request_t* request, RequestContext& context) noexcept;
+
+    // Comes to the door: see Subscriber::arrive().
+    Refusal arrive(const Subscription& subscription) noexcept;
 
     // Answers, now or later. Returns what a content handler returns.
     ngx_int_t run(Tail& tail, const Subscription& subscription) noexcept;
@@ -35,6 +39,7 @@ private:
     static void onTurn(void* self) noexcept;
     static void onTime(ngx_event_t* event) noexcept;
     static void onDrain(Drainable& drainable, bool force) noexcept;
+    static void onKick(Guest& guest) noexcept;
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
@@ -78,6 +83,7 @@ private:
     Member member_;
     Task task_; // while there is something to read
     Drainable drainable_{};
+    Guest guest_;
     LoopEvent timer_; // while it may wait
 
     // Where it is in the log.
@@ -96,6 +102,7 @@ private:
     bool more_ = false;
     bool ended_ = false;
     Admission refused_ = Admission::Ok;
+    bool kicked_ = false;
 
     ngx_msec_t wait_ = 0; // how long it may wait; 0: not or no longer
     bool isWaiting_ = false;

@@ -64,7 +64,7 @@ bool SubscriptionReader::read(ngx_http_request_t* r) noexcept {
         const auto age = static_cast<uint64_t>(config.historyAge);
         subscription_.history.since = age < now / 1000 ? now - age * 1000 : 0;
     }
-    return readChannels(r) && readCursor(r) && readExpiry(r) && readForm(r);
+    return readChannels(r) && readCursor(r) && readExpiry(r) && readKey(r) && readForm(r);
 }
 
 // What is no time is past.
@@ -80,6 +80,17 @@ bool SubscriptionReader::readExpiry(ngx_http_request_t* r) noexcept {
     const time_t seconds = ngx_atotm(text.data, text.len);
     subscription_.expires = static_cast<uint64_t>(std::max<time_t>(seconds, 0));
     return seconds > ngx_time() || refuseWith(Refusal::Expired);
+}
+
+// As it is: two keys that a decoding would make equal are two.
+bool SubscriptionReader::readKey(ngx_http_request_t* r) noexcept {
+    ngx_http_complex_value_t* expression = locationConfig(r)->key;
+    ngx_str_t key = ngx_null_string;
+    if (expression != nullptr && ngx_http_complex_value(r, expression, &key) != NGX_OK) {
+        return fail();
+    }
+    subscription_.key = toView(key);
+    return true;
 }
 
 // --- Channels ---

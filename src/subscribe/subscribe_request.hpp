@@ -26,6 +26,7 @@ private:
     bool addChannel(std::string_view name) noexcept;
     bool readCursor(ngx_http_request_t* r) noexcept;
     bool readExpiry(ngx_http_request_t* r) noexcept;
+    bool readKey(ngx_http_request_t* r) noexcept;
     bool readStart(ngx_http_request_t* r) noexcept;
     bool readForm(ngx_http_request_t* r) noexcept;
     bool setStart(std::string_view text) noexcept;

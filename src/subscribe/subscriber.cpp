@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/body.hpp"
+#include "subscribe/jitter.hpp"
 #include "worker/free_list.hpp"
 #include "worker/worker.hpp"
 
@@ -37,6 +38,7 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
     auto* subscriber = new (memory) Subscriber{};
     subscriber->drainable_.owner = subscriber;
     subscriber->drainable_.drain = onDrain;
+    subscriber->guest_.kick = onKick;
     subscriber->catchUp_.owner = subscriber;
     subscriber->catchUp_.run = onTurn;
     subscriber->config_ = locationConfig(request);
@@ -51,6 +53,15 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
     poolEnd->handler = onPoolEnd;
     poolEnd->data = subscriber;
     return subscriber;
+}
+
+Refusal Subscriber::arrive(const Subscription& subscription) noexcept {
+    const Refusal refusal =
+        Worker::self().guests().admit(stream_.request(), guest_, subscription.key, subscription.channels);
+    if (refusal != Refusal::None) {
+        noteReason(reasonAtDoor(refusal));
+    }
+    return refusal;
 }
 
 Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexcept {
@@ -80,8 +91,7 @@ Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcep
     history_ = subscription.history;
     expires_ = subscription.expires;
     padded_ = subscription.isPadded;
-    auto spread = static_cast<uint32_t>(config_->retry * config_->retryJitter / 100);
-    retry_ = static_cast<uint32_t>(config_->retry) + static_cast<uint32_t>(ngx_random()) % (spread + 1);
+    retry_ = static_cast<uint32_t>(withJitter(config_->retry, config_->retryJitter));
 
     context_->subscribers = catchup_->subscribers();
     if (subscription.fromNow) {
@@ -176,6 +186,7 @@ ngx_int_t Subscriber::conclude() noexcept {
 }
 
 void Subscriber::detach() noexcept {
+    Worker::self().guests().leave(guest_);
     if (member_.feed == nullptr) {
         return;
     }

@@ -13,6 +13,7 @@
 #include "subscribe/catchup.hpp"
 #include "subscribe/heartbeat.hpp"
 #include "worker/drain.hpp"
+#include "worker/guests.hpp"
 #include "worker/work_queue.hpp"
 
 namespace sse {
@@ -26,6 +27,7 @@ struct Subscription {
     bool fromNow = false;                        // no cursor, and nothing older is wanted
     History history;
     uint64_t expires = 0;  // seconds since 1970; 0: never
+    std::string_view key;  // whose it is; empty: nobody's
     bool isPadded = false; // its stream is to begin with padding
     bool isPoll = false;   // it is to be answered in one piece, not by a stream
     ngx_msec_t wait = 0;   // how long such an answer may wait for an event
@@ -35,6 +37,10 @@ class Subscriber {
 public:
     // Makes a subscriber for a request, whose cleanups destroy it. NULL without memory.
     static Subscriber* make(ngx_http_request_t* request, RequestContext& context) noexcept;
+
+    // Comes to the door: whether it has been kicked, and how many there may be. If it is refused, it has
+    // left nothing behind; otherwise admit() follows.
+    Refusal arrive(const Subscription& subscription) noexcept;
 
     // Joins the feed and finds the place to begin; nothing is sent yet. If the result is not Ok, the feed has
     // been left again.
@@ -65,6 +71,8 @@ private:
     void beat(const BatchRef& text) noexcept;
     void watchClient() noexcept;
     static void onDrain(Drainable& drainable, bool force) noexcept;
+    static void onKick(Guest& guest) noexcept;
+    void end(bool force) noexcept;
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
@@ -77,6 +85,7 @@ private:
     [[nodiscard]] bool endIfOver() noexcept;
     [[nodiscard]] bool sendEnd() noexcept;
     void limitTime() noexcept;
+    void setDeadline(ngx_msec_t time) noexcept;
     ngx_msec_t timeToExpiry() const noexcept;
     static void onDeadline(ngx_event_t* event) noexcept;
     void expire() noexcept;
@@ -116,12 +125,14 @@ private:
     bool expiring_;   // what limits its time is sse_expires
     bool warned_;     // it has been told so
     bool padded_;     // its first bytes are
+    bool kicked_;     // and its time is over even if it is blocked
     uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
     Stream stream_;
 
     Task catchUp_; // while behind and not blocked
     Drainable drainable_;
+    Guest guest_;
     const LocationConfig* config_;
     RequestContext* context_;
     std::string_view requested_; // until the first gap has been reported

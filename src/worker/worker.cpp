@@ -37,6 +37,7 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     poll_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).poll(); });
 
     config_ = &config;
+    guests_.init(config);
     upkeep_.init(config, registry_);
     takeEntry();
     while (upkeep_.runSlice()) { // nobody has come yet who would wait
@@ -83,6 +84,7 @@ void Worker::takeEntry() noexcept {
 }
 
 void Worker::stop() noexcept {
+    guests_.stop();
     registry_.release();
 }
 
@@ -105,6 +107,11 @@ void Worker::wake(const ListenerSet& listeners) noexcept {
     if (registry_.wake(listeners)) {
         runSoon();
     }
+}
+
+void Worker::wakeAll() noexcept {
+    registry_.wakeAll();
+    runSoon();
 }
 
 Tail* Worker::tail(Zone& zone) noexcept {
@@ -136,6 +143,7 @@ void Worker::turn() noexcept {
         for (Tail* tail = tails_; tail != nullptr; tail = tail->following) {
             more = tail->runSlice() || more;
         }
+        more = guests_.runSlice() || more;
         more = upkeep_.runSlice() || more;
         more = work_.runOne() || more;
     } while (more && ++slices < kTurnSlices && !budget.isSpent());
@@ -148,6 +156,7 @@ void Worker::turn() noexcept {
 // have other zones than those that stay.
 void Worker::checkRegistry() noexcept {
     checked_ = ngx_current_msec;
+    guests_.keepUp();
     if (!registry_.hasEntry()) {
         takeEntry();
     } else if (!isDraining()) {

@@ -5,6 +5,7 @@
 #include "fanout/tail.hpp"
 #include "roster/registry.hpp"
 #include "worker/drain.hpp"
+#include "worker/guests.hpp"
 #include "worker/lingering.hpp"
 #include "worker/loop_event.hpp"
 #include "worker/upkeep.hpp"
@@ -23,6 +24,7 @@ public:
 
     Registry& registry() noexcept { return registry_; }
     WorkerEntry& counters() noexcept { return registry_.own(); }
+    Guests& guests() noexcept { return guests_; }
 
     // The tail of a zone, made on first use; NULL without memory.
     Tail* tail(Zone& zone) noexcept;
@@ -33,6 +35,9 @@ public:
 
     // Wakes the workers that listen, this one included. After an append, without the zone's lock.
     void wake(const ListenerSet& listeners) noexcept;
+
+    // After a kick: makes all workers look at their guests.
+    void wakeAll() noexcept;
 
     // Makes the tails read on in the next turn of the event loop, together with what arrives until then.
     void runSoon() noexcept { turn_.postNext(); }
@@ -63,6 +68,7 @@ private:
     void startDrain() noexcept;
 
     Registry registry_;
+    Guests guests_;
     Upkeep upkeep_;
     uint32_t nextListenerId_ = kMaxListeners; // to which it is changing
     const MainConfig* config_ = nullptr;

@@ -23,7 +23,7 @@ my @more = map { [/^(\S+)/, $_] } 'sse_max_events 65536', 'sse_invalid_utf8 reje
 my %default = map { $_->[0] => $_->[1] } @more, documented();
 my %of_both  = map { $_ => 1 } qw(sse_cors);
 my %of_subscribers = map { $_ => 1 } qw(sse_start sse_retry sse_heartbeat sse_prime sse_gap sse_direct sse_max_channels);
-my @names = sort grep { $_ ne 'sse_drain' } keys %default;
+my @names = sort grep { !/^sse_(?:drain|keys)$/ } keys %default;
 
 # Each location twice: as it is, and with all the defaults written out; and with each of them alone.
 my @server = map {

@@ -1,4 +1,4 @@
-# nginx -t warns about locations where anybody can publish or read the status, and about no others. What anybody can
+# nginx -t warns about locations where anybody can publish, kick or read the status, and about no others. What anybody can
 # do there nginx itself is asked, too: a stranger's address and no credentials, and see what is answered.
 use v5.36;
 use lib 't/lib';
@@ -7,6 +7,7 @@ use SSE::Nginx;
 
 my $publish = 'POST, PUT, DELETE';
 my $read    = 'GET, HEAD';
+my $kick    = 'POST, DELETE';
 my $basic   = 'auth_basic x; auth_basic_user_file users;';
 
 # what is open; the location (with sse_publish unless it has more than directives); why; what is at server level
@@ -97,6 +98,15 @@ my @case = (
     ['HEAD',   'location /x { sse_status; limit_except HEAD { deny all; } }',    'the rest is refused'],
     [$read,    'location /x { sse_status; if ($arg_y) { set $z 1; } }',          'a block of "if" is not another location'],
 
+    [$kick,    'location /x { sse_kick; }',                                      'nothing guards'],
+    [$kick,    'location /x { sse_kick; allow 10.0.0.0/8; }',                    'the others are left undecided'],
+    ['',       'location /x { sse_kick; allow 127.0.0.1; deny all; }',           'all but one are refused'],
+    ['',       "location /x { sse_kick; $basic }",                               'a password is asked for'],
+    ['',       'location /x { sse_kick; internal; }',                            'no client gets here'],
+    ['POST',   'location /x { sse_kick; limit_except POST { deny all; } }',      'the rest is refused'],
+    ['DELETE', 'location /x { sse_kick; limit_except DELETE GET { deny all; } }', 'the rest is refused'],
+
+    ['',       'location /x { sse_later; }',                                     'who is put off does nothing'],
     ['',       'location /x { sse_channel c; }',                                 'who subscribes is nobody else\'s business'],
 );
 @case = grep { "@$_" !~ /auth_request/ } @case unless SSE::Nginx::has('http_auth_request_module');
@@ -124,14 +134,15 @@ subtest 'what is warned of' => sub {
     for my $number (0 .. $#case) {
         my ($open) = @{ $case[$number] };
         my $warnings = join "\n", @{ delete $warning{"case$number.test"} // [] };
-        my $deed = $open =~ /GET|HEAD/ ? 'read the status at' : 'publish to';
+        my $kicks = $case[$number][1] =~ /sse_kick/;
+        my $deed = $kicks ? 'kick subscribers at' : $open =~ /GET|HEAD/ ? 'read the status at' : 'publish to';
         my $expected = $open
             ? qr{\Anginx: \[warn\] anybody can $deed location "/x" of server "case$number\.test": .* guards $open in \S+:\d+\z}
             : qr/\A\z/;
         like $warnings, $expected, name($case[$number]);
         next unless $open && $warnings =~ m{ in (\S+):(\d+)\z};
         is $1, "$server->{prefix}/nginx.conf", 'the file';
-        like $line[$2 - 1], qr/sse_(?:publish|status)/, 'and the line of the directive';
+        like $line[$2 - 1], qr/sse_(?:publish|status|kick)/, 'and the line of the directive';
     }
     is_deeply \%warning, {}, 'nothing else';
 };
@@ -141,8 +152,8 @@ subtest 'what nginx does' => sub {
     $server->launch or BAIL_OUT($server->log);
     for my $number (0 .. $#case) {
         my ($open, $location) = @{ $case[$number] };
-        next if $location =~ /sse_channel/;
-        my @method = split /, /, $location =~ /sse_status/ ? $read : $publish;
+        next if $location =~ /sse_channel|sse_later/;
+        my @method = split /, /, $location =~ /sse_status/ ? $read : $location =~ /sse_kick/ ? $kick : $publish;
         my @answered = grep { answers("http://case$number.test/x", $_) } @method;
         is join(', ', @answered), $open, name($case[$number]);
     }

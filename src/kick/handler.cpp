@@ -1,0 +1,93 @@
+#include "kick/handler.hpp"
+
+#include "conf/config.hpp"
+#include "http/fault_scope.hpp"
+#include "http/origin_check.hpp"
+#include "http/request.hpp"
+#include "http/request_context.hpp"
+#include "http/respond.hpp"
+#include "sse/json.hpp"
+#include "sse/validate.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// The longest that a kick holds, in seconds. Who is to be kept away for longer has to be refused by what
+// checks his access.
+constexpr time_t kMostSeconds = 30 * 24 * 3600;
+
+struct KickRequest {
+    std::string_view key;     // empty: not by key
+    std::string_view channel; // empty: not by channel
+    time_t seconds;
+};
+
+// Keys are percent-decoded, so that any can be sent. Channels are named as in other locations, where nginx
+// does not decode $arg_channel.
+Refusal readKick(ngx_http_request_t* r, KickRequest& kick) noexcept {
+    std::string_view seconds;
+    ngx_str_t channel = ngx_null_string;
+    ngx_str_t name = ngx_string("channel");
+    (void)ngx_http_arg(r, name.data, name.len, &channel);
+    if (!firstArgument(r, "key", kick.key) || !firstArgument(r, "for", seconds)) {
+        return Refusal::NoMemory;
+    }
+    kick.channel = toView(channel);
+    if (kick.key.empty() && kick.channel.empty()) {
+        return Refusal::NobodyToKick;
+    }
+    if (!kick.channel.empty() && !isChannelName(kick.channel)) {
+        return Refusal::BadChannelName;
+    }
+    ngx_str_t text = ngxString(seconds);
+    kick.seconds = text.len == 0 ? NGX_ERROR : ngx_parse_time(&text, 1);
+    return kick.seconds < 0 || kick.seconds > kMostSeconds ? Refusal::BadKickTime : Refusal::None;
+}
+
+Refusal perform(ngx_http_request_t* r, const KickRequest& kick) noexcept {
+    RequestContext* context = makeContext(r);
+    if (context == nullptr) {
+        return Refusal::NoMemory;
+    }
+    context->channel = ngxString(kick.channel);
+    FaultScope crash(r);
+    const Refusal refusal = Worker::self().guests().kick(*locationConfig(r)->zone, kick.key, kick.channel,
+                                                         static_cast<ngx_msec_t>(kick.seconds) * 1000);
+    if (refusal == Refusal::KicksFull) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "\"sse_keys\" has no room for another kick");
+    }
+    return refusal;
+}
+
+// {"for":n}
+ngx_int_t respondKicked(ngx_http_request_t* r, time_t seconds) noexcept {
+    Buffer text;
+    JsonWriter json(text);
+    json.beginObject().member("for", static_cast<uint64_t>(seconds)).endObject();
+    return respond(r, NGX_HTTP_OK, json, text);
+}
+
+} // namespace
+
+ngx_int_t handleKick(ngx_http_request_t* r) noexcept {
+    if (!(r->method & (NGX_HTTP_POST | NGX_HTTP_DELETE))) {
+        return refuseMethod(r, "POST, DELETE, OPTIONS");
+    }
+    if (isRefusedPage(r, *locationConfig(r))) {
+        return refuse(r, Refusal::ForeignPage);
+    }
+    KickRequest kick{};
+    Refusal refusal = readKick(r, kick);
+    if (refusal == Refusal::None) {
+        refusal = perform(r, kick);
+    }
+    if (refusal != Refusal::None) {
+        return refuse(r, refusal);
+    }
+    Worker::self().wakeAll();
+    return respondKicked(r, kick.seconds);
+}
+
+} // namespace sse

@@ -1,0 +1,193 @@
+#include "subscribe/later.hpp"
+
+#include <new>
+#include <utility>
+
+#include "http/body.hpp"
+#include "http/client_end.hpp"
+#include "http/respond.hpp"
+#include "output/stream.hpp"
+#include "sse/notices.hpp"
+#include "subscribe/append_notice.hpp"
+#include "subscribe/jitter.hpp"
+#include "subscribe/stream_head.hpp"
+
+namespace sse {
+
+namespace {
+
+// How long such a stream lasts at most, in milliseconds; over HTTP/2 and HTTP/3 always so long: what comes
+// just before a stream is reset may never reach a client.
+constexpr ngx_msec_t kTime = 1000;
+
+bool isFramed(const ngx_http_request_t& r) noexcept {
+    return r.http_version > NGX_HTTP_VERSION_11;
+}
+
+} // namespace
+
+// The stream of one such answer. Lives in the pool of its request.
+class Later {
+public:
+    // NULL without memory.
+    static Later* make(ngx_http_request_t* r, RequestContext& context) noexcept;
+
+    // After the head: sends the first bytes. Returns what a content handler returns.
+    ngx_int_t start(ngx_msec_t retry) noexcept;
+
+private:
+    static Later& of(ngx_http_request_t* r) noexcept { return *contextOf(r)->later; }
+    static void onRead(ngx_http_request_t* r) noexcept;
+    static void onWrite(ngx_http_request_t* r) noexcept;
+    static void onTime(ngx_event_t* event) noexcept;
+
+    ngx_int_t finish() noexcept;
+    void stopTimer() noexcept;
+
+    Stream stream_;
+    ngx_event_t timer_{};
+};
+
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): see Subscriber::make().
+Later* Later::make(ngx_http_request_t* r, RequestContext& context) noexcept {
+    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(r, 0);
+    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(r->pool, sizeof(Later));
+    if (requestEnd == nullptr || poolEnd == nullptr) {
+        return nullptr;
+    }
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    auto* later = new (poolEnd->data) Later{};
+    later->stream_.open(r, core->send_timeout);
+    context.later = later;
+    requestEnd->handler = [](void* data) noexcept { static_cast<Later*>(data)->stopTimer(); };
+    requestEnd->data = later;
+    poolEnd->handler = [](void* data) noexcept { static_cast<Later*>(data)->~Later(); };
+    return later;
+}
+
+ngx_int_t Later::start(ngx_msec_t retry) noexcept {
+    ngx_http_request_t* r = stream_.request();
+    BatchRef out;
+    const bool hasMemory = appendNotice(
+        out, [retry](Buffer& text) noexcept { return addPreamble(text, static_cast<uint32_t>(retry)); });
+    if (!hasMemory || !watchClient(r, onRead)) {
+        return NGX_ERROR;
+    }
+    r->write_event_handler = onWrite;
+    switch (stream_.send(std::move(out))) {
+    case Stream::Status::Failed:
+        return NGX_ERROR;
+    case Stream::Status::Sent:
+        if (!isFramed(*r)) {
+            return finish();
+        }
+        break;
+    case Stream::Status::Blocked:
+        break;
+    }
+    timer_.data = r->connection;
+    timer_.handler = onTime;
+    timer_.log = ngx_cycle->log;
+    ngx_add_timer(&timer_, kTime);
+    r->main->count++;
+    return NGX_DONE;
+}
+
+// The same as Subscriber::cut(), but the request ends in order, without the last of its response: so over
+// HTTP/1 nginx goes on reading for a while if the client has more to send, which does not lose the answer
+// then.
+ngx_int_t Later::finish() noexcept {
+    stopTimer();
+    ngx_http_request_t* r = stream_.request();
+    if (mainConfig(r)->cut == CutMode::End) {
+        return stream_.finish();
+    }
+    r->keepalive = 0;
+    return NGX_OK;
+}
+
+void Later::stopTimer() noexcept {
+    if (timer_.timer_set) {
+        ngx_del_timer(&timer_);
+    }
+}
+
+// See Subscriber::onRead().
+void Later::onRead(ngx_http_request_t* r) noexcept {
+    ngx_connection_t* c = r->connection;
+    if (isFramed(*r) ? c->error || c->read->error : !throwAway(r)) {
+        c->error = 1;
+        of(r).stopTimer();
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    }
+}
+
+void Later::onWrite(ngx_http_request_t* r) noexcept {
+    Later& self = of(r);
+    const ngx_connection_t* c = r->connection;
+    const bool isOver = c->write->timedout || c->error || c->write->error;
+    const Stream::Status status = isOver ? Stream::Status::Failed : self.stream_.flush();
+    if (status == Stream::Status::Failed) {
+        self.stopTimer();
+        ngx_http_finalize_request(r, NGX_ERROR);
+    } else if (status == Stream::Status::Sent && !isFramed(*r)) {
+        ngx_http_finalize_request(r, self.finish());
+    }
+}
+
+// A client that has not taken even this comes back when it likes.
+void Later::onTime(ngx_event_t* event) noexcept {
+    auto* c = static_cast<ngx_connection_t*>(event->data);
+    auto* r = static_cast<ngx_http_request_t*>(c->data);
+    Later& self = of(r);
+    const bool isBlocked = self.stream_.blocked();
+    if (isBlocked) {
+        self.stream_.giveUp();
+    }
+    ngx_http_finalize_request(r, isBlocked ? NGX_ERROR : self.finish());
+    ngx_http_run_posted_requests(c);
+}
+
+ngx_int_t answerLater(ngx_http_request_t* r, RequestContext& context, const LaterTime& later) noexcept {
+    context.reason = CloseReason::Rejected;
+    if (!setStreamHead(r)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (r->method == NGX_HTTP_HEAD) {
+        const ngx_int_t rc = ngx_http_discard_request_body(r);
+        return rc == NGX_OK ? ngx_http_send_header(r) : rc;
+    }
+    Later* stream = Later::make(r, context);
+    if (stream == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    takeOverReading(r);
+    if (mainConfig(r)->cut == CutMode::Abort) {
+        r->keepalive = 0;
+    }
+    const ngx_int_t rc = ngx_http_send_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+    sendAtOnce(r);
+    return stream->start(withJitter(later.time, later.jitter));
+}
+
+// A subrequest cannot break off.
+ngx_int_t handleLater(ngx_http_request_t* r) noexcept {
+    if (r != r->main) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    // nginx-internal: http/ngx_http_core_module.c, http/ngx_http_special_response.c (1.22.1, 1.26.3,
+    // 1.30.4): an error page is sent with this status, unless it is 0.
+    r->err_status = 0;
+    if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
+        return refuseMethod(r, "GET, HEAD, OPTIONS");
+    }
+    RequestContext* context = makeContext(r);
+    return context == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR
+                              : answerLater(r, *context, locationConfig(r)->laterTime);
+}
+
+} // namespace sse
