@@ -220,14 +220,10 @@ bool KeyTable::leave(uint32_t seat) noexcept {
 }
 
 // Somebody may have removed it already, and made another one of it.
-void KeyTable::giveBack(uint32_t number) noexcept {
+void KeyTable::giveBack(uint32_t seat) noexcept {
     recover();
-    if (!seats_.isInUse(number)) {
-        return;
-    }
-    Seat& seat = seats_.at(number);
-    if (seat.life == life_ && seat.streams.load() == 0) {
-        seats_.remove(seat);
+    if (seats_.isInUse(seat) && seats_.at(seat).life == life_ && seats_.at(seat).streams.load() == 0) {
+        seats_.remove(seats_.at(seat));
     }
 }
 

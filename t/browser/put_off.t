@@ -1,0 +1,53 @@
+# An EventSource of a real browser that is put off (sse_reject soft, sse_later) comes back by itself, after the time that it was told;
+# one that is refused with a status never does.
+# needs: module browser
+use v5.36;
+use lib 't/lib';
+use JSON::PP qw(decode_json);
+use Test::More;
+use SSE::Nginx;
+
+plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
+
+my $server = SSE::Nginx->start(
+    listen => [qw(h1 h2)],
+    http   => 'sse_zone events 4m; limit_conn_zone $arg_key zone=who:1m; sse_key $arg_key;',
+    server => <<'END',
+location = /page { default_type text/html; return 200 "<!doctype html><title>a page</title>"; }
+        location = /hard { sse_channel c; sse_max_subscribers 1 per=key; }
+        location = /soft { sse_channel c; sse_max_subscribers 1 per=key; sse_reject soft 1500ms 0%; }
+        location = /conn { sse_channel c; limit_conn who 1; error_page 503 = @later; }
+        location @later  { sse_later 1500ms 0%; }
+END
+);
+
+for my $via (qw(h1 h2)) {
+    my $own = ($via eq 'h2' ? 'https' : 'http') . '://127.0.0.1:' . $server->port($via);
+    for my $path (qw(/soft /conn /hard)) {
+        subtest "$path over $via" => sub {
+            my $url   = "$path?key=" . substr($path, 1) . $via;
+            my $first = $server->subscribe($url)->ready;
+            open my $browser, '-|', 'node', 't/browser/put_off.mjs', "$own/page", "$own$url" or BAIL_OUT "node does not start: $!";
+            my @report;
+            while (my $line = readline $browser) {
+                push @report, decode_json($line);
+                $first->close if $report[-1]{what} eq 'error';
+            }
+            close $browser;
+            is $? >> 8, 0, 'the browser has ended well';
+            my @error = grep { $_->{what} eq 'error' } @report;
+            if ($path eq '/hard') {
+                is_deeply [map {"$_->{what} $_->{state}"} @report], ['error 2'], 'it is closed, and that is all';
+                return;
+            }
+            is $error[0]{state}, 0, 'it goes on trying';
+            is $report[-1]{what}, 'ready', 'and is let in when there is room';
+            is scalar(grep { $_->{what} eq 'message' } @report), 0, 'it takes nothing for an event';
+            cmp_ok $report[-1]{time} - $error[0]{time}, '>', 1400, 'after the time that it was told' or diag explain \@report;
+            cmp_ok scalar @error, '<', 4, 'and has not asked much more often';
+        };
+    }
+}
+
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
