@@ -2,9 +2,6 @@
 
 namespace sse {
 
-namespace {
-
-// The value of a hex digit, or -1.
 int hexValue(char c) noexcept {
     if (c >= '0' && c <= '9') {
         return c - '0';
@@ -12,8 +9,6 @@ int hexValue(char c) noexcept {
     const char lower = static_cast<char>(c | 0x20);
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
-
-} // namespace
 
 size_t percentDecode(std::string_view text, char* out) noexcept {
     size_t length = 0;

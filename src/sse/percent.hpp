@@ -6,6 +6,9 @@
 
 namespace sse {
 
+// The value of a hex digit, or -1.
+int hexValue(char c) noexcept;
+
 // Decodes `text` into `out`, which has room for text.size() bytes and may be where `text` is; returns the
 // length. A `%` without two hex digits after it stays as it is, and so does `+`, which means a space only in
 // forms.

@@ -90,6 +90,19 @@ Character firstCharacter(std::string_view text) noexcept {
     return {more == 0 ? Character::kInvalid : code, 1u + more};
 }
 
+size_t writeUtf8(char32_t code, char* out) noexcept {
+    if (code < 0x80) {
+        *out = static_cast<char>(code);
+        return 1;
+    }
+    const size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t at = length - 1; at != 0; --at, code >>= 6) {
+        out[at] = static_cast<char>(0x80 | (code & 0x3f));
+    }
+    out[0] = static_cast<char>((0xf00u >> length & 0xf0) | code);
+    return length;
+}
+
 size_t validLength(std::string_view text) noexcept {
     const char* at = text.data();
     const char* const end = at + text.size();

@@ -23,6 +23,10 @@ struct Character {
 // The first character of `text`, which is not empty.
 Character firstCharacter(std::string_view text) noexcept;
 
+// Writes a character, which is no surrogate and not above U+10FFFF, and returns its length. `out` has room
+// for 4 bytes.
+size_t writeUtf8(char32_t code, char* out) noexcept;
+
 // Bytes of the whole characters that `text` begins with.
 size_t validLength(std::string_view text) noexcept;
 

@@ -125,6 +125,19 @@ void testFirstCharacter(void**) {
     }
 }
 
+// Every character, and what it is read as again.
+void testWrite(void**) {
+    for (char32_t code = 0; code <= 0x10ffff; ++code) {
+        if (code >= 0xd800 && code <= 0xdfff) {
+            continue;
+        }
+        char bytes[4];
+        const std::string_view text(bytes, writeUtf8(code, bytes));
+        const Character character = firstCharacter(text);
+        assert_true(character.code == code && character.length == text.size());
+    }
+}
+
 void testControls(void**) {
     for (char32_t code = 0; code <= 0x10ffff; ++code) {
         const bool control =
@@ -288,6 +301,7 @@ int main() {
         cmocka_unit_test(testControls),     cmocka_unit_test(testUtf8AllShortSequences),
         cmocka_unit_test(testUtf8AllFours), cmocka_unit_test(testUtf8FindsABadByteAnywhere),
         cmocka_unit_test(testRepair),       cmocka_unit_test(testRepairedIsValid),
+        cmocka_unit_test(testWrite),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
