@@ -105,6 +105,17 @@ const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
     return NGX_CONF_OK;
 }
 
+// A fixed name that is empty is none, so each body must name its own.
+const char* checkPublish(ngx_conf_t* cf, const LocationConfig& config) noexcept {
+    if (config.publish->lengths != nullptr || config.publish->value.len != 0 || mayNameChannels(config)) {
+        return NGX_CONF_OK;
+    }
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"\" in \"sse_publish\": only with \"sse_body_channels\", and "
+                       "\"sse_framing\" \"form\" or \"json\", a body names the channel");
+    return static_cast<const char*>(NGX_CONF_ERROR);
+}
+
 // Remembers the location for the audit.
 bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* core) noexcept {
     auto* endpoint = static_cast<Endpoint*>(ngx_array_push(&main.endpoints));
@@ -188,6 +199,9 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
         return NGX_CONF_OK;
     }
     const char* status = resolveZone(cf, main, config);
+    if (status == NGX_CONF_OK && config.publish != nullptr) {
+        status = checkPublish(cf, config);
+    }
     if (status != NGX_CONF_OK) {
         return status;
     }
@@ -318,6 +332,11 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
         config.allowedTypes = unset ? nullptr : parent.allowedTypes;
         config.allowsAllTypes = unset ? 0 : parent.allowsAllTypes;
     }
+    if (config.bodyChannels == NGX_CONF_UNSET_PTR) {
+        bool unset = parent.bodyChannels == NGX_CONF_UNSET_PTR;
+        config.bodyChannels = unset ? nullptr : parent.bodyChannels;
+        config.allowsAllChannels = unset ? 0 : parent.allowsAllChannels;
+    }
     ngx_conf_merge_uint_value(config.invalidUtf8, parent.invalidUtf8, numberOf(InvalidUtf8::Auto));
     ngx_conf_merge_uint_value(config.bodyIds, parent.bodyIds, numberOf(BodyIds::Keep));
     ngx_conf_merge_uint_value(config.maxEvents, parent.maxEvents, NGX_CONF_UNSET_UINT);
@@ -334,6 +353,11 @@ const char* endpointName(const LocationConfig& config) noexcept {
            : config.kick               ? "sse_kick"
            : config.later              ? "sse_later"
                                        : "sse_status";
+}
+
+bool mayNameChannels(const LocationConfig& config) noexcept {
+    const Framing framing = config.framingMode();
+    return config.bodyChannels != nullptr && (framing == Framing::Form || framing == Framing::Json);
 }
 
 Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
@@ -425,6 +449,7 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     config->maxBatch = NGX_CONF_UNSET_SIZE;
     config->publishTimeout = NGX_CONF_UNSET_MSEC;
     config->allowedTypes = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    config->bodyChannels = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
     config->invalidUtf8 = NGX_CONF_UNSET_UINT;
     config->bodyIds = NGX_CONF_UNSET_UINT;
     config->maxEvents = NGX_CONF_UNSET_UINT;

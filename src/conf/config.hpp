@@ -45,7 +45,7 @@ struct MainConfig {
 
 enum class Start : ngx_uint_t { New, Earliest, Last, Expression };
 enum class Prime : ngx_uint_t { Off, Message, Event };
-enum class Framing : ngx_uint_t { Auto, ContentType, Event, Lines, Ndjson, Sse };
+enum class Framing : ngx_uint_t { Auto, ContentType, Event, Lines, Ndjson, Sse, Form, Json };
 enum class InvalidUtf8 : ngx_uint_t { Auto, Replace, Reject };
 enum class BodyIds : ngx_uint_t { Keep, Ignore };
 enum class GapMode : ngx_uint_t { Event, Close, Off };
@@ -155,6 +155,8 @@ struct LocationConfig {
     ngx_msec_t publishTimeout;
     ngx_array_t* allowedTypes; // of ngx_str_t, sse_allow_types
     ngx_flag_t allowsAllTypes;
+    ngx_array_t* bodyChannels; // of ngx_str_t, prefixes of sse_body_channels; NULL: off
+    ngx_flag_t allowsAllChannels;
     ngx_uint_t invalidUtf8; // InvalidUtf8
     ngx_uint_t bodyIds;     // BodyIds
     ngx_uint_t maxEvents;   // of a request; 0: any number; unset: derived from client_max_body_size
@@ -187,6 +189,9 @@ inline bool isEndpoint(const LocationConfig& config) noexcept {
     return config.channels != nullptr || config.publish != nullptr || config.status != nullptr ||
            config.kick || config.later;
 }
+
+// Whether the body of a publish request may name the channels of its events.
+bool mayNameChannels(const LocationConfig& config) noexcept;
 
 // The zone of that name, NULL if there is none.
 Zone* findZone(const MainConfig& config, std::string_view name) noexcept;

@@ -291,7 +291,8 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         }
     }
     config.publish = compileNew(cf, words[0]);
-    if (config.publish != nullptr && !mayNameChannels(*config.publish, 0)) {
+    const bool isEmpty = words[0].len == 0; // checked when all has been read
+    if (config.publish != nullptr && !isEmpty && !mayNameChannels(*config.publish, 0)) {
         return invalid(cf, command, words[0]);
     }
     return config.publish != nullptr && answerWith(cf, command, config, mainConfig(cf)->handlers.publish)
@@ -757,6 +758,37 @@ char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
     return NGX_CONF_OK;
 }
 
+// sse_body_channels off|on|prefix …
+char* setBodyChannels(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.bodyChannels != NGX_CONF_UNSET_PTR) {
+        return kDuplicate;
+    }
+    auto words = arguments(cf);
+    const bool isAlone = words.size() == 1;
+    if (isAlone && toView(words[0]) == "off") {
+        config.bodyChannels = nullptr;
+        return NGX_CONF_OK;
+    }
+    config.bodyChannels = makeArray(cf, sizeof(ngx_str_t));
+    if (config.bodyChannels == nullptr) {
+        return kError;
+    }
+    config.allowsAllChannels = isAlone && toView(words[0]) == "on" ? 1 : 0;
+    for (const ngx_str_t& word : words) {
+        const std::string_view prefix = toView(word);
+        const bool isMode = prefix == "on" || prefix == "off";
+        // A variable would be taken as it is written, and nothing begins with that.
+        if (!isChannelName(prefix) || prefix.find('$') != std::string_view::npos || (isMode && !isAlone)) {
+            return invalid(cf, command, word);
+        }
+        if (!pushString(config.bodyChannels, word)) {
+            return kError;
+        }
+    }
+    return NGX_CONF_OK;
+}
+
 // --- Pages of other origins ---
 
 // Whether that word may be in the list of sse_cors; if not, logs why.
@@ -864,6 +896,8 @@ ngx_conf_enum_t framings[] = {
     {ngx_string("lines"), numberOf(Framing::Lines)},
     {ngx_string("ndjson"), numberOf(Framing::Ndjson)},
     {ngx_string("sse"), numberOf(Framing::Sse)},
+    {ngx_string("form"), numberOf(Framing::Form)},
+    {ngx_string("json"), numberOf(Framing::Json)},
     {ngx_null_string, 0},
 };
 
@@ -1001,6 +1035,7 @@ ngx_command_t directives[] = {
     setting(ngx_string("sse_publish_timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, AT(publishTimeout),
             &positive),
     setting(ngx_string("sse_allow_types"), NGX_CONF_1MORE, setAllowTypes),
+    setting(ngx_string("sse_body_channels"), NGX_CONF_1MORE, setBodyChannels),
     setting(ngx_string("sse_invalid_utf8"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(invalidUtf8),
             &invalidUtf8Modes),
     setting(ngx_string("sse_body_ids"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot, AT(bodyIds), &bodyIdModes),

@@ -75,10 +75,31 @@ enum class Refusal : uint8_t {
     OutOfSequence,
     Unmatched,
 
+    // The fields of a form, or JSON.
+    BadJson,
+    TooDeepJson,
+    NotEnvelope,
+    UnknownField,
+    DuplicateField,
+    NoData,
+    BadEnd,
+    EndNotAllowed,
+    ChannelsNotAllowed,
+    ForeignChannel,
+    ChannelsInBatch,
+    TooLargeForChannels,
+
     // The server.
     NoMemory,
     Retired, // the zone has been replaced by one of another size
     Locked,  // another process holds the lock of the zone and does not let go
+};
+
+// Where in a body the fault is.
+struct RefusalPlace {
+    std::optional<std::string_view> field = std::nullopt;
+    std::optional<uint64_t> envelope = std::nullopt; // how many precede it
+    uint64_t at = 0;                                 // bytes that precede it
 };
 
 // How a refusal is answered. The texts are plain ASCII and live as long as the program.
@@ -90,10 +111,11 @@ struct RefusalAnswer {
 
 // What the client has to know to go on; members of the answer.
 struct RefusalFacts {
-    std::optional<uint64_t> events;   // of a body, that were published before the fault
-    std::optional<uint64_t> epoch;    // that the producer has begun
-    std::optional<uint64_t> expected; // the number of the producer's next request
-    std::optional<EventId> lastId;    // of the channel; zero: it has no event
+    std::optional<uint64_t> events;    // of a body, that were published before the fault
+    std::optional<uint64_t> epoch;     // that the producer has begun
+    std::optional<uint64_t> expected;  // the number of the producer's next request
+    std::optional<EventId> lastId;     // of the channel; zero: it has no event
+    std::optional<RefusalPlace> place; // of the fault
 };
 
 // The answer to the client. None has no answer: status 0.
@@ -180,7 +202,7 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::BadEncoding:
         return {400, "unknown encoding"};
     case Refusal::EncodingForMany:
-        return {400, "an encoding for a body of many events"};
+        return {400, "an encoding for a body that is not one event as it stands"};
     case Refusal::BadUtf8:
         return {400, "invalid UTF-8"};
     case Refusal::IncompleteEvent:
@@ -208,6 +230,31 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {409, "an earlier request of the producer is missing"};
     case Refusal::Unmatched:
         return {412, "the channel is at another event"};
+
+    case Refusal::BadJson:
+        return {400, "invalid JSON"};
+    case Refusal::TooDeepJson:
+        return {400, "the JSON is nested too deeply"};
+    case Refusal::NotEnvelope:
+        return {400, "neither an envelope nor an array of envelopes"};
+    case Refusal::UnknownField:
+        return {400, "unknown field"};
+    case Refusal::DuplicateField:
+        return {400, "duplicate field"};
+    case Refusal::NoData:
+        return {400, "no data"};
+    case Refusal::BadEnd:
+        return {400, "invalid end"};
+    case Refusal::EndNotAllowed:
+        return {403, "a body may not end channels here"};
+    case Refusal::ChannelsNotAllowed:
+        return {403, "a body may not name channels here"};
+    case Refusal::ForeignChannel:
+        return {403, "this channel is not allowed here"};
+    case Refusal::ChannelsInBatch:
+        return {400, "a body that is published as a whole may not name channels"};
+    case Refusal::TooLargeForChannels:
+        return {413, "the event is too large for so many channels"};
 
     case Refusal::NoMemory:
         return {500, "out of memory"};

@@ -30,7 +30,20 @@ bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
     return isFound;
 }
 
+void addPlace(JsonWriter& json, const RefusalPlace& place) noexcept {
+    if (place.field) {
+        json.member("field", *place.field);
+    }
+    if (place.envelope) {
+        json.member("envelope", *place.envelope);
+    }
+    json.member("at", place.at);
+}
+
 void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
+    if (facts.place) {
+        addPlace(json, *facts.place);
+    }
     if (facts.events) {
         json.member("events", *facts.events);
     }

@@ -1,5 +1,6 @@
 #include "publish/append_events.hpp"
 
+#include "log/assert.hpp"
 #include "zone_lock.hpp"
 
 namespace sse {
@@ -22,22 +23,43 @@ Refusal refusalOf(const Verdict& verdict) noexcept {
 }
 
 // Whether anything is to be appended; if not, the result says why.
-bool mayAppend(LogWriter& log, const ChannelKey& channel, bool reopen, const Preconditions* preconditions,
+bool mayAppend(LogWriter& log, const ChannelKey& channel, const Preconditions* preconditions,
                AppendedEvents& result) noexcept {
-    if (preconditions != nullptr) {
-        result.verdict = checkPreconditions(log, channel.name, channel.hash, *preconditions);
-        if (result.verdict.kind != Verdict::Kind::Holds) {
-            result.status = AppendStatus::Unwanted;
-            result.lastId = result.verdict.id;
-            result.subscribers = log.findChannel(channel.hash).subscribers;
-            return false;
-        }
+    if (preconditions == nullptr) {
+        return true;
     }
-    if (!reopen && log.hasEnded(log.findChannel(channel.hash), channel.name)) {
-        result.status = AppendStatus::Ended;
+    result.verdict = checkPreconditions(log, channel.name, channel.hash, *preconditions);
+    if (result.verdict.kind != Verdict::Kind::Holds) {
+        result.status = AppendStatus::Unwanted;
+        result.lastId = result.verdict.id;
+        result.subscribers = log.findChannel(channel.hash).subscribers;
         return false;
     }
     return true;
+}
+
+// Calls visit(const ChannelKey&) with each channel of an event until it returns false; returns whether none
+// did.
+template <typename Visit>
+bool eachChannel(const Log& log, const ChannelKey& usual, const StagedEvent& event, Visit&& visit) noexcept {
+    return event.channels.empty() ? visit(usual)
+                                  : eachName(event.channels, [&](std::string_view name) noexcept {
+                                        return visit({name, log.hash(name)});
+                                    });
+}
+
+bool hasEnded(LogWriter& log, const ChannelKey& channel) noexcept {
+    return log.hasEnded(log.findChannel(channel.hash), channel.name);
+}
+
+// Whether none of the channels of an event has ended.
+bool isOpen(LogWriter& log, const ChannelKey& usual, const StagedEvent& event) noexcept {
+    return eachChannel(log, usual, event,
+                       [&log](const ChannelKey& channel) noexcept { return !hasEnded(log, channel); });
+}
+
+bool endsWith(const StagedEvent& event, const AppendOptions& options) noexcept {
+    return event.ends || (options.end && event.isLast && event.channels.empty());
 }
 
 NewEvent newEvent(const ChannelKey& channel, const StagedEvent& event,
@@ -47,27 +69,47 @@ NewEvent newEvent(const ChannelKey& channel, const StagedEvent& event,
             .hash = channel.hash,
             .publisherId = event.publisherId,
             .stamp = isStamped ? options.preconditions->stamp.bytes() : std::string_view(),
-            .end = options.end && event.isLast,
+            .end = endsWith(event, options),
             .fields = event.fields};
 }
 
-void note(const Appended& appended, AppendedEvents& result) noexcept {
+void note(const ChannelKey& channel, const Appended& appended, bool ended, AppendedEvents& result) noexcept {
     result.lastId = appended.id;
+    result.lastChannel = channel.name;
+    result.ended = ended;
     result.subscribers = appended.subscribers;
-    result.listeners = appended.listeners;
+    for (size_t i = 0; i < result.listeners.size(); ++i) {
+        result.listeners[i] |= appended.listeners[i];
+    }
+}
+
+// To each of its channels.
+AppendStatus append(LogWriter& log, const ChannelKey& usual, const StagedEvent& event,
+                    const AppendOptions& options, uint64_t now, AppendedEvents& result) noexcept {
+    AppendStatus status = AppendStatus::Ok;
+    eachChannel(log, usual, event, [&](const ChannelKey& channel) noexcept {
+        const Appended appended = log.append(newEvent(channel, event, options), now);
+        status = appended.status;
+        if (status == AppendStatus::Ok) {
+            ++result.copies;
+            note(channel, appended, endsWith(event, options), result);
+        }
+        return status == AppendStatus::Ok;
+    });
+    return status;
 }
 
 void appendOneByOne(LogWriter& log, const ChannelKey& channel, const StagedEvents& events,
                     const AppendOptions& options, AppendedEvents& result) noexcept {
     const uint64_t now = unixMilliseconds();
     events.each([&](const StagedEvent& event) noexcept {
-        const Appended appended = log.append(newEvent(channel, event, options), now);
-        result.status = appended.status;
-        if (appended.status != AppendStatus::Ok) {
+        result.status = options.reopen || isOpen(log, channel, event)
+                            ? append(log, channel, event, options, now, result)
+                            : AppendStatus::Ended;
+        if (result.status != AppendStatus::Ok) {
             return false;
         }
         ++result.count;
-        note(appended, result);
         result.lastPublisherId = event.publisherId;
         return true;
     });
@@ -75,17 +117,25 @@ void appendOneByOne(LogWriter& log, const ChannelKey& channel, const StagedEvent
 
 void appendTogether(LogWriter& log, const ChannelKey& channel, const StagedEvents& events,
                     const AppendOptions& options, AppendedEvents& result) noexcept {
+    if (!options.reopen && hasEnded(log, channel)) {
+        result.status = AppendStatus::Ended;
+        return;
+    }
     Draft draft = log.begin(unixMilliseconds());
     uint64_t count = 0;
+    bool ended = false;
     events.each([&](const StagedEvent& event) noexcept {
-        result.status = log.add(draft, newEvent(channel, event, options));
+        SSE_ASSERT(event.channels.empty());
+        result.status = ended && !options.reopen ? AppendStatus::Ended
+                                                 : log.add(draft, newEvent(channel, event, options));
         result.lastPublisherId = event.publisherId;
+        ended = endsWith(event, options);
         ++count;
         return result.status == AppendStatus::Ok;
     });
     if (result.status == AppendStatus::Ok) {
-        result.count = count;
-        note(log.commit(draft), result);
+        result.count = result.copies = count;
+        note(channel, log.commit(draft), ended, result);
     } else {
         log.abandon(draft);
     }
@@ -139,7 +189,7 @@ AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedE
         return result;
     }
     LogWriter& log = lock->log();
-    if (mayAppend(log, channel, options.reopen, options.preconditions, result)) {
+    if (mayAppend(log, channel, options.preconditions, result)) {
         options.whole ? appendTogether(log, channel, events, options, result)
                       : appendOneByOne(log, channel, events, options, result);
     } else if (result.verdict.kind == Verdict::Kind::Repeated) {
@@ -160,7 +210,7 @@ std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
         return result;
     }
     LogWriter& log = lock->log();
-    if (!mayAppend(log, channel, true, &preconditions, result)) {
+    if (!mayAppend(log, channel, &preconditions, result)) {
         return result;
     }
     const ChannelState state = log.findChannel(channel.hash);
@@ -169,8 +219,7 @@ std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
     }
     RecordHeader end;
     if (log.hasEnded(state, channel.name) && log.readHeader(state.newest, end) == ReadStatus::Ok) {
-        result.lastId = end.id;
-        result.subscribers = state.subscribers;
+        note(channel, {.id = end.id, .subscribers = state.subscribers}, true, result);
         return result;
     }
     const Appended appended = log.append({.channel = channel.name,
@@ -181,7 +230,7 @@ std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
                                           .fields = {}},
                                          unixMilliseconds());
     result.status = appended.status;
-    note(appended, result);
+    note(channel, appended, appended.status == AppendStatus::Ok, result);
     return result;
 }
 

@@ -11,7 +11,7 @@
 
 namespace sse {
 
-// The channel of the events.
+// A channel.
 struct ChannelKey {
     std::string_view name; // 1 to kMaxChannelName bytes
     uint64_t hash;         // Log::hash(name)
@@ -22,16 +22,19 @@ struct AppendedEvents {
     AppendStatus status = AppendStatus::Ok; // of the first that could not be appended
     Verdict verdict;                        // of the preconditions
     uint64_t count = 0;                     // how many were appended, from the first on
+    uint64_t copies = 0;                    // the same, but one for several channels counts once for each
     EventId lastId;                         // of the last of these; zero if there is none
     std::string_view lastPublisherId;       // its publisher id, a view of the staged bytes
-    uint32_t subscribers = 0;               // of the channel, all workers together
+    std::string_view lastChannel;           // the last of its channels, a view of the key or the staged bytes
+    bool ended = false;                     // that channel has ended with it
+    uint32_t subscribers = 0;               // of that channel, all workers together
     ListenerSet listeners{};                // the workers to wake after the zone's lock is released
 };
 
 struct AppendOptions {
     bool reopen = true; // a channel that has ended begins anew
-    bool end = false;   // the channel ends with the last of the events
-    bool whole = false; // all of them or none; they become visible together
+    bool end = false;   // `channel` ends with the last of the events, if that goes there
+    bool whole = false; // all of them or none; they become visible together, and all go to `channel`
     // The stamp is that of the last event.
     const Preconditions* preconditions = nullptr;
 };
@@ -41,9 +44,10 @@ Refusal refusalOf(const AppendedEvents& appended) noexcept;
 // What the client has to know if the preconditions do not hold.
 RefusalFacts factsOf(const Verdict& verdict) noexcept;
 
-// Appends the events in order, all under one hold of the zone's lock, so there should not be too many of
-// them. Stops at the first one that the log does not accept; those before it stay, unless all of them are
-// wanted or none. The caller wakes the listeners (Worker::wake).
+// Appends the events in order, to `channel` or to those that they name, all under one hold of the zone's
+// lock, so there should not be too many of them. Stops at the first one that the log does not accept, which
+// is then in none of its channels; those before it stay, unless all of them are wanted or none. The caller
+// wakes the listeners (Worker::wake).
 AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events,
                             const AppendOptions& options) noexcept;
 

@@ -45,10 +45,10 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     if (ngx_http_complex_value(r, config.publish, &channel) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (channel.len == 0) {
+    if (channel.len == 0 && !(isPublishing(*r) && mayNameChannels(config))) {
         return refuse(r, Refusal::NoChannel);
     }
-    if (!isChannelName(toView(channel))) {
+    if (channel.len != 0 && !isChannelName(toView(channel))) {
         return refuse(r, Refusal::BadChannelName);
     }
     // Only now: what the variables contain has been checked.

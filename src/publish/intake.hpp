@@ -8,10 +8,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "http/refusals.hpp"
 #include "publish/staged_events.hpp"
+#include "sse/envelope.hpp"
+#include "sse/form_envelope.hpp"
+#include "sse/json_envelopes.hpp"
 #include "sse/parse.hpp"
 #include "sse/split.hpp"
 
@@ -24,6 +28,8 @@ public:
         Lines,  // each line is the data of one event
         Ndjson, // the same, but empty lines are not events
         Sse,    // an event stream
+        Form,   // all bytes are the fields of one event
+        Json,   // envelopes in JSON
     };
 
     struct Options {
@@ -31,7 +37,9 @@ public:
         size_t maxData;         // bytes of an event's data, after repair
         uint64_t maxEvents = 0; // 0: any number
         bool repair = false;    // what is not UTF-8 is repaired (sse/utf8.hpp), not refused
-        bool ignoreIds = false; // ids in an event stream are dropped
+        bool ignoreIds = false; // ids in the bytes are dropped
+        size_t maxChannels = 0; // that an envelope may name
+        bool mayEnd = false;    // an envelope may end its channels
         size_t maxBatch = 0;    // not 0: the owner gets all events at once, in the end, or none; in the
                                 // log they may take so many bytes together
     };
@@ -42,10 +50,13 @@ public:
         // Takes the staged events, of which there is at least one; they are discarded afterwards. Anything
         // but None ends the intake, with that refusal.
         Refusal (*take)(void* self, const StagedEvents& events) noexcept;
-        // Whether an event whose publisher id and rendered fields have so many bytes fits.
-        bool (*fits)(void* self, size_t publisherId, size_t fields) noexcept;
+        // Whether an event for that channel, whose publisher id and rendered fields have so many bytes, fits.
+        // Without a name it is the owner's usual channel.
+        bool (*fits)(void* self, std::string_view channel, size_t publisherId, size_t fields) noexcept;
         // Whether publishers may not use that type.
         bool (*isReserved)(void* self, std::string_view type) noexcept;
+        // Why no envelope may go to that channel, or, without a name, to the usual one.
+        Refusal (*checkChannel)(void* self, std::string_view channel) noexcept;
     };
 
     Intake(const Options& options, const Owner& owner) noexcept;
@@ -69,22 +80,32 @@ public:
     [[nodiscard]] Refusal finish() noexcept;
 
     // Whether the bytes may bring any number of events.
-    bool isStream() const noexcept { return options_.framing != Framing::Event; }
+    bool isStream() const noexcept {
+        return options_.framing != Framing::Event && options_.framing != Framing::Form;
+    }
     // Whether the owner gets all events at once.
     bool isBatch() const noexcept { return options_.maxBatch != 0; }
     // Whether no event of a stream is incomplete.
-    bool isBetweenEvents() const noexcept { return !lines_.inLine() && !parser_.inEvent(); }
+    bool isBetweenEvents() const noexcept {
+        return !lines_.inLine() && !parser_.inEvent() && !json_.inEnvelope();
+    }
     // Whether all bytes would be one event, and there are none.
-    bool isEmptyEvent() const noexcept { return !isStream() && body_.empty(); }
+    bool isEmptyEvent() const noexcept { return !isStream() && body_.empty() && form_.position() == 0; }
     // The most bytes that can be one event, if all are.
-    size_t maxBody() const noexcept { return options_.maxData + kByteOrderMark.size(); }
+    size_t maxBody() const noexcept;
 
-    // Events so far, and invalid sequences that have been replaced.
+    // Where the fault is that has been refused; nullopt if the framing does not tell, or it is none of the
+    // bytes.
+    const std::optional<RefusalPlace>& place() const noexcept { return place_; }
+
+    // Events so far, and invalid sequences that have been replaced. One for several channels counts once.
     uint64_t accepted() const noexcept { return accepted_; }
     uint64_t repaired() const noexcept { return repaired_ + parser_.replaced(); }
 
     // Bytes of memory allocated; frees what is not needed for an incomplete event.
-    size_t held() const noexcept { return body_.held() + lines_.held() + parser_.held() + staged_.held(); }
+    size_t held() const noexcept {
+        return body_.held() + lines_.held() + parser_.held() + fields_.held() + staged_.held();
+    }
     void release() noexcept;
     // Frees all of it. The intake is of no further use.
     void discard() noexcept;
@@ -94,15 +115,22 @@ private:
     bool frameEnd() noexcept;
     bool addToBody(std::string_view piece) noexcept;
     bool addLine(std::string_view line) noexcept;
-    bool addRepaired(std::string_view line) noexcept;
+    bool addText(const Envelope& envelope) noexcept;
+    bool addRepaired(Envelope envelope) noexcept;
     bool addEncoded(std::string_view bytes) noexcept;
-    bool addData(std::string_view data) noexcept;
     bool addParsed(const Event& event) noexcept;
-    bool stage(Event event) noexcept;
+    bool addJson(std::string_view piece) noexcept;
+    bool addEnvelope() noexcept;
+    bool stage(Envelope envelope) noexcept;
+    bool fits(const Envelope& envelope, size_t size) noexcept;
     bool flush() noexcept;
     bool check(SplitStatus status) noexcept;
     bool check(ParseStatus status) noexcept;
+    bool check(EnvelopeStatus status, uint64_t at) noexcept;
     bool refuseWith(Refusal refusal) noexcept;
+    bool refuseField(Refusal refusal, const FieldPlace& place) noexcept;
+    bool refuseAt(Refusal refusal, uint64_t at) noexcept;
+    void setPlace(RefusalPlace place) noexcept;
 
     Options options_;
     Owner owner_;
@@ -112,11 +140,16 @@ private:
     Buffer body_; // if all bytes are one event
     LineSplitter lines_;
     EventParser parser_;
+    EnvelopeFields fields_; // of a form, or of JSON
+    FormEnvelope form_;
+    JsonEnvelopes json_;
     StagedEvents staged_;
 
     uint64_t accepted_ = 0;
-    uint64_t repaired_ = 0; // in lines
+    uint64_t copies_ = 0;   // the same, but one for several channels counts once for each
+    uint64_t repaired_ = 0; // not in an event stream
     Refusal refusal_ = Refusal::None;
+    std::optional<RefusalPlace> place_;
 };
 
 } // namespace sse

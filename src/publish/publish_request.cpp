@@ -4,7 +4,6 @@
 #include <charconv>
 #include <span>
 
-#include "conf/config.hpp"
 #include "http/body.hpp"
 #include "http/request.hpp"
 #include "sse/token.hpp"
@@ -43,6 +42,10 @@ Intake::Framing framingOf(const ngx_http_request_t& r, const LocationConfig& con
         return Intake::Framing::Ndjson;
     case Framing::Sse:
         return Intake::Framing::Sse;
+    case Framing::Form:
+        return Intake::Framing::Form;
+    case Framing::Json:
+        return Intake::Framing::Json;
     }
     return Intake::Framing::Event;
 }
@@ -224,17 +227,32 @@ bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept {
            (isSentWith(r, "POST") || isSentWith(r, "PUT"));
 }
 
+Refusal checkBodyChannel(const LocationConfig& config, std::string_view channel) noexcept {
+    if (config.bodyChannels == nullptr) {
+        return Refusal::ChannelsNotAllowed;
+    }
+    const std::span prefixes(static_cast<ngx_str_t*>(config.bodyChannels->elts), config.bodyChannels->nelts);
+    const bool isAllowed = config.allowsAllChannels != 0 ||
+                           std::any_of(prefixes.begin(), prefixes.end(), [channel](const ngx_str_t& prefix) {
+                               return channel.starts_with(toView(prefix));
+                           });
+    return isAllowed ? Refusal::None : Refusal::ForeignChannel;
+}
+
 // A request that can come again, or that has a condition, is published or not, with nothing in between.
 Intake::Options intakeOptions(ngx_http_request_t* r, bool hasPreconditions) noexcept {
     const LocationConfig& config = *locationConfig(r);
     const Intake::Framing framing = framingOf(*r, config);
     const bool isAtomic = config.batchMode() == BatchMode::Atomic && hasKnownLength(*r);
-    const bool isBatch = framing != Intake::Framing::Event && (isAtomic || hasPreconditions);
+    const bool isOne = framing == Intake::Framing::Event || framing == Intake::Framing::Form;
+    const bool isBatch = !isOne && (isAtomic || hasPreconditions);
     return {.framing = framing,
             .maxData = config.maxEventSize,
             .maxEvents = maxEventsOf(r, config),
             .repair = repairs(config, framing),
             .ignoreIds = config.bodyIdMode() == BodyIds::Ignore,
+            .maxChannels = kMostChannels,
+            .mayEnd = config.publishEnd == nullptr && !isForeign(*r),
             .maxBatch = isBatch ? std::min<size_t>(config.maxBatch, config.zone->log.maxRecord()) : 0};
 }
 

@@ -2,6 +2,7 @@
 // body can be read at all.
 #pragma once
 
+#include "conf/config.hpp"
 #include "http/request_context.hpp"
 #include "publish/intake.hpp"
 #include "publish/preconditions.hpp"
@@ -19,6 +20,9 @@ bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept;
 inline bool isForeign(const ngx_http_request_t& r) noexcept {
     return &r != r.main || r.internal;
 }
+
+// Why a body may not name that channel.
+Refusal checkBodyChannel(const LocationConfig& config, std::string_view channel) noexcept;
 
 // How the body is to be read, according to the location and the head.
 Intake::Options intakeOptions(ngx_http_request_t* r, bool hasPreconditions) noexcept;

@@ -43,7 +43,7 @@ Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
     : request_(r), config_(*locationConfig(r)),
       context_(context), channel_{toView(context.channel), config_.zone->log.hash(toView(context.channel))},
       preconditionRefusal_(readPreconditions(*r, preconditions_)),
-      intake_(intakeOptions(r, !preconditions_.empty()), intakeOwner()) {
+      intake_(intakeOptions(r, !preconditions_.empty()), intakeOwner()), lastChannel_(channel_.name) {
     drainable_.owner = this;
     drainable_.drain = onDrain;
     timer_.init(this, onAllowed);
@@ -89,7 +89,8 @@ void Publisher::onPoolEnd(void* data) noexcept {
 
 bool Publisher::readHead() noexcept {
     return refuseWith(preconditionRefusal_) && refuseWith(readPublishRequest(request_, intake_)) &&
-           refuseWith(readEnd(request_, ends_));
+           refuseWith(readEnd(request_, ends_)) &&
+           refuseWith(ends_ && channel_.name.empty() ? Refusal::NoChannel : Refusal::None);
 }
 
 // --- Reading ---
@@ -219,14 +220,29 @@ Intake::Owner Publisher::intakeOwner() noexcept {
                     return static_cast<Publisher*>(self)->append(events);
                 },
             .fits =
-                [](void* self, size_t publisherId, size_t fields) noexcept {
+                [](void* self, std::string_view channel, size_t publisherId, size_t fields) noexcept {
                     const Publisher& publisher = *static_cast<Publisher*>(self);
-                    return publisher.config_.zone->log.fits(publisher.channel_.name, publisherId, fields);
+                    const std::string_view name = channel.empty() ? publisher.channel_.name : channel;
+                    return publisher.config_.zone->log.fits(name, publisherId, fields);
                 },
             .isReserved =
                 [](void* self, std::string_view type) noexcept {
                     return isReservedType(static_cast<Publisher*>(self)->request_, type);
+                },
+            .checkChannel =
+                [](void* self, std::string_view channel) noexcept {
+                    return static_cast<const Publisher*>(self)->checkChannel(channel);
                 }};
+}
+
+// Preconditions, and what becomes visible together, concern the channel of the location.
+Refusal Publisher::checkChannel(std::string_view name) const noexcept {
+    if (name.empty()) {
+        return channel_.name.empty() ? Refusal::NoChannel : Refusal::None;
+    }
+    const Refusal refusal = checkBodyChannel(config_, name);
+    const bool isBatch = intake_.isBatch() || !preconditions_.empty();
+    return refusal == Refusal::None && isBatch ? Refusal::ChannelsInBatch : refusal;
 }
 
 Refusal Publisher::append(const StagedEvents& events) noexcept {
@@ -241,10 +257,10 @@ Refusal Publisher::append(const StagedEvents& events) noexcept {
     }
     if (appended.count != 0) {
         context_.events += appended.count;
-        spend(events.size() + appended.count * kEventCost);
+        spend(events.size() + appended.copies * kEventCost);
     }
     lastPublisherId_ = PublisherId(appended.lastPublisherId);
-    pay(appended.count);
+    pay(appended.copies);
     countRepairs();
     return note(appended);
 }
@@ -257,7 +273,10 @@ Refusal Publisher::note(const AppendedEvents& appended) noexcept {
         context_.lastId = appended.lastId;
     }
     context_.subscribers = appended.subscribers;
-    hasEnded_ = ends_ && isWhole_ && isAppended;
+    hasEnded_ = appended.ended;
+    if (!appended.lastChannel.empty()) {
+        lastChannel_ = ShortText<kMaxChannelName>(appended.lastChannel);
+    }
     Worker::self().wake(appended.listeners);
     return refusalOf(appended);
 }
@@ -380,7 +399,8 @@ void Publisher::finish() noexcept {
         refusal = isWhole_ ? finishIntake() : Refusal::BodyNotKept;
     }
     const bool isRepeated = verdict_.kind == Verdict::Kind::Repeated;
-    if (refusal == Refusal::None && isWhole_ && ends_ && !hasEnded_ && !isRepeated) {
+    const bool hasEnded = hasEnded_ && lastChannel_.view() == channel_.name;
+    if (refusal == Refusal::None && isWhole_ && ends_ && !hasEnded && !isRepeated) {
         refusal = endChannel();
     }
     end(refuseWith(refusal) ? answer() : sendRefusal());
@@ -455,6 +475,7 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
 ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
     RefusalFacts facts = factsOf(verdict_);
+    facts.place = intake_.place();
     if (intake_.isStream()) {
         facts.events = context_.events;
     }
@@ -468,9 +489,13 @@ ngx_int_t Publisher::answer() noexcept {
     JsonWriter json(text);
     json.beginObject().key("id");
     writeId(json);
-    json.member("channel", channel_.name)
-        .member("subscribers", context_.subscribers)
-        .member("events", context_.events);
+    json.key("channel");
+    if (lastChannel_.empty()) {
+        json.null();
+    } else {
+        json.string(lastChannel_.view());
+    }
+    json.member("subscribers", context_.subscribers).member("events", context_.events);
     if (hasEnded_) {
         json.key("ended").boolean(true);
     }

@@ -60,6 +60,7 @@ private:
 
     // Into the log, and how fast.
     Intake::Owner intakeOwner() noexcept;
+    Refusal checkChannel(std::string_view name) const noexcept;
     Refusal append(const StagedEvents& events) noexcept;
     Refusal note(const AppendedEvents& appended) noexcept;
     void spend(size_t bytes) noexcept;
@@ -92,8 +93,9 @@ private:
     Refusal preconditionRefusal_; // why they cannot be read
     BodyPieces pieces_;
     Intake intake_;
-    ClientMemory memory_;         // what the intake holds while the publisher waits
-    PublisherId lastPublisherId_; // of the last event appended
+    ClientMemory memory_;                    // what the intake holds while the publisher waits
+    PublisherId lastPublisherId_;            // of the last event appended
+    ShortText<kMaxChannelName> lastChannel_; // and its channel
 
     uint64_t countedRepairs_ = 0; // how many the status already includes
     uint64_t paidUntil_ = 0;      // nanoseconds of nginx's clock: up to then sse_max_rate is used up
@@ -108,7 +110,7 @@ private:
     bool linked_ = false;
     bool ends_ = false;     // the channel is to end with the body
     bool isWhole_ = false;  // all of the body has been read
-    bool hasEnded_ = false; // the channel
+    bool hasEnded_ = false; // `lastChannel_`
 };
 
 } // namespace sse

@@ -9,10 +9,10 @@ namespace sse {
 
 // The values have been validated; `data` may have any line ends. The texts belong to the caller.
 struct Event {
-    std::string_view type; // empty: a `message`
-    std::string_view data;
+    std::string_view type = {}; // empty: a `message`
+    std::string_view data = {};
     // May be empty; not rendered with the fields: the log puts it after its own id (IdLine).
-    std::string_view publisherId;
+    std::string_view publisherId = {};
     uint32_t retryMilliseconds = 0; // 0: none
 };
 

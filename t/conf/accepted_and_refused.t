@@ -155,6 +155,20 @@ my @bad = (
         ['', "location / { ssi on; ssi_types *; location /x { $sub } }"],
         ['ssi on; ssi_types *;', location($pub)],
         ['ssi on;', location("$sub ssi_types *;")]),
+    ['sse_framing', $zone, location("$pub sse_framing xml;")],
+    (map { ['sse_body_channels', $zone, location("$pub sse_framing json; sse_body_channels $_->[0];"), $_->[1]] }
+        ['',          qr/number of arguments/],
+        ['""',        qr/""/],
+        ['on off',    qr/"on"/],
+        ['news: off', qr/"off"/],
+        ['$arg_x',    qr/"\$arg_x"/],
+        ["'a\tb'",    qr/"a\tb"/],
+        ["\xff",      qr/"\xff"/],
+        ['x' x 256,   qr/"x+"/]),
+    ['sse_body_channels', $zone, location("$pub sse_body_channels a; sse_body_channels b;"), qr/duplicate/],
+    (map { ['sse_publish', $zone, location("sse_publish ''; $_"), qr/"".*sse_body_channels/] }
+        '', 'sse_body_channels on;', 'sse_framing json;', 'sse_framing lines; sse_body_channels on;',
+        'sse_framing form; sse_body_channels off;'),
     (map { ["sse_$_", $zone, location("$pub sse_$_;")] } qw(event_type event_id event_retry event_encoding publish_end)),
 );
 
@@ -211,6 +225,9 @@ my @good = (
     [$zone, location("$pub sse_event_type \$http_x; sse_event_id \$arg_id; sse_framing lines; sse_publish_timeout 1d;")],
     [$zone, location("sse_channel a,,b separator=,;") . location("sse_publish a,b;") =~ s/x/y/r],
     [$zone, location("sse_publish '\xc3\xbc b'; sse_event_type gap; sse_event_id ''; sse_event_retry 5;")],
+    ["$zone sse_body_channels news: 'a b';", location("$pub sse_framing json; sse_body_channels off;")],
+    ["$zone sse_framing json; sse_body_channels on;", location("sse_publish ''; limit_except GET { deny all; }")],
+    [$zone, location("sse_publish ''; sse_body_channels \xc3\xbc; sse_framing form;")],
     [$zone, location("$pub sse_event_type ''; sse_event_id 1%2b2; sse_event_retry '';")],
     [$zone, location('sse_status events;') . location("$sub sse_cors *;") =~ s/x/y/r],
     ["$zone sse_keys 64k; sse_max_subscribers 9;", location("$sub sse_key \$cookie_uid; sse_max_subscribers 5 per=key; sse_reject soft 250ms 0%;")],
