@@ -3,11 +3,11 @@
 # A comment before a block says what becomes of it; what is not tagged is not run.
 #   <!-- test-config -->    ```nginx: the configuration of the document's commands. A block of locations goes into the last
 #                           server. A document without a server of its own gets that of docs/reference.md.
-#   <!-- test -->           ```sh (by bash) or ```js (by node): runs and must succeed
+#   <!-- test -->           ```sh (by bash), ```js (by node) or ```python: runs and must succeed
 #   <!-- expect: REGEX -->  after <!-- test -->: what it must print
 # Port 8080 stands for the port of the test, and 9000 for that of an application. A tag with a name, <!-- test: NAME -->, is
 # for a test of its own.
-# needs: module node
+# needs: module node python
 use v5.36;
 use lib 't/lib';
 use HTTP::Tiny;
@@ -17,7 +17,12 @@ use SSE::App;
 use SSE::Nginx;
 
 my $reference = 'docs/reference.md';
-my $node      = grep { -x "$_/node" } split /:/, $ENV{PATH};
+# Of each language the name of the sample's file, and what runs it.
+my %languages = (
+    sh     => ['sample.sh', 'bash', '-eu -o pipefail'],
+    js     => ['sample.mjs', 'node', ''],
+    python => ['sample.py', 'python3', ''],
+);
 my $port      = SSE::Nginx::free_port();
 
 # The tagged blocks of a document, in order: tag, language, text, and what is expected.
@@ -67,12 +72,10 @@ sub run_samples ($file) {
     $server->launch;
     for my $sample (@samples) {
         subtest $sample->{text} =~ s/\n.*//sr => sub {
-            my $js = $sample->{language} eq 'js';
-            plan skip_all => 'there is no node' if $js && !$node;
-            my $name = $js ? 'sample.mjs' : 'sample.sh';
+            my ($name, $program, $options) = $languages{ $sample->{language} }->@*;
+            plan skip_all => "there is no $program" if !grep { -x "$_/$program" } split /:/, $ENV{PATH};
             $server->write_file($name, adapted($sample->{text}));
-            my $program = $js ? 'node' : 'bash -eu -o pipefail';
-            my $printed = qx{timeout 60 $program "@{[$server->prefix]}/$name" 2>&1};
+            my $printed = qx{timeout 60 $program $options "@{[$server->prefix]}/$name" 2>&1};
             is $?, 0, 'succeeds' or diag $printed;
             like $printed, qr/$_/, 'and prints what it should' for grep {defined} $sample->{expected};
         };
