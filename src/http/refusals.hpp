@@ -212,7 +212,7 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::TooManyEvents:
         return {413, "more events than sse_max_events allows"};
     case Refusal::BatchTooLarge:
-        return {413, "the events are too large to be published as a whole"};
+        return {413, "the events are too many or too large to be published as a whole"};
 
     case Refusal::BadIdempotencyKey:
         return {400, "invalid Idempotency-Key"};

@@ -16,9 +16,6 @@ namespace {
 // piece, and how much the owner does at a time.
 constexpr size_t kMostStaged = 32 * 1024;
 
-// What an event of a batch takes in the log beside its fields, and a little more.
-constexpr size_t kRecordCost = 256;
-
 // What the fields of a form take besides the data.
 constexpr size_t kMostFields = 32 * 1024;
 
@@ -334,7 +331,7 @@ bool Intake::stage(Envelope envelope) noexcept {
     if (options_.maxEvents != 0 && copies > options_.maxEvents - copies_) {
         return refuseAt(Refusal::TooManyEvents, json_.start());
     }
-    if (isBatch() && staged_.size() + size + (accepted_ + 1) * kRecordCost > options_.maxBatch) {
+    if (isBatch() && !fitsBatch(event, size)) {
         return refuseAt(Refusal::BatchTooLarge, json_.start());
     }
     if (!isBatch() && staged_.size() >= kMostStaged && !flush()) {
@@ -353,6 +350,13 @@ bool Intake::fits(const Envelope& envelope, size_t size) noexcept {
         return owner_.fits(owner_.self, channel, envelope.event.publisherId.size(), size);
     };
     return envelope.channels.empty() ? fits({}) : eachName(envelope.channels, fits);
+}
+
+// Whether one more event of that rendered size may belong to what is published as a whole.
+bool Intake::fitsBatch(const Event& event, size_t size) const noexcept {
+    const size_t records = (accepted_ + 1) * options_.recordCost;
+    return staged_.size() + event.publisherId.size() + size + records <= options_.maxBatch &&
+           (options_.maxBatchEvents == 0 || accepted_ < options_.maxBatchEvents);
 }
 
 // Gives the owner what is staged, including what precedes a fault.

@@ -34,14 +34,16 @@ public:
 
     struct Options {
         Framing framing = Framing::Event;
-        size_t maxData;         // bytes of an event's data, after repair
-        uint64_t maxEvents = 0; // 0: any number
-        bool repair = false;    // what is not UTF-8 is repaired (sse/utf8.hpp), not refused
-        bool ignoreIds = false; // ids in the bytes are dropped
-        size_t maxChannels = 0; // that an envelope may name
-        bool mayEnd = false;    // an envelope may end its channels
-        size_t maxBatch = 0;    // not 0: the owner gets all events at once, in the end, or none; in the
-                                // log they may take so many bytes together
+        size_t maxData;              // bytes of an event's data, after repair
+        uint64_t maxEvents = 0;      // 0: any number
+        bool repair = false;         // what is not UTF-8 is repaired (sse/utf8.hpp), not refused
+        bool ignoreIds = false;      // ids in the bytes are dropped
+        size_t maxChannels = 0;      // that an envelope may name
+        bool mayEnd = false;         // an envelope may end its channels
+        size_t maxBatch = 0;         // not 0: the owner gets all events at once, in the end, or none; in the
+                                     // log they may take so many bytes together
+        size_t recordCost = 0;       // what each takes there besides its fields and its publisher id
+        uint64_t maxBatchEvents = 0; // how many they may be then; 0: any number
     };
 
     // The recipient of the events.
@@ -123,6 +125,7 @@ private:
     bool addEnvelope() noexcept;
     bool stage(Envelope envelope) noexcept;
     bool fits(const Envelope& envelope, size_t size) noexcept;
+    bool fitsBatch(const Event& event, size_t size) const noexcept;
     bool flush() noexcept;
     bool check(SplitStatus status) noexcept;
     bool check(ParseStatus status) noexcept;

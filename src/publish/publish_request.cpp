@@ -6,6 +6,8 @@
 
 #include "http/body.hpp"
 #include "http/request.hpp"
+#include "log/layout.hpp"
+#include "sse/encode.hpp"
 #include "sse/token.hpp"
 
 namespace sse {
@@ -15,6 +17,12 @@ namespace {
 // Unless sse_max_events says otherwise, a body may have one event for this many bytes: a line feed is enough
 // for an event, which takes a hundred bytes of the zone.
 constexpr off_t kBytesForEvent = 16;
+
+// What an event of a batch takes in the log besides its fields, its publisher id and the channel's name; and
+// what all of them take once, for a stamp and at the end of the ring.
+constexpr size_t kRecordCost = 256;
+constexpr size_t kBatchCost = sizeof(RecordHeader) + Stamp::kMaxSize;
+static_assert(recordLength(0, IdLine::sizeOf(kMaxEventIdText, 1)) <= kRecordCost);
 
 // "text/event-stream; charset=utf-8" is a text/event-stream.
 std::string_view typeOf(const ngx_http_request_t& r) noexcept {
@@ -240,12 +248,14 @@ Refusal checkBodyChannel(const LocationConfig& config, std::string_view channel)
 }
 
 // A request that can come again, or that has a condition, is published or not, with nothing in between.
-Intake::Options intakeOptions(ngx_http_request_t* r, bool hasPreconditions) noexcept {
+Intake::Options intakeOptions(ngx_http_request_t* r, std::string_view channel,
+                              bool hasPreconditions) noexcept {
     const LocationConfig& config = *locationConfig(r);
     const Intake::Framing framing = framingOf(*r, config);
     const bool isAtomic = config.batchMode() == BatchMode::Atomic && hasKnownLength(*r);
     const bool isOne = framing == Intake::Framing::Event || framing == Intake::Framing::Form;
     const bool isBatch = !isOne && (isAtomic || hasPreconditions);
+    const uint64_t most = config.zone->log.maxRecord() - kBatchCost;
     return {.framing = framing,
             .maxData = config.maxEventSize,
             .maxEvents = maxEventsOf(r, config),
@@ -253,7 +263,9 @@ Intake::Options intakeOptions(ngx_http_request_t* r, bool hasPreconditions) noex
             .ignoreIds = config.bodyIdMode() == BodyIds::Ignore,
             .maxChannels = kMostChannels,
             .mayEnd = config.publishEnd == nullptr && !isForeign(*r),
-            .maxBatch = isBatch ? std::min<size_t>(config.maxBatch, config.zone->log.maxRecord()) : 0};
+            .maxBatch = isBatch ? std::min<size_t>(config.maxBatch, most) : 0,
+            .recordCost = kRecordCost + channel.size(),
+            .maxBatchEvents = config.maxRate};
 }
 
 bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept {

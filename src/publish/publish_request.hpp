@@ -24,8 +24,9 @@ inline bool isForeign(const ngx_http_request_t& r) noexcept {
 // Why a body may not name that channel.
 Refusal checkBodyChannel(const LocationConfig& config, std::string_view channel) noexcept;
 
-// How the body is to be read, according to the location and the head.
-Intake::Options intakeOptions(ngx_http_request_t* r, bool hasPreconditions) noexcept;
+// How the body is to be read, according to the location and the head. `channel`: its name.
+Intake::Options intakeOptions(ngx_http_request_t* r, std::string_view channel,
+                              bool hasPreconditions) noexcept;
 
 // Whether publishers may not use that type in the location.
 bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept;

@@ -43,7 +43,8 @@ Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
     : request_(r), config_(*locationConfig(r)),
       context_(context), channel_{toView(context.channel), config_.zone->log.hash(toView(context.channel))},
       preconditionRefusal_(readPreconditions(*r, preconditions_)),
-      intake_(intakeOptions(r, !preconditions_.empty()), intakeOwner()), lastChannel_(channel_.name) {
+      intake_(intakeOptions(r, channel_.name, !preconditions_.empty()), intakeOwner()),
+      lastChannel_(channel_.name) {
     drainable_.owner = this;
     drainable_.drain = onDrain;
     timer_.init(this, onAllowed);
@@ -311,7 +312,7 @@ ngx_msec_t Publisher::overdrawn() const noexcept {
 // How many bytes may be taken at a time. An event has at least one byte, so they contain no more events than
 // allowed.
 size_t Publisher::mostBytes() const noexcept {
-    if (config_.maxRate == 0 || !intake_.isStream()) {
+    if (config_.maxRate == 0 || !intake_.isStream() || intake_.isBatch()) {
         return kPiece;
     }
     const uint64_t ahead = paidUntil_ > clock() ? paidUntil_ - clock() : 0;

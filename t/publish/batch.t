@@ -14,6 +14,7 @@ location = /lines { sse_publish $arg_channel; sse_framing lines; sse_batch atomi
         location = /sse { sse_publish $arg_channel; sse_framing sse; sse_batch atomic; }
         location = /small { sse_publish $arg_channel; sse_framing lines; sse_batch atomic; sse_max_batch 1k; }
         location = /few { sse_publish $arg_channel; sse_framing lines; sse_batch atomic; sse_max_events 3; }
+        location = /paced { sse_publish $arg_channel; sse_framing lines; sse_batch atomic; sse_max_rate 5; }
         location = /event { sse_publish $arg_channel; sse_framing event; sse_batch atomic; }
 END
 );
@@ -56,7 +57,8 @@ subtest 'all or none' => sub {
         'cut in the middle of an event' => ["/sse?channel=none", "data: a\n\ndata: b\n", 400, 'the body ends inside an event'],
         'a reserved type' => ["/sse?channel=none", "data: a\n\nevent: gap\ndata: b\n\n", 400, 'reserved event type'],
         'too many' => ["/few?channel=none", "1\n2\n3\n4\n", 413, 'more events than sse_max_events allows'],
-        'too large together' => ["/small?channel=none", "a\nb\nc\nd\n", 413, 'the events are too large to be published as a whole'],
+        'too large together' => ["/small?channel=none", "a\nb\nc\nd\n", 413, 'the events are too many or too large to be published as a whole'],
+        'faster than allowed' => ["/paced?channel=none", "1\n2\n3\n4\n5\n6\n", 413, 'the events are too many or too large to be published as a whole'],
         'larger than anything' => ["/lines?channel=none", 'x' x 100 . "\n" . "y\n" x 2_000_000, 413, undef],
     );
     for my $what (sort keys %bad) {
@@ -68,6 +70,7 @@ subtest 'all or none' => sub {
         is last_id('none'), undef, 'which is true';
     }
     is $server->publish('/small?channel=some', "a\nb\nc\n")->status, 201, 'what fits';
+    is $server->publish('/paced?channel=some', "1\n2\n3\n4\n5\n")->status, 201, 'as many as allowed in a second';
 };
 
 subtest 'nobody sees a part of it' => sub {
@@ -107,6 +110,36 @@ subtest 'with an end' => sub {
 };
 
 is_deeply [$server->stop], [], 'no trouble';
+
+# With the longest name each takes much more of the zone than its text. What is refused has evicted nothing.
+subtest 'in the smallest zone' => sub {
+    my $small = SSE::Nginx->start(
+        zone      => '256k',
+        locations => 'location = /batch { sse_publish $arg_channel; sse_framing sse; sse_batch atomic; sse_max_batch 4m; }',
+    );
+    my $name = 'n' x 255;
+    my %largest;
+    for my $channel ($name, 'c') {
+        my ($least, $most) = (1, 2000);
+        while ($least < $most) {
+            my $count = int(($least + $most + 1) / 2);
+            $small->publish('/pub?channel=filler', 'x' x 20_000) for 1 .. 12; # the zone is full
+            my $before = $small->get('/status')->json->{zones}{events}{evicted};
+            my $answer = $small->publish("/batch?channel=$channel", "id: own\ndata: x\n\n" x $count, headers => ['Idempotency-Key' => "k$count" . 'x' x 190]);
+            if ($answer->status == 201) {
+                $least = $count;
+                next;
+            }
+            $most = $count - 1;
+            is $answer->json->{error}, 'the events are too many or too large to be published as a whole', "$count are refused";
+            is $small->get('/status')->json->{zones}{events}{evicted}, $before, 'and nothing is evicted for them';
+        }
+        $largest{ length $channel } = $least;
+    }
+    cmp_ok $largest{255}, '>', 80, 'the longest name leaves room for many';
+    cmp_ok $largest{1}, '>', 1.5 * $largest{255}, 'a short one for more';
+    is_deeply [$small->stop], [], 'no trouble';
+};
 
 subtest 'while nginx is leaving' => sub {
     my $leaving = SSE::Nginx->start(

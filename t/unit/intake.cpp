@@ -167,6 +167,7 @@ void testBatch(void**) {
     for (const auto& [framing, c] : cases) {
         Intake::Options batch = options(framing);
         batch.maxBatch = 1000;
+        batch.recordCost = 256;
         everyCut(c.text, [&, &c = c](const Pieces& pieces) {
             Taken taken(batch);
             const Refusal refusal = feedAll(taken.intake, pieces);
@@ -367,10 +368,35 @@ void testPlacesInForms(void**) {
     }
 }
 
+// What each takes in the log counts, and how many they are.
+void testLargestBatch(void**) {
+    Intake::Options batch = options(Framing::Sse);
+    const std::string_view text = "id: own\ndata: 1\n\nid: own\ndata: 2\n\n";
+    const auto isTaken = [&](size_t bytes, uint64_t events) {
+        batch.maxBatch = bytes;
+        batch.maxBatchEvents = events;
+        Taken taken(batch);
+        const Refusal refusal = feedAll(taken.intake, {text});
+        assert_true(refusal == (taken.events.empty() ? Refusal::BatchTooLarge : Refusal::None));
+        return taken.events.size() == 2;
+    };
+    for (const size_t cost : {0, 100, 500}) {
+        batch.recordCost = cost;
+        size_t least = 1;
+        while (!isTaken(least, 0)) {
+            ++least;
+        }
+        assert_true(least >= 2 * (cost + 3 + 9) && least <= 2 * (cost + 3 + 9) + 16);
+        assert_true(isTaken(least, 2));
+        assert_false(isTaken(least, 1));
+    }
+}
+
 // What is kept for the end is not given up between two pieces.
 void testBatchIsKept(void**) {
     Intake::Options batch = options(Framing::Lines);
     batch.maxBatch = 1000;
+    batch.recordCost = 256;
     Taken taken(batch);
     assert_true(taken.intake.feed("1\n2\n") == Refusal::None);
     taken.intake.release();
@@ -717,6 +743,7 @@ int main() {
         cmocka_unit_test(testDefaults),     cmocka_unit_test(testRefusedDefaults),
         cmocka_unit_test(testAtOnce),       cmocka_unit_test(testHandedOnInTime),
         cmocka_unit_test(testOwnerRefuses), cmocka_unit_test(testMemory),
+        cmocka_unit_test(testLargestBatch),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
