@@ -69,6 +69,7 @@ enum class Refusal : uint8_t {
     BadIdempotencyKey,
     BadProducer,
     KeyAndProducer,
+    NoEvents,
     BadEntityTags,
     LengthRequired,
     StaleEpoch,
@@ -220,6 +221,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "invalid Producer-Id, Producer-Epoch or Producer-Seq"};
     case Refusal::KeyAndProducer:
         return {400, "an Idempotency-Key and a Producer-Id"};
+    case Refusal::NoEvents:
+        return {400, "a body without events has a precondition"};
     case Refusal::BadEntityTags:
         return {400, "invalid If-Match or If-None-Match"};
     case Refusal::LengthRequired:

@@ -19,6 +19,7 @@
 #include "log/layout.hpp"
 #include "log/siphash.hpp"
 #include "log/stamp.hpp"
+#include "sse/publisher_id.hpp"
 
 namespace sse {
 
@@ -46,6 +47,12 @@ enum class Match { Yes, No, Lapped };
 struct StampedEvent {
     EventId id;
     Stamp stamp;
+};
+
+// An event by both of its ids; that of its publisher may be empty.
+struct NamedEvent {
+    EventId id;
+    PublisherId publisherId;
 };
 
 // A snapshot for the status page.
@@ -138,10 +145,10 @@ public:
     // so many have got ids since that it is not known any more. `hash`: of the name.
     std::optional<EventId> findPublisherId(std::string_view channel, uint64_t hash,
                                            std::string_view publisherId) const noexcept;
-    // The id of the channel's event that a request with that stamp has brought, and the position of the
-    // producer's newest event in the channel. nullopt: as above.
-    std::optional<EventId> findStamp(std::string_view channel, uint64_t hash,
-                                     const Stamp& stamp) const noexcept;
+    // The channel's event that a request with that stamp has brought, and the position of the producer's
+    // newest event in the channel. nullopt: as above.
+    std::optional<NamedEvent> findStamp(std::string_view channel, uint64_t hash,
+                                        const Stamp& stamp) const noexcept;
     std::optional<ProducerPosition> findProducer(std::string_view channel, uint64_t hash,
                                                  std::string_view producer) const noexcept;
     // Whether a channel's newest record is its end.
@@ -155,6 +162,7 @@ protected:
     Ring ring(uint64_t end = 0) const noexcept;
     std::optional<EventId> lookAt(uint64_t offset, std::string_view channel,
                                   std::string_view publisherId) const noexcept;
+    PublisherId publisherIdAt(uint64_t offset) const noexcept;
     std::optional<StampedEvent> stampAt(uint64_t offset, std::string_view channel) const noexcept;
 
     LogHeader* header_ = nullptr;

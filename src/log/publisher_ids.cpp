@@ -39,6 +39,20 @@ bool Log::isCalled(uint64_t offset, const RecordHeader& header, std::string_view
     return true;
 }
 
+// What the publisher has called the record at that offset; empty if nothing.
+PublisherId Log::publisherIdAt(uint64_t offset) const noexcept {
+    RecordHeader record;
+    if (readHeader(offset, record) != ReadStatus::Ok || (record.flags & kHasPublisherId) == 0) {
+        return {};
+    }
+    char text[kMaxPublisherId];
+    const size_t start = startOfPublisherId(record.id);
+    const size_t end = std::max<size_t>(record.idLineLength, start + 1) - 1;
+    const size_t length = std::min(end - start, sizeof(text));
+    return readPayload(offset, record.nameLength + start, length, text) ? PublisherId({text, length})
+                                                                        : PublisherId();
+}
+
 // The id of the record at that offset, if it is that channel's and its publisher gave it that id.
 std::optional<EventId> Log::lookAt(uint64_t offset, std::string_view channel,
                                    std::string_view publisherId) const noexcept {

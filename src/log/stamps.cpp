@@ -41,14 +41,14 @@ std::optional<StampedEvent> Log::stampAt(uint64_t offset, std::string_view chann
     return StampedEvent{record.id, Stamp({bytes, record.stampLength})};
 }
 
-std::optional<EventId> Log::findStamp(std::string_view channel, uint64_t hash,
-                                      const Stamp& stamp) const noexcept {
-    std::optional<EventId> found;
+std::optional<NamedEvent> Log::findStamp(std::string_view channel, uint64_t hash,
+                                         const Stamp& stamp) const noexcept {
+    std::optional<NamedEvent> found;
     IdTable(header_, IdTable::keyOf(header_->key, hash, nameOf(stamp).view()))
         .each([&](uint64_t offset) noexcept {
             const std::optional<StampedEvent> event = stampAt(offset, channel);
-            if (event && event->stamp.bytes() == stamp.bytes()) {
-                found = std::max(found, std::optional(event->id));
+            if (event && event->stamp.bytes() == stamp.bytes() && (!found || found->id < event->id)) {
+                found = {event->id, publisherIdAt(offset)};
             }
         });
     return found;

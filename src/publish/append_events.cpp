@@ -192,11 +192,6 @@ AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedE
     if (mayAppend(log, channel, options.preconditions, result)) {
         options.whole ? appendTogether(log, channel, events, options, result)
                       : appendOneByOne(log, channel, events, options, result);
-    } else if (result.verdict.kind == Verdict::Kind::Repeated) {
-        events.each([&result](const StagedEvent& event) noexcept {
-            result.lastPublisherId = event.publisherId;
-            return true;
-        });
     }
     return result;
 }
@@ -222,6 +217,11 @@ std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
         note(channel, {.id = end.id, .subscribers = state.subscribers}, true, result);
         return result;
     }
+        // There is no record to take its stamp, and a second end would be one that nobody waits for.
+        if (!preconditions.stamp.empty()) {
+            result.status = AppendStatus::Ended;
+            return result;
+        }
     const Appended appended = log.append({.channel = channel.name,
                                           .hash = channel.hash,
                                           .publisherId = {},

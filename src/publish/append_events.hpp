@@ -51,8 +51,8 @@ RefusalFacts factsOf(const Verdict& verdict) noexcept;
 AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events,
                             const AppendOptions& options) noexcept;
 
-// Ends a channel. One that has ended already stays as it is, and the result is that end; nullopt: there is no
-// such channel. An end is not counted.
+// Ends a channel. One that has ended already stays as it is: the result is that end, or the status Ended if
+// the request has a stamp. nullopt: there is no such channel. An end is not counted.
 std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
                                         const Preconditions& preconditions) noexcept;
 

@@ -19,9 +19,10 @@ struct ChannelFacts {
     EventId id;
     bool hasId;
     uint32_t subscribers;
+    bool isRepeated = false; // the request has been here before
 };
 
-// {"channel":"…","subscribers":n,"<idName>":"…"}
+// {"channel":"…","subscribers":n,"<idName>":"…"}, and "repeated":true if the request has been here before
 ngx_int_t sendFacts(ngx_http_request_t* r, std::string_view channel, const ChannelFacts& facts) noexcept {
     Buffer text;
     JsonWriter json(text);
@@ -32,6 +33,9 @@ ngx_int_t sendFacts(ngx_http_request_t* r, std::string_view channel, const Chann
         json.string({id, formatEventId(facts.id, id)});
     } else {
         json.null();
+    }
+    if (facts.isRepeated) {
+        json.key("repeated").boolean(true);
     }
     json.endObject();
     return respond(r, NGX_HTTP_OK, json, text);
@@ -61,7 +65,9 @@ ngx_int_t endChannel(ngx_http_request_t* r, RequestContext& context) noexcept {
     }
     Worker::self().wake(end->listeners);
     context.subscribers = end->subscribers;
-    return sendFacts(r, channel, {"ended_id", end->lastId, true, end->subscribers});
+    return sendFacts(
+        r, channel,
+        {"ended_id", end->lastId, end->lastId != EventId{}, end->subscribers, end->verdict.isRepeated()});
 }
 
 } // namespace

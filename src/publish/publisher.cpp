@@ -260,7 +260,6 @@ Refusal Publisher::append(const StagedEvents& events) noexcept {
         context_.events += appended.count;
         spend(events.size() + appended.copies * kEventCost);
     }
-    lastPublisherId_ = PublisherId(appended.lastPublisherId);
     pay(appended.copies);
     countRepairs();
     return note(appended);
@@ -268,10 +267,13 @@ Refusal Publisher::append(const StagedEvents& events) noexcept {
 
 // Remembers for the answer what has become of it. Returns how the client is told; None: it is in the log.
 Refusal Publisher::note(const AppendedEvents& appended) noexcept {
-    const bool isAppended = appended.status == AppendStatus::Ok;
     verdict_ = appended.verdict;
-    if (appended.count != 0 || !isAppended) {
+    if (appended.count != 0) {
         context_.lastId = appended.lastId;
+        lastPublisherId_ = PublisherId(appended.lastPublisherId);
+    } else if (verdict_.isRepeated()) {
+        context_.lastId = verdict_.id;
+        lastPublisherId_ = verdict_.publisherId;
     }
     context_.subscribers = appended.subscribers;
     hasEnded_ = appended.ended;
@@ -310,7 +312,7 @@ ngx_msec_t Publisher::overdrawn() const noexcept {
 }
 
 // How many bytes may be taken at a time. An event has at least one byte, so they contain no more events than
-// allowed.
+// allowed. Those of a batch are counted when they are published.
 size_t Publisher::mostBytes() const noexcept {
     if (config_.maxRate == 0 || !intake_.isStream() || intake_.isBatch()) {
         return kPiece;
@@ -399,17 +401,22 @@ void Publisher::finish() noexcept {
         isWhole_ = isBodyWhole(*request_);
         refusal = isWhole_ ? finishIntake() : Refusal::BodyNotKept;
     }
-    const bool isRepeated = verdict_.kind == Verdict::Kind::Repeated;
     const bool hasEnded = hasEnded_ && lastChannel_.view() == channel_.name;
-    if (refusal == Refusal::None && isWhole_ && ends_ && !hasEnded && !isRepeated) {
+    if (refusal == Refusal::None && isWhole_ && ends_ && !hasEnded && !verdict_.isRepeated()) {
         refusal = endChannel();
     }
     end(refuseWith(refusal) ? answer() : sendRefusal());
 }
 
-// An end without a body is no event.
+// An end without a body is no event. What demands something has to bring something: there must be a record
+// that tells of the request later.
 Refusal Publisher::finishIntake() noexcept {
-    return ends_ && intake_.isEmptyEvent() ? Refusal::None : intake_.finish();
+    if (ends_ && intake_.isEmptyEvent()) {
+        return Refusal::None;
+    }
+    const Refusal refusal = intake_.finish();
+    const bool isEmpty = intake_.accepted() == 0 && !ends_;
+    return refusal == Refusal::None && isEmpty && !preconditions_.empty() ? Refusal::NoEvents : refusal;
 }
 
 // After a body whose last event is in the log already, or that has none.
@@ -500,7 +507,7 @@ ngx_int_t Publisher::answer() noexcept {
     if (hasEnded_) {
         json.key("ended").boolean(true);
     }
-    if (verdict_.kind == Verdict::Kind::Repeated) {
+    if (verdict_.isRepeated()) {
         json.key("repeated").boolean(true);
     }
     json.endObject();
@@ -509,8 +516,8 @@ ngx_int_t Publisher::answer() noexcept {
 
 // That of the last event; null if there is none, or if it is not known any more.
 void Publisher::writeId(JsonWriter& json) const noexcept {
-    const bool isRepeated = verdict_.kind == Verdict::Kind::Repeated && verdict_.id != EventId{};
-    if (context_.events == 0 && !isRepeated) {
+    const bool isKnown = verdict_.isRepeated() && verdict_.id != EventId{};
+    if (context_.events == 0 && !isKnown) {
         json.null();
         return;
     }

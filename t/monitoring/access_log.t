@@ -19,6 +19,7 @@ access_log access.log sse;
         location = /off   { sse_channel $arg_channel; sse_gap off; }
         location = /status { sse_status; }
         location = /pub   { sse_publish $arg_channel; }
+        location = /lines { sse_publish $arg_channel; sse_framing lines; sse_reopen off; }
         location = /other { return 200 other; }
         location = /count { sse_publish $arg_channel; access_log count.log count; }
         location = /quiet { sse_publish $arg_channel; access_log off; }
@@ -43,6 +44,15 @@ for my $via (qw(h1 tls h2c)) {
 
 my $id = $server->publish('/pub?channel=p', 'x')->json->{id};
 logged('a publish', qr{POST /pub 201 \[p\] \S+ \S+ -});
+$server->publish('/pub?channel=p', 'x', headers => ['If-Match' => '"1-1"']);
+logged('one that is refused', qr{POST /pub 412 \[p\] 0 - -});
+my $watching = $server->subscribe('/sub?channel=half-done')->ready;
+my $halfDone = $server->stream('/lines?channel=half-done')->feed("x\n");
+my $taken = $watching->next_event->{id};
+$watching->close;
+$server->publish('/quiet?channel=half-done', '', method => 'DELETE');
+$halfDone->feed("y\n")->finish;
+logged('one that is refused in the middle', "POST /lines 409 \\[half-done\\] 1 $taken -");
 $server->get('/other');
 logged('a location of others', qr{GET /other 200 \[-?\] -? ?-? ?-});
 $server->get('/sub');

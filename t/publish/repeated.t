@@ -16,6 +16,7 @@ my $server = SSE::Nginx->start(
     zone      => '2m',
     locations => <<"END",
 location = /lines { sse_publish \$arg_channel; sse_framing lines; sse_max_batch 8k; client_max_body_size 1m; }
+        location = /named { sse_publish \$arg_channel; sse_event_id \$request_id; }
         location = /once { sse_publish \$arg_channel; sse_reopen off; }
         location = /app { proxy_pass http://127.0.0.1:@{[$app->port]}; }
         location = /inside { internal; sse_publish redirected; }
@@ -66,6 +67,14 @@ subtest 'a key and an id of the publisher' => sub {
     is publish(@request)->json->{id}, $first, 'the second time, too';
 };
 
+subtest 'an id that is made for each request' => sub {
+    my @first = map { publish("/named?channel=named", 'x', ['Idempotency-Key' => $_])->json->{id} } qw(k l);
+    like $first[0], qr/~\w{32}\z/, 'has one';
+    is publish('/named?channel=named', 'x', ['Idempotency-Key' => 'k'])->json->{id}, $first[0], 'the first one comes again';
+    $server->publish('/pub?channel=named', 'x', headers => ['Idempotency-Key' => 'm']);
+    unlike publish('/named?channel=named', 'x', ['Idempotency-Key' => 'm'])->json->{id}, qr/~/, 'or none';
+};
+
 subtest 'many events under one key' => sub {
     my $first = publish('/lines?channel=many', "a\nb\nc\n", ['Idempotency-Key' => 'm']);
     is_deeply [$first->status, $first->json->{events}], [201, 3], 'published';
@@ -75,7 +84,6 @@ subtest 'many events under one key' => sub {
     my $open = $server->stream('/lines?channel=many', headers => ['Idempotency-Key' => 'n']);
     $open->feed("a\n");
     is $open->finish->status, 411, 'a body without a length is refused';
-    is publish('/lines?channel=many', '', ['Idempotency-Key' => 'o'])->json->{events}, 0, 'an empty one has nothing to repeat';
 };
 
 subtest 'a key and an end' => sub {
@@ -88,6 +96,47 @@ subtest 'a key and an end' => sub {
     is publish('/once?channel=ends&end', 'last', ['Idempotency-Key' => 'e'])->status, 200, 'later, too';
     is $server->get('/pub?channel=ends')->json->{last_id} gt $first->json->{id}, 1, 'it has begun anew';
     is publish('/once?channel=ends', 'still open', [])->status, 201, 'and the repeat has not ended it';
+};
+
+sub delete_as ($channel, @headers) { return $server->request(DELETE => "/pub?channel=$channel", headers => \@headers)->finish }
+
+subtest 'a key and DELETE' => sub {
+    my $event = keyed('deleted', 'event', 'x')->json->{id};
+    my $other = delete_as('deleted', 'Idempotency-Key' => 'event');
+    is_deeply [$other->status, @{ $other->json }{qw(ended_id repeated)}], [200, $event, JSON::PP::true], 'the key of an event';
+    is publish('/once?channel=deleted', 'y', [])->status, 201, 'ends nothing';
+    my $end = delete_as('deleted', 'Idempotency-Key' => 'k');
+    is $end->json->{repeated}, undef, 'the first time';
+    for (1 .. 2) {
+        my $again = delete_as('deleted', 'Idempotency-Key' => 'k');
+        is_deeply [$again->status, @{ $again->json }{qw(ended_id repeated)}], [200, $end->json->{ended_id}, JSON::PP::true], 'again';
+        publish('/pub?channel=deleted', 'anew', []);
+    }
+    is publish('/once?channel=deleted', 'still open', [])->status, 201, 'which does not end it again';
+};
+
+# There is no record that could tell of the request later.
+subtest 'what is there already' => sub {
+    my @number = map { ['Producer-Id' => 'p', 'Producer-Epoch' => 1, 'Producer-Seq' => $_] } 0 .. 2;
+    publish('/pub?channel=over', 'x', $number[0]);
+    is delete_as('over')->status, 200, 'ended';
+    is delete_as('over')->status, 200, 'twice';
+    for my $end (delete_as('over', @{ $number[1] }), publish('/pub?channel=over&end', '', ['Idempotency-Key' => 'k'])) {
+        is_deeply [$end->status, $end->json->{error}], [409, 'the channel has ended'], 'but not on behalf of two requests';
+    }
+    is publish('/pub?channel=over', 'y', $number[1])->status, 201, 'and the number is still the next one';
+    is delete_as('over', @{ $number[2] })->status, 200, 'the next can end it';
+};
+
+subtest 'no events' => sub {
+    my @number = map { ['Producer-Id' => 'p', 'Producer-Epoch' => 1, 'Producer-Seq' => $_] } 0 .. 1;
+    publish('/lines?channel=empty', "x\n", $number[0]);
+    for my $headers ($number[1], ['Idempotency-Key' => 'k'], ['If-None-Match' => '"1-1"']) {
+        my $answer = publish('/lines?channel=empty', '', $headers);
+        is_deeply [$answer->status, $answer->json->{error}], [400, 'a body without events has a precondition'], "with $headers->[0]";
+    }
+    is publish('/lines?channel=empty', "y\n", $number[1])->status, 201, 'and the number is still the next one';
+    is publish('/lines?channel=empty&end', '', ['Idempotency-Key' => 'k'])->json->{ended}, JSON::PP::true, 'but an end is something';
 };
 
 subtest 'bad keys' => sub {
@@ -166,6 +215,21 @@ subtest 'reload and a new size of the zone' => sub {
 };
 
 is_deeply [$server->stop], [], 'no trouble';
+
+subtest 'a number whose event is not known any more' => sub {
+    my $small = SSE::Nginx->start(zone => '256k');
+    my $send = sub ($method, $number, $body = undef) {
+        return $small->request($method => '/pub?channel=c', body => $body,
+            headers => ['Producer-Id' => 'p', 'Producer-Epoch' => 1, 'Producer-Seq' => $number])->finish;
+    };
+    $send->(POST => $_, $_) for 0 .. 600;
+    my $answer = $send->(POST => 0, 0);
+    is_deeply [$answer->status, @{ $answer->json }{qw(id repeated)}], [200, undef, JSON::PP::true], 'is still known to be repeated';
+    $answer = $send->(DELETE => 0);
+    is_deeply [$answer->status, @{ $answer->json }{qw(ended_id repeated)}], [200, undef, JSON::PP::true], 'by DELETE, too';
+    is $small->get('/pub?channel=c')->json->{last_id}, $send->(POST => 600, 600)->json->{id}, 'and nothing has happened';
+    is_deeply [$small->stop], [], 'no trouble';
+};
 
 # Killed at each step of the change to the log: whatever had been done, who asks again is told the truth.
 SKIP: {

@@ -19,7 +19,8 @@ Appended appendStamped(LogWriter& log, std::string_view channel, const Stamp& st
 }
 
 std::optional<EventId> find(const Log& log, std::string_view channel, const Stamp& stamp) {
-    return log.findStamp(channel, log.hash(channel), stamp);
+    const std::optional<NamedEvent> event = log.findStamp(channel, log.hash(channel), stamp);
+    return event ? std::optional(event->id) : std::nullopt;
 }
 
 std::optional<ProducerPosition> findProducer(const Log& log, std::string_view channel,
