@@ -82,6 +82,7 @@ public:
 
     // Another log takes over (take_over.hpp): this one can be read to its end, and nothing can be appended.
     void retire() noexcept;
+    bool isRetired() const noexcept { return header_->retired != 0; }
 
     // For a log whose zone had earlier events that it cannot take over: see beganWithLoss(). Before anybody
     // reads.

@@ -25,6 +25,10 @@ Refusal refusalOf(const Verdict& verdict) noexcept {
 // Whether anything is to be appended; if not, the result says why.
 bool mayAppend(LogWriter& log, const ChannelKey& channel, const Preconditions* preconditions,
                AppendedEvents& result) noexcept {
+    if (log.isRetired()) { // it does not know what has come since
+        result.status = AppendStatus::Retired;
+        return false;
+    }
     if (preconditions == nullptr) {
         return true;
     }
@@ -214,14 +218,14 @@ std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
     }
     RecordHeader end;
     if (log.hasEnded(state, channel.name) && log.readHeader(state.newest, end) == ReadStatus::Ok) {
-        note(channel, {.id = end.id, .subscribers = state.subscribers}, true, result);
-        return result;
-    }
         // There is no record to take its stamp, and a second end would be one that nobody waits for.
         if (!preconditions.stamp.empty()) {
             result.status = AppendStatus::Ended;
             return result;
         }
+        note(channel, {.id = end.id, .subscribers = state.subscribers}, true, result);
+        return result;
+    }
     const Appended appended = log.append({.channel = channel.name,
                                           .hash = channel.hash,
                                           .publisherId = {},

@@ -216,6 +216,26 @@ subtest 'reload and a new size of the zone' => sub {
 
 is_deeply [$server->stop], [], 'no trouble';
 
+# The log that another one has taken over does not know what has come since.
+subtest 'a body that comes in after a new size of the zone' => sub {
+    my $resized = SSE::Nginx->start(drain => '60s', zone => '1m');
+    my $send = sub ($number) { ['Producer-Id' => 'p', 'Producer-Epoch' => 1, 'Producer-Seq' => $number] };
+    $resized->publish('/pub?channel=c', 'zero', headers => $send->(0));
+    my $control = $resized->connect;
+    my $late = $resized->connect->send_raw("POST /pub?channel=c HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+            . "Producer-Id: p\r\nProducer-Epoch: 1\r\nProducer-Seq: 2\r\n\r\nt");
+    $resized->get('/status', on => $control) for 1 .. 2; # its one worker has seen what was sent before
+    $resized->{http} = 'sse_zone events 2m;';
+    my @old = $resized->reload;
+    is $resized->publish('/pub?channel=c', 'one', headers => $send->(1))->status, 201, 'one before it';
+    $late->write('wo');
+    is_deeply [$late->status, $late->json->{error}], [503, 'nginx has a new zone, come again'], 'is to come again';
+    is $resized->publish('/pub?channel=c', 'two', headers => $send->(2))->status, 201, 'which it may';
+    $late->close;
+    $resized->wait_gone(@old);
+    is_deeply [$resized->stop], [], 'no trouble';
+};
+
 subtest 'a number whose event is not known any more' => sub {
     my $small = SSE::Nginx->start(zone => '256k');
     my $send = sub ($method, $number, $body = undef) {
