@@ -105,29 +105,51 @@ void survivesANewSize(void**) {
 // A request has been published if, and only if, its stamp is found, whenever its writer has died.
 void isThereWithTheEvent(void**) {
     faultHook = dieInTime;
-    uint64_t found = 0;
-    bool died = true;
-    for (uint64_t step = 1; died; ++step) {
-        TestLog zone{8};
-        append(zone.log, "c", "before");
-        const uint64_t head = zone.log.head();
-        Operation operation{.kind = Kind::Append, .name = "c", .fields = fields("x"), .now = kBirth};
-        operation.hash = zone.log.hash(operation.name);
-        operation.stamp = Stamp::ofProducer("p", {1, 2});
-        operation.events = step % 2 == 0 ? 3 : 1;
-        died = !performUntil(zone.log, operation, step);
-        performUntil(zone.log, {.kind = Kind::Recover}, 0);
-        const bool isThere = zone.log.head() != head;
-        const EventId id = walk(zone.log).back().header.id;
-        assert_true(find(zone.log, "c", operation.stamp) == (isThere ? std::optional(id) : std::nullopt));
-        assert_true(findProducer(zone.log, "c", "p").has_value() == isThere);
-        found += isThere ? 1 : 0;
-        checkZone(zone);
-        append(zone.log, "c", "after");
-        assert_true(find(zone.log, "c", operation.stamp).has_value() == isThere);
+    for (const uint64_t events : {1, 3}) {
+        uint64_t found = 0;
+        uint64_t steps = 0;
+        for (bool died = true; died;) {
+            TestLog zone{8};
+            append(zone.log, "c", "before");
+            const uint64_t head = zone.log.head();
+            Operation operation{.kind = Kind::Append, .name = "c", .fields = fields("x"), .now = kBirth};
+            operation.hash = zone.log.hash(operation.name);
+            operation.stamp = Stamp::ofProducer("p", {1, 2});
+            operation.events = events;
+            died = !performUntil(zone.log, operation, ++steps);
+            performUntil(zone.log, {.kind = Kind::Recover}, 0);
+            const bool isThere = zone.log.head() != head;
+            const EventId id = walk(zone.log).back().header.id;
+            assert_int_equal(walk(zone.log).size(), isThere ? 1 + events : 1);
+            assert_true(find(zone.log, "c", operation.stamp) == (isThere ? std::optional(id) : std::nullopt));
+            assert_true(findProducer(zone.log, "c", "p").has_value() == isThere);
+            found += isThere ? 1 : 0;
+            checkZone(zone);
+            append(zone.log, "c", "after");
+            assert_true(find(zone.log, "c", operation.stamp).has_value() == isThere);
+        }
+        assert_true(found > 3 && steps > found + 3);
     }
     faultHook = nullptr;
-    assert_true(found > 3);
+}
+
+// With what its publisher has called it, which may be nothing.
+void knowsTheIdOfThePublisher(void**) {
+    TestLog zone{8};
+    const auto publisherId = [&](const std::string& own) {
+        const Stamp key = Stamp::ofKey("of" + own);
+        zone.log.append({.channel = "c",
+                         .hash = zone.log.hash("c"),
+                         .publisherId = own,
+                         .stamp = key.bytes(),
+                         .fields = "data: x\n\n"},
+                        kBirth);
+        return std::string(zone.log.findStamp("c", zone.log.hash("c"), key)->publisherId.view());
+    };
+    for (const std::string& own : {std::string(), std::string("a"), std::string(kMaxPublisherId, 'x')}) {
+        assert_string_equal(publisherId(own).c_str(), own.c_str());
+    }
+    checkZone(zone);
 }
 
 } // namespace
@@ -137,6 +159,7 @@ int main() {
         cmocka_unit_test(findsTheRequest),          cmocka_unit_test(staysOutOfThePayload),
         cmocka_unit_test(knowsWhereProducersStand), cmocka_unit_test(forgetsTheOldest),
         cmocka_unit_test(survivesANewSize),         cmocka_unit_test(isThereWithTheEvent),
+        cmocka_unit_test(knowsTheIdOfThePublisher),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
