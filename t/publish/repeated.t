@@ -18,6 +18,11 @@ my $server = SSE::Nginx->start(
 location = /lines { sse_publish \$arg_channel; sse_framing lines; sse_max_batch 8k; client_max_body_size 1m; }
         location = /named { sse_publish \$arg_channel; sse_event_id \$request_id; }
         location = /once { sse_publish \$arg_channel; sse_reopen off; }
+        location /of/ { rewrite ^/of/(.*) /pub?channel=\$1 last; }
+        location = /here { rewrite ^ /there break; sse_publish here; }
+        location = /tried { try_files /none \@tried; }
+        location \@tried { sse_publish tried; }
+        location = /teapot { error_page 418 = /inside; return 418; }
         location = /app { proxy_pass http://127.0.0.1:@{[$app->port]}; }
         location = /inside { internal; sse_publish redirected; }
         location = /mirrored { mirror /mirror; proxy_pass http://127.0.0.1:@{[$app->port]}; }
@@ -195,9 +200,20 @@ subtest 'many at the same time' => sub {
     is scalar(@{ data('race') }), $rounds, 'each is there once';
 };
 
+subtest 'a location by another name' => sub {
+    for my $case (['/of/rewritten', 'rewritten'], ['/here', 'here'], ['/tried', 'tried']) {
+        my ($path, $channel) = @$case;
+        is_deeply [map { publish($path, 'x', ['Idempotency-Key' => 'k'])->status } 1 .. 2], [201, 200], $path;
+        is publish($path, 'x', ['If-None-Match' => '*'])->status, 412, 'with a condition';
+        is_deeply data($channel), ['x'], 'published once';
+    }
+    is $server->request(DELETE => '/of/rewritten', headers => ['If-Match' => '"1-1"'])->finish->status, 412, 'DELETE';
+};
+
 subtest 'what is not meant for us' => sub {
+    is publish('/teapot', 'w', ['If-Match' => '"1-1"'])->status, 201, 'an error page publishes' for 1 .. 2;
     is publish('/app', 'x', ['Idempotency-Key' => 'k'])->status, 201, 'a redirected request is published' for 1 .. 2;
-    is_deeply data('redirected'), ['x', 'x'], 'each time';
+    is_deeply data('redirected'), ['w', 'w', 'x', 'x'], 'each time';
     is publish('/mirrored', 'y', ['Idempotency-Key' => 'k'])->status, 201, 'a mirrored one, too' for 1 .. 2;
     my $mirrored = $server->subscribe('/sub?channel=mirrored', cursor => '0-0');
     is_deeply [$mirrored->data(2)], ['y', 'y'], 'each time';
