@@ -56,7 +56,8 @@ struct Free {
 struct Memory {
     std::unique_ptr<std::byte, Free> bytes;
 
-    explicit Memory(size_t size) : bytes(static_cast<std::byte*>(std::aligned_alloc(64, size))) {
+    explicit Memory(size_t size)
+        : bytes(static_cast<std::byte*>(std::aligned_alloc(64, (size + 63) / 64 * 64))) {
         std::fill_n(bytes.get(), size, std::byte{0xa5});
         assert_true(KeyTable::create({bytes.get(), size}, kKey));
         assert_true(KeyTable::isKnown(bytes.get()));
