@@ -14,8 +14,8 @@ namespace sse {
 
 namespace {
 
-// The longest that a kick holds, in seconds. Who is to be kept away for longer has to be refused by what
-// checks his access.
+// The longest that a kick holds, in seconds. A client that is to be kept away for longer must be refused by
+// what checks its access.
 constexpr time_t kMostSeconds = 30 * 24 * 3600;
 
 struct KickRequest {
