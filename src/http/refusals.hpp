@@ -23,9 +23,9 @@ enum class Refusal : uint8_t {
     UnknownChannel,
     ChannelEnded,
     BadWait,
+    BadWaitTime,
     WaitCutByDrain,
     BadStart,
-    BadPollTime,
     Expired,
     EventsGone,
     IndexFull,
@@ -141,12 +141,12 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {409, "the channel has ended"};
     case Refusal::BadWait:
         return {400, "wait and subscribers are two whole numbers"};
+    case Refusal::BadWaitTime:
+        return {400, "wait is a number of seconds, 60 at most"};
     case Refusal::WaitCutByDrain:
         return {503, "nginx is leaving, ask again", "1"};
     case Refusal::BadStart:
         return {400, "invalid start"};
-    case Refusal::BadPollTime:
-        return {400, "wait is a number of seconds, 60 at most"};
     case Refusal::Expired:
         return {403, "the access has expired"};
     case Refusal::EventsGone:

@@ -7,6 +7,9 @@
 
 namespace sse {
 
+// The longest that a request may ask to wait for its answer, in seconds: proxies do not wait much longer.
+inline constexpr ngx_int_t kMostWait = 60;
+
 // The only header of that name, without the space around its value (RFC 9110, section 5.6.3). Empty if there
 // is none, or if there are several, among which we cannot choose.
 std::string_view onlyHeader(const ngx_http_request_t& r, std::string_view name) noexcept;

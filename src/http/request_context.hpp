@@ -25,6 +25,7 @@ enum class CloseReason : uint8_t {
 class Subscriber;
 class Poller;
 class Publisher;
+class ChannelWait;
 class Later;
 
 struct RequestContext {
@@ -38,6 +39,7 @@ struct RequestContext {
     Subscriber* subscriber = nullptr;
     Poller* poller = nullptr;
     Publisher* publisher = nullptr;
+    ChannelWait* channelWait = nullptr;
     Later* later = nullptr;
 };
 

@@ -6,6 +6,7 @@
 
 #include "conf/config.hpp"
 #include "http/body.hpp"
+#include "http/client_end.hpp"
 #include "http/request.hpp"
 #include "http/respond.hpp"
 #include "worker/worker.hpp"
@@ -17,7 +18,6 @@ namespace {
 
 // How often the number is looked at.
 constexpr ngx_msec_t kLookTime = 100;
-constexpr ngx_int_t kMostSeconds = 60;
 
 // The number in an argument; nothing if there is none.
 Refusal readNumber(ngx_http_request_t* r, std::string_view name, std::optional<uint32_t>& number) noexcept {
@@ -52,14 +52,6 @@ bool mayWait(const ngx_http_request_t& r, const ChannelWait::Wish& wish) noexcep
     return wish.time != 0 && r.method == NGX_HTTP_GET && &r == r.main && !hasBody(r);
 }
 
-// nginx-internal: event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4): over HTTP/3 a client that does not
-// want the answer any more is reported here, and to no handler of what is read.
-void onWrite(ngx_http_request_t* r) noexcept {
-    if (r->connection->error || r->connection->write->error) {
-        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
-    }
-}
-
 } // namespace
 
 Refusal ChannelWait::read(ngx_http_request_t* r, Wish& wish) noexcept {
@@ -75,7 +67,10 @@ Refusal ChannelWait::read(ngx_http_request_t* r, Wish& wish) noexcept {
         return Refusal::BadWait;
     }
     if (seconds) {
-        wish.time = std::min<ngx_msec_t>(*seconds, kMostSeconds) * 1000;
+        if (*seconds > static_cast<uint32_t>(kMostWait)) {
+            return Refusal::BadWaitTime;
+        }
+        wish.time = ngx_msec_t{*seconds} * 1000;
         wish.subscribers = *subscribers;
     }
     return Refusal::None;
@@ -101,8 +96,8 @@ ngx_int_t ChannelWait::run(ngx_http_request_t* r, RequestContext& context, const
     auto* wait = new (memory) ChannelWait(r, context, wish, answer);
     end->handler = [](void* data) noexcept { static_cast<ChannelWait*>(data)->leave(); };
     end->data = wait;
-    wait->start();
-    return NGX_DONE;
+    context.channelWait = wait;
+    return wait->start() ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 ChannelWait::ChannelWait(ngx_http_request_t* r, RequestContext& context, const Wish& wish,
@@ -115,35 +110,32 @@ ChannelWait::ChannelWait(ngx_http_request_t* r, RequestContext& context, const W
     };
 }
 
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_test_reading() ends the request
-// when its client has gone, which with edge-triggered events may have been seen already. It leaves on the
-// connection what may be the next request.
-void ChannelWait::start() noexcept {
+// false: nginx cannot watch the connection.
+bool ChannelWait::start() noexcept {
     ngx_http_request_t* r = request_;
-    r->main->count++;
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = onWrite;
-    if (r->connection->read->ready) {
-        ngx_post_event(r->connection->read, &ngx_posted_events);
+    if (!watchClient(r, onRead)) {
+        return false;
     }
+    r->write_event_handler = onRead;
+    r->main->count++;
     Worker::self().add(drainable_);
     isLinked_ = true;
     timer_.wait(std::min(kLookTime, wish_.time));
+    return true;
 }
 
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): with "post_action" nginx sends the
-// request of a client that has gone on to another location, and calls no cleanup before that has ended. The
-// contexts go with the location.
-bool ChannelWait::isOver() const noexcept {
-    return contextOf(request_) != &context_;
+// The client has sent something, or is gone: see Poller::onRead().
+void ChannelWait::onRead(ngx_http_request_t* r) noexcept {
+    if (!hasClientGone(r)) {
+        return;
+    }
+    r->connection->error = 1;
+    contextOf(r)->channelWait->leave();
+    ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
 
 // Without the lock the number is found out the next time.
 void ChannelWait::look(bool mustLeave) noexcept {
-    if (isOver()) {
-        leave();
-        return;
-    }
     const std::optional<ChannelState> state = stateOf(request_, context_);
     const bool isMet = state && wish_.isMetBy(*state);
     const auto left = static_cast<ngx_msec_int_t>(until_ - ngx_current_msec);
@@ -153,6 +145,8 @@ void ChannelWait::look(bool mustLeave) noexcept {
     }
     ngx_connection_t* c = request_->connection;
     leave();
+    request_->read_event_handler = ngx_http_block_reading;
+    request_->write_event_handler = ngx_http_request_empty_handler;
     const ngx_int_t rc = mustLeave && !isMet ? refuse(request_, Refusal::WaitCutByDrain)
                          : !state            ? refuse(request_, Refusal::Locked)
                                              : answer_(request_, context_, *state);

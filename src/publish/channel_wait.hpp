@@ -33,8 +33,8 @@ public:
 
 private:
     ChannelWait(ngx_http_request_t* r, RequestContext& context, const Wish& wish, Answer answer) noexcept;
-    void start() noexcept;
-    bool isOver() const noexcept;
+    bool start() noexcept;
+    static void onRead(ngx_http_request_t* r) noexcept;
     void look(bool mustLeave) noexcept;
     void leave() noexcept;
 

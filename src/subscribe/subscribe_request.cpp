@@ -12,9 +12,6 @@ namespace {
 // Where clients put the cursor: browsers in the header, polyfills and hand-written clients in the query.
 constexpr std::string_view kCursorArguments[] = {"last_event_id", "lastEventId", "lastEventID"};
 
-// The longest that a poll waits, in seconds: proxies do not wait much longer for an answer.
-constexpr ngx_int_t kMostWait = 60;
-
 // The first cursor that is not empty; false without memory.
 bool findCursor(ngx_http_request_t* r, std::string_view& cursor) noexcept {
     const LocationConfig& config = *locationConfig(r);
@@ -235,7 +232,7 @@ bool SubscriptionReader::readForm(ngx_http_request_t* r) noexcept {
     ngx_str_t digits = ngxString(text);
     const ngx_int_t seconds = text.empty() ? 0 : ngx_atoi(digits.data, digits.len);
     subscription_.wait = static_cast<ngx_msec_t>(seconds) * 1000;
-    return (seconds >= 0 && seconds <= kMostWait) || refuseWith(Refusal::BadPollTime);
+    return (seconds >= 0 && seconds <= kMostWait) || refuseWith(Refusal::BadWaitTime);
 }
 
 } // namespace sse
