@@ -71,8 +71,10 @@ ngx_int_t respondKicked(ngx_http_request_t* r, time_t seconds) noexcept {
 
 } // namespace
 
+// A subrequest, as in a mirror, has the method and the arguments of its parent, with which a client has named
+// something else.
 ngx_int_t handleKick(ngx_http_request_t* r) noexcept {
-    if (!(r->method & (NGX_HTTP_POST | NGX_HTTP_DELETE))) {
+    if (r != r->main || !(r->method & (NGX_HTTP_POST | NGX_HTTP_DELETE))) {
         return refuseMethod(r, "POST, DELETE, OPTIONS");
     }
     if (isRefusedPage(r, *locationConfig(r))) {

@@ -18,6 +18,7 @@ access_log reasons.log reason;
         location = /pub    { sse_publish $arg_channel zone=events; client_max_body_size 0; access_log off; }
         location = /status { sse_status; access_log off; }
         location = /kick   { sse_kick zone=events; allow 127.0.0.1; deny all; }
+        location = /tee    { sse_publish $arg_channel zone=events; mirror /kick; access_log off; }
 END
 );
 $server->allow(qr/exited on signal 9/);
@@ -131,8 +132,11 @@ subtest 'what is no kick' => sub {
     for my $headers (['Sec-Fetch-Site' => 'cross-site'], [Origin => 'https://evil.example']) {
         is kick('key=kept&for=60', headers => $headers, method => $_)->status, 403, "$headers->[0]: $_ of a foreign page" for qw(POST DELETE);
     }
+    is $server->publish('/tee?channel=f&key=kept&for=60', 'mirrored')->status, 201, 'a mirrored request';
+    is $kept->next_event->{data}, 'mirrored', 'is published where it was sent to';
     $server->publish('/pub?channel=f', 'x');
     is $kept->next_event->{data}, 'x', 'nobody is hit';
+    is get_status('/sub?channel=f&key=kept'), 200, 'nor refused';
     $kept->close;
 };
 
