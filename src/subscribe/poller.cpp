@@ -432,10 +432,7 @@ bool Poller::close() noexcept {
     return true;
 }
 
-// nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4): an answer has
-// no version that a condition could ask for.
 ngx_int_t Poller::send() noexcept {
-    request_->disable_not_modified = 1;
     if (Worker::self().isDraining()) {
         request_->keepalive = 0; // the client need not find out with its next request
     }
