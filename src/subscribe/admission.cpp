@@ -38,6 +38,7 @@ void logIfTableIsFull(ngx_http_request_t* r, Refusal refusal) noexcept {
 // polls can read one.
 ngx_int_t putOff(ngx_http_request_t* r, RequestContext& context, Refusal refusal) noexcept {
     logIfTableIsFull(r, refusal);
+    context.reason = CloseReason::Rejected;
     const LocationConfig& config = *locationConfig(r);
     if (config.rejectMode() == Reject::Hard || context.isPoll) {
         return refuse(r, refusal);
@@ -98,7 +99,9 @@ CloseReason reasonOf(Admission refused) noexcept {
 }
 
 CloseReason reasonAtDoor(Refusal refused) noexcept {
-    return refused == Refusal::Kicked ? CloseReason::Kicked : CloseReason::Rejected;
+    return refused == Refusal::Kicked     ? CloseReason::Kicked
+           : refused == Refusal::NoMemory ? CloseReason::Error
+                                          : CloseReason::Rejected;
 }
 
 ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admission refused) noexcept {

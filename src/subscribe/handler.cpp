@@ -95,12 +95,13 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return refuseMethod(r, "GET, HEAD, OPTIONS");
     }
     SubscriptionReader reader;
-    if (!reader.read(r)) {
-        return reader.sendRefusal(r);
-    }
+    const bool isRead = reader.read(r);
     RequestContext* context = makeContext(r);
     if (context == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (!isRead) {
+        return reader.sendRefusal(r, *context);
     }
     context->channel = reader.joinedNames(r->pool);
     context->isPoll = reader.subscription().isPoll;

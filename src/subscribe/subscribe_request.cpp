@@ -48,7 +48,11 @@ bool SubscriptionReader::fail() noexcept {
     return refuseWith(Refusal::NoMemory);
 }
 
-ngx_int_t SubscriptionReader::sendRefusal(ngx_http_request_t* r) const noexcept {
+ngx_int_t SubscriptionReader::sendRefusal(ngx_http_request_t* r, RequestContext& context) const noexcept {
+    if (refusal_ == Refusal::Expired) {
+        context.channel = joinedNames(r->pool); // which have been checked by then
+        context.reason = CloseReason::Expired;
+    }
     return refusal_ == Refusal::NoMemory ? NGX_HTTP_INTERNAL_SERVER_ERROR : refuse(r, refusal_);
 }
 

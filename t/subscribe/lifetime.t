@@ -71,6 +71,7 @@ subtest 'what is no time, or past' => sub {
         is $answer->status, 403, "$expires is refused";
         like $answer->json->{error}, qr/expired/, 'with a reason';
     }
+    is reason('c'), 'expired', 'which the log has, too';
     for my $query ('', '&expires=', '&expires=' . (int(time) + 100 * 365 * 86400), '&expires=9223372036854775807') {
         my $client = $server->subscribe("/expires?channel=c$query")->ready;
         $server->publish('/pub?channel=c', 'x');
