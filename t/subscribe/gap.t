@@ -12,6 +12,7 @@ my $server = SSE::Nginx->start(
     locations => <<'END',
 location = /close { sse_channel $arg_channel; sse_gap close; }
         location = /off   { sse_channel $arg_channel; sse_gap off; }
+        location = /named { sse_channel $arg_channel; sse_gap event=missed; }
         location = /five  { sse_channel $arg_channel separator=,; sse_history 5; }
 END
 );
@@ -27,6 +28,15 @@ sub number ($event) { return $event->{data} =~ /\A(\d+)x/ ? $1 : -1 }
 my $quiet = $server->publish('/pub?channel=quiet', 'old')->json->{id};
 my $alone = $server->publish('/pub?channel=alone', 'old')->json->{id};
 my @id    = flood('busy');
+
+subtest 'a type of its own' => sub {
+    my $subscriber = $server->subscribe('/named?channel=busy', cursor => $id[0]);
+    my $gap = $subscriber->next_event;
+    is $gap->{type}, 'missed', 'is used';
+    is decode_json($gap->{data})->{reason}, 'evicted', 'for the same';
+    $subscriber->close;
+    is $server->publish('/pub?channel=busy&event=missed', 'x')->status, 400, 'and nobody can publish it';
+};
 
 subtest 'a cursor that has left the ring' => sub {
     my $subscriber = $server->subscribe('/sub?channel=busy', cursor => $id[0]);
