@@ -297,26 +297,23 @@ void Poller::deliver(const BatchRef& batch, bool isLost) noexcept {
     }
 }
 
-void Poller::onTime(ngx_event_t* event) noexcept {
-    LoopEvent::owner<Poller>(event).stopWaiting();
-}
-
 // What is being read is answered when it has been read.
-void Poller::stopWaiting() noexcept {
-    wait_ = 0;
-    if (isWaiting_) {
-        finish();
+void Poller::onTime(ngx_event_t* event) noexcept {
+    auto& self = LoopEvent::owner<Poller>(event);
+    self.wait_ = 0;
+    if (self.isWaiting_) {
+        self.finish();
     }
 }
 
+// The same, unless there is no time for that.
 void Poller::onDrain(Drainable& drainable, bool force) noexcept {
     Poller& self = *static_cast<Poller*>(drainable.owner);
-    self.noteReason(CloseReason::Drain);
-    if (force && !self.isWaiting_) {
-        self.more_ = true;
+    self.wait_ = 0;
+    if (self.isWaiting_ || force) {
+        self.more_ = !self.isWaiting_;
+        self.noteReason(CloseReason::Drain);
         self.finish();
-    } else {
-        self.stopWaiting();
     }
 }
 

@@ -65,7 +65,6 @@ private:
     bool hasNews() const noexcept { return answer_.events() != 0 || answer_.hasGap(); }
     void await(Step step) noexcept;
     void deliver(const BatchRef& batch, bool isLost) noexcept;
-    void stopWaiting() noexcept;
 
     template <typename Write>
     bool append(Write&& write) noexcept;

@@ -124,7 +124,6 @@ private:
     bool caughtUp_;   // it has been told so, if it is to be
     bool expiring_;   // what limits its time is sse_expires
     bool warned_;     // it has been told so
-    bool padded_;     // its first bytes are
     bool kicked_;     // and its time is over even if it is blocked
     uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
@@ -140,6 +139,7 @@ private:
     History history_;            // limits only the first catching up
     ngx_int_t closeCode_;
     uint32_t retry_;       // milliseconds
+    bool padded_;          // its first bytes are
     uint64_t expires_;     // seconds since 1970; 0: never
     ngx_event_t deadline_; // its timer is set while the time is limited
 };
