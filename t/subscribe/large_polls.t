@@ -96,6 +96,30 @@ subtest 'others do not wait for them' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+subtest 'a worker that leaves at once' => sub {
+    my $server = start_server(drain => '0');
+    $server->publish('/pub?channel=blank', $_) for 'first', "\n" x $megabyte, 'last';
+    my @client = map { $server->request(GET => '/sub?channel=blank&poll&last_event_id=0-0') } 1 .. 20;
+    my $status = $server->connect;
+    wait_until(sub { $server->get('/status', on => $status)->json->{subscribers} == 20 }, 'polls that are being made');
+    my @old = $server->reload;
+    my $short = 0;
+    for my $answer (map { $_->json } @client) {
+        my @length = map { length $_->{data} } @{ $answer->{events} };
+        $short++ if @length < 2;
+        for (1 .. 3) {
+            last unless $answer->{more};
+            $answer = $server->get('/sub?channel=blank&poll', cursor => $answer->{cursor})->json;
+            push @length, map { length $_->{data} } @{ $answer->{events} };
+        }
+        is_deeply \@length, [5, $megabyte, 4], 'what it cuts short goes on';
+    }
+    cmp_ok $short, '>', 0, 'some are cut short';
+    note "$short of them";
+    $server->wait_gone(@old);
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 subtest 'clients that do not read' => sub {
     my $server = start_server(events => 'worker_connections 1024;', listen_flags => 'sndbuf=16k');
     publish_lines($server, 2000);
