@@ -85,6 +85,9 @@ public:
     void shrink(size_t length) noexcept { batch_->size -= length; }
 
     bool append(std::string_view text) noexcept {
+        if (text.empty()) {
+            return true;
+        }
         char* place = room(text.size());
         if (place == nullptr) {
             return false;

@@ -378,6 +378,9 @@ bool Poller::append(Write&& write) noexcept {
     if (!appendNotice(part, write)) {
         return false;
     }
+    if (part.size() == 0) {
+        return true; // a part of an event that is not complete
+    }
     const size_t size = text_.size();
     const bool fits = text_ && text_->capacity - size >= part.size();
     return (fits || text_.room(std::max(part.size(), size / 2)) != nullptr) && text_.append(part->content());

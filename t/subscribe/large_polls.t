@@ -27,6 +27,13 @@ sub publish_lines ($server, $count) {
 
 sub memory ($server) { return private_memory($server->workers) // plan skip_all => 'this kernel does not tell' }
 
+sub takes_less ($bytes, $megabytes, $what) {
+SKIP: {
+        skip 'freed memory is kept back to be watched', 1 if $ENV{TEST_NGINX_SANITIZE};
+        cmp_ok $bytes, '<', $megabytes * $megabyte, $what;
+    }
+}
+
 subtest 'a long history' => sub {
     my $server = start_server();
     my $count  = 60_000;
@@ -48,7 +55,7 @@ subtest 'a long history' => sub {
     is $wrong, 0, 'once and in order';
     cmp_ok $answers, '>', 200, "in $answers answers";
     cmp_ok $most, '<', 260 * 1024, 'of 256 KB and an event at most';
-    cmp_ok $peak, '<', 4 * $megabyte, 'the worker holds no more than some of it';
+    takes_less($peak, 4, 'the worker holds no more than some of it');
     note sprintf 'the largest answer has %d bytes, the worker took %d KB more', $most, $peak / 1024;
     is_deeply [$server->stop], [], 'no trouble';
 };
@@ -127,7 +134,7 @@ subtest 'clients that do not read' => sub {
     my @client = map { $server->request(GET => '/sub?channel=long&poll', rcvbuf => 4096)->stall } 1 .. 600;
     wait_until(sub { my $status = $server->get('/status')->json; $status->{delivered} && !$status->{subscribers} }, 'all answers to be made');
     my $held = memory($server) - $before;
-    cmp_ok $held, '<', 100 * $megabyte, 'hold less than 256 KB each';
+    takes_less($held, 100, 'hold less than 256 KB each');
     note sprintf '%d MB', $held / $megabyte;
     my @length = map { length $_->resume->finish->body } @client[0, -1];
     cmp_ok $length[0], '>', 256 * 1024, 'the first ones have got so much';
