@@ -90,11 +90,10 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
 void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept {
     static time_t second = 0;
     static ngx_uint_t unlogged = 0;
-    if (ngx_time() == second) {
+    if (!isFirstOfSecond(second)) {
         ++unlogged;
         return;
     }
-    second = ngx_time();
     const RefusalAnswer answer = answerTo(refusal);
     ngx_str_t text = ngxString(answer.reason);
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V (%ui more since the last)",

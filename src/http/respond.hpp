@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "http/refusals.hpp"
 #include "ngx.hpp"
@@ -24,6 +25,12 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
 // for that status, nginx answers with that, unless events have been published: it would not give their
 // number, and a location that it names would publish them again. Returns what a content handler returns.
 ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts = {}) noexcept;
+
+// Whether a line may be logged for something that clients decide the number of: once a second at most.
+// `second` belongs to what is logged.
+inline bool isFirstOfSecond(time_t& second) noexcept {
+    return std::exchange(second, ngx_time()) != ngx_time();
+}
 
 // Logs a refusal as refuse() does, for one that is answered in another way.
 void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept;

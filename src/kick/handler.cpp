@@ -55,7 +55,8 @@ Refusal perform(ngx_http_request_t* r, const KickRequest& kick) noexcept {
     FaultScope crash(r);
     const Refusal refusal = Worker::self().guests().kick(*locationConfig(r)->zone, kick.key, kick.channel,
                                                          static_cast<ngx_msec_t>(kick.seconds) * 1000);
-    if (refusal == Refusal::KicksFull) {
+    static time_t second = 0;
+    if (refusal == Refusal::KicksFull && isFirstOfSecond(second)) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "\"sse_keys\" has no room for another kick");
     }
     return refusal;

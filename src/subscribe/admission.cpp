@@ -1,7 +1,5 @@
 #include "subscribe/admission.hpp"
 
-#include <utility>
-
 #include "http/respond.hpp"
 #include "subscribe/later.hpp"
 #include "subscribe/subscriber.hpp"
@@ -13,11 +11,6 @@ namespace {
 
 bool isAbsent(const LocationConfig& config, const Catchup& catchup) noexcept {
     return config.absentMode() != Absent::Wait && catchup.isAbsent();
-}
-
-// Clients decide how often this happens, so it is logged once a second at most.
-bool isFirstOfSecond(time_t& second) noexcept {
-    return std::exchange(second, ngx_time()) != ngx_time();
 }
 
 void logIfTableIsFull(ngx_http_request_t* r, Refusal refusal) noexcept {
@@ -47,7 +40,22 @@ ngx_int_t putOff(ngx_http_request_t* r, RequestContext& context, Refusal refusal
     return answerLater(r, context, config.rejectTime);
 }
 
+CloseReason reasonAtDoor(Refusal refused) noexcept {
+    return refused == Refusal::Kicked     ? CloseReason::Kicked
+           : refused == Refusal::NoMemory ? CloseReason::Error
+                                          : CloseReason::Rejected;
+}
+
 } // namespace
+
+Refusal letIn(ngx_http_request_t* r, RequestContext& context, Guest& guest,
+              const Subscription& subscription) noexcept {
+    const Refusal refusal = Worker::self().guests().admit(r, guest, subscription.key, subscription.channels);
+    if (refusal != Refusal::None) {
+        context.reason = reasonAtDoor(refusal);
+    }
+    return refusal;
+}
 
 Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member, Catchup*& catchup) noexcept {
     std::optional<ZoneLock> lock = ZoneLock::acquire(tail.zone());
@@ -96,12 +104,6 @@ CloseReason reasonOf(Admission refused) noexcept {
     default:
         return CloseReason::Error;
     }
-}
-
-CloseReason reasonAtDoor(Refusal refused) noexcept {
-    return refused == Refusal::Kicked     ? CloseReason::Kicked
-           : refused == Refusal::NoMemory ? CloseReason::Error
-                                          : CloseReason::Rejected;
 }
 
 ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admission refused) noexcept {

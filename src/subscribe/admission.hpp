@@ -9,6 +9,7 @@
 
 namespace sse {
 
+struct Guest;
 struct Subscription;
 
 enum class Admission {
@@ -20,6 +21,11 @@ enum class Admission {
     Ended,     // its channels have ended, and it has had all that was left
     Absent,    // its channels have no events, and sse_absent says not to wait
 };
+
+// Comes to the door (worker/guests.hpp): whether it has been kicked, and how many there may be. If it is
+// refused, it has left nothing behind, and the context has the reason.
+Refusal letIn(ngx_http_request_t* r, RequestContext& context, Guest& guest,
+              const Subscription& subscription) noexcept;
 
 // Joins the feed and takes stock of its channels, with the zone's lock once, so that the stock fits the
 // moment from which the feed brings what is new. If the result is Ok the member is in the feed; `catchup`,
@@ -34,9 +40,8 @@ Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, G
 
 // The reason for the log.
 CloseReason reasonOf(Admission refused) noexcept;
-CloseReason reasonAtDoor(Refusal refused) noexcept;
 
-// Answers a client that is not admitted, or not even let in (worker/guests.hpp), as sse_reject says if it had
+// Answers a client that is not admitted, or not even let in, as sse_reject says if it had
 // better come again; returns what a content handler returns.
 ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admission refused) noexcept;
 ngx_int_t refuseAtDoor(ngx_http_request_t* r, RequestContext& context, Refusal refused) noexcept;

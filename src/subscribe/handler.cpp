@@ -1,8 +1,6 @@
 // sse_channel: the content handler of a subscribing location.
 #include "subscribe/handler.hpp"
 
-#include <utility>
-
 #include "conf/config.hpp"
 #include "http/body.hpp"
 #include "http/client_end.hpp"
@@ -85,8 +83,8 @@ ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
 
 ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     if (r != r->main) {
-        static time_t second = 0; // clients decide how often this happens: one line a second at most
-        if (std::exchange(second, ngx_time()) != ngx_time()) {
+        static time_t second = 0;
+        if (isFirstOfSecond(second)) {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse: a subrequest cannot be a stream");
         }
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -63,12 +63,7 @@ Poller* Poller::make(ngx_http_request_t* request, RequestContext& context) noexc
 }
 
 Refusal Poller::arrive(const Subscription& subscription) noexcept {
-    const Refusal refusal =
-        Worker::self().guests().admit(request_, guest_, subscription.key, subscription.channels);
-    if (refusal != Refusal::None) {
-        noteReason(reasonAtDoor(refusal));
-    }
-    return refusal;
+    return letIn(request_, *context_, guest_, subscription);
 }
 
 ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {

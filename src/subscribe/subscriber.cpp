@@ -56,12 +56,7 @@ Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& contex
 }
 
 Refusal Subscriber::arrive(const Subscription& subscription) noexcept {
-    const Refusal refusal =
-        Worker::self().guests().admit(stream_.request(), guest_, subscription.key, subscription.channels);
-    if (refusal != Refusal::None) {
-        noteReason(reasonAtDoor(refusal));
-    }
-    return refusal;
+    return letIn(stream_.request(), *context_, guest_, subscription);
 }
 
 Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexcept {
