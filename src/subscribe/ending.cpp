@@ -82,12 +82,14 @@ void Subscriber::end(bool force) noexcept {
 
 // --- A kick ---
 
-// One that reads nothing has little time to end after a whole event.
+// One that reads nothing has little time to end after a whole event. Until then later kicks find it again.
 void Subscriber::onKick(Guest& guest) noexcept {
     auto* self =
         reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(&guest) - offsetof(Subscriber, guest_));
+    if (std::exchange(self->kicked_, true)) {
+        return;
+    }
     self->noteReason(CloseReason::Kicked);
-    self->kicked_ = true;
     self->setDeadline(kKickTime);
     self->end(false);
 }
