@@ -47,12 +47,14 @@ enum class Match { Yes, No, Lapped };
 struct StampedEvent {
     EventId id;
     Stamp stamp;
+    bool ends; // its channel
 };
 
 // An event by both of its ids; that of its publisher may be empty.
 struct NamedEvent {
     EventId id;
     PublisherId publisherId;
+    bool ends = false; // its channel
 };
 
 // A snapshot for the status page.

@@ -38,7 +38,7 @@ std::optional<StampedEvent> Log::stampAt(uint64_t offset, std::string_view chann
     if (!readPayload(offset, size_t{record.nameLength} + record.payloadLength, record.stampLength, bytes)) {
         return std::nullopt;
     }
-    return StampedEvent{record.id, Stamp({bytes, record.stampLength})};
+    return StampedEvent{record.id, Stamp({bytes, record.stampLength}), endsChannel(record)};
 }
 
 std::optional<NamedEvent> Log::findStamp(std::string_view channel, uint64_t hash,
@@ -48,7 +48,7 @@ std::optional<NamedEvent> Log::findStamp(std::string_view channel, uint64_t hash
         .each([&](uint64_t offset) noexcept {
             const std::optional<StampedEvent> event = stampAt(offset, channel);
             if (event && event->stamp.bytes() == stamp.bytes() && (!found || found->id < event->id)) {
-                found = {event->id, publisherIdAt(offset)};
+                found = {event->id, publisherIdAt(offset), event->ends};
             }
         });
     return found;

@@ -36,6 +36,7 @@ bool mayAppend(LogWriter& log, const ChannelKey& channel, const Preconditions* p
     if (result.verdict.kind != Verdict::Kind::Holds) {
         result.status = AppendStatus::Unwanted;
         result.lastId = result.verdict.id;
+        result.ended = result.verdict.ended;
         result.subscribers = log.findChannel(channel.hash).subscribers;
         return false;
     }

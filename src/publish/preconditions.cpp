@@ -37,7 +37,10 @@ Verdict checkSequence(const ProducerPosition& request, const std::optional<Produ
 Verdict checkStamp(const LogWriter& log, std::string_view channel, uint64_t hash,
                    const Stamp& stamp) noexcept {
     if (const std::optional<NamedEvent> event = log.findStamp(channel, hash, stamp)) {
-        return {.kind = Verdict::Kind::Repeated, .id = event->id, .publisherId = event->publisherId};
+        return {.kind = Verdict::Kind::Repeated,
+                .id = event->id,
+                .publisherId = event->publisherId,
+                .ended = event->ends};
     }
     return stamp.isProducers()
                ? checkSequence(stamp.position(), log.findProducer(channel, hash, stamp.producer()))

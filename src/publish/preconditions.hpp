@@ -32,6 +32,7 @@ struct Verdict {
     Kind kind = Kind::Holds;
     EventId id{}; // Repeated: of the event it has brought. Unmatched: the newest. Zero: not known, or none
     PublisherId publisherId{}; // Repeated: of that event
+    bool ended = false;        // Repeated: the channel has ended with it
     uint64_t number = 0; // StaleEpoch: the epoch that counts. OutOfSequence: the number that is expected
 
     bool isRepeated() const noexcept { return kind == Kind::Repeated; }
