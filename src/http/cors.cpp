@@ -57,6 +57,7 @@ bool addToken(ngx_http_request_t* r, std::string_view name, std::string_view tok
 
 bool addAllowance(ngx_http_request_t* r, const LocationConfig& config, std::string_view origin) noexcept {
     return addHeader(r, kAllowOrigin, origin) && addToken(r, kExposeHeaders, "Last-Event-ID") &&
+           addToken(r, kExposeHeaders, "Retry-After") && // a page that polls waits for so long
            (config.corsCredentials == 0 || addHeader(r, kAllowCredentials, "true")) &&
            (!isPreflight(r) || addPreflightHeaders(r, config));
 }

@@ -220,7 +220,7 @@ for my $via (qw(h1 h2c)) {
             { status => 400, 'access-control-allow-origin' => '*', @no_store }, 'without a list the configuration is free';
         is cors('/expires', undef, via => $via)->{'cache-control'}, 'max-age=3600', 'expires has its way';
         my $answer = $server->get('/added', via => $via, headers => [Origin => 'https://app.example']);
-        is_deeply [sort split /, /, $answer->header('Access-Control-Expose-Headers')], ['Last-Event-ID', 'X-More'],
+        is_deeply [sort split /, /, $answer->header('Access-Control-Expose-Headers')], ['Last-Event-ID', 'Retry-After', 'X-More'],
             'one more header can be read';
     };
 }
