@@ -143,4 +143,28 @@ subtest 'clients that do not read' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+subtest 'large events for clients that do not read' => sub {
+    my $server = start_server(events => 'worker_connections 1024;', listen_flags => 'sndbuf=16k');
+    for my $case (['x', 3], ["\x01", 8]) {
+        my ($text, $times) = @$case;
+        my $channel = sprintf 'large%02x', ord $text;
+        is $server->publish("/pub?channel=$channel", $text x $megabyte)->status, 201, 'published';
+        my $before    = memory($server);
+        my $delivered = $server->get('/status')->json->{delivered};
+        my @client    = map { $server->request(GET => "/sub?channel=$channel&poll", rcvbuf => 4096)->stall } 1 .. 20;
+        wait_until(
+            sub {
+                my $status = $server->get('/status')->json;
+                return $status->{delivered} >= $delivered + @client && !$status->{subscribers};
+            },
+            'all answers to be made'
+        );
+        my $held = memory($server) - $before;
+        cmp_ok $held, '<', @client * $times * $megabyte, "hold less than $times times the event each";
+        note sprintf '%d KB for each', $held / @client / 1024;
+        $_->close for @client;
+    }
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 done_testing;
