@@ -19,9 +19,10 @@ my $server = SSE::Nginx->start(
     subscribe => 'access_log asked.log asked;',
     locations => "$page $script",
 );
+# With HTTP/1.1, which is the default from nginx 1.29.7 on, nginx passes each chunk on, whatever it is to buffer.
 my $proxy = SSE::Nginx->start(
     module => 0,
-    server => "$page $script location / { proxy_pass http://127.0.0.1:@{[ $server->port ]}; proxy_ignore_headers X-Accel-Buffering; }",
+    server => "$page $script location / { proxy_pass http://127.0.0.1:@{[ $server->port ]}; proxy_http_version 1.0; proxy_ignore_headers X-Accel-Buffering; }",
 );
 $_->write_file('follow.js', $code) for $server, $proxy;
 
