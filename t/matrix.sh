@@ -71,7 +71,7 @@ test_release() { # RELEASE [ARGUMENT]...
         verdict="NOT TESTED, there is no root directory; see $log"
         return
     fi
-    # From Debian 13 on nginx and curl have HTTP/3, so its test must not be skipped.
+    # From Debian 13 on nginx and curl have HTTP/3, so its tests must not be skipped.
     [[ $release == bookworm ]] || settings+=(TEST_NGINX_REQUIRE_H3=1)
     if ! enter_root "$directory" "${settings[@]}" ./build.sh test "$@" 2>&1 | tee -a "$log"; then
         bad+=("$release")

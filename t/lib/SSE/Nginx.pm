@@ -62,12 +62,13 @@ sub has ($what) {
     return $options =~ /--with-\Q$what\E\b/;
 }
 
-# What keeps tests from HTTP/3, or nothing.
+# What keeps tests from HTTP/3, or nothing. Dies where it is to be tested.
 sub lacks_http3 {
     state $lacking
         = !has('http_v3_module')                       ? 'this nginx has no HTTP/3'
         : `curl --version` !~ /^Features:.*\bHTTP3\b/m ? 'this curl has no HTTP/3'
         :                                                '';
+    die "$lacking, and TEST_NGINX_REQUIRE_H3 is set\n" if $lacking && $ENV{TEST_NGINX_REQUIRE_H3};
     return $lacking;
 }
 
