@@ -4,9 +4,10 @@ use lib 't/lib';
 use Test::More;
 use SSE::Nginx;
 
+my @via    = (qw(h1 tls h2c), SSE::Nginx::lacks_http3() ? () : 'h3');
 my $server = SSE::Nginx->start(
     workers => 2,
-    listen  => [qw(h1 tls h2c)],
+    listen  => \@via,
     http    => 'sse_zone events 8m; log_format reason "$sse_channel $arg_key $status $sse_close_reason";',
     server  => <<'END',
 access_log reasons.log reason;
@@ -23,7 +24,7 @@ sub waiting ($count, $channel) {
     wait_until(sub { $server->get("/pub?channel=$channel")->json->{subscribers} == $count }, "$count on $channel");
 }
 
-for my $via (qw(h1 tls h2c)) {
+for my $via (@via) {
     subtest "a kick, over $via" => sub {
         my $key = "k$via";
         $server->publish("/pub?channel=$via", 'before');

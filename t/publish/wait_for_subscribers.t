@@ -5,14 +5,15 @@ use Test::More;
 use Time::HiRes qw(time);
 use SSE::Nginx;
 
-my $server = SSE::Nginx->start(workers => 2, listen => [qw(h1 tls h2c)]);
+my @via    = (qw(h1 h1.0 tls h2c), SSE::Nginx::lacks_http3() ? () : 'h3');
+my $server = SSE::Nginx->start(workers => 2, listen => [grep { $_ ne 'h1.0' } @via]);
 my $path   = '/pub?channel=';
 
 sub ask ($query, %option) { return $server->request(GET => "$path$query", %option) }
 sub subscribers ($answer) { return ($answer->json // { subscribers => 'no answer' })->{subscribers} }
 sub count ($channel) { return subscribers(ask($channel)) }
 
-for my $via (qw(h1 h1.0 tls h2c)) {
+for my $via (@via) {
     subtest "over $via" => sub {
         my $channel = "c$via";
         my $comes   = ask("$channel&wait=30&subscribers=1", via => $via);
