@@ -145,7 +145,8 @@ subtest 'clients that do not read' => sub {
 
 subtest 'large events for clients that do not read' => sub {
     my $server = start_server(events => 'worker_connections 1024;', listen_flags => 'sndbuf=16k');
-    for my $case (['x', 3], ["\x01", 8]) {
+    # It grows by half, and the heap does not give back all that it has grown out of.
+    for my $case (['x', 3], ["\x01", 12]) {
         my ($text, $times) = @$case;
         my $channel = sprintf 'large%02x', ord $text;
         is $server->publish("/pub?channel=$channel", $text x $megabyte)->status, 201, 'published';
