@@ -23,20 +23,29 @@ bool decode(ngx_http_request_t* r, std::string_view text, std::string_view& valu
     return true;
 }
 
-// Calls visit(value) with each header of that name until it returns false.
+// Calls visit(header) with each header until it returns false.
 template <typename Visit>
-void eachHeader(const ngx_http_request_t& r, std::string_view name, Visit&& visit) noexcept {
+void eachHeader(const ngx_http_request_t& r, Visit&& visit) noexcept {
     for (const ngx_list_part_t* part = &r.headers_in.headers.part; part != nullptr; part = part->next) {
         const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-            const ngx_table_elt_t& header = headers[i];
-            bool isNamed =
-                header.hash != 0 && header.key.len == name.size() && equalTokens(toView(header.key), name);
-            if (isNamed && !visit(trimmed(toView(header.value)))) {
+            if (headers[i].hash != 0 && !visit(headers[i])) {
                 return;
             }
         }
     }
+}
+
+bool isNamed(const ngx_table_elt_t& header, std::string_view name) noexcept {
+    return header.key.len == name.size() && equalTokens(toView(header.key), name);
+}
+
+// Calls visit(value) with each header of that name until it returns false.
+template <typename Visit>
+void eachHeader(const ngx_http_request_t& r, std::string_view name, Visit&& visit) noexcept {
+    eachHeader(r, [&](const ngx_table_elt_t& header) noexcept {
+        return !isNamed(header, name) || visit(trimmed(toView(header.value)));
+    });
 }
 
 // Calls visit(item), without the space around it, with each item of a list until it returns false. Returns
@@ -80,6 +89,16 @@ size_t countHeaders(const ngx_http_request_t& r, std::string_view name) noexcept
         return true;
     });
     return count;
+}
+
+bool hasHeaderOf(const ngx_http_request_t& r, std::span<const std::string_view> names) noexcept {
+    bool has = false;
+    eachHeader(r, [&](const ngx_table_elt_t& header) noexcept {
+        has = std::any_of(names.begin(), names.end(),
+                          [&header](std::string_view name) noexcept { return isNamed(header, name); });
+        return !has;
+    });
+    return has;
 }
 
 std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name) noexcept {

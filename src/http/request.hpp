@@ -1,6 +1,7 @@
 // What the module reads of a request's head: methods, headers, arguments, expressions.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "ngx.hpp"
@@ -16,6 +17,9 @@ std::string_view onlyHeader(const ngx_http_request_t& r, std::string_view name) 
 
 // How many headers of that name there are.
 size_t countHeaders(const ngx_http_request_t& r, std::string_view name) noexcept;
+
+// Whether there is a header of one of these names.
+bool hasHeaderOf(const ngx_http_request_t& r, std::span<const std::string_view> names) noexcept;
 
 // The first value of a header of that name that is not empty, without the space around it; empty if there is
 // none.

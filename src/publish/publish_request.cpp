@@ -299,8 +299,11 @@ Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept {
     return Refusal::None;
 }
 
+// Most requests have none of these headers, and for them one look is enough.
 Refusal readPreconditions(const ngx_http_request_t& r, Preconditions& preconditions) noexcept {
-    if (isPassedOn(r)) {
+    constexpr std::string_view kHeaders[] = {"idempotency-key", "producer-id", "producer-epoch",
+                                             "producer-seq",    "if-match",    "if-none-match"};
+    if (isPassedOn(r) || !hasHeaderOf(r, kHeaders)) {
         return Refusal::None;
     }
     for (auto* read : {readKey, readProducer}) {

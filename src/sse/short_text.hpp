@@ -35,7 +35,7 @@ public:
 private:
     size_t size_ = 0;
     bool whole_ = true;
-    char bytes_[kRoom] = {};
+    char bytes_[kRoom]; // only the first `size_` of them mean anything
 };
 
 } // namespace sse
