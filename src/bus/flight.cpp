@@ -35,8 +35,7 @@ bool Order::isWishMet() const noexcept {
     case Wish::Nothing:
         break;
     case Wish::Room:
-        return failure_ != Failure::None ||
-               (bytes_ <= Flight::kMostBytesOfOrder / 2 && !flight_.isFull());
+        return failure_ != Failure::None || (bytes_ <= Flight::kMostBytesOfOrder / 2 && !flight_.isFull());
     case Wish::Over:
         return isOver();
     }
@@ -168,7 +167,7 @@ bool Flight::add(const Command& command) noexcept {
     added.length = bytes_.size() - end_;
     end_ = bytes_.size();
     size_ += added.length;
-    ++queued_;
+    ++counts_[static_cast<size_t>(State::Queued)];
     hasQueuedWrites_ = hasQueuedWrites_ || isWrite(added.kind);
     if (Order* order = added.order; order != nullptr) {
         order->first_ = order->isOver() ? number : order->first_;
@@ -191,12 +190,11 @@ bool Flight::send(Buffer& out) noexcept {
     for (; toSend_ != next_; ++toSend_) {
         Command& command = at(toSend_);
         if (command.state == State::Queued) {
-            command.state = State::Sent;
+            become(command, State::Sent);
             waits_ += command.kind == Kind::Wait ? 1 : 0;
             awaited_ = std::min(awaited_, toSend_);
         }
     }
-    queued_ = 0;
     hasQueuedWrites_ = false;
     return true;
 }
@@ -213,7 +211,7 @@ uint64_t Flight::awaited() noexcept {
 
 void Flight::accept(uint64_t number, StreamId id, bool waits) noexcept {
     at(number).id = id;
-    at(number).state = State::Known;
+    become(at(number), State::Known);
     if (!waits) {
         settle(number, {.id = id});
         trim();
@@ -262,9 +260,8 @@ bool Flight::repeat(uint64_t number) noexcept {
 }
 
 void Flight::queueAgain(uint64_t number) noexcept {
-    at(number).state = State::Queued;
+    become(at(number), State::Queued);
     toSend_ = std::min(toSend_, number);
-    ++queued_;
     hasQueuedWrites_ = true;
 }
 
@@ -282,7 +279,7 @@ void Flight::tell(uint64_t number, Order::Outcome outcome) noexcept {
     if (command.hasLapsed) {
         return;
     }
-    count(command, outcome.failure);
+    note(command, outcome.failure);
     Order* order = std::exchange(command.order, nullptr);
     if (order == nullptr) {
         return;
@@ -308,7 +305,7 @@ void Flight::forsake(uint64_t number) noexcept {
     question->onAnswer(question->self, nullptr);
 }
 
-void Flight::count(const Command& command, Failure failure) noexcept {
+void Flight::note(const Command& command, Failure failure) noexcept {
     switch (failure) {
     case Failure::None:
         tally_.published += command.events;
@@ -323,14 +320,18 @@ void Flight::count(const Command& command, Failure failure) noexcept {
     }
 }
 
+void Flight::become(Command& command, State state) noexcept {
+    --counts_[static_cast<size_t>(command.state)];
+    ++counts_[static_cast<size_t>(state)];
+    command.state = state;
+}
+
 // It needs nothing more.
 void Flight::drop(uint64_t number) noexcept {
     Command& command = at(number);
-    queued_ -= command.state == State::Queued ? 1 : 0;
-    doubtful_ -= command.state == State::Doubtful ? 1 : 0;
     waits_ -= command.kind == Kind::Wait && command.state == State::Sent ? 1 : 0;
     size_ -= command.length;
-    command.state = State::Settled;
+    become(command, State::Settled);
     command.order = nullptr;
 }
 
@@ -369,8 +370,7 @@ void Flight::lose() noexcept {
         } else if (command.kind == Kind::Question) {
             forsake(number);
         } else {
-            command.state = State::Doubtful;
-            ++doubtful_;
+            become(command, State::Doubtful);
         }
     }
     trim();
@@ -383,8 +383,7 @@ void Flight::find(uint64_t number, StreamId id) noexcept {
     }
     Command& command = at(number);
     if (command.state == State::Doubtful) {
-        --doubtful_;
-        command.state = State::Known;
+        become(command, State::Known);
     } else if (command.state != State::Known) {
         return;
     }
@@ -409,7 +408,6 @@ bool Flight::endSearch(bool mayRepeat, bool waits) noexcept {
         } else if (command.state == State::Doubtful) {
             const bool isOvertaken = command.order != nullptr && command.order->found_ > number;
             if (mayRepeat && !isOvertaken) {
-                --doubtful_;
                 queueAgain(number);
             } else {
                 settle(number, {.failure = Failure::Unknown});

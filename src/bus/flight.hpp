@@ -46,19 +46,21 @@ public:
         Doubtful, // was sent before the connection was lost
         Settled,
     };
+    static constexpr size_t kStates = 5;
+
     struct Command {
         Kind kind = Kind::Event;
         State state = State::Queued;
-        bool isPart = false;           // of an event: other copies follow
-        bool hasLapsed = false;        // it took too long, and its order has been told
-        bool isRepeated = false;       // see repeat()
-        uint32_t events = 0;           // that are published with it
-        Order* order = nullptr;        // NULL: nobody waits
-        Question* question = nullptr;  // of that kind
-        uint64_t due = 0;              // milliseconds: when its outcome must be known
-        uint64_t at = 0;               // of its bytes, in all that ever were
-        size_t length = 0;             // of these
-        StreamId id{};                 // Known: of its last entry
+        bool isPart = false;          // of an event: other copies follow
+        bool hasLapsed = false;       // it took too long, and its order has been told
+        bool isRepeated = false;      // see repeat()
+        uint32_t events = 0;          // that are published with it
+        Order* order = nullptr;       // NULL: nobody waits
+        Question* question = nullptr; // of that kind
+        uint64_t due = 0;             // milliseconds: when its outcome must be known
+        uint64_t at = 0;              // of its bytes, in all that ever were
+        size_t length = 0;            // of these
+        StreamId id{};                // Known: of its last entry
     };
     // How many events have been settled in which way.
     struct Tally {
@@ -89,9 +91,11 @@ public:
 
     // --- Sending ---
 
-    bool hasQueued() const noexcept { return queued_ != 0; }
+    bool hasQueued() const noexcept { return count(State::Queued) != 0; }
     // Whether something has been queued that replicas get.
     bool hasQueuedWrites() const noexcept { return hasQueuedWrites_; }
+    // Whether replies are to come, and among them one for which Redis waits itself.
+    bool isAwaiting() const noexcept { return count(State::Sent) != 0; }
     bool isWaiting() const noexcept { return waits_ != 0; }
     // Adds the bytes of all that is queued to `out`; false without memory, and then nothing has been added.
     bool send(Buffer& out) noexcept;
@@ -119,7 +123,7 @@ public:
 
     // What has been sent and what is known become doubtful.
     void lose() noexcept;
-    bool hasDoubtful() const noexcept { return doubtful_ != 0; }
+    bool hasDoubtful() const noexcept { return count(State::Doubtful) != 0; }
     // An entry has the token of that number.
     void find(uint64_t number, StreamId id) noexcept;
     // All entries have been looked at. What has not been found is queued again, or, if it may still get into
@@ -147,13 +151,15 @@ private:
     std::string_view bytesOf(const Command& command) const noexcept {
         return {bytes_.view().data() + (command.at - gone_), command.length};
     }
+    size_t count(State state) const noexcept { return counts_[static_cast<size_t>(state)]; }
+    void become(Command& command, State state) noexcept;
     bool makeRoom() noexcept;
     void settle(uint64_t number, const Order::Outcome& outcome) noexcept;
     void tell(uint64_t number, Order::Outcome outcome) noexcept;
     void lapse(uint64_t number) noexcept;
     void forsake(uint64_t number) noexcept;
     void failOne(uint64_t number) noexcept;
-    void count(const Command& command, Failure failure) noexcept;
+    void note(const Command& command, Failure failure) noexcept;
     void drop(uint64_t number) noexcept;
     void queueAgain(uint64_t number) noexcept;
     void trim() noexcept;
@@ -175,9 +181,8 @@ private:
     uint64_t awaited_ = 1; // none before it is sent,
     uint64_t due_ = 1;     // and what is due before it has been told
 
-    size_t queued_ = 0; // how many are
-    size_t doubtful_ = 0;
-    size_t waits_ = 0;
+    size_t counts_[kStates] = {}; // by state, but for those that are settled
+    size_t waits_ = 0;            // that have been sent
     bool hasQueuedWrites_ = false;
 
     Buffer bytes_;

@@ -88,8 +88,8 @@ bool addRecordKey(Buffer& key, std::string_view stream, std::string_view channel
                   const Stamp& stamp) noexcept {
     const std::string_view name = stamp.isProducers() ? stamp.producer() : stamp.key();
     return key.append(stream) && key.append(stamp.isProducers() ? ":producer:" : ":key:") &&
-           key.append(Decimal(channel.size()).view()) && key.append(":") && key.append(channel) && key.append(":") &&
-           key.append(name);
+           key.append(Decimal(channel.size()).view()) && key.append(":") && key.append(channel) &&
+           key.append(":") && key.append(name);
 }
 
 // The publisher id of the last of the events.

@@ -22,6 +22,7 @@
 #include "bus/connection.hpp"
 #include "bus/flight.hpp"
 #include "bus/idempotency.hpp"
+#include "sse/short_text.hpp"
 #include "worker/loop_event.hpp"
 #include "worker/work_queue.hpp"
 
@@ -109,13 +110,14 @@ private:
     void beReady() noexcept;
 
     // Publishing.
-    Taken accept(bool isRendered, const Flight::Command& command) noexcept;
+    Taken accept(bool isRendered, Flight::Command command) noexcept;
     void flush() noexcept;
     bool addWait() noexcept;
     bool addRaise() noexcept;
     void onAnswer(const Reply& reply) noexcept;
     void onEventAnswer(uint64_t number, const Reply& reply) noexcept;
     void onWholeAnswer(uint64_t number, const Reply& reply) noexcept;
+    void noteAccepted(StreamId id) noexcept;
     void refuse(uint64_t number, Failure failure, const Reply& reply) noexcept;
     void leave(bool mustReconnect) noexcept;
 
@@ -124,9 +126,8 @@ private:
     void progress() noexcept;
     void report() noexcept;
     void reconnect(std::string_view why) noexcept;
-    void onLost(ngx_msec_t since) noexcept;
+    void onLost() noexcept;
     bool isSilentFor(ngx_msec_t time) const noexcept;
-    bool isAway() const noexcept;
     ngx_msec_t waitTime() const noexcept;
     void log(const char* what, std::string_view text) noexcept;
 
@@ -153,10 +154,11 @@ private:
     StreamId expected_; // the newest id that our log had before the stream's was asked for
     StreamId newest_;   // of the stream, after the old connection has been ended
     int raises_ = 0;
-    ShortText<kScriptName> script_; // its name; empty: Redis does not take it
+    ShortText<kScriptName> script_; // its name
 
     ShortText<16> tokenPrefix_;
     StreamId since_;    // no entry up to here belongs to a command on its way
+    StreamId searched_; // nor up to here
     StreamId accepted_; // the newest that is in the stream, whether replicas have it or not
     size_t page_ = 0;   // how many entries are searched at a time
     Flight::Tally reported_;

@@ -22,7 +22,7 @@ struct RequestRecord {
     StreamId id{};             // Published, Repeated: of its last event; zero: not known any more
     PublisherId publisherId{}; // Repeated: of that event
     bool ended = false;        // Repeated: the channel has ended with it
-    uint64_t number = 0;       // StaleEpoch: the epoch that counts. OutOfSequence: the number that is expected
+    uint64_t number = 0; // StaleEpoch: the epoch that counts. OutOfSequence: the number that is expected
 };
 
 } // namespace sse
