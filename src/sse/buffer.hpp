@@ -32,6 +32,12 @@ public:
         }
     }
 
+    // Takes the first `length` bytes away; the rest moves to the front.
+    void dropFront(size_t length) noexcept {
+        size_ -= length;
+        std::memmove(data_, data_ + length, size_);
+    }
+
     // Frees the memory as well.
     void reset() noexcept {
         std::free(data_);
