@@ -345,7 +345,7 @@ void Flight::trim() noexcept {
     due_ = std::max(due_, first_);
     const size_t gone = first_ == next_ ? end_ : static_cast<size_t>(at(first_).at - gone_);
     if (gone == end_ || (gone >= kMuchGone && gone >= end_ / 2)) {
-        bytes_.dropFirst(gone);
+        bytes_.dropFront(gone);
         gone_ += gone;
         end_ -= gone;
     }

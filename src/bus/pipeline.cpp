@@ -458,8 +458,8 @@ bool Pipeline::onReply(const Reply& reply) noexcept {
         return true;
     }
     onAnswer(reply);
-    if (step_ == Step::Leaving && !flight_.isAwaiting()) {
-        mustReconnect_ ? reconnect("the server is not the master any more") : setUp();
+    if (step_ == Step::Leaving) {
+        finishLeaving();
     } else {
         flush();
     }
@@ -539,6 +539,12 @@ void Pipeline::leave(bool mustReconnect) noexcept {
     mustReconnect_ = mustReconnect_ || mustReconnect;
 }
 
+void Pipeline::finishLeaving() noexcept {
+    if (!flight_.isAwaiting()) {
+        mustReconnect_ ? reconnect("the server is not the master any more") : setUp();
+    }
+}
+
 // --- Time, and the end of a connection ---
 
 void Pipeline::tick() noexcept {
@@ -549,9 +555,7 @@ void Pipeline::tick() noexcept {
         askLineage();
     } else if (step_ == Step::Ready && state_.lineage.load(std::memory_order_acquire) != lineage_) {
         leave(false);
-    }
-    if (step_ == Step::Leaving && !flight_.isAwaiting()) {
-        setUp();
+        finishLeaving();
     }
     if (step_ != Step::Ready && ngx_current_msec - downSince_ >= kAwayTime) {
         flight_.failQueued();
@@ -618,9 +622,14 @@ void Pipeline::progress() noexcept {
 
 void Pipeline::report() noexcept {
     const Flight::Tally& tally = flight_.tally();
-    add(state_.published, tally.published - reported_.published);
-    add(state_.refused, tally.refused - reported_.refused);
-    add(state_.unknown, tally.unknown - reported_.unknown);
+    const auto report = [](SharedWord& counter, uint64_t now, uint64_t before) noexcept {
+        if (now != before) {
+            add(counter, now - before);
+        }
+    };
+    report(state_.published, tally.published, reported_.published);
+    report(state_.refused, tally.refused, reported_.refused);
+    report(state_.unknown, tally.unknown, reported_.unknown);
     reported_ = tally;
 }
 

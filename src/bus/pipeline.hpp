@@ -120,6 +120,7 @@ private:
     void noteAccepted(StreamId id) noexcept;
     void refuse(uint64_t number, Failure failure, const Reply& reply) noexcept;
     void leave(bool mustReconnect) noexcept;
+    void finishLeaving() noexcept;
 
     // Time.
     void tick() noexcept;

@@ -24,18 +24,13 @@ public:
     void clear() noexcept { size_ = 0; }
     // Keeps the first `size` bytes, of at least as many.
     void cut(size_t size) noexcept { size_ = size; }
-    // Drops the first `length` bytes, of at least as many; the others move.
-    void dropFirst(size_t length) noexcept {
-        size_ -= length;
-        if (length != 0 && size_ != 0) {
-            std::memmove(data_, data_ + length, size_);
-        }
-    }
 
     // Takes the first `length` bytes away; the rest moves to the front.
     void dropFront(size_t length) noexcept {
         size_ -= length;
-        std::memmove(data_, data_ + length, size_);
+        if (length != 0 && size_ != 0) {
+            std::memmove(data_, data_ + length, size_);
+        }
     }
 
     // Frees the memory as well.
