@@ -526,7 +526,7 @@ void Pipeline::refuse(uint64_t number, Failure failure, const Reply& reply) noex
     if (isOfServer(reply)) {
         leave(true);
     }
-    flight_.fail(number, failure);
+    flight_.refuse(number, failure);
 }
 
 // No more is sent until all replies are there.
