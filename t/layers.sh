@@ -17,7 +17,7 @@ http
 output
 fanout
 worker
-publish subscribe status kick
+publish subscribe status health kick
 module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.

@@ -29,7 +29,8 @@ constexpr Deed kPublish{"publish to", kPublishing};
 constexpr Deed kKick{"kick subscribers at", kKicking};
 constexpr Deed kReadStatus{"read the status at", kReading};
 
-// What nobody should be able to do who has not been let in. Streams and refusals are for anybody.
+// What nobody should be able to do who has not been let in. Streams and refusals are for anybody, and so is
+// the health: it names nothing, and whoever balances load often cannot identify itself.
 const Deed* guardedDeed(const LocationConfig& config) noexcept {
     return config.publish != nullptr  ? &kPublish
            : config.kick              ? &kKick

@@ -1,18 +1,10 @@
 #include "status/figures.hpp"
 
-#include <algorithm>
 #include <new>
 
 namespace sse {
 
 namespace {
-
-bool isWanted(const LocationConfig& config, const Zone& zone) noexcept {
-    const std::span names(static_cast<const ngx_str_t*>(config.status->elts), config.status->nelts);
-    return names.empty() || std::ranges::any_of(names, [&zone](const ngx_str_t& name) noexcept {
-               return toView(name) == toView(zone.name);
-           });
-}
 
 WorkerCounters countersOf(const WorkerEntry& entry, bool isAlive) noexcept {
     return {
@@ -61,7 +53,7 @@ std::optional<Figures> collectFigures(const MainConfig& main, const LocationConf
                                       const Registry& registry, ngx_pool_t* pool) noexcept {
     PoolList<ZoneFigures> zones(pool);
     for (const Zone* zone : std::span(static_cast<Zone* const*>(main.zones.elts), main.zones.nelts)) {
-        if (isWanted(config, *zone)) {
+        if (concerns(*config.status, *zone)) {
             zones.push({toView(zone->name), zone->log.stats()});
         }
     }
