@@ -199,8 +199,12 @@ packages_of() {
     haproxy) say haproxy ;;
     njs) say libnginx-mod-http-js ;;
     python) say python3 python3-pip ca-certificates ;;
+    redis)
+        if grep -qx 'VERSION_ID="12"' /etc/os-release; then say redis-server; else say valkey-server; fi
+        ;;
+    netns) say iproute2 iptables libfaketime ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs ;;
+    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libnginx-mod-nchan
@@ -238,6 +242,8 @@ has() {
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
     dpkg-dev) command -v dpkg-source >/dev/null ;;
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
+    iproute2) command -v ip >/dev/null ;;
+    libfaketime) compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null ;;
     libnss3-tools) command -v certutil >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;

@@ -58,7 +58,8 @@ dpkg-source) mkdir -p unfinished/src/core && cp "$WORLD/bin/fake" unfinished/con
 debootstrap) mkdir -p "$4/etc/apt/apt.conf.d" "$4/etc/dpkg/dpkg.cfg.d" "$4/root" ;;
 chroot) echo 'nginx version: nginx/1.2.3' ;;
 nm | npm | prove | perl | gcc | g++ | clang++ | clang-format | clang-tidy | cppcheck | shellcheck | unshare | node | chromium | \
-    firefox-esr | certutil | python3 | curl | openssl | nghttp | haproxy | llvm-symbolizer | valgrind) ;;
+    firefox-esr | certutil | python3 | curl | openssl | nghttp | haproxy | llvm-symbolizer | valgrind | \
+    redis-server | valkey-server | ip | iptables) ;;
 *) exec "/usr/bin/$name" "$@" ;;
 esac
 SCRIPT
@@ -66,7 +67,7 @@ SCRIPT
 my @programs = qw(
     nginx configure make clang dpkg-query apt-cache apt-get apt-config dpkg-source debootstrap chroot sudo nm npm prove perl gcc
     g++ clang++ clang-format clang-tidy cppcheck shellcheck unshare node chromium firefox-esr certutil python3 curl openssl nghttp haproxy
-    llvm-symbolizer valgrind
+    llvm-symbolizer valgrind redis-server valkey-server ip iptables
     awk cat chmod cmp cp c++filt cut find flock grep install ln mkdir mv nproc rm rmdir sed sort tar tee touch tr xargs
 );
 
@@ -75,6 +76,7 @@ my @signs = qw(
     usr/include/pcre2.h usr/include/openssl/ssl.h usr/include/zlib.h etc/ssl/certs/ca-certificates.crt
     clang/lib/linux/libclang_rt.fuzzer.a usr/lib/nginx/modules/ngx_nchan_module.so
     usr/lib/nginx/modules/ngx_http_push_stream_module.so usr/lib/nginx/modules/ngx_http_js_module.so
+    usr/lib/machine/faketime/libfaketime.so.1
 );
 
 sub write_file ($name, $text) {

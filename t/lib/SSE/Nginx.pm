@@ -16,6 +16,7 @@ use File::Copy ();
 use File::Temp ();
 use List::Util ();
 use POSIX      ();
+use SSE::Certificate;
 use SSE::Client::Curl;
 use SSE::Client::Socket;
 use Time::HiRes qw(sleep time);
@@ -192,7 +193,7 @@ sub server_block ($self, $listener) {
     if ($listener =~ /tls|h2$|h3/) {
         $flags = ' ssl';
         push @extra, 'ssl_certificate certificate.pem;', 'ssl_certificate_key key.pem;';
-        $self->make_certificate;
+        make_certificate($self->prefix);
     }
     if ($listener =~ /h2/) {
         version() >= 1_025_001 ? push @extra, 'http2 on;' : ($flags .= ' http2');
@@ -212,14 +213,6 @@ sub server_block ($self, $listener) {
         @{[ $self->{server} // '' ]}
     }
 END
-}
-
-sub make_certificate ($self) {
-    my ($key, $certificate) = map {"$self->{prefix}/$_.pem"} qw(key certificate);
-    return if -e $certificate;
-    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-            . " -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $key -out $certificate 2>/dev/null") == 0
-        or die 'openssl cannot make a certificate';
 }
 
 sub write_configuration ($self) {
