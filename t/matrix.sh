@@ -73,6 +73,7 @@ test_release() { # RELEASE [ARGUMENT]...
     fi
     # From Debian 13 on nginx and curl have HTTP/3, so its tests must not be skipped.
     [[ $release == bookworm ]] || settings+=(TEST_NGINX_REQUIRE_H3=1)
+    ! unshare --net true || settings+=(TEST_NGINX_REQUIRE_NETNS=1)
     if ! enter_root "$directory" "${settings[@]}" ./build.sh test "$@" 2>&1 | tee -a "$log"; then
         bad+=("$release")
         verdict="$(nginx_in "$directory"), FAILED; see $log and $directory"
