@@ -67,21 +67,24 @@ subtest 'two machines without a bus are not' => sub {
     my $verdict = $load->verdict;
     $verdict->judge($load->subscribers);
     cmp_ok $verdict->{gaps_unknown}, '>', 0, 'the ids of the one are unknown to the other';
-    $verdict->judge_stream($machines->master);
+    $verdict->learn($machines->master, 'sse:events');
+    $verdict->judge_stream;
     is $verdict->{missing}, $verdict->{published}, 'nothing is in Redis';
 };
 
 # What a subscriber on one machine has got, altered.
 subtest 'the judge' => sub {
-    my $id = sub ($n) { "1000-@{[$n * 65536 + 7]}" };
-    my $judge = sub (@history) {
-        my $verdict = Bus::Verdict->new;
-        $verdict->take('ok', 'c', "c/p/$_", $id->($_)) for 1 .. 6;
-        $verdict->judge({ channel => 'c', via => 'h1', first => $id->(0), history => \@history });
-        return join ' ', map { $verdict->{$_} ? "$_ $verdict->{$_}" : () } qw(lost doubled reordered foreign renumbered excused);
-    };
+    my $id   = sub ($n) { "1000-@{[$n * 65536 + 7]}" };
     my @all  = map { { id => $id->($_), data => "c/p/$_" } } 1 .. 6;
     my $lost = sub ($n) { { gap => { reason => 'lost', requested => $id->(1), start => $id->($n) } } };
+    my $verdict_on = sub ($published, @history) {
+        my $verdict = Bus::Verdict->new;
+        $verdict->take('ok', 'c', @$_{qw(data id)}) for @$published;
+        $verdict->{stream}{ Bus::Verdict::stream_id($_->{id}) . " $_->{data}" } = 1 for @$published;
+        $verdict->judge({ channel => 'c', via => 'h1', first => $id->(0), history => \@history });
+        return join ' ', map { $verdict->{$_} ? "$_ $verdict->{$_}" : () } qw(lost doubled reordered foreign unsettled excused);
+    };
+    my $judge = sub (@history) { $verdict_on->(\@all, @history) };
     is $judge->(@all), '', 'all';
     is $judge->(@all[0 .. 4]), 'lost 1', 'all but one';
     is $judge->(@all[0, 1, 1 .. 5]), 'doubled 1 reordered 1', 'one twice';
@@ -89,9 +92,12 @@ subtest 'the judge' => sub {
     is $judge->(@all, { id => $id->(7), data => 'c/p/7' }), 'foreign 1', 'one that nobody has published';
     is $judge->(@all[0, 1], $lost->(4), @all[4, 5]), 'excused 2', 'a gap says what is missing';
     is $judge->(@all[0, 1], $lost->(4), $all[5]), 'lost 1 excused 2', 'and nothing else';
-    is $judge->(@all[0, 2], { %{ $all[1] }, id => '1000-' . (3 * 65536 + 8) }, $lost->(4), @all[4, 5]),
-        'renumbered 1 excused 1', 'taken in late, before a gap';
-    is $judge->(@all[0, 2], { %{ $all[1] }, id => '1000-' . (3 * 65536 + 8) }, @all[3 .. 5]), 'foreign 1', 'and without one';
+    my $other = { %{ $all[1] }, id => $id->(4) };
+    is $judge->(@all[0, 2], $other, $lost->(5), $all[5]), 'unsettled 1 excused 3', 'before a gap, an id that is not in Redis';
+    is $judge->(@all[0, 2], $other, @all[4, 5]), 'lost 1 foreign 1', 'and without one';
+    is $judge->(@all[0, 1, 2], $other, $lost->(5), $all[5]), 'doubled 1 unsettled 1 excused 2', 'twice before a gap';
+    is $verdict_on->([@all[0, 2 .. 5], { %{ $all[1] }, id => $id->(7) }],
+        @all[0, 1], $lost->(3), @all[3 .. 5], { %{ $all[1] }, id => $id->(7) }), 'unsettled 1 excused 1', 'lost, and published again';
 };
 
 done_testing;

@@ -99,12 +99,13 @@ sub settle ($self, $seconds = 30) {
 sub total ($self, $field) { return sum0(map { $_->{$field} // 0 } $self->subscribers) }
 
 # Tests: nothing silent, nothing doubled. Options: missing (1: acknowledged events may be missing in Redis, and are then told
-# to be lost), redis (to be compared with; none: not).
+# to be lost), redis (to be compared with; none: not), stream (its key).
 sub judge ($self, %option) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $verdict = $self->{verdict};
+    $verdict->learn($option{redis}, $option{stream} // 'sse:events') if $option{redis};
     $verdict->judge($self->subscribers);
-    $verdict->judge_stream($option{redis}) if $option{redis};
+    $verdict->judge_stream if $option{redis};
     is $verdict->{$_}, 0, "no event $_" or diag map {"$_\n"} @{ $verdict->{examples} } for qw(lost doubled reordered foreign twice);
     is $verdict->{missing}, 0, 'no event that was acknowledged is missing in Redis'
         or diag map {"$_\n"} @{ $verdict->{missing_events} }[0 .. 9]
@@ -120,8 +121,8 @@ sub tell ($self) {
     diag sprintf '%d published, %d received, %d connections; unanswered %d, unknown %d, refused %d (%s), repeated %d, fewer replicas %d',
         $verdict->{published}, $self->total('received'), $self->total('connects'), @$verdict{qw(unanswered unknown refused)},
         join(' ', map {"$_: $verdict->{statuses}{$_}"} sort keys %{ $verdict->{statuses} }), @$verdict{qw(repeated fewer_replicas)};
-    diag sprintf 'gaps: lost %d, unknown %d, evicted %d; excused %d, renumbered %d, missing %d; slowest publish %.2f s, slowest failure %.2f s',
-        @$verdict{qw(gaps_lost gaps_unknown gaps_evicted excused renumbered missing slowest slowest_failure)};
+    diag sprintf 'gaps: lost %d, unknown %d, evicted %d; excused %d, unsettled %d, missing %d; slowest publish %.2f s, slowest failure %.2f s',
+        @$verdict{qw(gaps_lost gaps_unknown gaps_evicted excused unsettled missing slowest slowest_failure)};
 }
 
 1;

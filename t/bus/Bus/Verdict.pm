@@ -2,16 +2,17 @@ package Bus::Verdict;
 
 # Holds what was published against what the subscribers of all machines have got, and against what lies in Redis.
 #
-# An event is known by its data; it has the same id everywhere. What a gap "lost" names may be missing or, as an event that a
-# machine has taken in after its id had passed, have another id there.
+# An event is known by its data; it has the same id everywhere. Redis may lose events that have been read from it, when a
+# replica without them becomes the master. Then a gap "lost" follows, and what came before it under an id that is not in
+# Redis counts as not settled: it may come again, as another event or because its publisher has heard nothing and tries
+# again.
 
 use v5.36;
 use parent 'Chaos::Verdict';
-use SSE::Util qw(compare_ids);
 
 sub new ($class) {
     my $self = $class->SUPER::new;
-    $self->{$_} = 0 for qw(unknown repeated fewer_replicas renumbered gaps_lost gaps_unknown gaps_evicted slowest_failure twice missing);
+    $self->{$_} = 0 for qw(unknown repeated fewer_replicas unsettled gaps_lost gaps_unknown gaps_evicted slowest_failure twice missing);
     return $self;
 }
 
@@ -23,36 +24,48 @@ sub take_failure ($self, $what, $status, $channel, $data, $seconds) {
     $self->{cut}{$channel}{$data} = 1;
 }
 
-# A gap "lost" counts as one from the first event on, and an event that was taken in late as published under the id that it
-# has there.
-sub judge_one ($self, $subscriber) {
-    my $channel  = $subscriber->{channel};
-    my $expected = $self->{acked}{$channel} // {};
-    my (@history, @later, %late); # later: where gaps "lost" end that come after the present entry
-    for my $entry (reverse @{ $subscriber->{history} }) {
-        if (my $gap = $entry->{gap}) {
-            $self->{"gaps_$gap->{reason}"}++;
-            push @later, $gap->{start} if $gap->{reason} eq 'lost';
-            unshift @history, $gap->{reason} eq 'lost' ? { gap => { reason => 'evicted', start => $gap->{start} } } : $entry;
-            next;
-        }
-        unshift @history, $entry;
-        my $known = $expected->{ $entry->{data} } or next;
-        $late{ $entry->{data} } = { id => $entry->{id} }
-            if $known->{id} ne $entry->{id} && grep { compare_ids($_, $known->{id}) > 0 } @later;
+# What lies in the stream at the end.
+sub learn ($self, $redis, $stream) {
+    for my $entry ($redis->entries($stream)) {
+        my $data = $entry->[1]{data} // next;
+        $self->{stream}{"$entry->[0] $data"} = 1;
+        $self->{times}{$data}++;
     }
-    $self->{renumbered} += keys %late;
-    local $self->{acked}{$channel} = { %$expected, %late } if %late;
-    $self->SUPER::judge_one({ %$subscriber, history => \@history });
 }
 
-# Everything that was acknowledged lies in the stream once, with its id. What is told to be lost there may be missing.
-sub judge_stream ($self, $redis, $stream = 'sse:events') {
-    my %count;
-    $count{ $_->[1]{data} // '' }++ for $redis->entries($stream);
+# The id that an event has in Redis.
+sub stream_id ($id) { return $id =~ s/-(\d+)\z/'-' . ($1 >> 16)/er }
+
+sub is_in_stream ($self, $entry) { return $self->{stream}{ stream_id($entry->{id}) . " $entry->{data}" } }
+
+# A gap "lost" counts as one from the first event on.
+sub judge_one ($self, $subscriber) {
+    my (@history, $gap_follows, %settled);
+    for my $entry (reverse @{ $subscriber->{history} }) {
+        my $gap = $entry->{gap};
+        if ($gap && $gap->{reason} eq 'lost') {
+            $gap_follows = 1;
+            $entry = { gap => { reason => 'evicted', start => $gap->{start} } };
+        }
+        $self->{"gaps_$gap->{reason}"}++ if $gap;
+        my $is_settled = $gap || !$gap_follows || $self->is_in_stream($entry);
+        unshift @history, $is_settled ? $entry : { %$entry, unsettled => 1 };
+    }
+    for my $entry (grep { !$_->{gap} } @history) {
+        if ($entry->{unsettled}) {
+            $self->{unsettled}++;
+            $self->note(doubled => "$entry->{id} after it was settled") if $settled{ $entry->{data} };
+        }
+        else { $settled{ $entry->{data} } = 1 }
+    }
+    $self->SUPER::judge_one({ %$subscriber, history => [grep { !$_->{unsettled} } @history] });
+}
+
+# Everything that was acknowledged lies in the stream once. What is told to be lost there may be missing.
+sub judge_stream ($self) {
     for my $expected (values %{ $self->{acked} }) {
         for my $data (keys %$expected) {
-            my $times = $count{$data} // 0;
+            my $times = $self->{times}{$data} // 0;
             $self->note(twice => "$data is in the stream $times times") if $times > 1;
             $self->note_missing("$data $expected->{$data}{id}") if !$times;
         }
