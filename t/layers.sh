@@ -17,11 +17,13 @@ http
 output
 fanout
 worker
+bus
 publish subscribe status health kick
 module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
-without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*'
+without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
+    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.*'
 
 # Prints what each header includes.
 headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '
