@@ -1,4 +1,5 @@
 // The life of the module: what nginx calls, and when. Its directives are in conf/directives.cpp.
+#include "bus/bus_fault.hpp"
 #include "conf/audit.hpp"
 #include "conf/config.hpp"
 #include "conf/directives.hpp"
@@ -29,7 +30,7 @@ void* createMain(ngx_conf_t* cf) noexcept {
 }
 
 ngx_int_t preconfiguration(ngx_conf_t* cf) noexcept {
-    return addVariables(cf);
+    return addVariables(cf, busWord);
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {

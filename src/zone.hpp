@@ -6,6 +6,8 @@
 
 namespace sse {
 
+struct BusConfig;
+
 // What a process knows of the holder of a lock that it could not get.
 struct LockWatch {
     ngx_pid_t holder = 0;   // 0: not known
@@ -21,8 +23,9 @@ struct Zone {
     size_t size;
     ngx_uint_t channels; // capacity of the index
     ngx_shm_zone_t* shared;
-    bool isNew; // made by this cycle, not found
-    Log log;    // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
+    const BusConfig* bus; // by sse_bus; NULL: the zone has none
+    bool isNew;           // made by this cycle, not found
+    Log log;              // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
     mutable LockWatch lockWatch;
 
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
