@@ -1,5 +1,4 @@
 // The life of the module: what nginx calls, and when. Its directives are in conf/directives.cpp.
-#include "bus/bus_fault.hpp"
 #include "conf/audit.hpp"
 #include "conf/config.hpp"
 #include "conf/directives.hpp"
@@ -30,7 +29,7 @@ void* createMain(ngx_conf_t* cf) noexcept {
 }
 
 ngx_int_t preconfiguration(ngx_conf_t* cf) noexcept {
-    return addVariables(cf, busWord);
+    return addVariables(cf);
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept {

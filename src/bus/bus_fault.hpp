@@ -3,11 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include "bus/bus_state.hpp"
-#include "conf/bus_config.hpp"
-#include "zone.hpp"
 
 namespace sse {
 
@@ -24,14 +21,6 @@ inline BusFault faultOf(const BusState& state) noexcept {
                                                                     : BusFault::Silent;
     }
     return state.isFilled.load(std::memory_order_relaxed) == 0 ? BusFault::NotFilled : BusFault::None;
-}
-
-// "up" or "down"; empty: the zone has no bus.
-inline std::string_view busWord(const Zone& zone) noexcept {
-    if (zone.bus == nullptr) {
-        return {};
-    }
-    return faultOf(*zone.bus->state()) == BusFault::None ? "up" : "down";
 }
 
 } // namespace sse

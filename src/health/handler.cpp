@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bus/bus_fault.hpp"
+#include "conf/bus_config.hpp"
 #include "conf/config.hpp"
 #include "http/respond.hpp"
 #include "sse/json.hpp"
@@ -45,7 +46,7 @@ std::optional<Fault> faultOfZone(const Zone& zone) noexcept {
     if (!ZoneLock::acquire(zone)) {
         return Fault{"another process holds the lock of a zone and does not let go", 0};
     }
-    return zone.bus == nullptr ? std::nullopt : faultOfBus(*zone.bus->state());
+    return zone.bus == nullptr ? std::nullopt : faultOfBus(*zone.bus->state);
 }
 
 // The first fault of the zones that the location asks for.

@@ -27,7 +27,6 @@ class Poller;
 class Publisher;
 class ChannelWait;
 class Later;
-struct Zone;
 
 struct RequestContext {
     ngx_str_t channel{}; // the names, joined by commas
@@ -51,10 +50,7 @@ inline RequestContext* contextOf(ngx_http_request_t* r) noexcept {
 // Makes the context and attaches it; NULL without memory.
 RequestContext* makeContext(ngx_http_request_t* r) noexcept;
 
-// A word for the state of that zone's bus, which is known further up; empty: it has none. A literal.
-using BusWord = std::string_view (*)(const Zone& zone) noexcept;
-
 // Adds the $sse_… variables while the configuration is read.
-ngx_int_t addVariables(ngx_conf_t* cf, BusWord busWord) noexcept;
+ngx_int_t addVariables(ngx_conf_t* cf) noexcept;
 
 } // namespace sse

@@ -4,6 +4,8 @@
 #include <new>
 #include <span>
 
+#include "bus/bus_fault.hpp"
+#include "conf/bus_config.hpp"
 #include "conf/config.hpp"
 
 namespace sse {
@@ -11,8 +13,6 @@ namespace sse {
 namespace {
 
 enum class Variable : uintptr_t { Channel, Events, LastId, Reason, Subscribers, Bus };
-
-BusWord wordOfBus;
 
 std::string_view reasonText(CloseReason reason) noexcept {
     switch (reason) {
@@ -72,7 +72,10 @@ const Zone* zoneInQuestion(ngx_http_request_t* r) noexcept {
 
 std::string_view busWord(ngx_http_request_t* r) noexcept {
     const Zone* zone = zoneInQuestion(r);
-    return zone == nullptr ? std::string_view() : wordOfBus(*zone);
+    if (zone == nullptr || zone->bus == nullptr) {
+        return {};
+    }
+    return faultOf(*zone->bus->state) == BusFault::None ? "up" : "down";
 }
 
 // All but the state of the bus, which belongs to no request.
@@ -125,8 +128,7 @@ RequestContext* makeContext(ngx_http_request_t* r) noexcept {
     return context;
 }
 
-ngx_int_t addVariables(ngx_conf_t* cf, BusWord busWord) noexcept {
-    wordOfBus = busWord;
+ngx_int_t addVariables(ngx_conf_t* cf) noexcept {
     Name names[] = {
         {ngx_string("sse_channel"), Variable::Channel},
         {ngx_string("sse_events"), Variable::Events},

@@ -23,6 +23,12 @@ public:
     bool empty() const noexcept { return size_ == 0; }
     void clear() noexcept { size_ = 0; }
 
+    // Takes the first `length` bytes away; the rest moves to the front.
+    void dropFront(size_t length) noexcept {
+        size_ -= length;
+        std::memmove(data_, data_ + length, size_);
+    }
+
     // Frees the memory as well.
     void reset() noexcept {
         std::free(data_);

@@ -3,13 +3,14 @@
 #include <new>
 
 #include "bus/bus_fault.hpp"
+#include "conf/bus_config.hpp"
 
 namespace sse {
 
 namespace {
 
 BusFigures figuresOf(const BusConfig& config) noexcept {
-    const BusState& state = *config.state();
+    const BusState& state = *config.state;
     const size_t address = state.address.load();
     return {
         .isUp = faultOf(state) == BusFault::None,
