@@ -6,6 +6,7 @@
 #pragma once
 
 #include "bus/bus_state.hpp"
+#include "conf/bus_config.hpp"
 #include "conf/config.hpp"
 #include "ngx.hpp"
 #include "zone.hpp"
@@ -32,7 +33,7 @@ public:
     bool isUp() const noexcept { return state_.isUp(); }
 
 private:
-    explicit Bus(const BusConfig& config) noexcept : config_(config), state_(*config.state()) {}
+    explicit Bus(const BusConfig& config) noexcept : config_(config), state_(*config.state) {}
 
     const BusConfig& config_;
     BusState& state_;

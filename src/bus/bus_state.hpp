@@ -9,8 +9,8 @@
 
 namespace sse {
 
-// Valid when all zeros. Times are milliseconds; those called monotonic are nginx's (ngx_current_msec), which
-// the processes of a machine have in common.
+// Valid when all zeros. Times are milliseconds; those called monotonic are of a clock that never jumps, which
+// all processes of a machine have in common.
 struct BusState {
     // --- The follower: the worker that reads the stream ---
 

@@ -6,13 +6,17 @@
 // never keeps a leaving worker alive, and is nothing that nginx reports when the worker exits.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "bus/reply.hpp"
 #include "bus/stream_id.hpp"
 #include "conf/bus_config.hpp"
 #include "ngx.hpp"
 #include "sse/buffer.hpp"
+#include "sse/short_text.hpp"
 #include "worker/loop_event.hpp"
 
 namespace sse {
@@ -53,7 +57,10 @@ public:
     // Where it is, or will be, connected: an index of BusConfig::addresses.
     ngx_uint_t address() const noexcept { return address_; }
 
-    // Where commands are added (bus/command.hpp) once it is ready; flush() sends them.
+    // Adds a command to the output, which is sent by flush(). Without memory the connection fails soon. Only
+    // while it is ready.
+    void add(std::initializer_list<std::string_view> words) noexcept;
+    // For who adds commands another way.
     Buffer& output() noexcept { return output_; }
     void flush() noexcept;
     // Bytes that wait to be sent.
@@ -62,32 +69,44 @@ public:
     // After onReply has returned false. Goes on from the event loop, not at once.
     void resume() noexcept;
 
-    // After onClosed because of a reply larger than `mostReply`: the id of the stream's entry that was being
-    // read; empty otherwise.
-    std::string_view tooLargeId() const noexcept { return {tooLargeId_, tooLargeLength_}; }
+    // Until the next open(): whether it has been closed because of a reply larger than `mostReply`, and the
+    // id of the stream's entry that was being read then; empty: none was.
+    bool wasTooLarge() const noexcept { return isTooLarge_; }
+    std::string_view tooLargeId() const noexcept { return tooLargeId_.view(); }
 
 private:
     enum class Step : uint8_t { Closed, Waiting, Resolving, Connecting, Tls, Greeting, Ready };
+    // What is said to a server first, in this order.
+    enum class Greeting : uint8_t { Auth, Select, Id, Role };
+
+    static Connection& ownerOf(ngx_event_t* event) noexcept;
 
     void begin() noexcept;
     void resolve(const BusAddress& address) noexcept;
     void onResolved(ngx_resolver_ctx_t* context) noexcept;
     void connect(std::span<const ngx_addr_t> addresses) noexcept;
-    void connectTo(const sockaddr* address, socklen_t length) noexcept;
+    void connectTo(sockaddr* address, socklen_t length) noexcept;
     void onConnected() noexcept;
     void startTls() noexcept;
     void onTls() noexcept;
+    bool isNamed(ngx_connection_t* c) const noexcept;
+
+    bool says(Greeting greeting) const noexcept;
+    Greeting sayFrom(Greeting greeting) const noexcept;
     void greet() noexcept;
-    bool onGreeting(const Reply& reply) noexcept;
+    void onGreeting(const Reply& reply) noexcept;
     void onMaster() noexcept;
 
     void onRead() noexcept;
-    void onWrite() noexcept;
-    void onTimer() noexcept;
     bool handleReplies() noexcept;
-    void waitFor(Step step, ngx_msec_t milliseconds) noexcept;
+    void failToRead(ReplyReader::Next why) noexcept;
+    void onWrite() noexcept;
+    void dropSent() noexcept;
+
+    void waitFor(Step step) noexcept;
+    void onTimer() noexcept;
+    void failSoon(const char* why) noexcept;
     void fail(std::string_view why) noexcept;
-    void shut() noexcept;
 
     const BusConfig* config_ = nullptr;
     Owner owner_{};
@@ -96,21 +115,24 @@ private:
     size_t sent_ = 0; // bytes of `output_`
 
     Step step_ = Step::Closed;
+    Greeting greeting_ = Greeting::Auth; // whose answer comes next
     bool isPaused_ = false;
+    const char* broken_ = nullptr; // why it fails soon
     ngx_connection_t* connection_ = nullptr;
     ngx_resolver_ctx_t* resolving_ = nullptr;
-    LoopEvent timer_;         // until the next step, or the most that this one may take
+    LoopEvent timer_;         // until the next step begins, or for the most that this one may take
     uint64_t life_ = 0;       // counts what open() and close() begin and end
     ngx_uint_t next_ = 0;     // address of the next attempt
     ngx_uint_t address_ = 0;  // of this one
     ngx_uint_t failures_ = 0; // in a row
     ngx_uint_t attempts_ = 0; // so far
     ngx_msec_t readyAt_ = 0;
-    unsigned greetings_ = 0; // replies of the greeting that are there
+    ngx_msec_t loudAt_ = 0; // when nginx was last allowed to log that it cannot connect
+    ngx_log_t log_{};
     int64_t clientId_ = 0;
     sockaddr_storage peer_{};
-    char tooLargeId_[kMaxStreamIdText] = {};
-    size_t tooLargeLength_ = 0;
+    bool isTooLarge_ = false;
+    ShortText<kMaxStreamIdText> tooLargeId_;
 };
 
 } // namespace sse

@@ -45,10 +45,7 @@ struct BusConfig {
     ngx_uint_t acks;    // replicas that have a published event before it is acknowledged
     ngx_msec_t timeout; // until then, or its publisher is told that nobody knows
 
-    ngx_shm_zone_t* shared; // of the state
-
-    // Shared by the workers and by the generations of them; NULL until nginx has initialised the memory.
-    BusState* state() const noexcept { return static_cast<BusState*>(shared->data); }
+    BusState* state; // in shared memory, once nginx has initialised it
 };
 
 } // namespace sse

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <span>
 
+#ifndef SSE_WITHOUT_BUS
+#include "conf/bus_words.hpp"
+#endif
 #include "keys/keys.hpp"
 #include "roster/registry.hpp"
 #include "sse/notices.hpp"
@@ -388,6 +391,7 @@ Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
 void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept {
     auto* config = static_cast<MainConfig*>(ngx_pcalloc(cf->pool, sizeof(MainConfig)));
     if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK ||
+        ngx_array_init(&config->buses, cf->pool, 1, sizeof(BusConfig*)) != NGX_OK ||
         ngx_array_init(&config->endpoints, cf->pool, 4, sizeof(Endpoint)) != NGX_OK ||
         ngx_array_init(&config->reservedTypes, cf->pool, 8, sizeof(ngx_str_t)) != NGX_OK) {
         return nullptr;
@@ -423,6 +427,11 @@ char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept {
             return static_cast<char*>(NGX_CONF_ERROR);
         }
     }
+#ifndef SSE_WITHOUT_BUS
+    if (!finishBuses(cf, config)) {
+        return static_cast<char*>(NGX_CONF_ERROR);
+    }
+#endif
     return NGX_CONF_OK;
 }
 

@@ -32,6 +32,7 @@ enum class CutMode { Abort, End };
 struct MainConfig {
     Handlers handlers;
     ngx_array_t zones;     // of Zone*
+    ngx_array_t buses;     // of BusConfig*
     ngx_array_t endpoints; // of Endpoint, as they are merged
     ngx_shm_zone_t* workers;
     size_t keysSize;       // by sse_keys

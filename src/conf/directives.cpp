@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "conf/bus_words.hpp"
 #include "conf/config.hpp"
 #include "keys/keys.hpp"
 #include "roster/registry.hpp"
@@ -1007,6 +1008,9 @@ ngx_command_t setting(ngx_str_t name, ngx_uint_t arguments, Setter set, size_t o
 // config.hpp (what it sets) and config.cpp (its default and how it is inherited).
 ngx_command_t directives[] = {
     httpDirective(ngx_string("sse_zone"), NGX_CONF_TAKE23, setZone),
+#ifndef SSE_WITHOUT_BUS
+    httpDirective(ngx_string("sse_bus"), NGX_CONF_2MORE, setBus),
+#endif
     httpDirective(ngx_string("sse_drain"), NGX_CONF_TAKE12, setDrain),
     httpDirective(ngx_string("sse_keys"), NGX_CONF_TAKE1, setKeys),
 

@@ -12,7 +12,11 @@ constexpr int kDeliveries = 16;
 
 } // namespace
 
+// What a feed that has not heard of the last lap has left to be read may lie after a break.
 void Tail::beginRound(Feed& feed) noexcept {
+    if (feed.lap != lap_) {
+        lose(feed);
+    }
     refill(feed);
     feed.inRound = true;
     feed.fresh = false;

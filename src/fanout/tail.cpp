@@ -94,7 +94,9 @@ bool Tail::scan() noexcept {
         case ReadStatus::Ok:
             break;
         }
-        if (header.kind != RecordKind::Pad && !dispatch(header, steps)) {
+        if (header.kind == RecordKind::Break) {
+            ++lap_;
+        } else if (header.kind != RecordKind::Pad && !dispatch(header, steps)) {
             return true;
         }
         position_ += header.length;
@@ -208,8 +210,9 @@ void Tail::copy(Feed& feed, uint64_t offset, const RecordHeader& header) noexcep
     }
 }
 
-// The ring has overtaken us. Whether channels have ended meanwhile is found out by the subscribers, which all
-// catch up now.
+// The ring has overtaken us, or the log has begun another life, whose ids are not comparable with what the
+// subscribers have. Whether channels have ended meanwhile is found out by them: all catch up now. After a
+// break, which is no reason to leave anything out, they do the same and notice the gap.
 void Tail::onLapped() noexcept {
     position_ = zone_->log.head();
     ++lap_;

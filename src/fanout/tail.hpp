@@ -90,7 +90,7 @@ private:
     Zone* zone_;
     uint64_t position_; // everything before it has been looked at
     size_t held_ = 0;   // bytes that the feeds have collected and not yet handed to all their subscribers
-    uint32_t lap_ = 0;  // how often the ring has overtaken the tail
+    uint32_t lap_ = 0;  // how often all subscribers had to read the log for themselves
     ngx_queue_t lockedOut_{}; // feeds that wait for the lock
     ChannelTable channels_;
     void (*runSoon_)() noexcept;

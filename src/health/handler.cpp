@@ -4,6 +4,8 @@
 #include <span>
 #include <string_view>
 
+#include "bus/bus_fault.hpp"
+#include "conf/bus_config.hpp"
 #include "conf/config.hpp"
 #include "http/respond.hpp"
 #include "sse/json.hpp"
@@ -18,18 +20,39 @@ struct Fault {
     uint64_t since; // milliseconds since 1970; 0: not known
 };
 
+// Empty: none.
+std::string_view reasonOf(BusFault fault) noexcept {
+    switch (fault) {
+    case BusFault::None:
+        break;
+    case BusFault::NotConnected:
+        return "no connection to Redis";
+    case BusFault::Silent:
+        return "nothing comes through the stream in Redis";
+    case BusFault::NotFilled:
+        return "the events in Redis have not been read yet";
+    }
+    return {};
+}
+
+std::optional<Fault> faultOfBus(const BusState& bus) noexcept {
+    const std::string_view reason = reasonOf(faultOf(bus));
+    return reason.empty() ? std::nullopt
+                          : std::optional(Fault{reason, bus.deadSince.load(std::memory_order_relaxed)});
+}
+
 // What keeps the zone from being used; nothing if it can be.
-std::optional<Fault> faultOf(const Zone& zone) noexcept {
+std::optional<Fault> faultOfZone(const Zone& zone) noexcept {
     if (!ZoneLock::acquire(zone)) {
         return Fault{"another process holds the lock of a zone and does not let go", 0};
     }
-    return std::nullopt;
+    return zone.bus == nullptr ? std::nullopt : faultOfBus(*zone.bus->state);
 }
 
 // The first fault of the zones that the location asks for.
 std::optional<Fault> firstFault(const MainConfig& main, const LocationConfig& config) noexcept {
     for (const Zone* zone : std::span(static_cast<Zone* const*>(main.zones.elts), main.zones.nelts)) {
-        std::optional<Fault> fault = concerns(*config.health, *zone) ? faultOf(*zone) : std::nullopt;
+        std::optional<Fault> fault = concerns(*config.health, *zone) ? faultOfZone(*zone) : std::nullopt;
         if (fault) {
             return fault;
         }

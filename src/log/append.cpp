@@ -69,13 +69,17 @@ Draft LogWriter::makeDraft(uint64_t nowMilliseconds) const noexcept {
 }
 
 AppendStatus LogWriter::add(Draft& draft, const NewEvent& event) noexcept {
-    const EventId id = nextEventId(draft.lastId, draft.time, header_->lineage);
+    const bool isGiven = event.id != EventId{};
+    const EventId id = isGiven ? event.id : nextEventId(draft.lastId, draft.time, lineage());
     char idText[kMaxEventIdText];
     const IdLine line({idText, formatEventId(id, idText)}, event.publisherId);
     const size_t idLineLength = line.size();
 
     if (header_->retired) {
         return AppendStatus::Retired;
+    }
+    if (isGiven && (id <= draft.lastId || !isOfThisLife(id))) {
+        return AppendStatus::OldId;
     }
     if (event.channel.size() > kMaxChannelName || idLineLength > UINT16_MAX ||
         event.stamp.size() > UINT8_MAX ||
@@ -99,6 +103,30 @@ AppendStatus LogWriter::add(Draft& draft, const NewEvent& event) noexcept {
           {event.channel, line.field, line.id, line.tilde, line.publisherId, line.lineEnd, event.fields,
            event.stamp});
     return AppendStatus::Ok;
+}
+
+// An id of sequence 0 is a moment, and not an event's.
+bool LogWriter::isOfThisLife(EventId id) const noexcept {
+    return id.sequence != 0 && isOfLineage(id, lineage());
+}
+
+AppendStatus LogWriter::appendBreak(EventId id) noexcept {
+    Draft draft = begin(id.milliseconds);
+    AppendStatus status = AppendStatus::Retired;
+    if (header_->retired == 0) {
+        status = id >= draft.lastId && isOfThisLife(id) ? AppendStatus::Ok : AppendStatus::OldId;
+    }
+    if (status == AppendStatus::Ok) {
+        RecordHeader record{};
+        record.kind = RecordKind::Break;
+        record.id = id;
+        record.time = draft.time;
+        record.entry = kNoEntry;
+        write(draft, record, {});
+        publish(draft);
+    }
+    endChange();
+    return status;
 }
 
 Appended LogWriter::commit(const Draft& draft) noexcept {
@@ -144,7 +172,7 @@ void LogWriter::write(Draft& draft, RecordHeader& record,
 
     draft.end = offset + record.length;
     draft.lastId = record.id;
-    draft.number = record.number + 1;
+    draft.number = numberAfter(record);
     draft.size += recordLength(record);
     draft.first = isFirst ? offset : draft.first;
     draft.newest = offset;
@@ -269,7 +297,12 @@ void LogWriter::applyToIndex(uint64_t from) noexcept {
 // Enters a published record into the index and the counters. Can be repeated.
 void LogWriter::applyToIndex(uint64_t offset, const RecordHeader& record) noexcept {
     SSE_ASSERT(ring().isInLog(offset) && ring().isPublished(offset, record));
-    if (record.kind != RecordKind::Pad) {
+    if (record.kind == RecordKind::Break) {
+        header_->breakOffset.store(offset, std::memory_order_relaxed);
+        faultPoint("applyToIndex: break found");
+        header_->breakId.store(record.id);
+        faultPoint("applyToIndex: break");
+    } else if (record.kind != RecordKind::Pad) {
         index().onPublished(offset, record);
         if ((record.flags & kHasPublisherId) != 0) {
             addPublisherId(offset, record);
@@ -277,9 +310,11 @@ void LogWriter::applyToIndex(uint64_t offset, const RecordHeader& record) noexce
         if (record.stampLength != 0) {
             addStamp(offset, record);
         }
+    }
+    if (record.kind != RecordKind::Pad) {
         header_->lastId.store(record.id);
         faultPoint("applyToIndex: last id");
-        header_->published.store(record.number + 1, std::memory_order_relaxed);
+        header_->published.store(numberAfter(record), std::memory_order_relaxed);
         faultPoint("applyToIndex: counted");
     }
     header_->indexedUpTo = offset + record.length;

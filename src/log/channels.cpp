@@ -4,6 +4,7 @@
 #include "log/assert.hpp"
 #include "log/fault.hpp"
 #include "log/index.hpp"
+#include "log/replay.hpp"
 #include "log/ring.hpp"
 #include "log/writer.hpp"
 
@@ -37,6 +38,28 @@ ChannelState LogWriter::channelAt(uint32_t entry) noexcept {
 ChannelState LogWriter::findChannel(uint64_t hash) noexcept {
     recover();
     return stateOf(index().find(hash));
+}
+
+// The first event after the place before it.
+bool LogWriter::holds(std::string_view channel, uint64_t hash, EventId id) noexcept {
+    const uint64_t before = id.sequence < kLineages ? 0 : id.sequence - kLineages;
+    ReplayChannel channels[] = {{.name = channel, .hash = hash, .state = findChannel(hash)}};
+    if (!isOfThisLife(id) || id > lastId()) {
+        return false;
+    }
+    Replay replay(*this, channels, {id.milliseconds, before}, lastId(), {});
+    ReplayEvent event;
+    if (replay.seek(UINT32_MAX) != ReadStatus::Ok) {
+        return false;
+    }
+    do {
+        while (replay.next(kNoOffset, event) == ReadStatus::Ok) {
+            if (event.header.kind == RecordKind::Event) {
+                return event.header.id == id;
+            }
+        }
+    } while (replay.passBreak(kNoOffset));
+    return false;
 }
 
 ChannelState LogWriter::listen(uint64_t hash, uint32_t listenerId) noexcept {

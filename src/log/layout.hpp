@@ -39,6 +39,12 @@
 //     0 <----------- 3 <----------- 6                of length 3
 //     0 <------------------------------- 7           of length 7
 //
+// A break belongs to no channel: what lies before it and what lies after it do not meet, because the source
+// of the events has lost some in between, or may have. A record like any other, with nothing after its
+// header:
+//
+//     | event | event | break | event |      cursors before the break's id have missed something
+//
 // What is left at the end of the ring is filled with a pad: a header and nothing that counts. The rest is
 // never smaller than a header, because the writer makes a record that would leave less a little longer; so
 // walking the log is nothing but adding lengths.
@@ -74,6 +80,7 @@ enum class RecordKind : uint8_t {
     Event = 2, // an event as SSE bytes
     End = 3, // the end of a channel, of which no event tells: its subscribers leave. A later event begins it
              // anew
+    Break = 4, // events are missing here, of whatever channel
 };
 
 struct RecordHeader {
@@ -91,7 +98,7 @@ struct RecordHeader {
     uint64_t hash;         // of the channel's name
     uint64_t time;         // Unix milliseconds by the clock of the publisher
     uint64_t leastTime;    // of the records that the jump skips, and of this one
-    uint64_t number;       // how many events came before it since the log was made
+    uint64_t number;       // how many events came before it since the log was made, ends included
     uint32_t place;        // how many events came before it in its chain, modulo 2^32
     uint16_t idLineLength; // bytes of the "id: …\n" line at the start of the payload
     uint8_t jumpLevel;     // the jump goes 2^jumpLevel - 1 records back
@@ -120,6 +127,12 @@ constexpr bool endsChannel(const RecordHeader& record) noexcept {
 
 constexpr uint32_t countEvents(const RecordHeader& record) noexcept {
     return record.kind == RecordKind::Event ? 1 : 0;
+}
+
+// How many events there were when this record was there, ends included.
+constexpr uint64_t numberAfter(const RecordHeader& record) noexcept {
+    return record.kind == RecordKind::Event || record.kind == RecordKind::End ? record.number + 1
+                                                                              : record.number;
 }
 
 constexpr uint64_t roundUp8(uint64_t length) noexcept {
@@ -195,9 +208,9 @@ static_assert(sizeof(IdBucket) == 64); // a cache line
 inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS
-inline constexpr uint64_t kLayoutVersion = 0x87; // so that tests have one with another layout
+inline constexpr uint64_t kLayoutVersion = 0x88; // so that tests have one with another layout
 #else
-inline constexpr uint64_t kLayoutVersion = 7;
+inline constexpr uint64_t kLayoutVersion = 8;
 #endif
 inline constexpr uint64_t kMagic =
     kLogKind << kLayoutBits | kLayoutVersion << 16 | sizeof(RecordHeader) << 8 | sizeof(IndexEntry);
@@ -205,13 +218,13 @@ static_assert(kLayoutVersion < 256 && sizeof(RecordHeader) < 256 && sizeof(Index
 
 // Everything is written under the zone's lock. What is atomic is read without it.
 struct LogHeader {
-    // Set by Log::create() and never changed; key and lineage once more by TakeOver, before anybody reads.
+    // Set by Log::create() and never changed; the key once more by TakeOver, before anybody reads.
     SharedWord magic; // stored last
     uint64_t capacity;
     SipKey key;
-    uint64_t lineage;  // of all ids, see kLineages
-    uint32_t channels; // entries of the index
-    uint32_t buckets;  // a power of two
+    SharedWord lineage; // of all ids of this life, see kLineages
+    uint32_t channels;  // entries of the index
+    uint32_t buckets;   // a power of two
 
     // The two words that readers watch have a cache line each.
     std::byte gap1[64];
@@ -221,22 +234,25 @@ struct LogHeader {
     std::byte gap3[64];
 
     // For writers only.
-    uint32_t retired;    // another log has taken over
-    uint32_t eventsLost; // the zone had earlier events that no log has taken over; set before anybody reads
-    std::atomic<uint32_t> dirty; // a writer is changing the log, or died doing so
-    uint32_t used;               // entries [0, used) have been used at some time
-    EntryList empty;             // entries without listener and record
-    EntryList silent;            // entries without listener, the one first that may lose its records first
-    uint64_t indexedUpTo;        // the index knows all records before
-    uint64_t pendingLink;        // the record whose `next` may name a record that has not been published
+    uint32_t retired;                 // another log has taken over
+    std::atomic<uint32_t> eventsLost; // the zone had earlier events that no log has taken over
+    std::atomic<uint32_t> dirty;      // a writer is changing the log, or died doing so
+    uint32_t used;                    // entries [0, used) have been used at some time
+    EntryList empty;                  // entries without listener and record
+    EntryList silent;     // entries without listener, the one first that may lose its records first
+    uint64_t indexedUpTo; // the index knows all records before
+    uint64_t pendingLink; // the record whose `next` may name a record that has not been published
+    uint64_t nextLineage; // of the life that is beginning, which nothing can stop any more; 0: none is
 
     SharedId lastId;
-    SharedId forgottenId; // newest id of the channels that have lost their entry; at least the birth
+    SharedId forgottenId;   // newest id of the channels that have lost their entry; at least the birth
+    SharedId breakId;       // of the newest break; zero: there was none in this life
+    SharedWord breakOffset; // where it lies, or lay; stored before the id
     SharedWord published;
     SharedWord forgottenChannels;
     std::atomic<uint32_t> inUse; // entries with a listener or with a record
     std::atomic<uint32_t> census;
-    std::byte gap4[40];
+    std::byte gap4[48];
 };
 static_assert(sizeof(LogHeader) % 64 == 0); // so that each entry of the index lies in one cache line
 

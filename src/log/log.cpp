@@ -36,7 +36,7 @@ std::optional<Log> Log::create(std::span<std::byte> memory, uint32_t channels, c
 
     header->capacity = capacityIn(memory.size(), channels);
     header->key = key;
-    header->lineage = lineage;
+    header->lineage.store(lineage, std::memory_order_relaxed);
     header->channels = channels;
     header->buckets = bucketsFor(channels);
     header->pendingLink = kNoOffset;
@@ -79,7 +79,11 @@ Log::Found Log::recognise(std::span<std::byte> memory) noexcept {
 }
 
 bool Log::beganWithLoss() const noexcept {
-    return header_->eventsLost != 0;
+    return header_->eventsLost.load(std::memory_order_relaxed) != 0;
+}
+
+uint64_t Log::lineage() const noexcept {
+    return header_->lineage.load(std::memory_order_relaxed);
 }
 
 uint64_t Log::hash(std::string_view channel) const noexcept {
@@ -87,7 +91,7 @@ uint64_t Log::hash(std::string_view channel) const noexcept {
 }
 
 bool Log::couldHaveIssued(EventId id) const noexcept {
-    return isOfLineage(id, header_->lineage);
+    return isOfLineage(id, lineage());
 }
 
 uint64_t Log::capacity() const noexcept {
@@ -118,6 +122,12 @@ uint64_t Log::tail() const noexcept {
 
 EventId Log::lastId() const noexcept {
     return header_->lastId.load();
+}
+
+// An offset that is newer than the id belongs to a break that the caller may take for one that comes later.
+Break Log::newestBreak() const noexcept {
+    const EventId id = header_->breakId.load();
+    return {id, header_->breakOffset.load(std::memory_order_relaxed)};
 }
 
 ReadStatus Log::readHeader(uint64_t offset, RecordHeader& header) const noexcept {
@@ -182,41 +192,40 @@ bool Log::hasEvent(const ChannelState& state) const noexcept {
     return false;
 }
 
-// The oldest event that can be read, and the tail at that time. It is at most the second record, unless the
-// ring moves on meanwhile; if a record is damaged, none is found.
-bool Log::findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept {
+// Used bytes, and what came before the oldest record: that is an event, or one follows soon. If what lies
+// there is damaged, or the ring moves on again and again meanwhile, all is as if nothing could be read.
+void Log::findOldest(LogStats& stats) const noexcept {
     constexpr int kLooks = 64;
-    uint64_t offset = tail = this->tail();
+    uint64_t tail = this->tail();
+    uint64_t offset = tail;
+    stats.evicted = header_->published.load(std::memory_order_relaxed);
+    RecordHeader record;
     for (int look = 0; look < kLooks; ++look) {
-        const ReadStatus status = readHeader(offset, oldest);
-        if (status == ReadStatus::End) {
-            return false;
-        }
+        const ReadStatus status = readHeader(offset, record);
         if (status == ReadStatus::Lapped) {
             offset = tail = this->tail();
-        } else if (oldest.kind == RecordKind::Pad) {
-            offset += oldest.length;
-        } else {
-            return true;
+            stats.evicted = header_->published.load(std::memory_order_relaxed);
+            continue;
         }
+        if (status == ReadStatus::End) {
+            break;
+        }
+        if (record.kind != RecordKind::Pad) {
+            stats.evicted = record.number;
+        }
+        if (numberAfter(record) != record.number) {
+            stats.firstId = record.id;
+            break;
+        }
+        offset += record.length;
     }
-    return false;
+    stats.used = std::min(head() - tail, header_->capacity);
 }
 
 LogStats Log::stats() const noexcept {
     LogStats stats{};
-    uint64_t tail;
-    RecordHeader oldest;
-
-    // The oldest event knows how many came before it.
-    if (findOldest(tail, oldest)) {
-        stats.evicted = oldest.number;
-        stats.firstId = oldest.id;
-    } else {
-        stats.evicted = header_->published.load(std::memory_order_relaxed);
-    }
+    findOldest(stats);
     stats.capacity = header_->capacity;
-    stats.used = std::min(head() - tail, stats.capacity);
     stats.lastId = lastId();
     stats.published = std::max(header_->published.load(std::memory_order_relaxed), stats.evicted);
     stats.channels = header_->inUse.load(std::memory_order_relaxed);

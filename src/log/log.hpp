@@ -57,6 +57,12 @@ struct NamedEvent {
     bool ends = false; // its channel
 };
 
+// The newest break of the log. Cursors before its id have missed something there, or may have.
+struct Break {
+    EventId id;                  // zero: there is none
+    uint64_t offset = kNoOffset; // what lies before it comes before the break; it may be evicted itself
+};
+
 // A snapshot for the status page.
 struct LogStats {
     uint64_t capacity;  // bytes of the ring
@@ -86,9 +92,9 @@ public:
     static uint64_t capacityIn(size_t memorySize, uint32_t channels) noexcept;
 
     // Lays out an empty log in `memory` (8-byte aligned, any content), which nobody else has yet; nullopt if
-    // it is not enough. The memory stays the
-    // caller's. Ids start at `nowMilliseconds` (Unix time), the log's birth, and are of this lineage, a
-    // number from 1 to kLineages - 1; it and the key should be random.
+    // it is not enough. The memory stays the caller's. Ids start at `nowMilliseconds` (Unix time; 0 if others
+    // issue them, see NewEvent::id), the log's birth, and are of this lineage, a number from 1 to
+    // kLineages - 1; it and the key should be random.
     static std::optional<Log> create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
                                      uint64_t lineage, uint64_t nowMilliseconds) noexcept;
 
@@ -115,11 +121,10 @@ public:
     bool fits(std::string_view channel, size_t publisherIdSize, size_t fieldsSize) const noexcept;
     // false: the id is of another lineage, whatever this log contains.
     bool couldHaveIssued(EventId id) const noexcept;
-    // Whether the zone had earlier events that this log could not take over: readers get a gap whatever their
-    // cursor, unless this log issued it.
-    bool beganWithLoss() const noexcept;
-
     // --- What goes on ---
+
+    // Of the ids of this life; LogWriter::beginLife() changes it.
+    uint64_t lineage() const noexcept;
 
     // Grows when all subscriber counts become void until the workers have announced theirs again.
     uint32_t census() const noexcept;
@@ -128,6 +133,11 @@ public:
     uint64_t tail() const noexcept;
     // Of the newest event; exact only with the lock held.
     EventId lastId() const noexcept;
+    // One that has been appended meanwhile may not be known yet.
+    Break newestBreak() const noexcept;
+    // Whether the zone had earlier events that this log could not take over: readers get a gap whatever their
+    // cursor, unless this log issued it.
+    bool beganWithLoss() const noexcept;
     // Each figure is true at some moment, not all at the same one.
     LogStats stats() const noexcept;
 
@@ -175,7 +185,7 @@ private:
     friend class TakeOver;
 
     bool isCalled(uint64_t offset, const RecordHeader& header, std::string_view publisherId) const noexcept;
-    bool findOldest(uint64_t& tail, RecordHeader& oldest) const noexcept;
+    void findOldest(LogStats& stats) const noexcept;
 };
 
 } // namespace sse

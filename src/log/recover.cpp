@@ -15,6 +15,11 @@ void LogWriter::recover() noexcept {
     if (header_->dirty.load(std::memory_order_relaxed) == 0) {
         return;
     }
+    if (header_->nextLineage != 0) {
+        finishLife();
+        endChange();
+        return;
+    }
     const Ring ring = this->ring();
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
     const uint64_t tail = header_->tail.load(std::memory_order_relaxed);

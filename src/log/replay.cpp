@@ -26,6 +26,14 @@ Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor
         channel.firstId = kNewerThanAll;
         horizon_ = std::min(horizon_, channel.state.head);
     }
+    // One that was not there when stock was taken is for a later replay.
+    const Break newest = log.newestBreak();
+    if (newest.offset < horizon_ && cursor_ < newest.id) {
+        break_ = newest;
+    }
+    if (channels_.empty()) {
+        onSought();
+    }
 }
 
 ReadStatus Replay::seek(uint32_t steps) noexcept {
@@ -123,7 +131,47 @@ void Replay::finishSeek(bool missed) noexcept {
         missed_ += seek_.found - seek_.kept;
     }
     seek_ = {};
-    ++sought_;
+    if (++sought_ == channels_.size()) {
+        onSought();
+    }
+}
+
+// If nothing is left before the break, a reader is told at once, together with whatever else it has missed.
+// One without a cursor has not begun to read, and misses nothing.
+void Replay::onSought() noexcept {
+    if (break_.offset != kNoOffset && nextOffset() >= break_.offset) {
+        gap_ = cursor_ == kBeginning ? gap_ : Gap::Lost;
+        skipToBreak();
+    }
+}
+
+bool Replay::passBreak(uint64_t limit) noexcept {
+    if (sought_ < channels_.size() || limit <= break_.offset || nextOffset() < break_.offset) {
+        return false;
+    }
+    gap_ = Gap::Lost;
+    skipToBreak();
+    return true;
+}
+
+// From here on it is the replay of a reader that has the break's id as its cursor.
+void Replay::skipToBreak() noexcept {
+    cursor_ = std::max(cursor_, break_.id);
+    for (ReplayChannel& channel : channels_) {
+        channel.start = std::max(channel.start, cursor_);
+        channel.firstId = channel.offset == kNoOffset ? kNewerThanAll : std::max(channel.firstId, cursor_);
+    }
+    isCounted_ = false;
+    break_ = {};
+}
+
+// Of the channels' next records the first in the log, which is also the first by id: both grow together.
+uint64_t Replay::nextOffset() const noexcept {
+    uint64_t offset = kNoOffset;
+    for (const ReplayChannel& channel : channels_) {
+        offset = std::min(offset, channel.offset);
+    }
+    return offset;
 }
 
 // The newest place before the first record that will be read: a channel of which nothing is read must not
@@ -147,12 +195,8 @@ ReadStatus Replay::next(uint64_t limit, ReplayEvent& event) noexcept {
         return ReadStatus::End;
     }
     while (!isBroken_) {
-        // Ids and offsets grow together, so the first in the log is the next one by id.
-        uint64_t offset = kNoOffset;
-        for (const ReplayChannel& channel : channels_) {
-            offset = std::min(offset, channel.offset);
-        }
-        if (offset >= std::min(limit, horizon_)) {
+        const uint64_t offset = nextOffset();
+        if (offset >= std::min({limit, horizon_, break_.offset})) {
             return ReadStatus::End;
         }
         RecordHeader record;

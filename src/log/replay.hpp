@@ -4,6 +4,10 @@
 // in jumps, in slices if that is far nevertheless. Then it reads forward along the `next` links, merging the
 // channels by id. It also decides exactly whether the reader has missed something, and counts it if the
 // records are there.
+//
+// What comes after the newest break of the log is a second part: a reader gets what is left before the break,
+// is told that something is missing, and reads on. If nothing is left before, there is but the second part.
+// Older breaks are not known any more.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +47,7 @@ enum class Gap {
     None,
     Evicted, // newer than the cursor, and no longer in the ring or beyond the history
     Unknown, // this log did not issue the cursor
+    Lost,    // there is a break after the cursor: something is missing, or may be
 };
 
 struct ReplayEvent {
@@ -54,8 +59,9 @@ struct ReplayEvent {
 class Replay {
 public:
     // `channels` belong to the caller and outlive the replay. `cursor` is exclusive; kBeginning means
-    // everything there is, and is never a gap unless the log began with a loss. A cursor newer than `lastId`,
-    // or of another lineage, was issued by another log: a gap, and everything is read.
+    // everything there is, and is never a gap unless the log began with a loss; but a break after the first
+    // event is one. A cursor newer than `lastId`, or of another lineage, was issued by another log: a gap,
+    // and everything is read.
     Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor, EventId lastId,
            const History& history) noexcept;
 
@@ -65,7 +71,7 @@ public:
     // under the seek; make a new replay with fresh states.
     ReadStatus seek(uint32_t steps) noexcept;
 
-    // Valid once the seek is Ok.
+    // Valid once the seek is Ok; of the part that is read.
     Gap gap() const noexcept { return gap_; }
     // How many events of the channels the gap covers; nullopt if that is not known, for example because they
     // have left the ring.
@@ -81,10 +87,14 @@ public:
     // if there was none, from start().
     uint64_t horizon() const noexcept { return horizon_; }
 
-    // The next event before `limit` and before the horizon (logical offsets) in the order of ids. End: there
-    // is none, in particular until the seek is Ok; a greater limit may bring more. Lapped: the reader has
-    // fallen behind; make a new replay from the last event returned.
+    // The next event of this part before `limit` and before the horizon (logical offsets) in the order of
+    // ids. End: there is none, in particular until the seek is Ok; a greater limit may bring more, or the
+    // next part. Lapped: the reader has fallen behind; make a new replay from the last event returned.
     ReadStatus next(uint64_t limit, ReplayEvent& event) noexcept;
+
+    // After End: whether this part is over and the limit is past the break. Then the next part begins: a gap,
+    // with a start of its own.
+    bool passBreak(uint64_t limit) noexcept;
 
 private:
     // How far back the seek of one channel is.
@@ -102,6 +112,9 @@ private:
     bool goTo(ReplayChannel& channel, uint64_t offset, const RecordHeader& record, bool isOwn,
               uint32_t events, uint64_t leastTime) noexcept;
     void finishSeek(bool missed) noexcept;
+    void onSought() noexcept;
+    void skipToBreak() noexcept;
+    uint64_t nextOffset() const noexcept;
     void goOn(ReplayChannel& channel, const RecordHeader& record) noexcept;
 
     Log log_;
@@ -109,6 +122,7 @@ private:
     EventId cursor_;
     History history_;
     uint64_t horizon_ = kNoOffset;
+    Break break_;       // that is to be passed; without an offset: none is
     size_t sought_ = 0; // channels whose seek is done
     Seek seek_;         // of the next one
     Gap gap_ = Gap::None;

@@ -16,17 +16,15 @@ void LogWriter::retire() noexcept {
 }
 
 void LogWriter::noteLoss() noexcept {
-    header_->eventsLost = 1;
+    header_->eventsLost.store(1, std::memory_order_relaxed);
 }
 
 void TakeOver::begin() noexcept {
     SSE_ASSERT(!log_.isSame(old_) && log_.head() == 0);
     LogHeader& header = *log_.header_;
     log_.beginChange();
-    header.key = old_.header_->key;         // the hashes in the records stay true
-    header.lineage = old_.header_->lineage; // it is one life
-    header.eventsLost |= old_.header_->eventsLost;
-    header.forgottenId.store({}); // for records are to come that are older than what has been forgotten
+    header.key = old_.header_->key; // the hashes in the records stay true
+    header.forgottenId.store({});   // for records are to come that are older than what has been forgotten
     from_ = position_ = old_.tail();
 }
 
@@ -46,7 +44,7 @@ void TakeOver::copyRecord(uint64_t head) noexcept {
     const bool isLapped = old_.tail() > position_;
     if (!isLapped && (!isThere || record.length > head - position_)) {
         isWhole_ = false; // damaged: there is no way to those after it
-    } else if (!isLapped && (record.kind == RecordKind::Pad || adopt(record))) {
+    } else if (!isLapped && (record.kind == RecordKind::Pad || take(record))) {
         position_ += record.length;
     } else {
         startAgain();
@@ -54,24 +52,32 @@ void TakeOver::copyRecord(uint64_t head) noexcept {
 }
 
 // The old ring has moved on past the place to be copied. So what has been copied is not in it any more
-// either, and the new log begins as late as the old one does now.
+// either, and the new log begins as late as the old one does now. It may even be another life.
 void TakeOver::startAgain() noexcept {
     from_ = position_ = old_.tail();
     LogHeader& header = *log_.header_;
-    if (header.used != 0) {
+    const uint64_t head = header.head.load(std::memory_order_relaxed);
+    if (header.used != 0 || header.tail.load(std::memory_order_relaxed) != head) {
         header.forgottenId.store({});
         header.used = 0;
-        header.tail.store(header.head.load(std::memory_order_relaxed), std::memory_order_relaxed);
+        header.tail.store(head, std::memory_order_relaxed);
         log_.index().rebuild();
         faultPoint("take over: again");
     }
 }
 
-// Copies the record at the position; false if it was overwritten meanwhile. One that is too large for the new
-// log leaves its channel as if it had just been evicted.
-bool TakeOver::adopt(RecordHeader record) noexcept {
+// Takes the record at the position; false if it was overwritten meanwhile.
+bool TakeOver::take(RecordHeader record) noexcept {
+    if (record.kind == RecordKind::Break) {
+        return copy(record);
+    }
+    return !adopt(record) || copy(record);
+}
+
+// Gives the record an entry. One that is too large for the new log leaves its channel as if it had just been
+// evicted: false.
+bool TakeOver::adopt(RecordHeader& record) noexcept {
     LogHeader& header = *log_.header_;
-    const size_t length = size_t{record.nameLength} + record.payloadLength + record.stampLength;
     const uint32_t number = log_.index().findOrMake(record.hash);
     IndexEntry* const entry = number != kNoEntry ? &log_.entries_[number] : nullptr;
 
@@ -81,7 +87,7 @@ bool TakeOver::adopt(RecordHeader record) noexcept {
             log_.index().loseRecords(number);
             entry->newestId = record.id;
         }
-        return true;
+        return false;
     }
     // What came last before it: between that and the last one here may have been one that was too large, for
     // this log or for a log before, or that the old log's index had no room for.
@@ -91,8 +97,13 @@ bool TakeOver::adopt(RecordHeader record) noexcept {
         log_.index().loseRecords(number);
         entry->newestId = record.previousId;
     }
-    header.published.store(record.number); // the count goes on
     record.entry = number;
+    return true;
+}
+
+bool TakeOver::copy(RecordHeader record) noexcept {
+    const size_t length = size_t{record.nameLength} + record.payloadLength + record.stampLength;
+    log_.header_->published.store(record.number); // the count goes on
     Draft draft = log_.makeDraft(record.time);
     log_.write(draft, record, {{old_.ring().at(position_) + sizeof(RecordHeader), length}});
     std::atomic_thread_fence(std::memory_order_acquire);
@@ -148,13 +159,29 @@ void TakeOver::takeForgottenId(LogWriter& old) noexcept {
 
 void TakeOver::finish() noexcept {
     LogHeader& header = *log_.header_;
+    header.lineage.store(old_.lineage()); // it is one life
+    if (old_.beganWithLoss()) {
+        log_.noteLoss();
+    }
     header.lastId.store(old_.lastId()); // the newest may have been too large, here or in a log before
+    takeBreak();
     header.published.store(old_.header_->published.load());
     if (!isWhole_) {
         loseTrack();
     }
     log_.index().rebuild(); // not every entry has kept its record
     log_.endChange();
+}
+
+// The newest break, if it was no longer in the old ring: then it comes before all that was. Where that has
+// been damaged nobody knows.
+void TakeOver::takeBreak() noexcept {
+    const Break newest = old_.newestBreak();
+    LogHeader& header = *log_.header_;
+    if (header.breakId.load() != newest.id) {
+        header.breakOffset.store(isWhole_ ? 0 : header.head.load());
+        header.breakId.store(newest.id);
+    }
 }
 
 // Any channel may have missed something up to the newest event: all are as if that had just been evicted.

@@ -54,13 +54,16 @@ private:
     void begin() noexcept;
     uint64_t copyToHead() noexcept;
     void copyRecord(uint64_t head) noexcept;
-    bool adopt(RecordHeader record) noexcept;
+    bool take(RecordHeader record) noexcept;
+    bool adopt(RecordHeader& record) noexcept;
+    bool copy(RecordHeader record) noexcept;
     void startAgain() noexcept;
     uint32_t compareOldEntries(LogWriter& old, uint32_t from) noexcept;
     uint32_t compareEntries(LogWriter& old, uint32_t from) noexcept;
     bool isCopied(const IndexEntry& old) const noexcept;
     void takeForgottenId(LogWriter& old) noexcept;
     void finish() noexcept;
+    void takeBreak() noexcept;
     void loseTrack() noexcept;
 
     LogWriter& log_;

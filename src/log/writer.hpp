@@ -24,12 +24,14 @@ struct NewEvent {
     std::string_view stamp = {};  // Stamp::bytes() of the request that has brought it; may be empty
     bool end = false;        // the channel ends with it; without fields it is no event, but the end alone
     std::string_view fields; // all of the rendered event after its id line, with the closing blank line
+    EventId id = {};         // of the log's lineage, and newer than all before; zero: the log issues one
 };
 
 enum class AppendStatus {
     Ok,
     TooLarge, // the record would be larger than a quarter of the ring
     Retired,  // another log has taken over
+    OldId,    // the given id is not newer than all before, or of another life
     // Said by who wants to append, never by the log:
     Locked,   // the lock is not to be had
     Ended,    // the channel has ended, and is not to begin anew
@@ -80,6 +82,19 @@ public:
     Appended commit(const Draft& draft) noexcept;
     void abandon(const Draft& draft) noexcept;
 
+    // Appends a break: cursors before its id have missed something there, or may have, and get a gap once
+    // they have read what is left before it. The id is the newest of the log then; it is at least the one
+    // that was. Wakes nobody: the caller wakes all workers, whose subscribers all look.
+    AppendStatus appendBreak(EventId id) noexcept;
+
+    // Begins another life of the log, with ids of that lineage (1 to kLineages - 1, another than before),
+    // which is not the log's but of whoever gives the ids. What there was is evicted, cursors of the old life
+    // are unknown, and a new id may be as small as one likes. Channels keep their listeners, whose tails are
+    // lapped: the caller wakes all workers. false: another log has taken over. Walks the whole index.
+    //
+    // A writer that dies in here has begun the life or has not; to call it again does no harm.
+    bool beginLife(uint64_t lineage) noexcept;
+
     // Another log takes over (take_over.hpp): this one can be read to its end, and nothing can be appended.
     void retire() noexcept;
     bool isRetired() const noexcept { return header_->retired != 0; }
@@ -106,6 +121,8 @@ public:
     // forgotten channel had (at least the birth of the log).
     ChannelState findChannel(uint64_t hash) noexcept;
     ChannelState channelAt(uint32_t entry) noexcept;
+    // Whether the channel's event with exactly that id is in the ring.
+    bool holds(std::string_view channel, uint64_t hash, EventId id) noexcept;
 
     // Removes listeners that are gone from the entries [from, from + count); returns whether there are more.
     // In slices, so that no process waits long for the lock.
@@ -127,6 +144,9 @@ private:
     // dies in a test leaves by longjmp, which runs no destructor.
     void beginChange() noexcept;
     void endChange() noexcept;
+
+    bool isOfThisLife(EventId id) const noexcept;
+    void finishLife() noexcept;
 
     Draft makeDraft(uint64_t nowMilliseconds) const noexcept;
     void write(Draft& draft, RecordHeader& record, std::initializer_list<std::string_view> pieces) noexcept;

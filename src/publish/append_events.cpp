@@ -160,6 +160,7 @@ Refusal refusalOf(const AppendedEvents& appended) noexcept {
         return Refusal::ChannelEnded;
     case AppendStatus::Unwanted:
         return refusalOf(appended.verdict);
+    case AppendStatus::OldId: // of events whose ids are not given
     case AppendStatus::TooLarge:
         break;
     }

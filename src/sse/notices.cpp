@@ -34,6 +34,18 @@ bool addRetry(Buffer& out, uint32_t milliseconds) noexcept {
     return appendAll(out, kRetryField, std::string_view(digits, static_cast<size_t>(end - digits)), "\n");
 }
 
+std::string_view textOf(GapReason reason) noexcept {
+    switch (reason) {
+    case GapReason::Evicted:
+        return "evicted";
+    case GapReason::Unknown:
+        return "unknown";
+    case GapReason::Lost:
+        break;
+    }
+    return "lost";
+}
+
 // A comment line of kPadding spaces.
 bool addPadding(Buffer& out) noexcept {
     constexpr size_t kPadding = 2048;
@@ -76,8 +88,9 @@ bool addPrimingMessage(Buffer& out, std::string_view id) noexcept {
 }
 
 void addFacts(JsonWriter& json, const GapFacts& facts) noexcept {
-    const std::string_view reason = facts.reason == GapReason::Evicted ? "evicted" : "unknown";
-    json.member("reason", reason).member("requested", facts.requested).member("start", facts.start);
+    json.member("reason", textOf(facts.reason))
+        .member("requested", facts.requested)
+        .member("start", facts.start);
     if (facts.missed) {
         json.member("missed", *facts.missed);
     }

@@ -37,6 +37,7 @@ bool addPrimingMessage(Buffer& out, std::string_view id) noexcept;
 enum class GapReason {
     Evicted, // the events are no longer in the log
     Unknown, // the log does not know the client's id
+    Lost,    // the source of the events has lost some, or may have
 };
 
 // What a gap event tells. `requested` is the id that the client came with, any bytes; the next event will be

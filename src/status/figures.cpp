@@ -2,9 +2,40 @@
 
 #include <new>
 
+#include "bus/bus_fault.hpp"
+#include "conf/bus_config.hpp"
+
 namespace sse {
 
 namespace {
+
+BusFigures figuresOf(const BusConfig& config) noexcept {
+    const BusState& state = *config.state;
+    const size_t address = state.address.load();
+    return {
+        .isUp = faultOf(state) == BusFault::None,
+        .isConnected = state.connected.load() != 0,
+        .isFilled = state.isFilled.load() != 0,
+        .deadSince = state.deadSince.load(),
+        .master = address < config.addresses.size() ? toView(config.addresses[address].text) : "",
+        .lineage = state.lineage.load(),
+        .position = state.handled.load(),
+        .lag = state.lag.load(),
+        .entries = state.entries.load(),
+        .skipped = state.skipped.load(),
+        .breaks = state.breaks.load(),
+        .reconnects = state.reconnects.load(),
+        .lives = state.lives.load(),
+        .published = state.published.load(),
+        .refused = state.refused.load(),
+        .unknown = state.unknown.load(),
+    };
+}
+
+ZoneFigures figuresOf(const Zone& zone) noexcept {
+    return {toView(zone.name), zone.log.stats(),
+            zone.bus == nullptr ? std::nullopt : std::optional(figuresOf(*zone.bus))};
+}
 
 WorkerCounters countersOf(const WorkerEntry& entry, bool isAlive) noexcept {
     return {
@@ -54,7 +85,7 @@ std::optional<Figures> collectFigures(const MainConfig& main, const LocationConf
     PoolList<ZoneFigures> zones(pool);
     for (const Zone* zone : std::span(static_cast<Zone* const*>(main.zones.elts), main.zones.nelts)) {
         if (concerns(*config.status, *zone)) {
-            zones.push({toView(zone->name), zone->log.stats()});
+            zones.push(figuresOf(*zone));
         }
     }
     PoolList<WorkerFigures> workers(pool);

@@ -68,6 +68,12 @@ ReadStatus Catchup::seek(uint32_t steps) noexcept {
     return status;
 }
 
+GapReason Catchup::reason() const noexcept {
+    return gap() == Gap::Evicted ? GapReason::Evicted
+           : gap() == Gap::Lost  ? GapReason::Lost
+                                 : GapReason::Unknown;
+}
+
 Gap Catchup::gapFor(std::string_view requested) const noexcept {
     return requested.empty() && cursor_ == Replay::kBeginning ? Gap::None : gap();
 }
@@ -89,6 +95,10 @@ Catchup::Progress Catchup::readUntil(uint64_t limit, size_t most, MergeMode mode
     for (;;) {
         switch (holding_ ? ReadStatus::Ok : replay_.next(limit, event_)) {
         case ReadStatus::End:
+            if (replay_.passBreak(limit)) {
+                begun_ = false;
+                return Progress::More;
+            }
             return Progress::AtTip;
         case ReadStatus::Lapped:
             return Progress::Outdated;
@@ -116,6 +126,7 @@ Catchup::Progress Catchup::readUntil(uint64_t limit, size_t most, MergeMode mode
         }
         out.grow(header.payloadLength);
         out.addEvent(header.id);
+        cursor_ = header.id;
         out.shrink(merger.add(out->bytes(), out.size(),
                               {.size = header.payloadLength,
                                .idLineLength = header.idLineLength,

@@ -22,21 +22,22 @@ public:
     ReadStatus seek(uint32_t steps) noexcept;
     static constexpr uint32_t kTurnSteps = 8 * 1024;
     bool sought() const noexcept { return sought_; }
-    // true once, after the start has been found: the time to report a gap.
+    // true once after the start has been found, and once more after a break: the time to report a gap.
     bool begins() noexcept { return sought_ && !std::exchange(begun_, true); }
 
     // After the seek.
     Gap gap() const noexcept { return replay_.gap(); }
     EventId start() const noexcept { return replay_.start(); }
-    // The gap as a client is told of it that came with this id: one without an id and without a cursor has
-    // missed nothing, whatever is lost.
+    GapReason reason() const noexcept;
+    // The gap as a client is told of it that came with this id: one without an id and without a cursor, which
+    // has got nothing yet, has missed nothing, whatever is lost.
     Gap gapFor(std::string_view requested) const noexcept;
     // Returns what tell(const GapFacts&) does.
     template <typename Tell>
     bool tellGap(std::string_view requested, Tell&& tell) const noexcept;
 
     enum class Progress {
-        More,     // the batch is as large as it should be
+        More,     // the batch is as large as it should be, or a gap follows
         AtTip,    // nothing is left before the tip
         Outdated, // the ring has moved on, or a channel has its first event: start again from the cursor
         NoMemory,
@@ -49,7 +50,7 @@ public:
     // and with `most` bytes for a batch.
     Progress readStock(BatchRef& out, size_t most) noexcept;
 
-    // The position of the cursor; newer than any event if it is unknown.
+    // What has been read; before that, the position of the cursor, newer than any event if it is unknown.
     EventId cursor() const noexcept { return cursor_; }
 
     // The newest event of the zone when stock was taken.
@@ -76,7 +77,7 @@ private:
     EventId cursor_;
     EventId lastId_;
     bool sought_ = false;
-    bool begun_ = false;
+    bool begun_ = false;   // begins() has said so
     bool holding_ = false; // `event_` has been read from the replay and did not fit
     Replay replay_;
     ReplayEvent event_;
@@ -86,7 +87,7 @@ template <typename Tell>
 bool Catchup::tellGap(std::string_view requested, Tell&& tell) const noexcept {
     const EventIdText cursor(cursor_);
     const EventIdText start(this->start());
-    return tell(GapFacts{.reason = gap() == Gap::Evicted ? GapReason::Evicted : GapReason::Unknown,
+    return tell(GapFacts{.reason = reason(),
                          .requested = requested.empty() ? cursor.view() : requested,
                          .start = start.view(),
                          .missed = replay_.missed()});
