@@ -5,6 +5,7 @@
 #include "conf/audit.hpp"
 #include "conf/config.hpp"
 #include "conf/directives.hpp"
+#include "health/handler.hpp"
 #include "http/cors.hpp"
 #include "http/header_filter.hpp"
 #include "http/request_context.hpp"
@@ -25,6 +26,7 @@ void* createMain(ngx_conf_t* cf) noexcept {
     return createMainConfig(cf, {.subscribe = handleSubscribe,
                                  .publish = handlePublish,
                                  .status = handleStatus,
+                                 .health = handleHealth,
                                  .kick = handleKick,
                                  .later = handleLater});
 }

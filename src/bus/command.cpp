@@ -1,5 +1,7 @@
 #include "bus/command.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 #include <hiredis/hiredis.h>
@@ -55,6 +57,31 @@ bool addCommand(Buffer& out, std::span<const std::string_view> words) noexcept {
     const bool added = out.append({command, static_cast<size_t>(length)});
     redisFreeCommand(command);
     return added;
+}
+
+// A command begins with the number of its words, "*3\r\n".
+bool LongCommand::add(std::span<const std::string_view> words) noexcept {
+    Buffer piece;
+    if (!addCommand(piece, words)) {
+        return false;
+    }
+    std::string_view text = piece.view();
+    text.remove_prefix(std::min(text.find('\n') + 1, text.size()));
+    count_ += words.size();
+    return words_.append(text);
+}
+
+bool LongCommand::addTo(Buffer& out) const noexcept {
+    char head[24] = {'*'};
+    char* end = std::to_chars(head + 1, head + sizeof(head) - 2, count_).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    const size_t before = out.size();
+    if (out.append({head, static_cast<size_t>(end - head)}) && out.append(words_.view())) {
+        return true;
+    }
+    out.cut(before);
+    return false;
 }
 
 } // namespace sse
