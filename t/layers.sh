@@ -19,13 +19,14 @@ output
 fanout
 worker
 bus
-publish subscribe status kick
+publish subscribe status health kick
 module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
 without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
-    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.*
-    src/bus/bus_state.*'
+    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/kick_entry.*
+    src/bus/bus_state.* src/bus/bus_fault.* src/bus/decimal.* src/bus/request_record.* src/bus/order.*
+    src/bus/flight.* src/bus/idempotency.*'
 
 # Prints what each header includes.
 headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '
@@ -40,7 +41,7 @@ headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v
     # part; of the bus, what knows nothing of nginx lies lower than the rest.
     function part_of(path) {
         sub(/^zone_lock\./, "zone.", path)
-        sub(/^bus\/(stream_id|redis_url|reply|command|entry|bus_state)\./, "bus-plain/", path)
+        sub(/^bus\/(stream_id|redis_url|reply|command|entry|kick_entry|bus_state|bus_fault)\./, "bus-plain/", path)
         if (!sub(/\/.*/, "", path) && path != "module.cpp") sub(/\.cpp$/, ".hpp", path)
         return path
     }
