@@ -48,7 +48,7 @@ sub expect_gaps ($verdict, @reasons) {
         my $count = $verdict->{"gaps_$reason"};
         grep({ $_ eq $reason } @reasons)
             ? cmp_ok($count, '>', 0, "gaps are told: $reason")
-            : is($count, 0, "no gap is told: $reason");
+            : is($count, 0, "no gap is told: $reason") || diag map {"$_\n"} grep {/: $reason,/} @{ $verdict->{told} };
     }
 }
 

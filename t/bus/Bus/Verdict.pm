@@ -48,6 +48,7 @@ sub judge_one ($self, $subscriber) {
             $entry = { gap => { reason => 'evicted', start => $gap->{start} } };
         }
         $self->{"gaps_$gap->{reason}"}++ if $gap;
+        push @{ $self->{told} }, "$subscriber->{channel}: $gap->{reason}, requested $gap->{requested}, start $gap->{start}" if $gap;
         my $is_settled = $gap || !$gap_follows || $self->is_in_stream($entry);
         unshift @history, $is_settled ? $entry : { %$entry, unsettled => 1 };
     }
