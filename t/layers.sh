@@ -24,7 +24,7 @@ module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
 without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
-    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/kick_entry.*
+    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/sync.* src/bus/decimal.hpp src/bus/kick_entry.*
     src/bus/bus_state.* src/bus/bus_fault.*'
 
 # Prints what each header includes.
@@ -40,7 +40,7 @@ headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v
     # part; of the bus, what knows nothing of nginx lies lower than the rest.
     function part_of(path) {
         sub(/^zone_lock\./, "zone.", path)
-        sub(/^bus\/(stream_id|redis_url|reply|command|entry|kick_entry|bus_state|bus_fault)\./, "bus-plain/", path)
+        sub(/^bus\/(sync|decimal|stream_id|redis_url|reply|command|entry|kick_entry|bus_state|bus_fault)\./, "bus-plain/", path)
         if (!sub(/\/.*/, "", path) && path != "module.cpp") sub(/\.cpp$/, ".hpp", path)
         return path
     }
