@@ -3,6 +3,7 @@
 # the C file that nginx generates for a dynamic module does not take them. $SSE_CXXFLAGS adds more.
 
 sse_flags="-std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -O2 -Wall -Wextra -Werror $SSE_CXXFLAGS"
+[ -z "$SSE_WITHOUT_BUS" ] || sse_flags="$sse_flags -DSSE_WITHOUT_BUS"
 
 for sse_directory in `find "$ngx_addon_dir/src" -name '*.cpp' -exec dirname {} \; | LC_ALL=C sort -u`; do
     echo "$NGX_OBJS/addon/`basename $sse_directory`/%.o: CFLAGS += $sse_flags"

@@ -1,7 +1,11 @@
 // The life of the module: what nginx calls, and when. Its directives are in conf/directives.cpp.
+#ifndef SSE_WITHOUT_BUS
+#include "bus/bus.hpp"
+#endif
 #include "conf/audit.hpp"
 #include "conf/config.hpp"
 #include "conf/directives.hpp"
+#include "health/handler.hpp"
 #include "http/cors.hpp"
 #include "http/header_filter.hpp"
 #include "http/request_context.hpp"
@@ -22,6 +26,7 @@ void* createMain(ngx_conf_t* cf) noexcept {
     return createMainConfig(cf, {.subscribe = handleSubscribe,
                                  .publish = handlePublish,
                                  .status = handleStatus,
+                                 .health = handleHealth,
                                  .kick = handleKick,
                                  .later = handleLater});
 }
@@ -65,10 +70,22 @@ ngx_int_t initModule(ngx_cycle_t* cycle) noexcept {
 ngx_int_t initProcess(ngx_cycle_t* cycle) noexcept {
     MainConfig* config = activeConfig(cycle);
     bool serves = ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE;
-    return config == nullptr || !serves ? NGX_OK : Worker::self().start(cycle, *config);
+    if (config == nullptr || !serves) {
+        return NGX_OK;
+    }
+    const ngx_int_t rc = Worker::self().start(cycle, *config);
+#ifndef SSE_WITHOUT_BUS
+    if (rc == NGX_OK) {
+        Bus::start(cycle, *config);
+    }
+#endif
+    return rc;
 }
 
 void exitProcess(ngx_cycle_t*) noexcept {
+#ifndef SSE_WITHOUT_BUS
+    Bus::stop();
+#endif
     Worker::self().stop();
 }
 

@@ -11,6 +11,7 @@ extern "C" {
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_http.h>
+#include <ngx_sha1.h>
 
 // nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4): in no header of nginx.
 extern ngx_module_t ngx_http_write_filter_module;

@@ -45,6 +45,11 @@ std::span<std::byte> findLog(const ngx_shm_zone_t& shared) noexcept {
     return {reinterpret_cast<std::byte*>(head + 1), head->length};
 }
 
+// The ids of a stream may be older than this process, and its clock another one.
+uint64_t birthOf(const Zone& zone) noexcept {
+    return zone.bus == nullptr ? unixMilliseconds() : 0;
+}
+
 // nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4): the free pages of a new pool, `pfree`, can be had
 // in one allocation.
 ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
@@ -72,7 +77,7 @@ ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
     head->length = length - sizeof(Arena);
     std::optional<Log> made = Log::create({reinterpret_cast<std::byte*>(head + 1), head->length},
                                           static_cast<uint32_t>(zone.channels), random.key,
-                                          1 + random.lineage % (kLineages - 1), unixMilliseconds());
+                                          1 + random.lineage % (kLineages - 1), birthOf(zone));
     if (!made) {
         ngx_log_error(NGX_LOG_EMERG, log, 0, "sse_zone \"%V\" is too small for %ui channels", &zone.name,
                       zone.channels);

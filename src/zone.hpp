@@ -1,6 +1,8 @@
 // A zone: one nginx shared-memory zone that holds one log.
 #pragma once
 
+#include <atomic>
+
 #include "log/log.hpp"
 #include "ngx.hpp"
 
@@ -15,14 +17,19 @@ struct LockWatch {
     uint64_t due = 0;       // when it is to be reported next
 };
 
+struct BusConfig;
+
 // Lives in the configuration pool; every cycle has its own, the log behind it is shared.
 struct Zone {
     ngx_str_t name;
     size_t size;
     ngx_uint_t channels; // capacity of the index
     ngx_shm_zone_t* shared;
-    bool isNew; // made by this cycle, not found
-    Log log;    // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
+    bool isNew;           // made by this cycle, not found
+    const BusConfig* bus; // the stream that is its log; NULL: it has none
+    // Of the bus: not zero once the log has what the stream had. NULL without a bus.
+    const std::atomic<uint32_t>* filled;
+    Log log; // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
     mutable LockWatch lockWatch;
 
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 layers='
 sse
 log
+bus-plain
 ngx.hpp
 zone.hpp
 roster
@@ -17,11 +18,14 @@ http
 output
 fanout
 worker
-publish subscribe status kick
+bus
+publish subscribe status health kick
 module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
-without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*'
+without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
+    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/sync.* src/bus/decimal.hpp src/bus/kick_entry.*
+    src/bus/bus_state.* src/bus/bus_fault.*'
 
 # Prints what each header includes.
 headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '
@@ -32,9 +36,11 @@ headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v
             for (j = 1; j <= parts; ++j) rank[part[j]] = i
         }
     }
-    # The folder of a file, or the file itself (as a header) if it lies in src. A zone and its lock are one part.
+    # The folder of a file, or the file itself (as a header) if it lies in src. A zone and its lock are one
+    # part; of the bus, what knows nothing of nginx lies lower than the rest.
     function part_of(path) {
         sub(/^zone_lock\./, "zone.", path)
+        sub(/^bus\/(sync|decimal|stream_id|redis_url|reply|command|entry|kick_entry|bus_state|bus_fault)\./, "bus-plain/", path)
         if (!sub(/\/.*/, "", path) && path != "module.cpp") sub(/\.cpp$/, ".hpp", path)
         return path
     }

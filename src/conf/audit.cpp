@@ -1,5 +1,6 @@
 #include "conf/audit.hpp"
 
+#include <algorithm>
 #include <span>
 
 #include "conf/access_guard.hpp"
@@ -29,7 +30,8 @@ constexpr Deed kPublish{"publish to", kPublishing};
 constexpr Deed kKick{"kick subscribers at", kKicking};
 constexpr Deed kReadStatus{"read the status at", kReading};
 
-// What nobody should be able to do who has not been let in. Streams and refusals are for anybody.
+// What nobody should be able to do who has not been let in. Streams and refusals are for anybody, and so is
+// the health: it names nothing, and whoever balances load often cannot identify itself.
 const Deed* guardedDeed(const LocationConfig& config) noexcept {
     return config.publish != nullptr  ? &kPublish
            : config.kick              ? &kKick
@@ -99,6 +101,22 @@ bool refuseSsi(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationCon
     return true;
 }
 
+// What the directives of the location do for this machine alone, although its zone is shared by many.
+void warnIfCountedHere(const ngx_conf_t* cf, const Endpoint& endpoint,
+                       const LocationConfig& config) noexcept {
+    const bool isLimited =
+        std::ranges::any_of(config.maxSubscribers, [](ngx_uint_t limit) { return limit != 0; });
+    if (config.channels == nullptr || config.zone->bus == nullptr || !isLimited) {
+        return;
+    }
+    ngx_log_error(
+        NGX_LOG_WARN, cf->log, 0,
+        "\"sse_max_subscribers\" counts the subscribers of this machine alone, not those of all that "
+        "share zone \"%V\" by \"sse_bus\", at location \"%V\" of server \"%V\" in %V:%ui",
+        &config.zone->name, &endpoint.location->name, &endpoint.server->server_name, &config.file,
+        config.line);
+}
+
 } // namespace
 
 ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept {
@@ -115,6 +133,9 @@ ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept {
         const Deed* deed = guardedDeed(config);
         if (!endpoint.location->noname && deed != nullptr) {
             warnIfOpen(cf, endpoint, config, *deed);
+        }
+        if (!endpoint.location->noname) {
+            warnIfCountedHere(cf, endpoint, config);
         }
     }
     return NGX_OK;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <span>
 
+#ifndef SSE_WITHOUT_BUS
+#include "conf/bus_words.hpp"
+#endif
 #include "keys/keys.hpp"
 #include "roster/registry.hpp"
 #include "sse/notices.hpp"
@@ -20,6 +23,7 @@ constexpr size_t kDefaultClientMemory = 64 * 1024 * 1024;
 ngx_http_handler_pt endpointHandler(const MainConfig& main, const LocationConfig& config) noexcept {
     return config.channels != nullptr  ? main.handlers.subscribe
            : config.publish != nullptr ? main.handlers.publish
+           : config.health != nullptr  ? main.handlers.health
            : config.kick               ? main.handlers.kick
            : config.later              ? main.handlers.later
                                        : main.handlers.status;
@@ -39,6 +43,7 @@ void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, con
     config.channels = parent.channels;
     config.publish = parent.publish;
     config.status = parent.status;
+    config.health = parent.health;
     config.kick = parent.kick;
     config.later = parent.later;
     config.laterTime = parent.laterTime;
@@ -76,11 +81,16 @@ const char* resolveZone(ngx_conf_t* cf, const MainConfig& main, LocationConfig& 
     return NGX_CONF_OK;
 }
 
-const char* checkStatusZones(ngx_conf_t* cf, const MainConfig& main, const LocationConfig& config) noexcept {
-    auto* names = static_cast<ngx_str_t*>(config.status->elts);
-    for (ngx_uint_t i = 0; i < config.status->nelts; ++i) {
-        if (findZone(main, toView(names[i])) == nullptr) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"sse_status\"", &names[i]);
+std::span<const ngx_str_t> strings(const ngx_array_t& array) noexcept {
+    return {static_cast<const ngx_str_t*>(array.elts), array.nelts};
+}
+
+// sse_status and sse_health.
+const char* checkListedZones(ngx_conf_t* cf, const MainConfig& main, const LocationConfig& config) noexcept {
+    for (const ngx_str_t& name : strings(config.status != nullptr ? *config.status : *config.health)) {
+        if (findZone(main, toView(name)) == nullptr) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"%s\"", &name,
+                               endpointName(config));
             return static_cast<const char*>(NGX_CONF_ERROR);
         }
     }
@@ -180,7 +190,8 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
     MainConfig& main = *mainConfig(cf);
 
     const int endpoints = (config.channels != nullptr) + (config.publish != nullptr) +
-                          (config.status != nullptr) + config.kick + config.later;
+                          (config.status != nullptr) + (config.health != nullptr) + config.kick +
+                          config.later;
     bool overruled = core->handler != nullptr && core->handler != endpointHandler(main, config);
     if (endpoints > 1 || overruled) {
         ngx_conf_log_error(
@@ -192,8 +203,8 @@ const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
     if (!noteEndpoint(cf, main, core)) {
         return static_cast<const char*>(NGX_CONF_ERROR);
     }
-    if (config.status != nullptr) {
-        return checkStatusZones(cf, main, config);
+    if (config.status != nullptr || config.health != nullptr) {
+        return checkListedZones(cf, main, config);
     }
     if (config.later) {
         return NGX_CONF_OK;
@@ -350,6 +361,7 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
 const char* endpointName(const LocationConfig& config) noexcept {
     return config.channels != nullptr  ? "sse_channel"
            : config.publish != nullptr ? "sse_publish"
+           : config.health != nullptr  ? "sse_health"
            : config.kick               ? "sse_kick"
            : config.later              ? "sse_later"
                                        : "sse_status";
@@ -358,6 +370,12 @@ const char* endpointName(const LocationConfig& config) noexcept {
 bool mayNameChannels(const LocationConfig& config) noexcept {
     const Framing framing = config.framingMode();
     return config.bodyChannels != nullptr && (framing == Framing::Form || framing == Framing::Json);
+}
+
+bool concerns(const ngx_array_t& names, const Zone& zone) noexcept {
+    return names.nelts == 0 || std::ranges::any_of(strings(names), [&zone](const ngx_str_t& name) noexcept {
+               return toView(name) == toView(zone.name);
+           });
 }
 
 Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
@@ -373,6 +391,7 @@ Zone* findZone(const MainConfig& config, std::string_view name) noexcept {
 void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept {
     auto* config = static_cast<MainConfig*>(ngx_pcalloc(cf->pool, sizeof(MainConfig)));
     if (config == nullptr || ngx_array_init(&config->zones, cf->pool, 2, sizeof(Zone*)) != NGX_OK ||
+        ngx_array_init(&config->buses, cf->pool, 1, sizeof(BusConfig*)) != NGX_OK ||
         ngx_array_init(&config->endpoints, cf->pool, 4, sizeof(Endpoint)) != NGX_OK ||
         ngx_array_init(&config->reservedTypes, cf->pool, 8, sizeof(ngx_str_t)) != NGX_OK) {
         return nullptr;
@@ -408,6 +427,11 @@ char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept {
             return static_cast<char*>(NGX_CONF_ERROR);
         }
     }
+#ifndef SSE_WITHOUT_BUS
+    if (!finishBuses(cf, config)) {
+        return static_cast<char*>(NGX_CONF_ERROR);
+    }
+#endif
     return NGX_CONF_OK;
 }
 

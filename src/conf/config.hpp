@@ -20,6 +20,7 @@ struct Handlers {
     ngx_http_handler_pt subscribe;
     ngx_http_handler_pt publish;
     ngx_http_handler_pt status;
+    ngx_http_handler_pt health;
     ngx_http_handler_pt kick;
     ngx_http_handler_pt later;
 };
@@ -31,6 +32,7 @@ enum class CutMode { Abort, End };
 struct MainConfig {
     Handlers handlers;
     ngx_array_t zones;     // of Zone*
+    ngx_array_t buses;     // of BusConfig*
     ngx_array_t endpoints; // of Endpoint, as they are merged
     ngx_shm_zone_t* workers;
     size_t keysSize;       // by sse_keys
@@ -90,17 +92,18 @@ inline constexpr std::string_view kUsualCorsHeaders =
 // Location level. Of standard layout, since directives are set through offsetof, and valid when zeroed. Modes
 // stored as numbers are read by the functions at the end.
 struct LocationConfig {
-    // Which of the five a location is; not inherited.
+    // Which of the six a location is; not inherited.
     ngx_array_t* channels; // of ngx_http_complex_value_t: this location subscribes
     ngx_http_complex_value_t* publish;
     ngx_array_t* status; // of ngx_str_t, names of zones; empty: all
+    ngx_array_t* health; // the same
     bool kick;
     bool later;
     LaterTime laterTime; // of sse_later
     ngx_str_t zoneName;  // of sse_channel, sse_publish or sse_kick; empty: the only one
     Zone* zone;          // the same, found when everything has been read
     u_char separator;    // 0: none
-    ngx_str_t file;      // where the directive stands that makes the location one of the five
+    ngx_str_t file;      // where the directive stands that makes the location one of the six
     ngx_uint_t line;
 
     // Subscribing.
@@ -187,11 +190,15 @@ struct LocationConfig {
 // Whether the location is one of this module, or a block of "if" or "limit_except" in one.
 inline bool isEndpoint(const LocationConfig& config) noexcept {
     return config.channels != nullptr || config.publish != nullptr || config.status != nullptr ||
-           config.kick || config.later;
+           config.health != nullptr || config.kick || config.later;
 }
 
 // Whether the body of a publish request may name the channels of its events.
 bool mayNameChannels(const LocationConfig& config) noexcept;
+
+// Whether a list of zones, as sse_status and sse_health have one, is about that zone: an empty one is about
+// all.
+bool concerns(const ngx_array_t& names, const Zone& zone) noexcept;
 
 // The zone of that name, NULL if there is none.
 Zone* findZone(const MainConfig& config, std::string_view name) noexcept;
@@ -216,7 +223,7 @@ char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept;
 void* createLocationConfig(ngx_conf_t* cf) noexcept;
 char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept;
 
-// The directive that makes the location one of the five.
+// The directive that makes the location one of the six.
 const char* endpointName(const LocationConfig& config) noexcept;
 
 } // namespace sse

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "conf/bus_words.hpp"
 #include "conf/config.hpp"
 #include "keys/keys.hpp"
 #include "roster/registry.hpp"
@@ -300,22 +301,41 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
                : kError;
 }
 
-// sse_status [zone …]
-char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
-    auto& config = *static_cast<LocationConfig*>(conf);
-    if (config.status != nullptr) {
+// Takes "[zone …]". Returns what a setter does.
+char* takeZones(ngx_conf_t* cf, ngx_array_t*& zones) noexcept {
+    if (zones != nullptr) {
         return kDuplicate;
     }
-    config.status = makeArray(cf, sizeof(ngx_str_t));
-    if (config.status == nullptr) {
+    zones = makeArray(cf, sizeof(ngx_str_t));
+    if (zones == nullptr) {
         return kError;
     }
     for (const ngx_str_t& word : arguments(cf)) {
-        if (!pushString(config.status, word)) {
+        if (!pushString(zones, word)) {
             return kError;
         }
     }
+    return NGX_CONF_OK;
+}
+
+// sse_status [zone …]
+char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    char* const status = takeZones(cf, config.status);
+    if (status != NGX_CONF_OK) {
+        return status;
+    }
     return answerWith(cf, command, config, mainConfig(cf)->handlers.status) ? NGX_CONF_OK : kError;
+}
+
+// sse_health [zone …]
+char* setHealth(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    char* const status = takeZones(cf, config.health);
+    if (status != NGX_CONF_OK) {
+        return status;
+    }
+    return answerWith(cf, command, config, mainConfig(cf)->handlers.health) ? NGX_CONF_OK : kError;
 }
 
 // --- Subscribing ---
@@ -988,12 +1008,16 @@ ngx_command_t setting(ngx_str_t name, ngx_uint_t arguments, Setter set, size_t o
 // config.hpp (what it sets) and config.cpp (its default and how it is inherited).
 ngx_command_t directives[] = {
     httpDirective(ngx_string("sse_zone"), NGX_CONF_TAKE23, setZone),
+#ifndef SSE_WITHOUT_BUS
+    httpDirective(ngx_string("sse_bus"), NGX_CONF_2MORE, setBus),
+#endif
     httpDirective(ngx_string("sse_drain"), NGX_CONF_TAKE12, setDrain),
     httpDirective(ngx_string("sse_keys"), NGX_CONF_TAKE1, setKeys),
 
     endpoint(ngx_string("sse_channel"), NGX_CONF_1MORE, setChannel),
     endpoint(ngx_string("sse_publish"), NGX_CONF_TAKE12, setPublish),
     endpoint(ngx_string("sse_status"), NGX_CONF_ANY, setStatus),
+    endpoint(ngx_string("sse_health"), NGX_CONF_ANY, setHealth),
     endpoint(ngx_string("sse_kick"), NGX_CONF_NOARGS | NGX_CONF_TAKE1, setKick),
     endpoint(ngx_string("sse_later"), NGX_CONF_NOARGS | NGX_CONF_TAKE12, setLater),
 

@@ -1,12 +1,18 @@
 #include "http/request_context.hpp"
 
+#include <algorithm>
 #include <new>
+#include <span>
+
+#include "bus/bus_fault.hpp"
+#include "conf/bus_config.hpp"
+#include "conf/config.hpp"
 
 namespace sse {
 
 namespace {
 
-enum class Variable : uintptr_t { Channel, Events, LastId, Reason, Subscribers };
+enum class Variable : uintptr_t { Channel, Events, LastId, Reason, Subscribers, Bus };
 
 std::string_view reasonText(CloseReason reason) noexcept {
     switch (reason) {
@@ -52,6 +58,27 @@ std::string_view idText(ngx_http_request_t* r, EventId id) noexcept {
                                               : std::string_view(text, formatEventId(id, text));
 }
 
+// The zone of the location. A location that has none, such as one that a probe asks, is about the zone with a
+// bus, if there is one and no other. NULL otherwise.
+const Zone* zoneInQuestion(ngx_http_request_t* r) noexcept {
+    if (const Zone* own = locationConfig(r)->zone; own != nullptr) {
+        return own;
+    }
+    const ngx_array_t& array = mainConfig(r)->zones;
+    const std::span zones(static_cast<const Zone* const*>(array.elts), array.nelts);
+    const auto hasBus = [](const Zone* zone) noexcept { return zone->bus != nullptr; };
+    return std::ranges::count_if(zones, hasBus) == 1 ? *std::ranges::find_if(zones, hasBus) : nullptr;
+}
+
+std::string_view busWord(ngx_http_request_t* r) noexcept {
+    const Zone* zone = zoneInQuestion(r);
+    if (zone == nullptr || zone->bus == nullptr) {
+        return {};
+    }
+    return faultOf(*zone->bus->state) == BusFault::None ? "up" : "down";
+}
+
+// All but the state of the bus, which belongs to no request.
 std::string_view valueOf(ngx_http_request_t* r, const RequestContext& context, Variable variable) noexcept {
     switch (variable) {
     case Variable::Channel:
@@ -64,14 +91,18 @@ std::string_view valueOf(ngx_http_request_t* r, const RequestContext& context, V
         return reasonText(context.reason);
     case Variable::Subscribers:
         return number(r, context.subscribers);
+    case Variable::Bus:
+        break;
     }
     return {};
 }
 
 ngx_int_t getVariable(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t which) noexcept {
+    const auto variable = static_cast<Variable>(which);
     const RequestContext* context = contextOf(r);
-    std::string_view text =
-        context == nullptr ? std::string_view() : valueOf(r, *context, static_cast<Variable>(which));
+    std::string_view text = variable == Variable::Bus ? busWord(r)
+                            : context == nullptr      ? std::string_view()
+                                                      : valueOf(r, *context, variable);
     value->not_found = text.empty() ? 1 : 0;
     value->valid = 1;
     value->no_cacheable = 1;
@@ -104,6 +135,7 @@ ngx_int_t addVariables(ngx_conf_t* cf) noexcept {
         {ngx_string("sse_last_event_id"), Variable::LastId},
         {ngx_string("sse_close_reason"), Variable::Reason},
         {ngx_string("sse_subscribers"), Variable::Subscribers},
+        {ngx_string("sse_bus"), Variable::Bus},
     };
     for (Name& name : names) {
         ngx_http_variable_t* variable = ngx_http_add_variable(cf, &name.text, NGX_HTTP_VAR_NOCACHEABLE);

@@ -61,6 +61,7 @@ public:
 
     // That of a producer has a name and a position.
     bool isProducers() const noexcept { return bytes().size() > kPlaceOfName && bytes().front() == 'p'; }
+    std::string_view key() const noexcept { return {bytes().data() + 1, bytes().size() - 1}; } // of that kind
     std::string_view producer() const noexcept {
         return {bytes().data() + kPlaceOfName, bytes().size() - kPlaceOfName};
     }

@@ -6,7 +6,7 @@
 #include "http/refusals.hpp"
 #include "log/writer.hpp"
 #include "publish/preconditions.hpp"
-#include "publish/staged_events.hpp"
+#include "sse/staged_events.hpp"
 #include "zone.hpp"
 
 namespace sse {

@@ -12,12 +12,12 @@
 #include <string_view>
 
 #include "http/refusals.hpp"
-#include "publish/staged_events.hpp"
 #include "sse/envelope.hpp"
 #include "sse/form_envelope.hpp"
 #include "sse/json_envelopes.hpp"
 #include "sse/parse.hpp"
 #include "sse/split.hpp"
+#include "sse/staged_events.hpp"
 
 namespace sse {
 

@@ -22,6 +22,16 @@ public:
     size_t size() const noexcept { return size_; }
     bool empty() const noexcept { return size_ == 0; }
     void clear() noexcept { size_ = 0; }
+    // Keeps the first `size` bytes, of at least as many.
+    void cut(size_t size) noexcept { size_ = size; }
+
+    // Takes the first `length` bytes away; the rest moves to the front.
+    void dropFront(size_t length) noexcept {
+        size_ -= length;
+        if (length != 0 && size_ != 0) {
+            std::memmove(data_, data_ + length, size_);
+        }
+    }
 
     // Frees the memory as well.
     void reset() noexcept {

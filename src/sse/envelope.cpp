@@ -81,7 +81,8 @@ EnvelopeStatus EnvelopeFields::setId() noexcept {
         return EnvelopeStatus::Ok;
     }
     id_ = escapePublisherId(text_.view());
-    const bool isValid = text_.isWhole() && isUtf8(text_.view()) && id_.empty() == text_.empty();
+    const bool isText = limits_.anyIds || isUtf8(text_.view());
+    const bool isValid = text_.isWhole() && isText && id_.empty() == text_.empty();
     return isValid ? EnvelopeStatus::Ok : EnvelopeStatus::BadId;
 }
 
@@ -108,9 +109,9 @@ EnvelopeStatus EnvelopeFields::addChannel() noexcept {
 }
 
 EnvelopeStatus EnvelopeFields::setEnd() noexcept {
-    const std::string_view text = text_.view();
-    ends_ = text.empty() || text == "1" || text == "true";
-    return ends_ || text == "0" || text == "false" ? EnvelopeStatus::Ok : EnvelopeStatus::BadEnd;
+    const std::optional<bool> ends = parseFlag(text_.view());
+    ends_ = ends.value_or(false);
+    return ends ? EnvelopeStatus::Ok : EnvelopeStatus::BadEnd;
 }
 
 EnvelopeStatus EnvelopeFields::complete() const noexcept {

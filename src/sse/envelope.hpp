@@ -71,6 +71,7 @@ public:
         size_t maxData;         // bytes
         size_t maxChannels;     // channels of one envelope, at most 255
         bool ignoreIds = false; // ids are dropped, whatever they are
+        bool anyIds = false;    // ids are any bytes, not only UTF-8
     };
 
     explicit EnvelopeFields(const Limits& limits) noexcept : limits_(limits) {}

@@ -36,4 +36,9 @@ std::optional<uint32_t> parseRetry(std::string_view text) noexcept {
     return std::max(value, kMinRetry);
 }
 
+std::optional<bool> parseFlag(std::string_view text) noexcept {
+    const bool isYes = text.empty() || text == "1" || text == "true";
+    return isYes || text == "0" || text == "false" ? std::optional(isYes) : std::nullopt;
+}
+
 } // namespace sse

@@ -29,4 +29,7 @@ bool isDataLine(std::string_view text) noexcept;
 // kMaxRetry; never 0, which means "none" in an Event.
 std::optional<uint32_t> parseRetry(std::string_view text) noexcept;
 
+// Reads a field that says yes or no: "true", "1" or empty, and "false" or "0".
+std::optional<bool> parseFlag(std::string_view text) noexcept;
+
 } // namespace sse

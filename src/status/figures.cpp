@@ -1,17 +1,40 @@
 #include "status/figures.hpp"
 
-#include <algorithm>
 #include <new>
+
+#include "bus/bus_fault.hpp"
+#include "conf/bus_config.hpp"
 
 namespace sse {
 
 namespace {
 
-bool isWanted(const LocationConfig& config, const Zone& zone) noexcept {
-    const std::span names(static_cast<const ngx_str_t*>(config.status->elts), config.status->nelts);
-    return names.empty() || std::ranges::any_of(names, [&zone](const ngx_str_t& name) noexcept {
-               return toView(name) == toView(zone.name);
-           });
+BusFigures figuresOf(const BusConfig& config) noexcept {
+    const BusState& state = *config.state;
+    const size_t address = state.address.load();
+    return {
+        .isUp = faultOf(state) == BusFault::None,
+        .isConnected = state.connected.load() != 0,
+        .isFilled = state.isFilled.load() != 0,
+        .deadSince = state.deadSince.load(),
+        .master = address < config.addresses.size() ? toView(config.addresses[address].text) : "",
+        .lineage = state.lineage.load(),
+        .position = state.handled.load(),
+        .lag = state.lag.load(),
+        .entries = state.entries.load(),
+        .skipped = state.skipped.load(),
+        .breaks = state.breaks.load(),
+        .reconnects = state.reconnects.load(),
+        .lives = state.lives.load(),
+        .published = state.published.load(),
+        .refused = state.refused.load(),
+        .unknown = state.unknown.load(),
+    };
+}
+
+ZoneFigures figuresOf(const Zone& zone) noexcept {
+    return {toView(zone.name), zone.log.stats(),
+            zone.bus == nullptr ? std::nullopt : std::optional(figuresOf(*zone.bus))};
 }
 
 WorkerCounters countersOf(const WorkerEntry& entry, bool isAlive) noexcept {
@@ -61,8 +84,8 @@ std::optional<Figures> collectFigures(const MainConfig& main, const LocationConf
                                       const Registry& registry, ngx_pool_t* pool) noexcept {
     PoolList<ZoneFigures> zones(pool);
     for (const Zone* zone : std::span(static_cast<Zone* const*>(main.zones.elts), main.zones.nelts)) {
-        if (isWanted(config, *zone)) {
-            zones.push({toView(zone->name), zone->log.stats()});
+        if (concerns(*config.status, *zone)) {
+            zones.push(figuresOf(*zone));
         }
     }
     PoolList<WorkerFigures> workers(pool);

@@ -12,9 +12,31 @@
 
 namespace sse {
 
+// The bus of a zone, as this machine sees it.
+struct BusFigures {
+    bool isUp = false; // connected, filled, and something comes through
+    bool isConnected = false;
+    bool isFilled = false;
+    uint64_t deadSince = 0;  // milliseconds since 1970; 0: it is alive
+    std::string_view master; // its address
+    uint64_t lineage = 0;    // 0: none yet
+    EventId position; // the entry up to which the stream has been read, by its id there; zero: none yet
+    uint64_t lag = 0; // milliseconds that the newest probe was on its way
+    // Of this machine, since nginx started.
+    uint64_t entries = 0;
+    uint64_t skipped = 0;
+    uint64_t breaks = 0;
+    uint64_t reconnects = 0;
+    uint64_t lives = 0;
+    uint64_t published = 0;
+    uint64_t refused = 0;
+    uint64_t unknown = 0;
+};
+
 struct ZoneFigures {
     std::string_view name;
     LogStats log;
+    std::optional<BusFigures> bus;
 };
 
 struct WorkerCounters {

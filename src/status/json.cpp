@@ -7,8 +7,42 @@ namespace sse {
 namespace {
 
 void writeId(JsonWriter& json, EventId id) noexcept {
-    char text[kMaxEventIdText];
-    json.string({text, formatEventId(id, text)});
+    json.string(EventIdText(id).view());
+}
+
+void writeIdOrNull(JsonWriter& json, EventId id) noexcept {
+    if (id == EventId{}) {
+        json.null();
+    } else {
+        writeId(json, id);
+    }
+}
+
+void writeBus(JsonWriter& json, const BusFigures& bus) noexcept {
+    json.key("bus").beginObject();
+    json.key("up").boolean(bus.isUp);
+    json.key("dead_since");
+    if (bus.deadSince == 0) {
+        json.null();
+    } else {
+        json.number(bus.deadSince);
+    }
+    json.key("connected").boolean(bus.isConnected);
+    json.key("filled").boolean(bus.isFilled);
+    json.key("master");
+    if (bus.isConnected) {
+        json.string(bus.master);
+    } else {
+        json.null();
+    }
+    json.member("lineage", bus.lineage);
+    json.key("position");
+    writeIdOrNull(json, bus.position);
+    json.member("lag", bus.lag);
+    json.member("entries", bus.entries).member("skipped", bus.skipped).member("breaks", bus.breaks);
+    json.member("reconnects", bus.reconnects).member("lives", bus.lives);
+    json.member("published", bus.published).member("refused", bus.refused).member("unknown", bus.unknown);
+    json.endObject();
 }
 
 void writeZone(JsonWriter& json, const ZoneFigures& zone) noexcept {
@@ -16,16 +50,15 @@ void writeZone(JsonWriter& json, const ZoneFigures& zone) noexcept {
     json.keyOf(zone.name).beginObject();
     json.member("capacity", log.capacity).member("used", log.used);
     json.key("first_id");
-    if (log.firstId == EventId{}) {
-        json.null();
-    } else {
-        writeId(json, log.firstId);
-    }
+    writeIdOrNull(json, log.firstId);
     json.key("last_id");
     writeId(json, log.lastId);
     json.member("published", log.published).member("evicted", log.evicted);
     json.member("channels", log.channels).member("channel_capacity", log.channelCapacity);
     json.member("forgotten_channels", log.forgottenChannels);
+    if (zone.bus) {
+        writeBus(json, *zone.bus);
+    }
     json.endObject();
 }
 

@@ -49,6 +49,12 @@ my @bad = (
     (map { ['sse_channel', $zone, location("sse_channel \$arg_c separator=$_;"), qr/separator/] }
         '', 'ab', 'a', '7', "\x{1}", "\xc3\xa9"),
     ['sse_status', $zone,                                   location('sse_status nowhere;'), qr/nowhere/],
+    ['sse_health', $zone,                                   location('sse_health nowhere;'), qr/nowhere/],
+    ['sse_health', $zone,                                   location('sse_health events $arg_zone;'), qr/\$arg_zone/],
+    ['sse_health', $zone,                                   location('sse_health; sse_health;'), qr/duplicate/],
+    [qr/sse_health|sse_status/, $zone,                      location('sse_health; sse_status;')],
+    [qr/sse_health|proxy_pass/, $zone,                      location('proxy_pass http://127.0.0.1:1; sse_health;')],
+    ['sse_health', $zone,                                   'sse_health;'],
     # What no request can make valid.
     (map { ['sse_channel', $zone, location("sse_channel $_;")], ['sse_publish', $zone, location("sse_publish $_;")] }
         '""', "'a\x{1}b'", "\xff", "'a\xc2\x85b'", "'a\xe2\x80\xa8b'", 'x' x 256),
@@ -150,6 +156,7 @@ my @bad = (
         ['', location("$sub ssi_types *; if (\$arg_x) { ssi on; }")],
         ['', location("$pub ssi on; ssi_types application/json; limit_except GET { deny all; }")],
         ['', location('sse_status; ssi on; ssi_types *;')],
+        ['', location('sse_health; ssi on; ssi_types application/json;')],
         ['', location('sse_kick; ssi on; ssi_types application/json;')],
         ['', location('sse_later; ssi on; ssi_types text/event-stream;')],
         ['', "location / { ssi on; ssi_types *; location /x { $sub } }"],
@@ -234,6 +241,8 @@ my @good = (
     ["$zone sse_key \$remote_user; sse_max_subscribers 5 per=key; sse_reject soft;", location("$sub sse_max_subscribers 0 per=key; sse_key '';")],
     [$zone, location("$sub sse_max_subscribers 5; sse_max_subscribers 5 per=channel; sse_reject hard;")],
     [$zone, location('sse_kick zone=events; internal;')],
+    [$zone, location('sse_health events events; limit_except GET { deny all; }') . location('sse_health;') =~ s/x/y/r],
+    ['', location('sse_health;')],
     ['', location('sse_later;') . ' location @later { sse_later 1h 100%; } location /y { sse_later 1s; }'],
     ['sse_keys 1m;', ''],
     [location('sse_channel c;') =~ s/.*//r . 'sse_zone late 1m;', location('sse_publish c zone=late;')],

@@ -107,6 +107,7 @@ my @case = (
     ['DELETE', 'location /x { sse_kick; limit_except DELETE GET { deny all; } }', 'the rest is refused'],
 
     ['',       'location /x { sse_later; }',                                     'who is put off does nothing'],
+    ['',       'location /x { sse_health; }',                                    'the health is for anybody'],
     ['',       'location /x { sse_channel c; }',                                 'who subscribes is nobody else\'s business'],
 );
 @case = grep { "@$_" !~ /auth_request/ } @case unless SSE::Nginx::has('http_auth_request_module');
@@ -152,7 +153,7 @@ subtest 'what nginx does' => sub {
     $server->launch or BAIL_OUT($server->log);
     for my $number (0 .. $#case) {
         my ($open, $location) = @{ $case[$number] };
-        next if $location =~ /sse_channel|sse_later/;
+        next if $location =~ /sse_channel|sse_later|sse_health/;
         my @method = split /, /, $location =~ /sse_status/ ? $read : $location =~ /sse_kick/ ? $kick : $publish;
         my @answered = grep { answers("http://case$number.test/x", $_) } @method;
         is join(', ', @answered), $open, name($case[$number]);

@@ -18,6 +18,7 @@ add_header X-Channel $sse_channel always;
         location = /tiny     { sse_publish $arg_channel; sse_max_event_size 10; }
         location = /lines    { sse_publish $arg_channel; sse_framing lines; }
         location = /status   { sse_status; }
+        location = /health   { sse_health; }
         location ~ "(?s)^/path/sub/(.*)$"  { sse_channel $1; }
         location ~ "(?s)^/path/pub/(.*)$"  { sse_publish $1; }
         location ~ "(?s)^/path/list/(.*)$" { sse_channel x $1 separator=,; }
@@ -54,6 +55,7 @@ subtest 'no answer may be stored' => sub {
         [404, DELETE  => '/pub?channel=none'],       [200, DELETE  => '/pub?channel=ending'],     [405, PATCH   => '/pub?channel=a'],
         [204, OPTIONS => '/pub?channel=a'],          [413, POST    => '/small?channel=a', body => 'x' x 11],
         [413, POST    => '/tiny?channel=a', body => 'x' x 11], [415, POST => '/pub?channel=a', body => 'x', type => 'multipart/form-data'],
+        [200, GET     => '/health'],                 [405, POST    => '/health'],
         [200, GET     => '/status'],                 [405, POST    => '/status'],            [403, GET     => '/denied'],
         [403, POST    => '/limited', body => 'x'],   [401, POST    => '/returns', body => 'x'], [302, GET  => '/moved'],
         [503, GET     => '/crowded'],                [401, POST    => '/rate'],              [403, POST    => '/if?no=1'],
@@ -87,7 +89,7 @@ subtest 'HEAD answers what GET would' => sub {
         [200, '/sub?channel=h', cursor => '0-0'], [200, '/sub?channel=h', cursor => 'unknown'], [200, '/close?channel=h', cursor => $id],
         [204, '/sub?channel=gone'], [204, '/sub?channel=gone', @origin], [400, '/sub'], [400, '/sub', @origin], [400, '/sub?channel=%2' . "\xff"],
         [410, '/close?channel=h', cursor => '5-5'], [410, '/close?channel=h', cursor => 'unknown'],
-        [200, '/pub?channel=h'], [200, '/pub?channel=new'], [400, '/pub'], [200, '/status'], [403, '/denied'], [302, '/moved'],
+        [200, '/pub?channel=h'], [200, '/pub?channel=new'], [400, '/pub'], [200, '/status'], [200, '/health'], [403, '/denied'], [302, '/moved'],
     );
     my $before = subscribers();
     for my $via (qw(h1 h1.0 tls h2c)) {

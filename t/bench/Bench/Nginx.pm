@@ -4,6 +4,7 @@ package Bench::Nginx;
 
 use v5.36;
 use parent 'SSE::Nginx';
+use SSE::Certificate;
 
 # Options besides those of SSE::Nginx: modules (files to load), connections (of a worker), processors (numbers: the workers are
 # dealt out to them, each to one).
@@ -44,7 +45,7 @@ sub server_block ($self, $listener) {
     my $flags = 'backlog=4096' . ($self->{workers} > 1 ? ' reuseport' : '') . ($listener eq 'tls' ? ' ssl' : '');
     my $certificate = '';
     if ($listener eq 'tls') {
-        $self->make_certificate;
+        make_certificate($self->prefix);
         $certificate = 'ssl_certificate certificate.pem; ssl_certificate_key key.pem;';
     }
     return <<"END";

@@ -1,0 +1,56 @@
+// A bus: a zone whose log is a Redis Stream that many machines tail. One for each such zone in each worker.
+//
+// One worker of the machine, the follower, reads the stream and appends to the zone what others (and this
+// machine) have published. Every worker looks ten times a second whether there is one, and takes its place
+// if not; see bus_state.hpp.
+#pragma once
+
+#include "bus/bus_state.hpp"
+#include "bus/follower.hpp"
+#include "conf/bus_config.hpp"
+#include "conf/config.hpp"
+#include "ngx.hpp"
+#include "worker/drain.hpp"
+#include "worker/loop_event.hpp"
+#include "zone.hpp"
+
+namespace sse {
+
+class Bus {
+public:
+    // This worker's; NULL if the zone has none, or there was no memory for it.
+    static Bus* of(const Zone& zone) noexcept;
+
+    // In a worker, after Worker::start(). A bus that there is no memory for is logged, and is none.
+    // `onControl` is called in the follower, see Follower::ControlHandler; NULL: nothing is.
+    static void start(ngx_cycle_t* cycle, const MainConfig& config,
+                      Follower::ControlHandler onControl = nullptr) noexcept;
+    // Before it exits.
+    static void stop() noexcept;
+
+    Bus(const Bus&) = delete;
+    Bus& operator=(const Bus&) = delete;
+
+    Zone& zone() noexcept { return *config_.zone; }
+    const BusConfig& config() const noexcept { return config_; }
+    BusState& state() noexcept { return state_; }
+    // Whether entries come through, as far as this machine knows.
+    bool isUp() const noexcept { return state_.isUp(); }
+
+private:
+    Bus(const BusConfig& config, const MainConfig& main, Follower::ControlHandler onControl) noexcept;
+
+    void keepUp() noexcept;
+    void elect() noexcept;
+    void checkHealth() noexcept;
+    void leave() noexcept;
+
+    const BusConfig& config_;
+    BusState& state_;
+    Follower follower_;
+    LoopEvent timer_;
+    Drainable drain_{};
+    Bus* next_ = nullptr; // of this worker
+};
+
+} // namespace sse

@@ -1,0 +1,645 @@
+#include "bus/pipeline.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <sys/random.h>
+
+#include "bus/command.hpp"
+#include "bus/entry.hpp"
+#include "http/respond.hpp"
+#include "sse/channel_names.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// How often the pipeline looks after what time brings.
+constexpr ngx_msec_t kTick = 100;
+// After so long without Redis nothing waits for it any more.
+constexpr ngx_msec_t kAwayTime = 1000;
+// A connection whose replies do not come for so long is given up.
+constexpr ngx_msec_t kMostSilence = 2000;
+
+// The largest reply is a page of the search.
+constexpr size_t kMostReply = 16 * 1024 * 1024;
+constexpr size_t kPage = 100;
+// How often the stream is raised in a row before the next address is tried.
+constexpr int kMostRaises = 5;
+// How many orders are told in a slice.
+constexpr int kOrdersAtATime = 32;
+
+// A number in digits.
+class Decimal {
+public:
+    explicit Decimal(uint64_t number) noexcept
+        : length_(static_cast<size_t>(std::to_chars(text_, text_ + sizeof(text_), number).ptr - text_)) {}
+    std::string_view view() const noexcept { return {text_, length_}; }
+
+private:
+    char text_[20];
+    size_t length_;
+};
+
+// "<prefix>-<number>"
+class Token {
+public:
+    Token(std::string_view prefix, uint64_t number) noexcept : text_(prefix) {
+        text_.append("-");
+        text_.append(Decimal(number).view());
+    }
+    std::string_view view() const noexcept { return text_.view(); }
+
+private:
+    ShortText<40> text_;
+};
+
+// The number in one of our tokens; 0: it is none, for numbers begin with 1.
+uint64_t numberOf(std::string_view token, std::string_view prefix) noexcept {
+    uint64_t number = 0;
+    if (token.starts_with(prefix) && token.size() > prefix.size() && token[prefix.size()] == '-') {
+        std::from_chars(token.data() + prefix.size() + 1, token.data() + token.size(), number);
+    }
+    return number;
+}
+
+ShortText<16> randomPrefix() noexcept {
+    uint64_t number = 0;
+    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
+        number = static_cast<uint64_t>(ngx_random()) << 32 ^ static_cast<uint64_t>(ngx_pid);
+    }
+    char text[16];
+    for (char& c : text) {
+        c = "0123456789abcdef"[number & 15];
+        number >>= 4;
+    }
+    return ShortText<16>({text, sizeof(text)});
+}
+
+// The value after "name=" in a line like that of CLIENT INFO: "id=3 addr=127.0.0.1:4 …".
+std::string_view valueOf(std::string_view line, std::string_view name) noexcept {
+    while (!line.empty()) {
+        const size_t end = std::min(line.find(' '), line.size());
+        const std::string_view field(line.data(), end);
+        if (field.size() > name.size() && field.starts_with(name) && field[name.size()] == '=') {
+            return dropFirst(field, name.size() + 1);
+        }
+        line = dropFirst(line, std::min(end + 1, line.size()));
+    }
+    return {};
+}
+
+// The value after a name in an array of names and values; NULL if there is none.
+const Reply* valueOf(const Reply& fields, std::string_view name) noexcept {
+    for (const Reply* field = fields.first; field != nullptr && field->next != nullptr;
+         field = field->next->next) {
+        if (field->text == name) {
+            return field->next;
+        }
+    }
+    return nullptr;
+}
+
+// The name by which Redis knows a script.
+ShortText<kScriptName> nameOf(std::string_view script) noexcept {
+    ngx_sha1_t sha1;
+    u_char digest[20];
+    u_char text[kScriptName];
+    ngx_sha1_init(&sha1);
+    ngx_sha1_update(&sha1, script.data(), script.size());
+    ngx_sha1_final(digest, &sha1);
+    ngx_hex_dump(text, digest, sizeof(digest));
+    return ShortText<kScriptName>({reinterpret_cast<char*>(text), sizeof(text)});
+}
+
+// Whether the error is one of the server, which will not do for other commands either.
+bool isOfServer(const Reply& error) noexcept {
+    constexpr std::string_view kCodes[] = {"READONLY", "LOADING",   "MASTERDOWN", "NOAUTH",
+                                           "MOVED",    "UNBLOCKED", "CLUSTERDOWN"};
+    return std::any_of(std::begin(kCodes), std::end(kCodes),
+                       [&error](std::string_view code) noexcept { return error.isError(code); });
+}
+
+} // namespace
+
+Pipeline::Pipeline(const BusConfig& config, BusState& state) noexcept
+    : config_(config), state_(state), flight_(this, [](void* self) noexcept {
+          Worker::self().schedule(static_cast<Pipeline*>(self)->progress_);
+      }) {}
+
+void Pipeline::start() noexcept {
+    tokenPrefix_ = randomPrefix();
+    script_ = nameOf(kPublishScript);
+    progress_.owner = this;
+    progress_.run = [](void* self) noexcept { static_cast<Pipeline*>(self)->progress(); };
+    flushing_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Pipeline>(e).flush(); });
+    tick_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Pipeline>(e).tick(); });
+    connection_.init(
+        config_,
+        {.self = this,
+         .onReady = [](void* self) noexcept { static_cast<Pipeline*>(self)->setUp(); },
+         .onReply = [](void* self,
+                       const Reply& reply) noexcept { return static_cast<Pipeline*>(self)->onReply(reply); },
+         .onClosed = [](void* self,
+                        std::string_view why) noexcept { static_cast<Pipeline*>(self)->onClosed(why); }},
+        kMostReply);
+    isStarted_ = true;
+    downSince_ = ngx_current_msec;
+    connection_.open();
+    tick_.wait(kTick);
+}
+
+void Pipeline::stop() noexcept {
+    if (isStarted_) {
+        isStarted_ = false;
+        tick_.cancel();
+        flushing_.cancel();
+        Worker::self().cancel(progress_);
+        connection_.close();
+    }
+}
+
+// --- Setting up: one command after the other ---
+
+void Pipeline::setUp() noexcept {
+    send(Step::Identity, {"CLIENT", "INFO"});
+}
+
+void Pipeline::send(Step step, std::initializer_list<std::string_view> words) noexcept {
+    step_ = step;
+    if (!addCommand(connection_.output(), {words.begin(), words.size()})) {
+        reconnect("out of memory");
+        return;
+    }
+    isAsked_ = true;
+    heardAt_ = ngx_current_msec;
+    connection_.flush();
+}
+
+void Pipeline::onSetUp(const Reply& reply) noexcept {
+    isAsked_ = false;
+    switch (step_) {
+    case Step::Identity:
+        return onIdentity(reply);
+    case Step::Kill:
+        return onKilled(reply);
+    case Step::Lineage:
+        return onLineage(reply);
+    case Step::Newest:
+        return onNewest(reply);
+    case Step::Raise: // or another machine was first
+        return askNewest();
+    case Step::Script:
+        return onScript(reply);
+    case Step::Search:
+        return onEntries(reply);
+    case Step::Closed:
+    case Step::Ready:
+    case Step::Leaving:
+        break;
+    }
+}
+
+void Pipeline::onIdentity(const Reply& reply) noexcept {
+    const bool isKnown = reply.is(Reply::Type::Text);
+    identity_.id = ShortText<20>(isKnown ? valueOf(reply.text, "id") : std::string_view());
+    identity_.address = ShortText<128>(isKnown ? valueOf(reply.text, "addr") : std::string_view());
+    killOld();
+}
+
+// Another server, or the same one after a restart, may have given the number to somebody else: so the address
+// of the client must be the same, too.
+void Pipeline::killOld() noexcept {
+    if (!flight_.hasDoubtful()) {
+        mayRepeat_ = true;
+        askLineage();
+    } else if (sender_.id.empty() || sender_.address.empty()) {
+        mayRepeat_ = false;
+        askLineage();
+    } else {
+        send(Step::Kill, {"CLIENT", "KILL", "ID", sender_.id.view(), "ADDR", sender_.address.view()});
+    }
+}
+
+void Pipeline::onKilled(const Reply& reply) noexcept {
+    mayRepeat_ = reply.is(Reply::Type::Integer);
+    if (!mayRepeat_) {
+        log("the old connection cannot be ended, so events may be unknown", reply.text);
+    }
+    askLineage();
+}
+
+void Pipeline::askLineage() noexcept {
+    send(Step::Lineage, {"GET", toView(config_.lineageKey)});
+}
+
+// Until the follower has read which life the stream has, nothing is published: tick() asks again.
+void Pipeline::onLineage(const Reply& reply) noexcept {
+    const uint64_t ours = state_.lineage.load(std::memory_order_acquire);
+    uint64_t lineage = 0;
+    if (reply.is(Reply::Type::Text)) {
+        std::from_chars(reply.text.data(), reply.text.data() + reply.text.size(), lineage);
+    } else if (!reply.is(Reply::Type::Nil)) {
+        reconnect(reply.text);
+        return;
+    }
+    if (ours != 0 && lineage == ours) {
+        lineage_ = ours;
+        raises_ = 0;
+        askNewest();
+    }
+}
+
+// What our log has by now is in the stream by now.
+void Pipeline::askNewest() noexcept {
+    expected_ = toStreamId(config_.zone->log.lastId());
+    send(Step::Newest, {"XINFO", "STREAM", toView(config_.stream)});
+}
+
+void Pipeline::onNewest(const Reply& reply) noexcept {
+    const Reply* last = valueOf(reply, "last-generated-id");
+    const bool isMissing =
+        reply.is(Reply::Type::Error) && reply.text.find("no such key") != std::string_view::npos;
+    const std::optional<StreamId> id = last == nullptr ? std::nullopt : parseStreamId(last->text);
+    if (!id && !isMissing) {
+        reconnect(reply.text);
+        return;
+    }
+    newest_ = id.value_or(StreamId{});
+    newest_ < expected_ ? raise() : loadScript();
+}
+
+// The stream has lost what our log has. Its next ids must be greater, or nobody here would see the events;
+// and everybody learns that some are missing.
+void Pipeline::raise() noexcept {
+    if (++raises_ > kMostRaises) {
+        reconnect("the stream cannot be raised");
+        return;
+    }
+    const StreamIdText id({expected_.milliseconds + 1, 0});
+    send(Step::Raise, {"XADD", toView(config_.stream), id.view(), "break", "1"});
+}
+
+void Pipeline::loadScript() noexcept {
+    send(Step::Script, {"SCRIPT", "LOAD", kPublishScript});
+}
+
+void Pipeline::onScript(const Reply& reply) noexcept {
+    if (!reply.is(Reply::Type::Text)) {
+        log("Redis takes no script, so nothing is published as a whole", reply.text);
+    }
+    search();
+}
+
+void Pipeline::search() noexcept {
+    if (!flight_.hasDoubtful() || searched_ >= newest_) {
+        beReady();
+        return;
+    }
+    ShortText<kMaxStreamIdText + 1> from("(");
+    from.append(StreamIdText(searched_).view());
+    send(Step::Search, {"XRANGE", toView(config_.stream), from.view(), StreamIdText(newest_).view(), "COUNT",
+                        Decimal(page_).view()});
+}
+
+void Pipeline::onEntries(const Reply& reply) noexcept {
+    if (!reply.is(Reply::Type::Array)) {
+        reconnect(reply.text);
+        return;
+    }
+    for (const Reply& entry : reply) {
+        lookAt(entry);
+    }
+    if (reply.count < page_) {
+        beReady();
+        return;
+    }
+    page_ = std::min(page_ * 2, kPage);
+    search();
+}
+
+void Pipeline::lookAt(const Reply& entry) noexcept {
+    const Reply* idText = entry.at(0);
+    const Reply* fields = entry.at(1);
+    const std::optional<StreamId> id = idText == nullptr ? std::nullopt : parseStreamId(idText->text);
+    if (!id || fields == nullptr) {
+        return;
+    }
+    searched_ = *id;
+    if (const Reply* token = valueOf(*fields, "token"); token != nullptr) {
+        flight_.find(numberOf(token->text, tokenPrefix_.view()), *id);
+    }
+}
+
+// Of what replicas have still to be asked for, another write has to follow: they are only asked for what
+// this connection has written.
+void Pipeline::beReady() noexcept {
+    step_ = Step::Ready;
+    sender_ = identity_;
+    const bool mustAsk = flight_.endSearch(mayRepeat_, acks() != 0);
+    if (!mustAsk) {
+        since_ = newest_;
+    } else if (!addRaise()) {
+        reconnect("out of memory");
+        return;
+    }
+    accepted_ = newest_;
+    flush();
+}
+
+// --- Handing over ---
+
+bool Pipeline::isUp() const noexcept {
+    return isStarted_ &&
+           (step_ == Step::Ready ? !isSilentFor(kAwayTime) : ngx_current_msec - downSince_ < kAwayTime);
+}
+
+Pipeline::Taken Pipeline::publish(Order& order, std::string_view usual, const StagedEvent& event,
+                                  bool ends) noexcept {
+    if (!isUp()) {
+        return Taken::Away;
+    }
+    size_t copies = std::max<size_t>(countNames(event.channels), 1);
+    Taken taken = Taken::Yes;
+    const auto add = [&](std::string_view channel) noexcept {
+        const Token token(tokenPrefix_.view(), flight_.next());
+        const bool isLast = --copies == 0;
+        taken = accept(
+            addEntryCommand(flight_.draft(), toView(config_.stream), channel, event, ends || event.ends,
+                            token.view()),
+            {.kind = Flight::Kind::Event, .isPart = !isLast, .events = isLast ? 1U : 0U, .order = &order});
+        return taken == Taken::Yes;
+    };
+    event.channels.empty() ? add(usual) : eachName(event.channels, add);
+    return taken;
+}
+
+Pipeline::Taken Pipeline::end(Order& order, std::string_view channel) noexcept {
+    if (!isUp()) {
+        return Taken::Away;
+    }
+    const Token token(tokenPrefix_.view(), flight_.next());
+    return accept(addEndCommand(flight_.draft(), toView(config_.stream), channel, token.view()),
+                  {.kind = Flight::Kind::Event, .order = &order});
+}
+
+Pipeline::Taken Pipeline::publishWhole(Order& order, const WholeRequest& request) noexcept {
+    if (!isUp()) {
+        return Taken::Away;
+    }
+    uint32_t events = 0;
+    if (request.events != nullptr && !request.checksOnly) {
+        request.events->each([&events](const StagedEvent&) noexcept { return ++events != 0; });
+    }
+    const Token token(tokenPrefix_.view(), flight_.next());
+    return accept(addPublishCommand(flight_.draft(), script_.view(), toView(config_.stream), request,
+                                    config_.keep, token.view()),
+                  {.kind = Flight::Kind::Whole, .events = events, .order = &order});
+}
+
+bool Pipeline::ask(Question& question, std::span<const std::string_view> words) noexcept {
+    return step_ == Step::Ready &&
+           accept(addCommand(flight_.draft(), words),
+                  {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
+}
+
+// It is sent with all that is handed over in this turn of the event loop.
+Pipeline::Taken Pipeline::accept(bool isRendered, Flight::Command command) noexcept {
+    if (!isRendered) {
+        flight_.dropDraft();
+        return Taken::NoMemory;
+    }
+    command.due = ngx_current_msec + config_.timeout;
+    if (!flight_.add(command)) {
+        return Taken::NoMemory;
+    }
+    if (!flushing_.waiting()) {
+        flushing_.post();
+    }
+    return Taken::Yes;
+}
+
+// --- Sending, and what comes back ---
+
+// Redis answers nothing while it waits for replicas, so what comes meanwhile is sent afterwards, and waited
+// for together.
+void Pipeline::flush() noexcept {
+    if (step_ != Step::Ready || !flight_.hasQueued() || flight_.isWaiting()) {
+        return;
+    }
+    if (acks() != 0 && flight_.hasQueuedWrites() && !addWait()) {
+        return; // no memory: tick() comes back
+    }
+    if (!flight_.isAwaiting()) {
+        heardAt_ = ngx_current_msec;
+    }
+    if (flight_.send(connection_.output())) {
+        connection_.flush();
+    }
+}
+
+bool Pipeline::addWait() noexcept {
+    const Decimal replicas(acks());
+    const Decimal time(waitTime());
+    const std::string_view words[] = {"WAIT", replicas.view(), time.view()};
+    return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Wait}) == Taken::Yes;
+}
+
+bool Pipeline::addRaise() noexcept {
+    const std::string_view words[] = {"XADD", toView(config_.stream), "*", "raise", "1"};
+    return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Event}) == Taken::Yes;
+}
+
+bool Pipeline::onReply(const Reply& reply) noexcept {
+    heardAt_ = ngx_current_msec;
+    if (step_ != Step::Ready && step_ != Step::Leaving) {
+        onSetUp(reply);
+        return true;
+    }
+    onAnswer(reply);
+    if (step_ == Step::Leaving) {
+        finishLeaving();
+    } else {
+        flush();
+    }
+    return true;
+}
+
+void Pipeline::onAnswer(const Reply& reply) noexcept {
+    const uint64_t number = flight_.awaited();
+    if (number == Flight::kNone) {
+        reconnect("a reply to nothing");
+        return;
+    }
+    switch (flight_.command(number).kind) {
+    case Flight::Kind::Event:
+        return onEventAnswer(number, reply);
+    case Flight::Kind::Whole:
+        return onWholeAnswer(number, reply);
+    case Flight::Kind::Wait:
+        since_ = accepted_;
+        return flight_.confirm(number,
+                               static_cast<uint32_t>(reply.is(Reply::Type::Integer) ? reply.integer : 0));
+    case Flight::Kind::Question:
+        return flight_.answer(number, reply);
+    }
+}
+
+void Pipeline::onEventAnswer(uint64_t number, const Reply& reply) noexcept {
+    const std::optional<StreamId> id = reply.is(Reply::Type::Text) ? parseStreamId(reply.text) : std::nullopt;
+    if (id) {
+        noteAccepted(*id);
+        flight_.accept(number, *id, acks() != 0);
+    } else {
+        refuse(number, reply.is(Reply::Type::Error) ? Failure::Refused : Failure::Unknown, reply);
+    }
+}
+
+// An error without a code of its own may have come after some of the entries.
+void Pipeline::onWholeAnswer(uint64_t number, const Reply& reply) noexcept {
+    if (reply.isError("NOSCRIPT") && flight_.repeat(number)) {
+        leave(false);
+        return;
+    }
+    const RequestRecord record = readRequestRecord(reply);
+    if (record.kind != RequestRecord::Kind::None) {
+        if (record.kind == RequestRecord::Kind::Published) {
+            noteAccepted(record.id);
+        }
+        flight_.acceptWhole(number, record, acks() != 0);
+    } else {
+        const bool isRefused = reply.is(Reply::Type::Error) && !reply.isError("ERR");
+        refuse(number, isRefused ? Failure::Refused : Failure::Unknown, reply);
+    }
+}
+
+void Pipeline::noteAccepted(StreamId id) noexcept {
+    accepted_ = id;
+    if (acks() == 0) {
+        since_ = id;
+    }
+}
+
+void Pipeline::refuse(uint64_t number, Failure failure, const Reply& reply) noexcept {
+    log("Redis refuses an event", reply.text);
+    if (isOfServer(reply)) {
+        leave(true);
+    }
+    flight_.fail(number, failure);
+}
+
+// No more is sent until all replies are there.
+void Pipeline::leave(bool mustReconnect) noexcept {
+    if (step_ == Step::Ready) {
+        downSince_ = ngx_current_msec;
+        mustReconnect_ = false;
+    }
+    step_ = Step::Leaving;
+    mustReconnect_ = mustReconnect_ || mustReconnect;
+}
+
+void Pipeline::finishLeaving() noexcept {
+    if (!flight_.isAwaiting()) {
+        mustReconnect_ ? reconnect("the server is not the master any more") : setUp();
+    }
+}
+
+// --- Time, and the end of a connection ---
+
+void Pipeline::tick() noexcept {
+    flight_.expire(ngx_current_msec);
+    if (isSilentFor(std::min(kMostSilence, config_.timeout / 2))) {
+        reconnect("no reply");
+    } else if (step_ == Step::Lineage && !isAsked_) {
+        askLineage();
+    } else if (step_ == Step::Ready && state_.lineage.load(std::memory_order_acquire) != lineage_) {
+        leave(false);
+        finishLeaving();
+    }
+    if (step_ != Step::Ready && ngx_current_msec - downSince_ >= kAwayTime) {
+        flight_.failQueued();
+    }
+    flush();
+    report();
+    tick_.wait(kTick);
+}
+
+bool Pipeline::isSilentFor(ngx_msec_t time) const noexcept {
+    return (isAsked_ || flight_.isAwaiting()) &&
+           ngx_current_msec - heardAt_ >= time + (flight_.isWaiting() ? waitTime() : 0);
+}
+
+// So long Redis waits for replicas: less than the publishers of the next batch, who wait for that, too.
+ngx_msec_t Pipeline::waitTime() const noexcept {
+    return std::max<ngx_msec_t>(config_.timeout / 5, 1);
+}
+
+void Pipeline::onClosed(std::string_view why) noexcept {
+    log("the connection for publishing is lost", why);
+    const std::optional<StreamId> tooLarge = parseStreamId(connection_.tooLargeId());
+    if (step_ == Step::Search && tooLarge) { // which is not ours
+        searched_ = page_ == 1 ? *tooLarge : searched_;
+        page_ = 1;
+        step_ = Step::Closed;
+        isAsked_ = false;
+    } else {
+        onLost();
+    }
+    connection_.open();
+}
+
+void Pipeline::reconnect(std::string_view why) noexcept {
+    log("the connection for publishing is given up", why);
+    connection_.close();
+    onLost();
+    connection_.open();
+}
+
+void Pipeline::onLost() noexcept {
+    if (step_ == Step::Ready) {
+        downSince_ = flight_.isAwaiting() ? heardAt_ : ngx_current_msec;
+    }
+    step_ = Step::Closed;
+    isAsked_ = false;
+    flight_.lose();
+    searched_ = since_;
+    page_ = kPage;
+}
+
+// --- Telling ---
+
+void Pipeline::progress() noexcept {
+    int orders = 0;
+    while (flight_.progress()) {
+        if (++orders == kOrdersAtATime) {
+            Worker::self().schedule(progress_);
+            break;
+        }
+    }
+    report();
+}
+
+void Pipeline::report() noexcept {
+    const Flight::Tally& tally = flight_.tally();
+    const auto report = [](SharedWord& counter, uint64_t now, uint64_t before) noexcept {
+        if (now != before) {
+            add(counter, now - before);
+        }
+    };
+    report(state_.published, tally.published, reported_.published);
+    report(state_.refused, tally.refused, reported_.refused);
+    report(state_.unknown, tally.unknown, reported_.unknown);
+    reported_ = tally;
+}
+
+// Once a second at most.
+void Pipeline::log(const char* what, std::string_view text) noexcept {
+    if (isFirstOfSecond(logged_)) {
+        const ngx_str_t why = ngxString(text);
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "sse: bus \"%V\": %s: %V", &config_.zone->name, what,
+                      &why);
+    }
+}
+
+} // namespace sse
