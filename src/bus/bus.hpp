@@ -6,6 +6,7 @@
 #pragma once
 
 #include "bus/bus_state.hpp"
+#include "bus/pipeline.hpp"
 #include "conf/bus_config.hpp"
 #include "conf/config.hpp"
 #include "ngx.hpp"
@@ -29,14 +30,17 @@ public:
     Zone& zone() noexcept { return *config_.zone; }
     const BusConfig& config() const noexcept { return config_; }
     BusState& state() noexcept { return state_; }
+    Pipeline& pipeline() noexcept { return pipeline_; }
     // Whether entries come through, as far as this machine knows.
     bool isUp() const noexcept { return state_.isUp(); }
 
 private:
-    explicit Bus(const BusConfig& config) noexcept : config_(config), state_(*config.state) {}
+    explicit Bus(const BusConfig& config) noexcept
+        : config_(config), state_(*config.state), pipeline_(config, *config.state) {}
 
     const BusConfig& config_;
     BusState& state_;
+    Pipeline pipeline_;
 };
 
 } // namespace sse

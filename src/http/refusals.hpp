@@ -95,6 +95,12 @@ enum class Refusal : uint8_t {
     NoMemory,
     Retired, // the zone has been replaced by one of another size
     Locked,  // another process holds the lock of the zone and does not let go
+
+    // The bus.
+    NotWithBus,     // a condition about the newest event of a channel, which only the stream knows
+    BusAway,        // Redis is not to be had
+    BusRefuses,     // Redis has answered with an error: no memory, no disk, too few replicas, …
+    OutcomeUnknown, // nobody knows whether Redis has the events
 };
 
 // Where in a body the fault is.
@@ -119,6 +125,7 @@ struct RefusalFacts {
     std::optional<EventId> lastId;     // of the channel; zero: it has no event
     std::optional<RefusalPlace> place; // of the fault
     std::optional<uint64_t> kickedFor; // seconds for which a kick holds on this machine
+    bool isUnknown = false;            // whether more has been published than `events` counts
 };
 
 // The answer to the client. None has no answer: status 0.
@@ -269,6 +276,15 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {503, "nginx has a new zone, come again"};
     case Refusal::Locked:
         return {503, "the zone is locked, come again", "1"};
+
+    case Refusal::NotWithBus:
+        return {501, "If-Match and If-None-Match do not work with a bus"};
+    case Refusal::BusAway:
+        return {503, "Redis cannot be reached", "1"};
+    case Refusal::BusRefuses:
+        return {503, "Redis refuses to store events", "1"};
+    case Refusal::OutcomeUnknown:
+        return {503, "it is not known whether Redis has stored the events", "1"};
     }
     return {0, {}};
 }

@@ -61,7 +61,9 @@ Refusal perform(ngx_http_request_t* r, const KickEntry& kick) noexcept {
 // to end wherever they are; but it holds here, and can be sent again.
 ngx_int_t respondKicked(ngx_http_request_t* r, uint64_t seconds, bool isLocal) noexcept {
     if (isLocal) {
-        return refuse(r, Refusal::KickedHere, {.kickedFor = seconds});
+        RefusalFacts facts;
+        facts.kickedFor = seconds;
+        return refuse(r, Refusal::KickedHere, facts);
     }
     Buffer text;
     JsonWriter json(text);
