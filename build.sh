@@ -202,7 +202,7 @@ packages_of() {
     redis)
         if grep -qx 'VERSION_ID="12"' /etc/os-release; then say redis-server; else say valkey-server; fi
         ;;
-    netns) say iproute2 iptables libfaketime ;;
+    netns) say iproute2 iptables ;;
     nothing) ;;
     test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns ;;
     chaos) packages_of_each harness module ;;
@@ -243,7 +243,6 @@ has() {
     dpkg-dev) command -v dpkg-source >/dev/null ;;
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
     iproute2) command -v ip >/dev/null ;;
-    libfaketime) compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null ;;
     libnss3-tools) command -v certutil >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;

@@ -44,6 +44,7 @@ enter_root() { # DIRECTORY VARIABLE=VALUE... COMMAND...
         set -e
         root=$1
         shift
+        mount --bind "$root" "$root" # what is no mount cannot be the root of namespaces that tests make in it
         mount -t proc proc "$root/proc"
         mount --rbind /dev "$root/dev"
         mount -t tmpfs tmpfs "$root/dev/shm"
@@ -61,7 +62,7 @@ nginx_in() {
 
 # Makes the root directory of a release and tests in it; sets verdict, and adds to bad. The directory stays when that fails.
 test_release() { # RELEASE [ARGUMENT]...
-    local release=$1 directory=$matrix/$1 log=$matrix/$1.log settings=() status
+    local release=$1 directory=$matrix/$1 log=$matrix/$1.log settings=(TEST_NGINX_REQUIRE_NETNS=1) status
     shift
     say "making $directory"
     attempt make_root "$release" "$directory" >"$log" 2>&1
@@ -91,7 +92,7 @@ test_matrix() { # [RELEASE]... [ARGUMENT]...
     done
     ((${#releases[@]})) || releases=(bookworm trixie forky)
     ((EUID == 0)) || die "NOT TESTED: only root can make root directories"
-    unshare --mount --pid --fork true || die "NOT TESTED: not even root can make namespaces here"
+    unshare --mount --pid --net --fork true || die "NOT TESTED: not even root can make namespaces here"
     need matrix
     mkdir -p "$matrix"
     for release in "${releases[@]}"; do

@@ -7,7 +7,7 @@
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
 #   browser browsers clients haproxy nghttp njs node python
 #                                  programs of other people
-#   redis netns                    Redis or Valkey; what tests with machines of their own need (see t/lib/SSE/Machines.pm)
+#   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
 #

@@ -76,7 +76,6 @@ my @signs = qw(
     usr/include/pcre2.h usr/include/openssl/ssl.h usr/include/zlib.h etc/ssl/certs/ca-certificates.crt
     clang/lib/linux/libclang_rt.fuzzer.a usr/lib/nginx/modules/ngx_nchan_module.so
     usr/lib/nginx/modules/ngx_http_push_stream_module.so usr/lib/nginx/modules/ngx_http_js_module.so
-    usr/lib/machine/faketime/libfaketime.so.1
 );
 
 sub write_file ($name, $text) {

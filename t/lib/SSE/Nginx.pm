@@ -88,6 +88,7 @@ sub wait_until ($condition, $what, $seconds = $SSE::Client::Patience) {
 # or instead of what they make: http, server. Further texts: main, events, servers (at the http level).
 # listen (listeners), workers, module (0: do without; or the path of another), master (0: master_process off), daemon (1: so that it can be upgraded),
 # drain (sse_drain, default 1s; undef: leave it out), reuseport (default: with several workers), env (of nginx),
+# address (where it listens, default 127.0.0.1), inside (words before its command, such as those that enter a namespace),
 # allow (regular expressions for lines that the error log may hold although they look like trouble).
 sub new ($class, %option) {
     my $self = bless {
@@ -97,6 +98,8 @@ sub new ($class, %option) {
         module  => 1,
         master  => 1,
         drain   => '1s',
+        address => '127.0.0.1',
+        inside  => [],
         $option{module} // 1 ? usual(%option) : (),
         %option,
     }, $class;
@@ -193,7 +196,7 @@ sub server_block ($self, $listener) {
     if ($listener =~ /tls|h2$|h3/) {
         $flags = ' ssl';
         push @extra, 'ssl_certificate certificate.pem;', 'ssl_certificate_key key.pem;';
-        make_certificate($self->prefix);
+        make_certificate($self->prefix, $self->{address});
     }
     if ($listener =~ /h2/) {
         version() >= 1_025_001 ? push @extra, 'http2 on;' : ($flags .= ' http2');
@@ -201,7 +204,7 @@ sub server_block ($self, $listener) {
     push @extra, 'chunked_transfer_encoding off;' if $listener eq 'unchunked';
     $flags .= ' reuseport' if $self->{reuseport} // $self->{workers} > 1;
     $flags .= " $self->{listen_flags}" if $self->{listen_flags};
-    my $address = "127.0.0.1:$self->{ports}{$listener}";
+    my $address = "$self->{address}:$self->{ports}{$listener}";
     # Over TCP, too: only so can be seen from outside that it listens.
     push @extra, "listen $address quic" . $flags =~ s/ ssl//r . ';' if $listener eq 'h3';
     return <<"END";
@@ -260,7 +263,7 @@ sub launch ($self) {
     if (!$self->{pid}) {
         open STDERR, '>>', "$self->{prefix}/stderr.log";
         %ENV = (%ENV, %{ $self->{env} // {} });
-        exec $self->command or POSIX::_exit(127);
+        exec @{ $self->{inside} }, $self->command or POSIX::_exit(127);
     }
     $self->{pid} = $self->daemon_of($self->{pid}) if $self->{daemon};
     $running{ $self->{pid} } = $self;
@@ -268,7 +271,7 @@ sub launch ($self) {
     wait_until(
         sub {
             return 1 unless $self->alive;
-            @left = grep { !IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $_) } @left;
+            @left = grep { !IO::Socket::INET->new(PeerAddr => $self->{address}, PeerPort => $_) } @left;
             return !@left && ($self->{master} == 0 || @{ [$self->workers] } == $self->{workers});
         },
         'nginx to listen'
@@ -307,7 +310,7 @@ sub alive ($self) {
 sub connect ($self, $via = 'h1', %option) {
     my $way   = $via{$via} // die "no such way: $via";
     my $class = $way->{curl} ? 'SSE::Client::Curl' : 'SSE::Client::Socket';
-    return $class->new(port => $self->port($way->{listener}), tls => $way->{tls}, h3 => $way->{h3}, %option);
+    return $class->new(address => $self->{address}, port => $self->port($way->{listener}), tls => $way->{tls}, h3 => $way->{h3}, %option);
 }
 
 # Sends a request and returns at once. Options: via, headers (pairs), cursor (Last-Event-ID), type (Content-Type),

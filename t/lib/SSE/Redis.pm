@@ -58,7 +58,7 @@ sub certificate ($self) { return $self->{tls} ? "$self->{prefix}/certificate.pem
 sub configuration ($self) {
     my @lines = (
         "dir $self->{prefix}", 'daemonize no', "logfile $self->{prefix}/redis.log", 'save ""',
-        "bind $self->{address}", 'protected-mode no', 'repl-diskless-sync-delay 0',
+        "bind $self->{address}", "unixsocket $self->{prefix}/socket", 'protected-mode no', 'repl-diskless-sync-delay 0',
         $self->{tls} ? ('port 0', "tls-port $self->{port}") : "port $self->{port}",
         $self->{tls} ? (map {"tls-$_"} "cert-file $self->{prefix}/certificate.pem", "key-file $self->{prefix}/key.pem",
             "ca-cert-file $self->{prefix}/certificate.pem", 'auth-clients no', 'replication yes') : (),
@@ -113,15 +113,16 @@ sub alive ($self) { return $self->{pid} && SSE::Nginx::is_running($self->{pid}) 
 # Talking to it --------------------------------------------------------------------------------------------------------
 
 # A new connection, logged in.
-sub connect ($self, %option) {
-    my $connection = SSE::Resp->connect($self->where, %option);
+sub connect ($self, %option) { return $self->log_in(SSE::Resp->connect($self->where, %option)) }
+
+sub log_in ($self, $connection) {
     $connection->command(AUTH => $self->{password}) if $self->{password};
     return $connection;
 }
 
-# The answer to one command, on a connection that is kept; dies when that is an error.
+# The answer to one command, on a connection that is kept and of which no network knows; dies when that is an error.
 sub command ($self, @words) {
-    $self->{connection} //= $self->connect;
+    $self->{connection} //= $self->log_in(SSE::Resp->connect(path => "$self->{prefix}/socket"));
     my $reply = eval { $self->{connection}->send(SSE::Resp::encode(@words))->reply };
     if ($@) {
         delete $self->{connection};

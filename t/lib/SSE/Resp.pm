@@ -10,26 +10,27 @@ package SSE::Resp;
 use v5.36;
 use IO::Select;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use SSE::Client;
 use Time::HiRes ();
 
-# Options: address, port, tls (certificate file to trust), timeout (seconds).
+# Options: address, port, tls (certificate file to trust), or path (of a local socket); timeout (seconds).
 sub connect ($class, %option) {
-    my %where = (
-        PeerAddr => $option{address} // '127.0.0.1',
-        PeerPort => $option{port},
-        Timeout  => $option{timeout} // $SSE::Client::Patience,
-    );
+    my $timeout = $option{timeout} // $SSE::Client::Patience;
+    my @where   = (PeerAddr => $option{address} // '127.0.0.1', PeerPort => $option{port}, Timeout => $timeout);
     my $socket;
-    if ($option{tls}) {
+    if ($option{path}) {
+        $socket = IO::Socket::UNIX->new(Peer => $option{path});
+    }
+    elsif ($option{tls}) {
         require IO::Socket::SSL;
-        $socket = IO::Socket::SSL->new(%where, SSL_ca_file => $option{tls}, SSL_hostname => 'localhost');
+        $socket = IO::Socket::SSL->new(@where, SSL_ca_file => $option{tls}, SSL_hostname => 'localhost');
     }
     else {
-        $socket = IO::Socket::INET->new(%where);
+        $socket = IO::Socket::INET->new(@where);
     }
-    $socket // die "connect to $where{PeerAddr}:$where{PeerPort}: $@\n";
-    return bless { socket => $socket, in => '', timeout => $where{Timeout} }, $class;
+    $socket // die "no connection to Redis: $@\n";
+    return bless { socket => $socket, in => '', timeout => $timeout }, $class;
 }
 
 # The answer to one command; dies when that is an error, or when there is none.

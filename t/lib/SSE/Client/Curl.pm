@@ -9,7 +9,7 @@ use IO::Handle;
 use IO::Select;
 use POSIX ();
 
-# new(port => n, tls => 0|1, h3 => 0|1)
+# new(address => 127.0.0.1, port => n, tls => 0|1, h3 => 0|1)
 sub new ($class, %option) { return bless {%option}, $class }
 
 sub send ($self, %request) {
@@ -25,7 +25,7 @@ sub send ($self, %request) {
     while (my ($name, $value) = splice @headers, 0, 2) {
         push @command, '-H', length $value ? "$name: $value" : "$name;";
     }
-    push @command, ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}$request{path}";
+    push @command, ($self->{tls} ? 'https' : 'http') . "://@{[$self->{address} // '127.0.0.1']}:$self->{port}$request{path}";
 
     pipe my $body_reader,   my $body_writer or die "pipe: $!";
     pipe my $answer_reader, my $answer_writer or die "pipe: $!";

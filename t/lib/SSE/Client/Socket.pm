@@ -10,12 +10,12 @@ use IO::Socket::INET;
 use Socket qw(IPPROTO_TCP SOL_SOCKET SO_ATTACH_FILTER SO_LINGER SO_RCVBUF TCP_NODELAY);
 use Time::HiRes ();
 
-# new(port => n, tls => 0|1, alpn => protocol, rcvbuf => bytes): connects.
+# new(address => 127.0.0.1, port => n, tls => 0|1, alpn => protocol, rcvbuf => bytes): connects.
 sub new ($class, %option) {
     my $socket = IO::Socket::INET->new(Proto => 'tcp') or die "socket: $!";
     setsockopt $socket, SOL_SOCKET, SO_RCVBUF, pack 'l', $option{rcvbuf} if $option{rcvbuf};
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, pack 'l', 1;
-    my $address = Socket::inet_aton('127.0.0.1');
+    my $address = Socket::inet_aton($option{address} // '127.0.0.1');
     # A signal interrupts connect, but not the connecting, which is waited for by another connect.
     until ($socket->connect($option{port}, $address)) {
         die "connect to $option{port}: $!" unless $!{EINTR};

@@ -1,0 +1,45 @@
+# The worker that reads from Redis is killed again and again, and all machines are reloaded all the time.
+# needs: module redis netns
+use v5.36;
+use lib qw(t/lib t/chaos t/bus);
+use SSE::Network;
+use Test::More;
+use Bus::Scenario;
+use SSE::Nginx;
+
+# The worker of a machine that reads from Redis, as the status says.
+sub follower ($machine) { return $machine->get('/status')->json->{bus}{events}{follower} }
+
+scenario 'the reading worker is killed each second', fault => sub ($machines, $load) {
+    $_->allow(qr/exited on signal 9/, qr/was locked by/) for $machines->all;
+    my $killed = 0;
+    for (1 .. span(4)) {
+        for my $machine ($machines->all) {
+            my $pid = follower($machine) or next;
+            $killed += kill KILL => $pid;
+        }
+        $load->go_on_for(1);
+    }
+    cmp_ok $killed, '>', 6, "$killed have been killed";
+};
+
+scenario 'any worker is killed', fault => sub ($machines, $load) {
+    $_->allow(qr/exited on signal 9/, qr/was locked by/) for $machines->all;
+    for (1 .. span(20)) {
+        my ($machine) = ($machines->all)[rand 3];
+        my @workers = $machine->workers;
+        kill KILL => $workers[rand @workers] if @workers;
+        $load->go_on_for(0.2);
+    }
+};
+
+scenario 'reloads', fault => sub ($machines, $load) {
+    for (1 .. span(10)) {
+        $_->signal('HUP') for $machines->all;
+        $load->go_on_for(0.5);
+    }
+    my $time = $load->go_on_until(sub { !grep { $_->leaving_workers } $machines->all }, 'the old workers to leave');
+    diag sprintf '  the last old workers have left after %.2f s', $time;
+};
+
+done_testing;
