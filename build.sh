@@ -82,7 +82,7 @@ help_text() {
     when something is missing. A freshly installed nginx is not started.
 TEXT
     build) cat <<'TEXT' ;;
-./build.sh build [--compiler gcc|clang] [--nginx-src DIR]
+./build.sh build [--compiler gcc|clang] [--nginx-src DIR] [--without-bus]
     Builds the module. What is up to date is not built again.
       (nothing)           for the nginx of this Debian, into build/ngx_http_sse_module.so
       --compiler clang    the same with clang, into build/clang/
@@ -90,7 +90,9 @@ TEXT
                           are those of DIR/objs/nginx, or of the installed nginx if it has the same version, or just
                           --with-compat. A distribution patches its nginx: what is built from the vanilla source
                           of the same version loads there and does not work.
-    SSE_CXXFLAGS in the environment adds flags for the compiler.
+      --without-bus       without sse_bus, so that hiredis is not needed, into a directory whose name ends with that
+    SSE_CXXFLAGS in the environment adds flags for the compiler, and SSE_WITHOUT_BUS=1 has every verb build without
+    sse_bus.
 TEXT
     run) cat <<'TEXT' ;;
 ./build.sh run
@@ -183,14 +185,18 @@ TEXT
 # --- packages ---------------------------------------------------------------------------------------------------
 
 packages_of() {
+    local bus=libhiredis-dev
+    [[ ! ${SSE_WITHOUT_BUS:-} ]] || bus=""
     case $1 in
-    build | install | module | faults) say nginx nginx-dev g++ make ;;
-    run) say nginx nginx-dev g++ make python3 ;;
+    build | install | module | faults) say nginx nginx-dev g++ make "$bus" ;;
+    without-bus) say nginx nginx-dev g++ make ;;
+    run) say nginx nginx-dev g++ make "$bus" python3 ;;
     clang) say clang ;;
-    source) say g++ make libpcre2-dev libssl-dev zlib1g-dev ;;
+    source) say g++ make libpcre2-dev libssl-dev zlib1g-dev "$bus" ;;
     harness) say perl libio-socket-ssl-perl curl openssl ;;
-    unit | sim) say g++ make libcmocka-dev ;;
-    fuzz) say make clang libclang-rt-dev llvm libcmocka-dev ;;
+    unit) say g++ make libcmocka-dev libhiredis-dev ;;
+    sim) say g++ make libcmocka-dev ;;
+    fuzz) say make clang libclang-rt-dev llvm libcmocka-dev libhiredis-dev ;;
     browser) say chromium nodejs npm ca-certificates ;;
     browsers) say chromium firefox-esr libnss3-tools ;;
     node) say nodejs ;;
@@ -207,12 +213,12 @@ packages_of() {
     test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns ;;
     chaos) packages_of_each harness module ;;
     bench)
-        say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libnginx-mod-nchan
+        say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan
         grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
         ;;
     matrix) say debootstrap ;;
     sanitize) say dpkg-dev libpcre2-dev libssl-dev zlib1g-dev valgrind ;;
-    lint) say nginx nginx-dev g++ make clang clang-format clang-tidy cppcheck shellcheck ;;
+    lint) say nginx nginx-dev g++ make libhiredis-dev clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
     esac
 }
@@ -234,6 +240,7 @@ has() {
     libclang-rt-dev) compgen -G "$(clang -print-resource-dir 2>/dev/null)/lib/*/libclang_rt.fuzzer*.a" >/dev/null ;;
     llvm) command -v llvm-symbolizer >/dev/null ;; # names the lines of a finding
     libcmocka-dev) [[ -e /usr/include/cmocka.h ]] ;;
+    libhiredis-dev) [[ -e /usr/include/hiredis/read.h ]] ;;
     libnginx-mod-nchan) [[ -e /usr/lib/nginx/modules/ngx_nchan_module.so ]] ;;
     libnginx-mod-http-push-stream) [[ -e /usr/lib/nginx/modules/ngx_http_push_stream_module.so ]] ;;
     libnginx-mod-http-js) [[ -e /usr/lib/nginx/modules/ngx_http_js_module.so ]] ;;
@@ -345,7 +352,7 @@ link_tree() { # SOURCE LINKS
 
 # Everything that the makefile of the module follows from.
 fingerprint() { # OPTION...
-    printf '%s\n' "$@" "${SSE_CXXFLAGS:-}"
+    printf '%s\n' "$@" "${SSE_CXXFLAGS:-}" "${SSE_WITHOUT_BUS:-}"
     find src -name '*.[ch]pp' | LC_ALL=C sort
     cat config config.make
 }
@@ -375,11 +382,11 @@ build_module() ( # NGINX-SOURCE DIRECTORY COMPILER OUTPUT OPTION...
         say "$wanted" >"$directory/fingerprint"
     fi
     make -s -j"$jobs" -C "$directory/nginx" -f "$directory/objs/Makefile" modules
-    # The linker lets a shared object miss anything; nginx could not load one that misses something of C++.
+    # The linker lets a shared object miss anything; nginx could not load one that misses something of C++ or hiredis.
     undefined=$(nm -Du "$directory/objs/$module")
-    if foreign=$(grep -E ' U (_Z|__cxa|__gxx)' <<<"$undefined"); then
+    if foreign=$(grep -E ' U (_Z|__cxa|__gxx|redis|sds|hi_)' <<<"$undefined"); then
         c++filt <<<"$foreign" >&2
-        die "that is used and nowhere defined; nginx has no C++ library"
+        die "that is used and nowhere defined; nginx has no C++ library, and no hiredis"
     fi
     if ! cmp -s "$directory/objs/$module" "$output"; then
         # A new file, for a nginx may have the old one mapped.
@@ -400,12 +407,13 @@ build_with_faults() {
         build_for_distribution gcc "$root/build/faults/$module" "$root/build/faults"
 }
 
-build_for_source() { # DIRECTORY COMPILER
+build_for_source() { # DIRECTORY COMPILER SUFFIX
     local options source=$1 directory version
     [[ -e $source/src/core/nginx.h ]] || die "$source is no nginx source tree"
     version=$(version_of_source "$source")
     directory=$root/build/nginx-$version
     [[ $2 == gcc ]] || directory+=-$2
+    directory+=$3
     read_lines options options_for_source "$source"
     build_module "$source" "$directory" "$2" "$directory/$module" "${options[@]}"
     say "built ${directory#"$root"/}/$module"
@@ -418,30 +426,37 @@ verb_deps() {
 }
 
 verb_build() {
-    local compiler=gcc source=""
+    local compiler=gcc source="" suffix="" directory output
     while (($#)); do
         case $1 in
-        --compiler) compiler=${2:?which compiler?} ;;
-        --nginx-src) source=$(cd "$caller" && realpath -e "${2:?which directory?}") ;;
+        --compiler)
+            compiler=${2:?which compiler?}
+            shift
+            ;;
+        --nginx-src)
+            source=$(cd "$caller" && realpath -e "${2:?which directory?}")
+            shift
+            ;;
+        --without-bus)
+            suffix=-without-bus
+            export SSE_WITHOUT_BUS=1
+            ;;
         *) die "unknown argument \"$1\"; try ./build.sh build --help" ;;
         esac
-        shift 2
+        shift
     done
     [[ $compiler == gcc || $compiler == clang ]] || die "the compiler is gcc or clang, not \"$compiler\""
 
+    if [[ $source ]]; then need source; else need build; fi
+    [[ $compiler == gcc ]] || need clang
     if [[ $source ]]; then
-        need source
-        [[ $compiler == gcc ]] || need clang
-        build_for_source "$source" "$compiler"
-    elif [[ $compiler == clang ]]; then
-        need build
-        need clang
-        build_for_distribution clang "$root/build/clang/$module"
-        say "built build/clang/$module"
+        build_for_source "$source" "$compiler" "$suffix"
     else
-        need build
-        build_for_distribution gcc "$root/build/$module"
-        say "built build/$module"
+        directory=$root/build/$compiler$suffix
+        output=$directory/$module
+        [[ $compiler$suffix != gcc ]] || output=$root/build/$module
+        build_for_distribution "$compiler" "$output" "$directory"
+        say "built ${output#"$root"/}"
     fi
 }
 

@@ -1,4 +1,7 @@
 // The life of the module: what nginx calls, and when. Its directives are in conf/directives.cpp.
+#ifndef SSE_WITHOUT_BUS
+#include "bus/bus.hpp"
+#endif
 #include "conf/audit.hpp"
 #include "conf/config.hpp"
 #include "conf/directives.hpp"
@@ -67,10 +70,22 @@ ngx_int_t initModule(ngx_cycle_t* cycle) noexcept {
 ngx_int_t initProcess(ngx_cycle_t* cycle) noexcept {
     MainConfig* config = activeConfig(cycle);
     bool serves = ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE;
-    return config == nullptr || !serves ? NGX_OK : Worker::self().start(cycle, *config);
+    if (config == nullptr || !serves) {
+        return NGX_OK;
+    }
+    const ngx_int_t rc = Worker::self().start(cycle, *config);
+#ifndef SSE_WITHOUT_BUS
+    if (rc == NGX_OK) {
+        Bus::start(cycle, *config);
+    }
+#endif
+    return rc;
 }
 
 void exitProcess(ngx_cycle_t*) noexcept {
+#ifndef SSE_WITHOUT_BUS
+    Bus::stop();
+#endif
     Worker::self().stop();
 }
 

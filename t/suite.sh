@@ -5,6 +5,7 @@
 #
 #   module                         the module; a test without such a line needs that and nothing else
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
+#   without-bus                    the module without sse_bus
 #   browser browsers clients haproxy nghttp njs node python
 #                                  programs of other people
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
@@ -16,6 +17,7 @@
 
 prepare_module() { build_for_distribution gcc "$root/build/$module"; }
 prepare_faults() { build_with_faults; }
+prepare_without-bus() { (verb_build --without-bus); }
 prepare_unit() { make -s -j"$jobs" -f t/unit/Makefile; }
 prepare_sim() { make -s -j"$jobs" -f t/sim/Makefile; }
 prepare_fuzz() {

@@ -6,10 +6,13 @@
 #pragma once
 
 #include "bus/bus_state.hpp"
+#include "bus/follower.hpp"
 #include "bus/pipeline.hpp"
 #include "conf/bus_config.hpp"
 #include "conf/config.hpp"
 #include "ngx.hpp"
+#include "worker/drain.hpp"
+#include "worker/loop_event.hpp"
 #include "zone.hpp"
 
 namespace sse {
@@ -20,7 +23,9 @@ public:
     static Bus* of(const Zone& zone) noexcept;
 
     // In a worker, after Worker::start(). A bus that there is no memory for is logged, and is none.
-    static void start(ngx_cycle_t* cycle, const MainConfig& config) noexcept;
+    // `onControl` is called in the follower, see Follower::ControlHandler; NULL: nothing is.
+    static void start(ngx_cycle_t* cycle, const MainConfig& config,
+                      Follower::ControlHandler onControl = nullptr) noexcept;
     // Before it exits.
     static void stop() noexcept;
 
@@ -35,12 +40,20 @@ public:
     bool isUp() const noexcept { return state_.isUp(); }
 
 private:
-    explicit Bus(const BusConfig& config) noexcept
-        : config_(config), state_(*config.state), pipeline_(config, *config.state) {}
+    Bus(const BusConfig& config, const MainConfig& main, Follower::ControlHandler onControl) noexcept;
+
+    void keepUp() noexcept;
+    void elect() noexcept;
+    void checkHealth() noexcept;
+    void leave() noexcept;
 
     const BusConfig& config_;
     BusState& state_;
+    Follower follower_;
     Pipeline pipeline_;
+    LoopEvent timer_;
+    Drainable drain_{};
+    Bus* next_ = nullptr; // of this worker
 };
 
 } // namespace sse

@@ -24,6 +24,8 @@ struct BusState {
 
     SharedWord lineage;             // of the stream and of the log; 0: the log has nothing to do with it yet
     SharedId handled;               // the newest entry that is in the log, or that has been skipped
+    SharedId wantedBreak;           // the stream is to have a break after this id; zero: it need not
+    SharedId control;               // the newest entry of the control stream that has been looked at
     std::atomic<uint32_t> isFilled; // the log had everything that the stream had when this life began
 
     // --- Health ---
@@ -48,11 +50,16 @@ struct BusState {
     SharedWord refused;    // that the stream did not take
 
     // The newest entry handled; zero: none.
-    StreamId position() const noexcept {
-        const EventId id = handled.load();
+    StreamId position() const noexcept { return load(handled); }
+    void setPosition(StreamId id) noexcept { store(handled, id); }
+
+    static StreamId load(const SharedId& shared) noexcept {
+        const EventId id = shared.load();
         return {id.milliseconds, id.sequence};
     }
-    void setPosition(StreamId id) noexcept { handled.store({id.milliseconds, id.sequence}); }
+    static void store(SharedId& shared, StreamId id) noexcept {
+        shared.store({id.milliseconds, id.sequence});
+    }
 
     bool isUp() const noexcept { return deadSince.load(std::memory_order_relaxed) == 0; }
 };

@@ -47,6 +47,8 @@ public:
     // Nothing is called any more. Does nothing while it is closed. What the owner closes soon after it was
     // ready counts as a failure.
     void close() noexcept;
+    // From the next open() on. Only while it is closed.
+    void setMostReply(size_t mostReply) noexcept { reader_.emplace(mostReply); }
     // The next open() begins with that address.
     void prefer(ngx_uint_t address) noexcept { next_ = address % config_->addresses.size(); }
 

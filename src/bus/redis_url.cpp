@@ -68,6 +68,9 @@ public:
             return "there must be no \"?\" or \"#\" in it";
         }
         std::string_view servers = takeUntil(text, '/');
+        if (text.find('@') != std::string_view::npos) {
+            return "a \"/\" in the user or the password must be written \"%2F\"";
+        }
         const char* fault = readUser(servers);
         if (fault == nullptr) {
             fault = readAddresses(servers);

@@ -44,13 +44,16 @@ constexpr size_t kMostInChunk = kChunk / 4;
 } // namespace
 
 void* ReplyArena::allocate(size_t size) noexcept {
-    size = (size + alignof(Reply) - 1) / alignof(Reply) * alignof(Reply);
     if (exceeds(size)) {
         return nullptr;
     }
-    if (size > kMostInChunk) {
-        return allocateAlone(size);
-    }
+    void* place = size > kMostInChunk ? allocateAlone(size) : allocateInChunk(size);
+    used_ += place == nullptr ? 0 : size;
+    return place;
+}
+
+void* ReplyArena::allocateInChunk(size_t size) noexcept {
+    size = (size + alignof(Reply) - 1) / alignof(Reply) * alignof(Reply);
     if (chunk_ == nullptr || size > kChunk - inChunk_) {
         Block* chunk = Block::make(kChunk, chunk_);
         if (chunk == nullptr) {
@@ -59,10 +62,8 @@ void* ReplyArena::allocate(size_t size) noexcept {
         chunk_ = chunk;
         inChunk_ = 0;
     }
-    void* place = chunk_->bytes() + inChunk_;
     inChunk_ += size;
-    used_ += size;
-    return place;
+    return chunk_->bytes() + inChunk_ - size;
 }
 
 void* ReplyArena::allocateAlone(size_t size) noexcept {
@@ -71,7 +72,6 @@ void* ReplyArena::allocateAlone(size_t size) noexcept {
         return nullptr;
     }
     alone_ = block;
-    used_ += size;
     return block->bytes();
 }
 
@@ -113,7 +113,7 @@ struct ReplyFunctions {
             std::memcpy(place, text, length);
         }
         reply->text = {place, length};
-        reader.noteText(*task, *reply);
+        reader.noteId(*task, reply->text);
         return reply;
     }
 
@@ -122,9 +122,7 @@ struct ReplyFunctions {
         if (task->type != REDIS_REPLY_ARRAY) {
             return refuse(task);
         }
-        ReplyReader& reader = readerOf(task);
-        reader.noteArray(*task);
-        Reply* reply = reader.add(*task, Reply::Type::Array, 0);
+        Reply* reply = readerOf(task).add(*task, Reply::Type::Array, 0);
         if (reply != nullptr) {
             reply->count = static_cast<size_t>(count);
         }
@@ -139,7 +137,11 @@ struct ReplyFunctions {
         return reply;
     }
 
+    // A text or an array that is none; RESP3 has a type of its own for that.
     static void* createNil(const redisReadTask* task) noexcept {
+        if (task->type == REDIS_REPLY_NIL) {
+            return refuse(task);
+        }
         return readerOf(task).add(*task, Reply::Type::Nil, 0);
     }
 
@@ -202,8 +204,8 @@ size_t depthOf(const redisReadTask& task) noexcept {
 // An entry is an array of its id and its fields, in an array of entries; XREAD puts these into an array with
 // the name of the stream, in an array of streams. What an entry contains lies deeper in either of them than
 // its id does, so nobody who writes entries can have one of his texts taken for an id.
-constexpr size_t kEntryDepthOfRange = 1;
-constexpr size_t kEntryDepthOfRead = 3;
+constexpr size_t kIdDepthOfRange = 2;
+constexpr size_t kIdDepthOfRead = 4;
 
 } // namespace
 
@@ -213,6 +215,7 @@ Reply* ReplyReader::add(const redisReadTask& task, Reply::Type type, size_t text
         fail(Next::Malformed);
         return nullptr;
     }
+    leaveEntry(depth);
     const size_t size = sizeof(Reply) + textLength;
     void* place = arena_.allocate(size);
     if (place == nullptr) {
@@ -228,20 +231,21 @@ Reply* ReplyReader::add(const redisReadTask& task, Reply::Type type, size_t text
     return reply;
 }
 
-// An array begins: perhaps another entry.
-void ReplyReader::noteArray(const redisReadTask& task) noexcept {
+// A text has come: perhaps the id of an entry.
+void ReplyReader::noteId(const redisReadTask& task, std::string_view text) noexcept {
     const size_t depth = depthOf(task);
-    if (depth == kEntryDepthOfRange || depth == kEntryDepthOfRead) {
-        lastId_ = {};
+    if ((depth == kIdDepthOfRange || depth == kIdDepthOfRead) && task.idx == 0 &&
+        task.parent->elements == 2 && parseStreamId(text)) {
+        lastId_ = text;
+        idDepth_ = depth;
     }
 }
 
-// A text has come: perhaps the id of an entry.
-void ReplyReader::noteText(const redisReadTask& task, const Reply& reply) noexcept {
-    const size_t depth = depthOf(task);
-    if ((depth == kEntryDepthOfRange + 1 || depth == kEntryDepthOfRead + 1) && task.idx == 0 &&
-        task.parent->elements == 2 && parseStreamId(reply.text)) {
-        lastId_ = reply.text;
+// What comes next is at that depth: perhaps not in the entry.
+void ReplyReader::leaveEntry(size_t depth) noexcept {
+    if (depth < idDepth_) {
+        lastId_ = {};
+        idDepth_ = 0;
     }
 }
 
@@ -291,7 +295,7 @@ ReplyReader::Next ReplyReader::next(const Reply*& reply) noexcept {
     const bool isBetween = reader_->ridx == -1; // hiredis: no reply has begun
     if (isBetween) {
         arena_.clear();
-        lastId_ = {};
+        leaveEntry(0);
     }
     if (reader_->pos == reader_->len) {
         releaseIdle(isBetween);
@@ -303,6 +307,7 @@ ReplyReader::Next ReplyReader::next(const Reply*& reply) noexcept {
     } else if (tree != nullptr) {
         reply = static_cast<const Reply*>(tree);
     } else if (arena_.exceeds(reader_->len - reader_->pos)) {
+        leaveEntry(static_cast<size_t>(reader_->ridx)); // hiredis: the depth of what is incomplete
         fail(Next::TooLarge);
     } else {
         return Next::Incomplete;
@@ -334,7 +339,7 @@ void ReplyReader::reset() noexcept {
     arena_.free();
     failure_ = Next::Reply;
     longest_ = 0;
-    lastId_ = {};
+    leaveEntry(0);
 }
 
 } // namespace sse

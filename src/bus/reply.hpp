@@ -80,6 +80,7 @@ public:
 private:
     struct Block;
 
+    void* allocateInChunk(size_t size) noexcept;
     void* allocateAlone(size_t size) noexcept;
 
     size_t most_;
@@ -133,8 +134,8 @@ private:
 
     friend struct ReplyFunctions;
     Reply* add(const redisReadTask& task, Reply::Type type, size_t textLength) noexcept;
-    void noteArray(const redisReadTask& task) noexcept;
-    void noteText(const redisReadTask& task, const Reply& reply) noexcept;
+    void noteId(const redisReadTask& task, std::string_view text) noexcept;
+    void leaveEntry(size_t depth) noexcept;
     void fail(Next why) noexcept;
     void releaseIdle(bool isBetween) noexcept;
 
@@ -144,6 +145,7 @@ private:
     size_t longest_ = 0;              // bytes that the reader has kept at a time
     Reply* last_[kMaxDepth + 1] = {}; // the last node at each depth
     std::string_view lastId_;
+    size_t idDepth_ = 0; // 0: there is none
 };
 
 } // namespace sse

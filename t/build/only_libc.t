@@ -14,6 +14,13 @@ subtest 'libraries' => sub {
     is_deeply [grep { !m{(?:\A|/)(?:linux-vdso|linux-gate|ld-linux[^/]*|libc)\.so} } @library], [], 'libc alone' or diag $output;
 };
 
+subtest 'what is linked statically' => sub {
+    my $output = qx{nm -D --undefined-only "$module" 2>&1};
+    plan skip_all => 'no nm' if $? == -1;
+    is_deeply [grep {/ U (?:redis|sds|hi_)/} split /\n/, $output], [], 'hiredis is looked for nowhere else';
+    like qx{nm "$module"}, qr/ t redisReaderGetReply$/m, 'and it is there, for the module alone';
+};
+
 subtest 'symbols' => sub {
     my $output = qx{nm -D --defined-only "$module" 2>&1};
     plan skip_all => 'no nm' if $? == -1;

@@ -75,9 +75,9 @@ private:
     uint64_t drawDeath() { return input_.ConsumeBool() ? draw<uint64_t>(1, 40) : 0; }
 
     void step() {
-        constexpr Kind kKinds[] = {Kind::Append, Kind::Append,   Kind::Append, Kind::Listen,
-                                   Kind::Listen, Kind::Unlisten, Kind::Forget, Kind::Count,
-                                   Kind::Census, Kind::Find,     Kind::Recover};
+        constexpr Kind kKinds[] = {Kind::Append,   Kind::Append, Kind::Append, Kind::Listen, Kind::Listen,
+                                   Kind::Unlisten, Kind::Forget, Kind::Count,  Kind::Census, Kind::Find,
+                                   Kind::Recover,  Kind::Break,  Kind::Break,  Kind::Life};
         switch (draw(0, 9)) {
         case 0:
             replay();
@@ -111,14 +111,30 @@ private:
         if (kind == Kind::Append) {
             drawEvent(operation);
         }
+        if (kind == Kind::Break) {
+            drawId(operation);
+        }
+        operation.lineage = model_.life.birth.sequence + 1;
         return operation;
+    }
+
+    // One that is newer than all before, or the last one, which only a break may have.
+    void drawId(Operation& operation) {
+        const EventId last = lastId();
+        const uint8_t step = input_.ConsumeIntegral<uint8_t>();
+        isNew_ = operation.kind == Kind::Break || step != 0;
+        operation.id = step < 128 ? later(last, step)
+                                  : later({last.milliseconds + step - 127, model_.life.birth.sequence}, 0);
     }
 
     // The sizes of records are what matters, and that no two have the same bytes.
     void drawEvent(Operation& operation) {
         const uint64_t size = input_.ConsumeIntegral<uint8_t>();
-        fits_ = true;
+        fits_ = isNew_ = true;
         operation.end = size == 255;
+        if (size % 5 == 1) {
+            drawId(operation);
+        }
         if (operation.end) {
             return;
         }
@@ -133,16 +149,20 @@ private:
         operation.fields = fields(std::string(length, static_cast<char>('a' + model_.events.size() % 26)));
     }
 
+    // What it is when the next writer has put things right.
     EventId lastId() const {
-        return model_.events.empty() ? zone_->log.lastId()
-                                     : std::max(zone_->log.lastId(), model_.events.back().id);
+        const ModelLife& life = model_.life;
+        const EventId last = zone_->header().nextLineage != 0 ? life.birth : zone_->log.lastId();
+        const EventId event = model_.events.size() == life.first ? life.birth : model_.events.back().id;
+        return std::max({last, event, life.newestBreak ? life.newestBreak->id : EventId{}});
     }
 
     // Bytes of data in the largest record that the log takes.
     uint64_t mostData(const Operation& operation) const {
         const std::string own = operation.publisherId.empty() ? "" : "~" + operation.publisherId;
+        const EventId next = nextEventId(lastId(), operation.now, model_.life.birth.sequence);
         const std::string idLine =
-            "id: " + idText(nextEventId(lastId(), operation.now, kLineage)) + own + "\n";
+            "id: " + idText(operation.id == EventId{} ? next : operation.id) + own + "\n";
         return zone_->log.maxRecord() - sizeof(RecordHeader) - operation.name.size() - idLine.size() -
                fields("").size();
     }
@@ -194,6 +214,12 @@ private:
                               listened == model_.listeners.end() ? ModelListeners{} : listened->second);
             }
             break;
+        case Kind::Break:
+            assert_true(!appended || appended->status == AppendStatus::Ok);
+            break;
+        case Kind::Life:
+            assert_true(!appended || zone_->log.lineage() == operation.lineage);
+            break;
         case Kind::Listen:
             compareMark(operation.hash, operation.worker, appended ? std::optional(true) : std::nullopt);
             break;
@@ -217,9 +243,12 @@ private:
     }
 
     void compareAppend(uint64_t head, const Appended& appended, const ModelListeners& listeners) {
-        assert_true(appended.status == (fits_ ? AppendStatus::Ok : AppendStatus::TooLarge));
-        assert_true(fits_ == (zone_->log.head() > head));
-        if (fits_) {
+        assert_true(appended.status == (!isNew_ ? AppendStatus::OldId
+                                        : fits_ ? AppendStatus::Ok
+                                                : AppendStatus::TooLarge));
+        const bool isAppended = isNew_ && fits_;
+        assert_true(isAppended == (zone_->log.head() > head));
+        if (isAppended) {
             assert_true(appended.id == model_.events.back().id);
             assert_true(appended.listeners == setOf(listeners));
             assert_true(!countsTrue_ || appended.subscribers == listeners.subscribers());
@@ -358,6 +387,7 @@ private:
     std::unique_ptr<Reader> reader_;
     uint64_t now_ = kBirth;
     bool fits_ = true;            // the event that is appended
+    bool isNew_ = true;           // and its id
     bool countsTrue_ = true;      // of subscribers
     bool roomForAll_;             // no channel was ever forgotten for want of an entry
     std::set<std::string> exact_; // nor these in a take-over: no gap of them may be told for nothing

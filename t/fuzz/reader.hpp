@@ -48,6 +48,10 @@ public:
             done_ = true;
             break;
         case ReadStatus::End:
+            if (replay_.passBreak(UINT64_MAX)) {
+                told_ = true;
+                return;
+            }
             done_ = sought_;
             assert_true(!done_ || !exact_ || expected_.empty());
             break;

@@ -50,13 +50,34 @@ inline void checkRecords(const TestLog& zone, const std::vector<LoggedEvent>& ev
         }
     }
     if (!events.empty()) {
-        assert_true(holes || events.back().header.id == zone.log.lastId());
         assert_true(holes || events.back().header.number + 1 == header.published);
         assert_true(zone.log.stats().evicted == events.front().header.number);
         assert_true(zone.log.stats().firstId == events.front().header.id);
     } else {
         assert_true(zone.log.stats().evicted == header.published);
     }
+}
+
+// Breaks: the newest record has the newest id, and the newest break is known, be it in the ring or not.
+inline void checkBreaks(const TestLog& zone, bool holes) {
+    const std::vector<LoggedEvent> records = walkRecords(zone.log);
+    const Break newest = zone.log.newestBreak();
+    EventId last{};
+    uint64_t offset = kNoOffset;
+    for (const LoggedEvent& record : records) {
+        assert_true(record.header.id >= last);
+        last = record.header.id;
+        if (record.header.kind == RecordKind::Break) {
+            assert_true(record.header.nameLength == 0 && record.header.payloadLength == 0);
+            assert_true(record.header.entry == kNoEntry);
+            offset = record.offset;
+            assert_true(record.header.id <= newest.id);
+        }
+    }
+    assert_true(holes || records.empty() || last == zone.log.lastId());
+    assert_true(newest.id <= zone.log.lastId());
+    assert_true(offset != kNoOffset ? newest.offset == offset
+                                    : newest.id == EventId{} || newest.offset <= zone.header().tail);
 }
 
 // Chains: each record has its place after its predecessor, and its jump leads over as many records as it
@@ -192,6 +213,7 @@ inline void checkZone(const TestLog& zone, bool holes = false) {
     assert_true(zone.header().indexedUpTo == zone.header().head);
     const std::vector<LoggedEvent> events = walk(zone.log);
     checkRecords(zone, events, holes);
+    checkBreaks(zone, holes);
     checkChains(zone, events);
     checkEntries(zone, events);
     checkLists(zone);

@@ -14,8 +14,10 @@ public:
         : random_(seed), channels_(channels), entries_(entries), zone_(entries) {
         model_.hashes = random_.chance(20) ? 5 : UINT64_MAX;
         for (uint64_t i = random_.chance(10) ? random_.below(20) : 200 + random_.below(300); i > 0; --i) {
+            lives_ = i % 150 == 0 ? 20 : 0;
             grow();
         }
+        lives_ = 7;
         checkZone(zone_);
         snapshot_.assign(zone_.bytes, zone_.bytes + zone_.size);
     }
@@ -66,12 +68,32 @@ private:
         return fields(std::string(random_.below(random_.chance(5) ? 15000 : 900), 'a' + random_.below(26)));
     }
 
+    // Newer than all before, but for some.
+    EventId drawId() {
+        const EventId last = zone_.log.lastId();
+        switch (random_.below(10)) {
+        case 0:
+            return last;
+        case 1:
+        case 2:
+        case 3:
+        case 4:
+            return later(last, 1 + random_.below(3));
+        default:
+            return later({last.milliseconds + 1 + random_.below(9), zone_.log.lineage()}, random_.below(3));
+        }
+    }
+
     Operation draw() {
         Operation operation{.kind = Kind::Append, .name = drawName(), .fields = drawFields()};
         const Kind kinds[] = {Kind::Append,   Kind::Append, Kind::Append, Kind::Append, Kind::Append,
                               Kind::Append,   Kind::Listen, Kind::Listen, Kind::Listen, Kind::Unlisten,
-                              Kind::Unlisten, Kind::Forget, Kind::Count,  Kind::Census};
-        operation.kind = kinds[random_.below(std::size(kinds))];
+                              Kind::Unlisten, Kind::Forget, Kind::Count,  Kind::Census, Kind::Break};
+        operation.kind = random_.chance(lives_) ? Kind::Life : kinds[random_.below(std::size(kinds))];
+        operation.lineage = zone_.log.lineage() + 1;
+        if (operation.kind == Kind::Break || random_.chance(20)) {
+            operation.id = drawId();
+        }
         operation.hash = model_.hash(operation.name);
         operation.events = operation.kind == Kind::Append && random_.chance(30) ? 2 + random_.below(3) : 1;
         if (random_.chance(50)) {
@@ -114,6 +136,7 @@ private:
     // The next writers find everything in order: first one that only looks, then some that write.
     void checkAfter(const Operation& operation) {
         const size_t events = model_.events.size();
+        const ModelLife life = model_.life;
         zone_.checkAttaches();
         zone_.log.findChannel(operation.hash);
         note(zone_, model_, operation, head_);
@@ -126,6 +149,7 @@ private:
             next.kind = i == 1 ? Kind::Listen : Kind::Append;
             next.name = i == 0 ? operation.name : next.name;
             next.hash = model_.hash(next.name);
+            next.id = {};
             const Appended appended = perform(zone_.log, next);
             const bool isAppended = appended.status == AppendStatus::Ok && zone_.log.head() > head;
             assert_true(i == 1 || isAppended || next.events > 1); // together they may be too large
@@ -134,6 +158,7 @@ private:
         }
         checkReplays();
         model_.events.resize(events);
+        model_.life = life;
     }
 
     // Nobody else's listener ids have changed. An entry with listeners is still the same channel's.
@@ -168,6 +193,7 @@ private:
 
     Random random_;
     uint64_t channels_;
+    uint64_t lives_ = 0; // percent of the operations that begin another one
     uint32_t entries_;
     TestLog zone_;
     Model model_;

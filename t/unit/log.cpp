@@ -190,6 +190,195 @@ void idsGrowWhateverTheClockDoes(void**) {
     checkZone(zone);
 }
 
+void takesGivenIds(void**) {
+    TestLog zone{8};
+    const EventId far{kBirth + 1000, kLineage};
+    assert_true(appendWithId(zone.log, "c", "1", far, 5) == AppendStatus::Ok);
+    assert_true(zone.log.lastId() == far && zone.log.stats().lastId == far);
+    assert_true(walk(zone.log)[0].header.time == 5);
+    assert_string_equal(payloadOf(zone.log, 0, walk(zone.log)[0].header).c_str(), rendered(far, "1").c_str());
+
+    // Old ones, those of another life, and a moment, which is no event's.
+    const uint64_t head = zone.log.head();
+    for (const EventId id : {far, kBorn, EventId{far.milliseconds, 0}, EventId{far.milliseconds + 1, 0},
+                             EventId{far.milliseconds + 1, kOtherLineage}}) {
+        assert_true(appendWithId(zone.log, "c", "2", id) == AppendStatus::OldId);
+    }
+    assert_true(zone.log.head() == head && zone.log.lastId() == far);
+    checkZone(zone);
+
+    // The log's own go on from there.
+    assert_true(append(zone.log, "d", "2").id == later(far, 1));
+    assert_true(appendWithId(zone.log, "c", "3", later(far, 2)) == AppendStatus::Ok);
+    checkZone(zone);
+
+    // Several together: each newer than the one before.
+    const NewEvent event = draftEvent(zone, "data: x\n\n");
+    Draft draft = zone.log.begin(kBirth);
+    const auto add = [&](EventId id) {
+        NewEvent next = event;
+        next.id = id;
+        return zone.log.add(draft, next);
+    };
+    assert_true(add(later(far, 3)) == AppendStatus::Ok);
+    assert_true(add(later(far, 3)) == AppendStatus::OldId);
+    assert_true(add(later(far, 9)) == AppendStatus::Ok);
+    assert_true(zone.log.commit(draft).id == later(far, 9));
+    checkZone(zone);
+
+    zone.log.retire();
+    assert_true(appendWithId(zone.log, "c", "4", later(far, 10)) == AppendStatus::Retired);
+    assert_true(zone.log.appendBreak(later(far, 10)) == AppendStatus::Retired);
+    assert_false(zone.log.beginLife(kOtherLineage));
+    assert_true(zone.log.lineage() == kLineage);
+}
+
+// A log whose ids all come from elsewhere, and may be as small as they like.
+void beginsAtTheBeginning(void**) {
+    TestLog zone{8, Log::kMinCapacity, 0};
+    const EventId born{0, kLineage};
+    assert_true(zone.log.lastId() == born && zone.log.lineage() == kLineage);
+    assert_false(zone.log.holds("c", zone.log.hash("c"), born));
+    assert_true(zone.log.appendBreak(born) == AppendStatus::Ok);
+    assert_true(appendWithId(zone.log, "c", "1", born) == AppendStatus::OldId);
+    assert_true(appendWithId(zone.log, "c", "1", later(born, 1)) == AppendStatus::Ok);
+    assert_true(appendWithId(zone.log, "c", "2", idOf(1, 0)) == AppendStatus::Ok);
+    assert_true(zone.log.holds("c", zone.log.hash("c"), later(born, 1)));
+    checkZone(zone);
+}
+
+// A break is no event, whatever counts or looks for events.
+void breaksAreNoEvents(void**) {
+    TestLog zone{8};
+    assert_true(zone.log.newestBreak().id == EventId{});
+    assert_true(zone.log.appendBreak(kBorn) == AppendStatus::Ok); // nothing need have come in between
+    assert_true(zone.log.stats().published == 0 && zone.log.stats().firstId == EventId{});
+    checkZone(zone);
+    const EventId first = append(zone.log, "c", "1").id;
+    const uint64_t offset = zone.log.head();
+    const EventId broken = idOf(kBirth + 5, 0);
+    assert_true(zone.log.appendBreak(broken) == AppendStatus::Ok);
+    assert_true(zone.log.newestBreak().id == broken && zone.log.newestBreak().offset == offset);
+    assert_true(zone.log.lastId() == broken);
+    for (const EventId id : {first, EventId{kBirth + 6, 0}, EventId{kBirth + 6, kOtherLineage}}) {
+        assert_true(zone.log.appendBreak(id) == AppendStatus::OldId);
+    }
+    RecordHeader record;
+    assert_true(zone.log.readHeader(offset, record) == ReadStatus::Ok);
+    assert_true(record.kind == RecordKind::Break && record.length == sizeof(record));
+    assert_true(record.id == broken && record.entry == kNoEntry && record.number == 1);
+    assert_false(zone.log.isNamed(offset, record, "c"));
+
+    const ChannelState state = zone.log.findChannel(zone.log.hash("c"));
+    assert_true(state.newestId == first && zone.log.hasEvent(state) && zone.log.stats().channels == 1);
+    assert_true(append(zone.log, "c", "2").id == later(broken, 1));
+    const std::vector<LoggedEvent> events = walk(zone.log);
+    assert_true(events.size() == 2 && events[1].header.number == 1);
+    assert_true(events[1].header.previousId == first && events[0].header.next == events[1].offset);
+    assert_true(zone.log.stats().published == 2 && zone.log.stats().firstId == first);
+    checkZone(zone);
+
+    // The oldest record may be one, and so may many that follow.
+    for (int i = 0; i < 100; ++i) {
+        assert_true(zone.log.appendBreak(zone.log.lastId()) == AppendStatus::Ok);
+    }
+    const uint64_t head = zone.log.head();
+    bool isBreakOldest = false;
+    for (uint64_t count = 3; zone.log.tail() < head; ++count) {
+        append(zone.log, "d", std::string(600, 'x'));
+        zone.log.readHeader(zone.log.tail(), record);
+        isBreakOldest = isBreakOldest || record.kind == RecordKind::Break;
+        const LogStats stats = zone.log.stats();
+        assert_int_equal(stats.published, count);
+        assert_int_equal(stats.evicted, record.number);
+    }
+    assert_true(isBreakOldest);
+    // The newest is known although it has gone.
+    assert_true(zone.log.newestBreak().id == later(broken, 1));
+    checkZone(zone);
+}
+
+// Everything is gone, whatever lay where; who listens stays.
+void beginsAnotherLife(void**) {
+    for (int events : {0, 1, 3, 1000}) {
+        TestLog zone{4};
+        zone.log.noteLoss();
+        const ChannelState listened = zone.log.listen(zone.log.hash("c"), 3);
+        zone.log.addSubscribers(listened.entry, 2);
+        for (int i = 0; i < events; ++i) {
+            append(zone.log, i % 3 == 0 ? "c" : "d", std::string(200, 'x'), kBirth + i, "own");
+        }
+        assert_true(zone.log.appendBreak(zone.log.lastId()) == AppendStatus::Ok);
+        const uint64_t head = zone.log.head();
+        const EventId last = zone.log.lastId();
+        const uint64_t published = zone.log.stats().published;
+        assert_false(zone.log.beginLife(0));
+        assert_false(zone.log.beginLife(kLineages));
+        assert_true(zone.log.head() == head && zone.log.lastId() == last);
+
+        assert_true(zone.log.beginLife(kOtherLineage));
+        const EventId born{0, kOtherLineage};
+        assert_true(zone.log.lineage() == kOtherLineage && zone.log.lastId() == born);
+        assert_true(zone.log.newestBreak().id == EventId{} && !zone.log.beganWithLoss());
+        assert_true(walkRecords(zone.log).empty() && zone.log.stats().evicted == published);
+        assert_true(zone.log.couldHaveIssued(idOf(1, 0)) == false && zone.log.couldHaveIssued(born));
+        // Who had read all sees that it has not.
+        RecordHeader record;
+        assert_true(zone.log.tail() > head);
+        assert_true(zone.log.readHeader(head, record) == ReadStatus::Lapped);
+        assert_true(zone.log.readHeader(zone.log.head(), record) == ReadStatus::End);
+        assert_false(zone.log.findPublisherId("c", zone.log.hash("c"), "own").has_value());
+        for (const char* name : {"c", "d", "none"}) {
+            const ChannelState state = zone.log.findChannel(zone.log.hash(name));
+            assert_true(state.newest == kNoOffset && state.newestId == born);
+        }
+        checkZone(zone);
+
+        assert_true(appendWithId(zone.log, "c", "1", idOf(kBirth, 0)) == AppendStatus::OldId);
+        const Appended appended = zone.log.append({.channel = "c",
+                                                   .hash = zone.log.hash("c"),
+                                                   .publisherId = {},
+                                                   .fields = "data: 1\n\n",
+                                                   .id = later(born, 1)},
+                                                  kBirth);
+        assert_true(appended.status == AppendStatus::Ok && appended.id == later(born, 1));
+        assert_true(appended.listeners == setOf(3) && appended.subscribers == 2);
+        assert_true(walk(zone.log)[0].header.number == published);
+        checkZone(zone);
+    }
+}
+
+// Exactly those events of the channel that are in the ring, whatever lies in between.
+void holdsEvents(void**) {
+    TestLog zone{8};
+    Random random{1};
+    std::vector<std::pair<EventId, bool>> events; // and whether they are of channel "c"
+    const uint64_t hash = 7;                      // of both channels
+    for (int i = 0; i < 2000; ++i) {
+        if (random.chance(3)) {
+            zone.log.appendBreak(zone.log.lastId());
+        } else if (random.chance(5)) {
+            const Appended end = zone.log.append(
+                {.channel = "c", .hash = hash, .publisherId = {}, .end = true, .fields = {}}, kBirth + i);
+            events.emplace_back(end.id, false);
+        } else {
+            const bool isOwn = random.chance(60);
+            events.emplace_back(append(zone.log, isOwn ? "c" : "d", hash, "x", kBirth + i).id, isOwn);
+        }
+    }
+    const uint64_t evicted = zone.log.stats().evicted;
+    assert_true(evicted > 100 && evicted < events.size());
+    for (uint64_t number = 0; number < events.size(); ++number) {
+        const auto [id, isOwn] = events[number];
+        assert_true(zone.log.holds("c", hash, id) == (isOwn && number >= evicted));
+        assert_false(zone.log.holds("c", hash, {id.milliseconds, id.sequence + 1}));
+        assert_false(zone.log.holds("c", hash, {id.milliseconds, 0}));
+        assert_false(zone.log.holds("none", hash, id));
+        assert_false(zone.log.holds("c", 8, id));
+    }
+    assert_false(zone.log.holds("c", hash, later(zone.log.lastId(), 1)));
+}
+
 void refusesTheTooLarge(void**) {
     TestLog zone{8};
     append(zone.log, "c", "x");
@@ -313,6 +502,11 @@ int main() {
         cmocka_unit_test(appendsSeveralTogether),
         cmocka_unit_test(acceptsAllOrNone),
         cmocka_unit_test(idsGrowWhateverTheClockDoes),
+        cmocka_unit_test(takesGivenIds),
+        cmocka_unit_test(beginsAtTheBeginning),
+        cmocka_unit_test(breaksAreNoEvents),
+        cmocka_unit_test(beginsAnotherLife),
+        cmocka_unit_test(holdsEvents),
         cmocka_unit_test(refusesTheTooLarge),
         cmocka_unit_test(saysWhatFits),
         cmocka_unit_test(fillsTheEndOfTheRing),

@@ -49,8 +49,12 @@ private:
     }
 
     void step(uint64_t what) {
-        if (what < 60) {
+        if (what < 58) {
             publish();
+        } else if (what < 59) {
+            breakOff();
+        } else if (what < 60) {
+            beginLife();
         } else if (what < 68) {
             listen();
         } else if (what < 76) {
@@ -77,10 +81,14 @@ private:
         const std::string name = drawName();
         const uint64_t hash = model_.hash(name);
         const std::string data(random_.below(random_.chance(3) ? 12000 : 600), 'a' + random_.below(26));
-        const Appended appended = append(zone_.log, name, hash, data, now_);
+        const std::string text = fields(data);
+        const EventId id = random_.chance(20) ? later(drawId(), 1) : EventId{};
+        const Appended appended = zone_.log.append(
+            {.channel = name, .hash = hash, .publisherId = {}, .fields = text, .id = id}, now_);
 
-        assert_true(appended.status == AppendStatus::Ok);
-        assert_true(model_.events.empty() || appended.id > model_.events.back().id);
+        assert_true(appended.status == AppendStatus::Ok && zone_.log.lastId() == appended.id);
+        assert_true(id == EventId{} || appended.id == id);
+        assert_true(model_.events.size() == model_.life.first || appended.id > model_.events.back().id);
         model_.events.push_back({appended.id, name, rendered(appended.id, data), now_});
 
         const auto listeners = model_.listeners.find(hash);
@@ -93,6 +101,30 @@ private:
             for (const uint32_t worker : listeners->second.workers) {
                 assert_true(appended.listeners[worker / 64] >> worker % 64 & 1);
             }
+        }
+    }
+
+    // The last one, or a newer one.
+    EventId drawId() {
+        const EventId last = zone_.log.lastId();
+        return random_.chance(50)
+                   ? last
+                   : EventId{last.milliseconds + 1 + random_.below(5), last.sequence % kLineages};
+    }
+
+    void breakOff() {
+        const EventId id = drawId();
+        assert_true(zone_.log.appendBreak(id) == AppendStatus::Ok && zone_.log.lastId() == id);
+        model_.life.newestBreak = {id, model_.events.size()};
+    }
+
+    // Rarely, so that a ring is full in between. Who listens stays.
+    void beginLife() {
+        if (random_.chance(15)) {
+            const uint64_t lineage = zone_.log.lineage() + 1;
+            assert_true(zone_.log.beginLife(lineage));
+            model_.life = {.birth = {0, lineage}, .first = model_.events.size()};
+            assert_true(zone_.log.stats().evicted == model_.events.size());
         }
     }
 
@@ -153,12 +185,13 @@ private:
         const uint64_t hash = model_.hash(name);
         const ChannelState state = zone_.log.findChannel(hash);
         EventId newest{};
-        for (const ModelEvent& event : model_.events) {
+        for (uint64_t number = model_.life.first; number < model_.events.size(); ++number) {
+            const ModelEvent& event = model_.events[number];
             newest = model_.hash(event.channel) == hash ? event.id : newest;
         }
         assert_true(state.newestId >= newest);
         if (exact()) {
-            assert_true(state.newestId == std::max(newest, kBorn));
+            assert_true(state.newestId == std::max(newest, model_.life.birth));
         }
         if (state.newest != kNoOffset) {
             RecordHeader record;

@@ -31,11 +31,24 @@ struct ModelListeners {
     }
 };
 
+struct ModelBreak {
+    EventId id;
+    uint64_t number; // of the events before it
+};
+
+// What the log has been since it was made, or since another life began.
+struct ModelLife {
+    EventId birth = kBorn;
+    uint64_t first = 0; // number of its first event
+    std::optional<ModelBreak> newestBreak{};
+};
+
 struct Model {
     // Channels whose numbers are equal modulo `hashes` have the same hash.
     uint64_t hashes = UINT64_MAX;
     std::vector<ModelEvent> events; // all there ever were, by their number
-    std::set<uint64_t> dropped;     // too large for a log that has taken over: lost, and what was before
+    ModelLife life;
+    std::set<uint64_t> dropped; // too large for a log that has taken over: lost, and what was before
     std::map<uint64_t, ModelListeners> listeners;
 
     static std::string name(uint64_t number) { return "channel-" + std::to_string(number); }
@@ -50,14 +63,24 @@ struct Model {
 
 // Whether a cursor is of another life than the log.
 inline bool isUnknown(const TestLog& zone, EventId cursor) {
-    return cursor > zone.log.lastId() || (cursor.sequence != 0 && cursor.sequence % 65536 != kLineage);
+    return cursor > zone.log.lastId() ||
+           (cursor.sequence != 0 && cursor.sequence % 65536 != zone.log.lineage());
 }
 
 // A cursor that somebody might come with: of an event, or beside one, or of another life.
 inline EventId drawCursor(const TestLog& zone, const Model& model, Random& random) {
     if (random.chance(10) || model.events.empty()) {
-        const EventId special[] = {{0, 0}, {1, 0},          {kBirth, 0},        zone.log.lastId(),
-                                   kBorn,  {UINT64_MAX, 3}, {1, kOtherLineage}, {UINT64_MAX, kLineage}};
+        const EventId newestBreak = zone.log.newestBreak().id;
+        const EventId special[] = {{0, 0},
+                                   {1, 0},
+                                   {kBirth, 0},
+                                   zone.log.lastId(),
+                                   model.life.birth,
+                                   {UINT64_MAX, 3},
+                                   {1, kOtherLineage},
+                                   {UINT64_MAX, kLineage},
+                                   newestBreak,
+                                   {newestBreak.milliseconds, 0}};
         return special[random.below(std::size(special))];
     }
     // Mostly around what the ring still holds.
@@ -125,6 +148,7 @@ struct Replayed {
     Gap gap = Gap::None;
     std::optional<uint64_t> missed;
     EventId start;
+    bool isBroken = false; // a break has been passed after that
 };
 
 // Runs a replay in slices, and checks the order, the limits and the bytes of what it gives.
@@ -145,10 +169,21 @@ inline Replayed run(TestLog& zone, const Model& model, const std::set<std::strin
     assert_true(replay.horizon() == zone.log.head());
 
     Replayed result;
+    result.gap = replay.gap();
+    result.missed = replay.missed();
+    result.start = replay.start();
     EventId last = isUnknown(zone, cursor) ? EventId{} : cursor;
+    uint64_t records = 0;
     uint64_t limit = zone.log.tail() + random.below(zone.log.head() - zone.log.tail() + 1);
     for (;;) {
         status = replay.next(limit, event);
+        if (status == ReadStatus::End && replay.passBreak(limit)) {
+            assert_true(records != 0 && !result.isBroken && replay.gap() == Gap::Lost && !replay.missed());
+            assert_true(model.life.newestBreak && replay.start() >= model.life.newestBreak->id);
+            result.isBroken = true;
+            last = replay.start();
+            continue;
+        }
         if (status == ReadStatus::End && limit < zone.log.head()) {
             limit += 1 + random.below(zone.log.head() - limit);
             continue;
@@ -158,6 +193,7 @@ inline Replayed run(TestLog& zone, const Model& model, const std::set<std::strin
         }
         assert_true(status == ReadStatus::Ok);
         assert_true(event.offset < limit && event.header.id > last);
+        ++records;
         last = event.header.id;
         assert_true(event.header.number < model.events.size());
         const ModelEvent& right = model.events[event.header.number];
@@ -170,9 +206,6 @@ inline Replayed run(TestLog& zone, const Model& model, const std::set<std::strin
             result.numbers[right.channel].push_back(event.header.number);
         }
     }
-    result.gap = replay.gap();
-    result.missed = replay.missed();
-    result.start = replay.start();
     return result;
 }
 
@@ -183,8 +216,13 @@ inline void checkReplay(TestLog& zone, const Model& model, const std::set<std::s
     const bool unknown = isUnknown(zone, cursor);
     const EventId from = unknown ? EventId{} : cursor;
     const Replayed given = run(zone, model, names, cursor, history, random);
+    const std::optional<ModelBreak>& newestBreak = model.life.newestBreak;
+    const bool isBehind = newestBreak && from < newestBreak->id; // the break
+    const bool isBrokenAtOnce = isBehind && !given.isBroken;
     uint64_t missed = 0;
     bool allInRing = true; // that are missed
+    assert_true(!given.isBroken || isBehind);
+    assert_true(!isBrokenAtOnce || given.start >= newestBreak->id);
 
     for (const std::string& name : names) {
         const auto found = given.numbers.find(name);
@@ -197,7 +235,8 @@ inline void checkReplay(TestLog& zone, const Model& model, const std::set<std::s
             assert_true(!exact && right[got.size()] < model.linkedFrom(name));
         }
         const uint64_t oldest = got.empty() ? model.events.size() : got.front();
-        for (uint64_t number = 0; number < oldest; ++number) {
+        assert_true(got.empty() || !isBrokenAtOnce || oldest >= newestBreak->number);
+        for (uint64_t number = model.life.first; number < oldest; ++number) {
             const ModelEvent& event = model.events[number];
             const bool isMissed = event.channel == name && event.id > from && !event.end;
             missed += isMissed ? 1 : 0;
@@ -207,17 +246,19 @@ inline void checkReplay(TestLog& zone, const Model& model, const std::set<std::s
 
     if (unknown || cursor == Replay::kBeginning) {
         assert_int_equal(static_cast<int>(given.gap), static_cast<int>(unknown ? Gap::Unknown : Gap::None));
+    } else if (isBrokenAtOnce) {
+        assert_int_equal(static_cast<int>(given.gap), static_cast<int>(Gap::Lost));
     } else if (missed != 0) {
         assert_int_equal(static_cast<int>(given.gap), static_cast<int>(Gap::Evicted));
     } else if (exact && !names.empty()) {
-        const Gap gap = cursor < kBorn ? Gap::Evicted : Gap::None;
+        const Gap gap = cursor < model.life.birth ? Gap::Evicted : Gap::None;
         assert_int_equal(static_cast<int>(given.gap), static_cast<int>(gap));
     }
 
     // How many are missed is known where they are still there, and never told wrong.
     if (given.missed) {
         assert_true(given.gap == Gap::Evicted && *given.missed == missed);
-    } else if (exact && given.gap == Gap::Evicted && missed != 0 && cursor >= kBorn) {
+    } else if (exact && given.gap == Gap::Evicted && missed != 0 && cursor >= model.life.birth) {
         assert_false(allInRing);
     }
 

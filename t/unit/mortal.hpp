@@ -21,7 +21,7 @@ inline void dieInTime(const char*) {
     }
 }
 
-enum class Kind { Append, Listen, Unlisten, Forget, Count, Census, Find, Recover, TakeOver };
+enum class Kind { Append, Break, Life, Listen, Unlisten, Forget, Count, Census, Find, Recover, TakeOver };
 
 // Made ready beforehand: nothing that a death would leak is made while it runs.
 struct Operation {
@@ -30,8 +30,10 @@ struct Operation {
     uint64_t hash = 0;
     std::string publisherId{};
     std::string fields{};
-    uint64_t events = 1; // that are appended together
-    Stamp stamp{};       // of the last of them
+    uint64_t events = 1;  // that are appended together
+    Stamp stamp{};        // of the last of them
+    EventId id{};         // of the first, or of the break; zero: the log issues it
+    uint64_t lineage = 0; // of the next life
     bool end = false;
     uint64_t now = 0;
     uint32_t entry = kNoEntry;
@@ -49,7 +51,8 @@ inline Appended appendAll(LogWriter& log, const Operation& operation) {
                             .publisherId = operation.publisherId,
                             .stamp = i + 1 == operation.events ? operation.stamp.bytes() : std::string_view(),
                             .end = operation.end,
-                            .fields = operation.fields});
+                            .fields = operation.fields,
+                            .id = operation.id == EventId{} ? EventId{} : later(operation.id, i)});
         if (status != AppendStatus::Ok) {
             log.abandon(draft);
             return {.status = status, .id = {}};
@@ -70,8 +73,14 @@ inline Appended perform(LogWriter& log, const Operation& operation) {
                            .publisherId = operation.publisherId,
                            .stamp = operation.stamp.bytes(),
                            .end = operation.end,
-                           .fields = operation.fields},
+                           .fields = operation.fields,
+                           .id = operation.id},
                           operation.now);
+    case Kind::Break:
+        return {.status = log.appendBreak(operation.id), .id = operation.id};
+    case Kind::Life:
+        return {.status = log.beginLife(operation.lineage) ? AppendStatus::Ok : AppendStatus::Retired,
+                .id = {}};
     case Kind::Listen:
         log.listen(operation.hash, operation.worker);
         break;
@@ -113,17 +122,33 @@ inline Appended perform(LogWriter& log, const Operation& operation) {
     return std::nullopt;
 }
 
+// A life has begun as soon as that is certain.
+inline void noteLife(const TestLog& zone, Model& model) {
+    const uint64_t next = zone.header().nextLineage;
+    const uint64_t lineage = next != 0 ? next : zone.log.lineage();
+    if (lineage != model.life.birth.sequence) {
+        model.life = {.birth = {0, lineage}, .first = model.events.size()};
+    }
+}
+
 // Adds what the operation has appended since the head was there, if anything, to the model: all of its events
 // or none.
 inline void note(const TestLog& zone, Model& model, const Operation& operation, uint64_t head) {
     const std::string tilde = operation.publisherId.empty() ? "" : "~";
     uint64_t count = 0;
-    for (const LoggedEvent& event : walk(zone.log)) {
+    noteLife(zone, model);
+    for (const LoggedEvent& event : walkRecords(zone.log)) {
         if (event.offset < head) {
             continue;
         }
         assert_int_equal(event.header.number, model.events.size());
-        assert_true(model.events.empty() || event.header.id > model.events.back().id);
+        if (event.header.kind == RecordKind::Break) {
+            assert_true(operation.kind == Kind::Break && event.header.id == operation.id);
+            model.life.newestBreak = {operation.id, model.events.size()};
+            continue;
+        }
+        assert_true(operation.id == EventId{} || event.header.id == later(operation.id, count));
+        assert_true(model.events.size() == model.life.first || event.header.id > model.events.back().id);
         model.events.push_back(
             {event.header.id, operation.name,
              "id: " + idText(event.header.id) + tilde + operation.publisherId + "\n" + operation.fields,

@@ -7,7 +7,7 @@ using namespace sse;
 namespace {
 
 struct Result {
-    std::string text; // the data of the events that were given
+    std::string text; // the data of the events that were given; "|": a break
     Gap gap;
     EventId start;
 };
@@ -19,7 +19,13 @@ Result replay(LogWriter& log, std::span<ReplayChannel> channels, EventId cursor,
     Result result{{}, replay.gap(), replay.start()};
     ReplayEvent event;
     ReadStatus status;
-    while ((status = replay.next(UINT64_MAX, event)) == ReadStatus::Ok) {
+    while ((status = replay.next(UINT64_MAX, event)) == ReadStatus::Ok || replay.passBreak(UINT64_MAX)) {
+        if (status == ReadStatus::End) {
+            assert_true(replay.gap() == Gap::Lost && replay.start() >= log.newestBreak().id);
+            assert_false(replay.missed().has_value());
+            result.text += "|";
+            continue;
+        }
         assert_true(event.channel->name == nameOf(log, event.offset, event.header));
         result.text += event.header.kind == RecordKind::End ? "." : dataOf(log, event.offset, event.header);
     }
@@ -111,6 +117,131 @@ void evictionIsAGap(void**) {
     assertResult(replay(zone.log, {"rare"}, rare[2]), "", Gap::None, rare[2]);
     const EventId between{rare[2].milliseconds, rare[2].sequence + kLineages};
     assertResult(replay(zone.log, {"rare"}, between), "", Gap::None, between);
+}
+
+// What is left before a break comes before the gap, and whoever has been told is not told again.
+void breaksAreGaps(void**) {
+    TestLog zone{8};
+    const EventId first = append(zone.log, "a", "1", kBirth + 1).id;
+    const EventId second = append(zone.log, "b", "2", kBirth + 2).id;
+    const EventId broken = idOf(kBirth + 5, 0);
+    assert_true(zone.log.appendBreak(broken) == AppendStatus::Ok);
+    const EventId justBefore{broken.milliseconds, 0};
+
+    assertResult(replay(zone.log, {"a"}, kBorn), "1|", Gap::None, kBorn);
+    assertResult(replay(zone.log, {"a"}, first), "", Gap::Lost, broken);
+    assertResult(replay(zone.log, {"b"}, first), "2|", Gap::None, first);
+    assertResult(replay(zone.log, {"none"}, second), "", Gap::Lost, broken);
+    assertResult(replay(zone.log, {"a"}, justBefore), "", Gap::Lost, broken);
+    assertResult(replay(zone.log, {"a", "b", "none"}, broken), "", Gap::None, broken);
+    assertResult(replay(zone.log, std::initializer_list<const char*>{}, second), "", Gap::Lost, broken);
+
+    // Who comes without a cursor has missed nothing, but what comes between its events.
+    assertResult(replay(zone.log, {"a", "b"}, Replay::kBeginning), "12|", Gap::None, kBorn);
+    assertResult(replay(zone.log, {"none"}, Replay::kBeginning), "", Gap::None, broken);
+
+    const EventId third = append(zone.log, "a", "3", kBirth + 6).id;
+    append(zone.log, "b", "4", kBirth + 7);
+    assertResult(replay(zone.log, {"a", "b"}, kBorn), "12|34", Gap::None, kBorn);
+    assertResult(replay(zone.log, {"a"}, first), "3", Gap::Lost, broken);
+    assertResult(replay(zone.log, {"a", "b"}, second), "34", Gap::Lost, broken);
+    assertResult(replay(zone.log, {"a", "b"}, broken), "34", Gap::None, broken);
+    assertResult(replay(zone.log, {"a", "b"}, third), "4", Gap::None, third);
+    assertResult(replay(zone.log, {"a"}, {kBirth + 1, kOtherLineage}), "1|3", Gap::Unknown, kBorn);
+    assertResult(replay(zone.log, {"none"}, {kBirth + 1, kOtherLineage}), "", Gap::Unknown, broken);
+
+    // The history may begin after the break, or before it.
+    assertResult(replay(zone.log, {"a"}, kBorn, {.count = 1}), "3", Gap::Lost, broken);
+    assertResult(replay(zone.log, {"a"}, kBorn, {.count = 0}), "", Gap::Lost, third);
+    assertResult(replay(zone.log, {"a"}, Replay::kBeginning, {.count = 1}), "3", Gap::None, broken);
+    assertResult(replay(zone.log, {"a", "b"}, kBorn, {.since = kBirth + 2}), "2|34", Gap::Evicted, first);
+    checkZone(zone);
+
+    // Of several the newest counts, and it still does when it has gone from the ring.
+    const EventId again = idOf(kBirth + 9, 0);
+    assert_true(zone.log.appendBreak(again) == AppendStatus::Ok);
+    const EventId last = append(zone.log, "a", "5", kBirth + 10).id;
+    assertResult(replay(zone.log, {"a"}, kBorn), "13|5", Gap::None, kBorn);
+    assertResult(replay(zone.log, {"a"}, broken), "3|5", Gap::None, broken);
+    for (const uint64_t head = zone.log.head(); zone.log.tail() < head;) {
+        append(zone.log, "often", "x");
+    }
+    assertResult(replay(zone.log, {"a"}, kBorn), "", Gap::Lost, last);
+    assertResult(replay(zone.log, {"none"}, broken), "", Gap::Lost, again);
+    assertResult(replay(zone.log, {"none"}, again), "", Gap::None, again);
+    checkZone(zone);
+}
+
+// The tip of a reader may not have come to the break yet, and its stock may be older.
+void breaksComeInTime(void**) {
+    TestLog zone{8};
+    append(zone.log, "a", "1");
+    ReplayChannel early[] = {channel(zone.log, "a")};
+    const EventId then = zone.log.lastId();
+    const uint64_t offset = zone.log.head();
+    assert_true(zone.log.appendBreak(then) == AppendStatus::Ok);
+    append(zone.log, "a", "2");
+    ReplayEvent event;
+
+    Replay before{zone.log, early, kBorn, then, {}};
+    assert_true(before.seek(9) == ReadStatus::Ok && before.gap() == Gap::None);
+    assert_true(before.next(UINT64_MAX, event) == ReadStatus::Ok);
+    assert_true(before.next(UINT64_MAX, event) == ReadStatus::End && !before.passBreak(UINT64_MAX));
+
+    ReplayChannel now[] = {channel(zone.log, "a")};
+    Replay replay{zone.log, now, kBorn, zone.log.lastId(), {}};
+    assert_false(replay.passBreak(UINT64_MAX)); // nothing has been sought
+    assert_true(replay.seek(9) == ReadStatus::Ok && replay.gap() == Gap::None);
+    assert_false(replay.passBreak(UINT64_MAX)); // nor read
+    assert_true(replay.next(UINT64_MAX, event) == ReadStatus::Ok);
+    assert_true(replay.next(offset, event) == ReadStatus::End && !replay.passBreak(offset));
+    assert_true(replay.next(offset + 1, event) == ReadStatus::End && replay.passBreak(offset + 1));
+    assert_true(replay.gap() == Gap::Lost && replay.start() == then);
+    assert_false(replay.passBreak(UINT64_MAX));
+    assert_true(replay.next(UINT64_MAX, event) == ReadStatus::Ok && event.header.number == 1);
+    assert_true(replay.next(UINT64_MAX, event) == ReadStatus::End);
+}
+
+// An end may be all that is left before a break.
+void endsBeforeABreak(void**) {
+    TestLog zone{8};
+    const EventId first = append(zone.log, "a", "1").id;
+    const EventId second = append(zone.log, "a", "2").id;
+    const uint64_t events = zone.log.head();
+    append(zone.log, "often", std::string(zone.log.maxRecord() - 300, 'x'));
+    endChannel(zone.log, "a");
+    while (zone.log.tail() < events) {
+        append(zone.log, "often", std::string(3000, 'x'));
+    }
+    const EventId broken = zone.log.lastId();
+    assert_true(zone.log.appendBreak(broken) == AppendStatus::Ok);
+    append(zone.log, "a", "3");
+    assertResult(replay(zone.log, {"a"}, first), ".|3", Gap::Evicted, second);
+    assertResult(replay(zone.log, {"a"}, second), "3", Gap::Lost, broken);
+}
+
+// Everything that was is unknown afterwards, and nothing that comes is missed.
+void anotherLifeIsUnknown(void**) {
+    TestLog zone{8};
+    const EventId old = append(zone.log, "a", "1", kBirth + 1).id;
+    assert_true(zone.log.appendBreak(old) == AppendStatus::Ok);
+    ReplayChannel channels[] = {channel(zone.log, "a")};
+    Replay going{zone.log, channels, kBorn, zone.log.lastId(), {}};
+    ReplayEvent event;
+    assert_true(going.seek(9) == ReadStatus::Ok);
+    assert_true(zone.log.beginLife(kOtherLineage));
+    assert_true(going.next(UINT64_MAX, event) == ReadStatus::Lapped);
+
+    const EventId born{0, kOtherLineage};
+    assertResult(replay(zone.log, {"a"}, old), "", Gap::Unknown, born);
+    assertResult(replay(zone.log, {"a"}, Replay::kBeginning), "", Gap::None, born);
+    assertResult(replay(zone.log, {"a"}, born), "", Gap::None, born);
+    assert_true(appendWithId(zone.log, "a", "2", {5, kOtherLineage}) == AppendStatus::Ok);
+    assert_true(appendWithId(zone.log, "b", "3", {6, kOtherLineage}) == AppendStatus::Ok);
+    assertResult(replay(zone.log, {"a", "b"}, old), "23", Gap::Unknown, born);
+    assertResult(replay(zone.log, {"a", "b"}, born), "23", Gap::None, born);
+    assertResult(replay(zone.log, {"a", "b"}, {5, kOtherLineage}), "3", Gap::None, {5, kOtherLineage});
+    assertResult(replay(zone.log, {"a"}, {3, kOtherLineage}), "2", Gap::None, {3, kOtherLineage});
 }
 
 void historyIsLimited(void**) {
@@ -419,6 +550,8 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(mergesChannels),     cmocka_unit_test(otherLives),
         cmocka_unit_test(livesAtOnce),        cmocka_unit_test(evictionIsAGap),
+        cmocka_unit_test(breaksAreGaps),      cmocka_unit_test(breaksComeInTime),
+        cmocka_unit_test(endsBeforeABreak),   cmocka_unit_test(anotherLifeIsUnknown),
         cmocka_unit_test(historyIsLimited),   cmocka_unit_test(theEndIsNoEvent),
         cmocka_unit_test(noEndIsMissed),      cmocka_unit_test(collidingNamesAreTold),
         cmocka_unit_test(seeksInSlices),      cmocka_unit_test(seeksInFewSteps),

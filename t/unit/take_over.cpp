@@ -22,6 +22,7 @@ struct Setting {
     uint64_t longest = 900;   // bytes of data
     uint64_t longestRare = 0; // of one event in twenty
     uint64_t hashes = UINT64_MAX;
+    uint64_t breaks = 0; // in a thousand events
 };
 
 class Life {
@@ -37,6 +38,9 @@ public:
         const uint64_t bytes = setting_.capacity * percent / 100;
         while (old_.log.head() < bytes) {
             publish(old_, old_.log.head() < bytes / 2 ? setting_.channels : setting_.channels * 2 / 3);
+            if (random_.below(1000) < setting_.breaks) {
+                breakOff();
+            }
             if (random_.chance(2)) {
                 old_.log.listen(model_.hash(drawName()), random_.below(kMaxListeners));
             }
@@ -70,6 +74,23 @@ public:
         takeOver(zone.log, old_.log);
         beforeEachRecord = nullptr;
         settle(zone);
+    }
+
+    // The old log breaks off, with an id of its own or the last, or another life begins in it.
+    void breakOff() {
+        const EventId last = old_.log.lastId();
+        const EventId id = random_.chance(50) ? last : later(last, 1);
+        if (old_.header().retired == 0) {
+            assert_true(old_.log.appendBreak(id) == AppendStatus::Ok);
+            model_.life.newestBreak = {id, model_.events.size()};
+        }
+    }
+    void beginLife() {
+        if (old_.header().retired == 0) {
+            const uint64_t lineage = old_.log.lineage() + 2;
+            assert_true(old_.log.beginLife(lineage));
+            model_.life = {.birth = {0, lineage}, .first = model_.events.size()};
+        }
     }
 
     void publishToOld() {
@@ -106,7 +127,7 @@ public:
 
     // For every set of channels that had events: exactly what is there, and a gap exactly for what is not.
     void checkExactly(TestLog& zone) {
-        for (int i = 0; i < 40; ++i) {
+        for (int i = 0; i < 40 && !recorded_.empty(); ++i) {
             checkReplay(zone, model_, drawNames(recorded_), drawCursor(zone, model_, random_), {}, true,
                         random_);
         }
@@ -372,6 +393,65 @@ void whileOthersPublish(void**) {
     assert_true(Life::laps > kSeeds / 4);
 }
 
+// Breaks go along, be they in the ring or not.
+void breaksStay(void**) {
+    uint64_t gone = 0;
+    for (uint64_t seed = 1000; seed < 1000 + kSeeds; ++seed) {
+        Life life(seed, {.capacity = 2 * Log::kMinCapacity, .breaks = 2 + seed % 3 * 10});
+        life.fill(250);
+        TestLog zone{16, Log::kMinCapacity * (1 + seed % 3), life.now(), kOtherLineage};
+        life.moveTo(zone);
+        const Break before = life.old().log.newestBreak();
+        const Break now = zone.log.newestBreak();
+        assert_true(now.id == before.id);
+        gone += before.id != EventId{} && before.offset < life.old().log.tail() ? 1 : 0;
+        life.checkExactly(zone);
+        life.goOn(zone, 200);
+        life.checkExactly(zone);
+        TestLog next{16, Log::kMinCapacity * 4, life.now(), kOtherLineage};
+        takeOver(next.log, zone.log);
+        assert_true(next.log.newestBreak().id == before.id);
+        checkZone(next);
+        life.checkSafely(next);
+    }
+    assert_true(gone > kSeeds / 10);
+}
+
+// Whatever comes or begins meanwhile: what the new log has is of one life, with the ids of that.
+void whileLivesBegin(void**) {
+    Life::laps = 0;
+    uint64_t lives = 0;
+    for (uint64_t seed = 1100; seed < 1100 + 4 * kSeeds; ++seed) {
+        Life life(seed, {.capacity = 2 * Log::kMinCapacity, .breaks = 10});
+        Random random(seed);
+        life.fill(seed % 4 == 0 ? 0 : 100);
+        if (seed % 3 == 0) {
+            life.beginLife();
+            for (uint64_t i = random.below(20); i > 0; --i) {
+                life.publishToOld();
+            }
+        }
+        TestLog zone{16, Log::kMinCapacity * (1 + seed % 4), life.now(), kOtherLineage};
+        uint64_t most = random.below(300);
+        life.moveUnder(zone, [&] {
+            if (most > 0 && random.chance(30)) {
+                --most;
+                random.chance(5)    ? life.beginLife()
+                : random.chance(10) ? life.breakOff()
+                                    : life.publishToOld();
+            }
+        });
+        assert_true(zone.log.lineage() == life.old().log.lineage());
+        assert_true(zone.log.newestBreak().id == life.old().log.newestBreak().id);
+        lives += zone.log.lineage() != kLineage ? 1 : 0;
+        life.checkExactly(zone);
+        life.checkSafely(zone);
+        life.goOn(zone, 200);
+        life.checkExactly(zone);
+    }
+    assert_true(lives > kSeeds && Life::laps > kSeeds / 4);
+}
+
 // The process that copies dies. Until the old log is retired that goes on as before, and then there is
 // nothing but to take it over once more.
 void deathOfTheCopier(void**) {
@@ -537,6 +617,8 @@ int main() {
         cmocka_unit_test(severalTimes),
         cmocka_unit_test(tooLargeForALogBefore),
         cmocka_unit_test(whileOthersPublish),
+        cmocka_unit_test(breaksStay),
+        cmocka_unit_test(whileLivesBegin),
         cmocka_unit_test(deathOfTheCopier),
         cmocka_unit_test(besideAThread),
         cmocka_unit_test(nothingToTake),

@@ -1,6 +1,7 @@
 // What the tests of the log share: a log in ordinary memory, appending to it, reading from it.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -105,6 +106,21 @@ inline void takeOver(LogWriter& log, LogWriter& old) {
     TakeOver(log, old).run([&old](auto&& visit) { visit(old); });
 }
 
+inline AppendStatus appendWithId(LogWriter& log, std::string_view channel, std::string_view data, EventId id,
+                                 uint64_t now = kBirth) {
+    const std::string rendered = fields(data);
+    const Appended appended = log.append(
+        {.channel = channel, .hash = log.hash(channel), .publisherId = {}, .fields = rendered, .id = id},
+        now);
+    assert_true(appended.status != AppendStatus::Ok || appended.id == id);
+    return appended.status;
+}
+
+// The id that follows after so many others of the same millisecond.
+constexpr EventId later(EventId id, uint64_t count) {
+    return {id.milliseconds, id.sequence + count * kLineages};
+}
+
 // What lies behind the header; nothing if it has been overwritten.
 inline std::string text(const Log& log, uint64_t offset, size_t position, size_t length) {
     std::string bytes(length, '\0');
@@ -136,15 +152,16 @@ struct LoggedEvent {
     RecordHeader header;
 };
 
-// All events in the ring; checks that the log can be walked from tail to head.
-inline std::vector<LoggedEvent> walk(const Log& log) {
-    std::vector<LoggedEvent> events;
+// All records in the ring but pads; checks that the log can be walked from tail to head. While a life begins,
+// the tail may be past the head.
+inline std::vector<LoggedEvent> walkRecords(const Log& log) {
+    std::vector<LoggedEvent> records;
     RecordHeader record;
-    uint64_t offset = log.tail();
+    uint64_t offset = std::min(log.tail(), log.head());
     ReadStatus status;
     while ((status = log.readHeader(offset, record)) == ReadStatus::Ok) {
         if (record.kind != RecordKind::Pad) {
-            events.push_back({offset, record});
+            records.push_back({offset, record});
         } else {
             assert_int_equal(static_cast<int>(record.kind), static_cast<int>(RecordKind::Pad));
             assert_int_equal((offset + record.length) % log.capacity(), 0);
@@ -153,6 +170,13 @@ inline std::vector<LoggedEvent> walk(const Log& log) {
     }
     assert_int_equal(static_cast<int>(status), static_cast<int>(ReadStatus::End));
     assert_true(offset == log.head());
+    return records;
+}
+
+// Those of them that are events or ends.
+inline std::vector<LoggedEvent> walk(const Log& log) {
+    std::vector<LoggedEvent> events = walkRecords(log);
+    std::erase_if(events, [](const LoggedEvent& record) { return record.header.kind == RecordKind::Break; });
     return events;
 }
 

@@ -1,0 +1,126 @@
+#include "bus/bus.hpp"
+
+#include <algorithm>
+#include <new>
+#include <span>
+
+#include "roster/registry.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// How often a worker looks after its buses, in milliseconds.
+constexpr ngx_msec_t kLook = 100;
+// A follower that has not been at work for so long is replaced.
+constexpr int64_t kStopped = 3000;
+// A bus is dead without a connection for this long, and if nothing comes through for this long.
+constexpr int64_t kAway = 1000;
+constexpr int64_t kSilent = 3000;
+
+constinit Bus* buses = nullptr;
+
+// How long ago that was. Another process may have seen a later time than this one.
+int64_t since(const SharedWord& time) noexcept {
+    return static_cast<int64_t>(ngx_current_msec - time.load());
+}
+
+} // namespace
+
+Bus* Bus::of(const Zone& zone) noexcept {
+    Bus* bus = buses;
+    while (bus != nullptr && bus->config_.zone != &zone) {
+        bus = bus->next_;
+    }
+    return bus;
+}
+
+void Bus::start(ngx_cycle_t* cycle, const MainConfig& config, Follower::ControlHandler onControl) noexcept {
+    for (const BusConfig* bus :
+         std::span(static_cast<BusConfig* const*>(config.buses.elts), config.buses.nelts)) {
+        void* memory = ngx_palloc(cycle->pool, sizeof(Bus));
+        if (memory == nullptr) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "sse: bus \"%V\": no memory", &bus->zone->name);
+            continue;
+        }
+        auto* made = ::new (memory) Bus(*bus, config, onControl);
+        made->next_ = buses;
+        buses = made;
+    }
+}
+
+void Bus::stop() noexcept {
+    for (Bus* bus = buses; bus != nullptr; bus = bus->next_) {
+        bus->leave();
+        bus->pipeline_.stop();
+    }
+}
+
+Bus::Bus(const BusConfig& config, const MainConfig& main, Follower::ControlHandler onControl) noexcept
+    : config_(config), state_(*config.state), pipeline_(config, *config.state) {
+    pipeline_.start();
+    follower_.init(config, main, onControl);
+    timer_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Bus>(e).keepUp(); });
+    timer_.wait(1);
+    // Among the first that a leaving worker ends.
+    drain_.owner = this;
+    drain_.drain = [](Drainable& drainable, bool) noexcept {
+        Drain::remove(drainable);
+        static_cast<Bus*>(drainable.owner)->leave();
+    };
+    Worker::self().add(drain_);
+}
+
+// So that another worker need not wait until this one has exited.
+void Bus::leave() noexcept {
+    timer_.cancel();
+    follower_.stop();
+    int64_t self = ngx_pid;
+    state_.follower.compare_exchange_strong(self, 0);
+}
+
+void Bus::keepUp() noexcept {
+    if (follower_.isRunning()) {
+        follower_.keepUp();
+    } else if (!Worker::self().isDraining()) {
+        elect();
+    }
+    checkHealth();
+    timer_.wait(kLook);
+}
+
+// This process may have the number of a follower that has died.
+void Bus::elect() noexcept {
+    int64_t follower = state_.follower.load();
+    const bool isAtWork =
+        follower != 0 && follower != ngx_pid && Registry::isAlive(follower) && since(state_.beat) < kStopped;
+    if (isAtWork || !state_.follower.compare_exchange_strong(follower, ngx_pid)) {
+        return;
+    }
+    state_.slot = ngx_process_slot;
+    state_.beat = ngx_current_msec;
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": this worker follows, after %L",
+                  &config_.zone->name, follower);
+    follower_.start();
+}
+
+// One of the workers notices a change, and says so.
+void Bus::checkHealth() noexcept {
+    uint64_t never = 0;
+    state_.connectedAt.compare_exchange_strong(never, ngx_current_msec);
+    const bool isConnected = state_.connected.load() != 0;
+    const int64_t silent = std::min(since(state_.lastSeen), since(state_.connectedAt));
+    const bool isDead = isConnected ? silent >= kSilent : since(state_.connectedAt) >= kAway;
+    if (isDead) {
+        uint64_t alive = 0;
+        if (state_.deadSince.compare_exchange_strong(alive, unixMilliseconds())) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": dead: %s", &config_.zone->name,
+                          isConnected ? "nothing comes through" : "there is no connection");
+        }
+    } else if (!state_.isUp() && state_.deadSince.exchange(0) != 0) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": alive again", &config_.zone->name);
+    }
+}
+
+} // namespace sse

@@ -1,0 +1,334 @@
+#include "bus/follower.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <sys/random.h>
+
+#include "bus/decimal.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// Replies that are not refused are at least this large, and so large that every event of the zone fits.
+constexpr size_t kMostReply = 16 * 1024 * 1024;
+// What XINFO answers has two entries, of 512 MB each if somebody means it.
+constexpr size_t kLargestReply = 1280UL * 1024 * 1024;
+
+// Without a reply for this long the connection is given up: to XREAD, which waits itself, and to others.
+constexpr ngx_msec_t kReadPatience = 7000;
+constexpr ngx_msec_t kPatience = 3000;
+
+constexpr ngx_msec_t kLogTime = 1000;
+
+// What follows a lineage that is not ours is another one, and not 0.
+uint64_t randomLineage(uint64_t current) noexcept {
+    uint64_t drawn = 0;
+    if (getrandom(&drawn, sizeof(drawn), 0) != sizeof(drawn)) {
+        drawn = static_cast<uint64_t>(ngx_random());
+    }
+    const uint64_t lineage = 1 + drawn % (kLineages - 1);
+    return lineage != current ? lineage : 1 + lineage % (kLineages - 1);
+}
+
+size_t mostReplyOf(const Zone& zone) noexcept {
+    return std::max<size_t>(kMostReply, zone.log.maxRecord() + kMostReply / 16);
+}
+
+// The time of a server, seconds and microseconds, less ours, in milliseconds.
+int64_t clockOf(const Reply& reply) noexcept {
+    const Reply* seconds = reply.at(0);
+    const Reply* micros = reply.at(1);
+    uint64_t time[2] = {};
+    if (micros == nullptr) {
+        return 0;
+    }
+    std::from_chars(seconds->text.data(), seconds->text.data() + seconds->text.size(), time[0]);
+    std::from_chars(micros->text.data(), micros->text.data() + micros->text.size(), time[1]);
+    return static_cast<int64_t>(time[0] * 1000 + time[1] / 1000) - static_cast<int64_t>(unixMilliseconds());
+}
+
+} // namespace
+
+void Follower::init(const BusConfig& bus, const MainConfig& main, ControlHandler onControl) noexcept {
+    bus_ = &bus;
+    state_ = bus.state;
+    onControl_ = onControl;
+    mostReply_ = mostReplyOf(*bus.zone);
+    log_.init(bus, main);
+    connection_.init(
+        bus,
+        {.self = this,
+         .onReady = [](void* self) noexcept { static_cast<Follower*>(self)->sync(); },
+         .onReply = [](void* self,
+                       const Reply& reply) noexcept { return static_cast<Follower*>(self)->onReply(reply); },
+         .onClosed = [](void* self,
+                        std::string_view why) noexcept { static_cast<Follower*>(self)->onClosed(why); }},
+        mostReply_);
+    pulse_.init(bus, {.self = this, .onWrong = [](void* self, std::string_view why) noexcept {
+                          static_cast<Follower*>(self)->reconnect(why);
+                      }});
+    pause_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Follower>(e).onPause(); });
+    slice_.owner = this;
+    slice_.run = [](void* self) noexcept { static_cast<Follower*>(self)->onSliceTurn(); };
+}
+
+// --- The connection ---
+
+void Follower::start() noexcept {
+    setConnected(false); // whoever followed before may have been killed
+    connection_.prefer(state_->address.load());
+    open();
+}
+
+void Follower::stop() noexcept {
+    if (phase_ == Phase::Off) {
+        return;
+    }
+    close();
+    phase_ = Phase::Off;
+    if (state_->follower.load() == ngx_pid) {
+        setConnected(false);
+    }
+}
+
+void Follower::open() noexcept {
+    phase_ = Phase::Connecting;
+    connection_.setMostReply(mostReply_);
+    connection_.open();
+}
+
+void Follower::close() noexcept {
+    pulse_.stop();
+    connection_.close();
+    pause_.cancel();
+    Worker::self().cancel(slice_);
+    next_ = nullptr;
+}
+
+void Follower::setConnected(bool isConnected) noexcept {
+    const uint32_t connected = isConnected ? 1 : 0;
+    if (state_->connected.exchange(connected) != connected) {
+        state_->connectedAt = ngx_current_msec;
+    }
+}
+
+void Follower::onClosed(std::string_view why) noexcept {
+    if (connection_.wasTooLarge()) {
+        onTooLarge();
+    }
+    close();
+    noteLost(why);
+    open();
+}
+
+// To the next address.
+void Follower::reconnect(std::string_view why) noexcept {
+    const ShortText<200> text(why); // it may be one of a reply
+    close();
+    noteLost(text.view());
+    open();
+}
+
+void Follower::noteLost(std::string_view why) noexcept {
+    const bool wasReading = phase_ == Phase::Reading || phase_ == Phase::Marking;
+    if (state_->connected.load() != 0) {
+        setConnected(false);
+        add(state_->reconnects);
+    }
+    if (!wasReading && loggedAt_ != 0 && ngx_current_msec - loggedAt_ < kLogTime) {
+        return;
+    }
+    loggedAt_ = ngx_current_msec;
+    ngx_str_t text = ngxString(why);
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": connection to %V %s: %V",
+                  &bus_->zone->name, &bus_->addresses[connection_.address()].text,
+                  wasReading ? "lost" : "failed", &text);
+}
+
+// What is larger than anything that the zone could take. The same server again, a little later.
+void Follower::onTooLarge() noexcept {
+    const std::optional<StreamId> id = parseStreamId(connection_.tooLargeId());
+    connection_.prefer(connection_.address());
+    if (phase_ == Phase::Syncing) {
+        mostReply_ = std::min(mostReply_ * 4, kLargestReply);
+    } else if (!id) {
+        count_ = 1;
+    } else if (phase_ != Phase::Reading) {
+        floor_ = {id->milliseconds, id->sequence + 1};
+    } else if (countToAsk() > 1) {
+        large_ = *id;
+    } else {
+        log_.skip(*id);
+    }
+}
+
+bool Follower::onReply(const Reply& reply) noexcept {
+    heardAt_ = ngx_current_msec;
+    switch (phase_) {
+    case Phase::Syncing:
+        onSyncReply(reply);
+        return true;
+    case Phase::Measuring:
+    case Phase::WalkingBack:
+        return onPage(reply);
+    case Phase::Marking:
+        onMarked(reply);
+        return true;
+    case Phase::Reading:
+        return onEntries(reply);
+    default:
+        reconnect("a reply that nobody has asked for");
+        return true;
+    }
+}
+
+void Follower::onPause() noexcept {
+    if (next_ != nullptr) {
+        Worker::self().schedule(slice_);
+    } else if (phase_ == Phase::Syncing) {
+        sync();
+    } else {
+        goOn();
+    }
+}
+
+void Follower::keepUp() noexcept {
+    if (phase_ == Phase::Off) {
+        return;
+    }
+    if (state_->follower.load() != ngx_pid) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": another worker follows",
+                      &bus_->zone->name);
+        return stop();
+    }
+    state_->beat = ngx_current_msec;
+    const bool isWaiting = connection_.isReady() && next_ == nullptr && !pause_.waiting();
+    if (isWaiting && ngx_current_msec - heardAt_ >= (phase_ == Phase::Reading ? kReadPatience : kPatience)) {
+        return reconnect("no reply in time");
+    }
+    pulse_.keepUp();
+}
+
+// false: what has been done was in vain.
+bool Follower::check(BusLog::Outcome outcome) noexcept {
+    switch (outcome) {
+    case BusLog::Outcome::Done:
+    case BusLog::Outcome::More:
+        return true;
+    case BusLog::Outcome::Locked:
+        pause_.cancel();
+        pause_.wait(kLockPause);
+        return false;
+    case BusLog::Outcome::Replaced:
+        stop();
+        return false;
+    case BusLog::Outcome::NoMemory:
+        reconnect("no memory for an entry");
+        return false;
+    }
+    return false;
+}
+
+// --- Syncing ---
+
+void Follower::sync() noexcept {
+    phase_ = Phase::Syncing;
+    answers_ = 0;
+    facts_ = {};
+    heardAt_ = ngx_current_msec;
+    const LogFacts log = log_.facts();
+    const uint64_t candidate = log.isBound ? randomLineage(log.lineage) : log.lineage;
+    const std::string_view stream = toView(bus_->stream);
+    const std::string_view lineageKey = toView(bus_->lineageKey);
+    const StreamIdText position(log.isBound ? log.position : StreamId{});
+
+    connection_.add({"SET", lineageKey, Decimal(candidate).view(), "NX"});
+    connection_.add({"GET", lineageKey});
+    connection_.add({"XINFO", "STREAM", stream});
+    connection_.add({"XRANGE", stream, position.view(), position.view()});
+    connection_.add({"XREVRANGE", toView(bus_->controlKey), "+", "-", "COUNT", "1"});
+    connection_.add({"TIME"});
+    connection_.flush();
+}
+
+void Follower::onSyncReply(const Reply& reply) noexcept {
+    enum { Set, Lineage, Info, Position, Control, Time };
+    const unsigned answer = answers_++;
+    const bool isNoStream =
+        answer == Info && reply.is(Reply::Type::Error) && reply.text.ends_with("no such key");
+    if (reply.is(Reply::Type::Error) && !isNoStream) {
+        return reconnect(reply.text);
+    }
+    switch (answer) {
+    case Lineage:
+        facts_.lineage = parseLineage(reply.text).value_or(0);
+        if (facts_.lineage == 0) {
+            reconnect("the key of the lineage holds none");
+        }
+        return;
+    case Info:
+        if (!isNoStream && !readStreamInfo(reply, facts_)) {
+            reconnect("the key of the stream holds none");
+        }
+        facts_.isWhole = facts_.isWhole || isNoStream;
+        return;
+    case Position:
+        facts_.hasPosition = reply.count != 0;
+        return;
+    case Control:
+        return onControlEnd(reply);
+    case Time:
+        log_.setClock(clockOf(reply));
+        return carryOut(planSync(log_.facts(), facts_));
+    default:
+        return;
+    }
+}
+
+// What came while nobody read is read, unless a server has lost it and issues older ids again.
+void Follower::onControlEnd(const Reply& reply) noexcept {
+    const Reply* entry = reply.at(0);
+    const Reply* id = entry == nullptr ? nullptr : entry->at(0);
+    controlEnd_ = id == nullptr ? StreamId{} : parseStreamId(id->text).value_or(StreamId{});
+}
+
+void Follower::carryOut(const SyncPlan& plan) noexcept {
+    if (!check(log_.begin(plan, facts_.lineage))) {
+        return;
+    }
+    logPlan(plan);
+    const StreamId control = BusState::load(state_->control);
+    control_ = control == StreamId{} || control > controlEnd_ ? controlEnd_ : control;
+    mostReply_ = mostReplyOf(*bus_->zone);
+    newest_ = facts_.last;
+    target_ = facts_.newest;
+    found_.reset();
+    measured_ = 0;
+    switch (plan.way) {
+    case SyncPlan::Way::Read:
+        return beginReading(plan.from);
+    case SyncPlan::Way::Fill:
+        phase_ = Phase::Measuring;
+        oldest_ = {};
+        return askForPage("+");
+    case SyncPlan::Way::WalkBack:
+        phase_ = Phase::WalkingBack;
+        oldest_ = {};
+        return askForPage(StreamIdText(plan.from).view());
+    }
+}
+
+void Follower::logPlan(const SyncPlan& plan) const noexcept {
+    const char* event = plan.loses ? "the stream is another one than before, all cursors are unknown"
+                        : plan.gap ? "entries have been trimmed before this machine has read them"
+                        : plan.way == SyncPlan::Way::WalkBack
+                            ? "the stream does not have our newest entry any more, going back"
+                            : nullptr;
+    if (event != nullptr) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "sse: bus \"%V\": %s", &bus_->zone->name, event);
+    }
+}
+
+} // namespace sse

@@ -1,0 +1,123 @@
+// The follower: reads the stream into the zone's log. One worker of the machine is it (bus.hpp).
+//
+//   connect --> sync --> read <--> append
+//                |        ^
+//                +- measure (an empty log: from where the stream fits)
+//                +- walk back (a stream that has lost entries: to the newest that both have)
+//
+// Whatever goes wrong, it connects to the next address and syncs again.
+#pragma once
+
+#include "bus/bus_log.hpp"
+#include "bus/connection.hpp"
+#include "bus/pulse.hpp"
+#include "bus/sync.hpp"
+#include "conf/config.hpp"
+#include "worker/loop_event.hpp"
+#include "worker/work_queue.hpp"
+
+namespace sse {
+
+class Follower {
+public:
+    // Called with each entry of the control stream that is no probe: names and values in turn.
+    using ControlHandler = void (*)(Zone& zone, const Reply& fields) noexcept;
+
+    // Once, in the worker.
+    void init(const BusConfig& bus, const MainConfig& main, ControlHandler onControl) noexcept;
+
+    void start() noexcept;
+    void stop() noexcept;
+    bool isRunning() const noexcept { return phase_ != Phase::Off; }
+    // Some ten times a second.
+    void keepUp() noexcept;
+
+private:
+    enum class Phase : uint8_t { Off, Connecting, Syncing, Measuring, WalkingBack, Marking, Reading };
+
+    void open() noexcept;
+    void close() noexcept;
+    void setConnected(bool isConnected) noexcept;
+    void onClosed(std::string_view why) noexcept;
+    void reconnect(std::string_view why) noexcept;
+    void noteLost(std::string_view why) noexcept;
+    void onTooLarge() noexcept;
+    bool onReply(const Reply& reply) noexcept;
+    void onPause() noexcept;
+    bool check(BusLog::Outcome outcome) noexcept;
+
+    void sync() noexcept;
+    void syncLater() noexcept;
+    void onSyncReply(const Reply& reply) noexcept;
+    void onControlEnd(const Reply& reply) noexcept;
+    void carryOut(const SyncPlan& plan) noexcept;
+    void logPlan(const SyncPlan& plan) const noexcept;
+
+    void askForPage(std::string_view end) noexcept;
+    void askForOlder() noexcept;
+    bool onPage(const Reply& reply) noexcept;
+    void onPageLookedAt() noexcept;
+    void finishFill() noexcept;
+    void finishWalk(StreamId id) noexcept;
+
+    void beginReading(StreamId from) noexcept;
+    void goOn() noexcept;
+    void mark(std::string_view id, bool isBreak) noexcept;
+    void onMarked(const Reply& reply) noexcept;
+    size_t countToAsk() const noexcept;
+    void read() noexcept;
+    bool onEntries(const Reply& reply) noexcept;
+    void onNothing() noexcept;
+    void handleControl(const Reply& entries) noexcept;
+    bool takeEntries(const Reply& entries) noexcept;
+    void noteSize(const Reply& entries) noexcept;
+    void noteCaughtUp() noexcept;
+    bool isCaughtUp() const noexcept { return !target_ || state_->position() >= *target_; }
+
+    bool beginSlices(const Reply* first) noexcept;
+    bool runSlice() noexcept;
+    void onSliceTurn() noexcept;
+
+    static constexpr size_t kFirstCount = 100;
+    static constexpr ngx_msec_t kLockPause = 50; // until a lock is tried again that was not to be had
+
+    const BusConfig* bus_ = nullptr;
+    BusState* state_ = nullptr;
+    ControlHandler onControl_ = nullptr;
+    BusLog log_;
+    Connection connection_;
+    Pulse pulse_;
+    Phase phase_ = Phase::Off;
+    LoopEvent pause_;         // before something is tried again
+    ngx_msec_t heardAt_ = 0;  // when the last reply came, or a command was sent
+    ngx_msec_t loggedAt_ = 0; // when it was last logged that there is no connection
+    size_t mostReply_ = 0;
+
+    // Syncing.
+    unsigned answers_ = 0;
+    StreamFacts facts_;
+    StreamId controlEnd_; // the newest entry of the control stream
+
+    // Pages.
+    size_t asked_ = 0; // entries of a page
+    bool isLastPage_ = false;
+    StreamId oldest_;       // of those that have come; zero: none has
+    StreamId floor_;        // entries before this one cannot be read
+    uint64_t measured_ = 0; // bytes that the entries will take in the log
+    std::optional<StreamId> found_;
+
+    // Reading.
+    StreamId newest_;                // that the stream has issued, as far as is known
+    std::optional<StreamId> target_; // when this one is there the log has caught up
+    StreamId readFrom_;              // after this one
+    StreamId control_;               // and this one of the control stream
+    StreamId large_;                 // up to this one, one entry at a time
+    size_t count_ = kFirstCount;     // entries to ask for
+    ngx_msec_t askedAt_ = 0;
+
+    // Slices.
+    const Reply* next_ = nullptr; // the entries that are left of the reply
+    Task slice_;
+};
+
+} // namespace sse

@@ -1,0 +1,236 @@
+// Reading: entries that are there, and then those that come.
+#include <algorithm>
+
+#include "bus/decimal.hpp"
+#include "bus/follower.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// How long XREAD waits for an entry, in milliseconds; an empty reply long before that is none of Redis'.
+constexpr std::string_view kBlock = "5000";
+constexpr ngx_msec_t kEarly = 4500;
+constexpr ngx_msec_t kEarlyPause = 100;
+
+// Entries that are asked for, and bytes of a reply as far as can be foreseen.
+constexpr size_t kMostCount = 1000;
+constexpr size_t kGoodReply = 4 * 1024 * 1024;
+
+size_t bytesOf(const Reply& entry) noexcept {
+    size_t bytes = 0;
+    const Reply* fields = entry.at(1);
+    for (const Reply* text = fields == nullptr ? nullptr : fields->first; text != nullptr;
+         text = text->next) {
+        bytes += text->text.size();
+    }
+    return bytes;
+}
+
+} // namespace
+
+void Follower::beginReading(StreamId from) noexcept {
+    readFrom_ = from;
+    setConnected(true);
+    pulse_.start(connection_.address());
+    state_->address = static_cast<uint32_t>(connection_.address());
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": follows \"%V\" at %V",
+                  &bus_->zone->name, &bus_->stream, &bus_->addresses[connection_.address()].text);
+    goOn();
+}
+
+// --- What is asked for next ---
+
+// The ids that the stream issues must be newer than those of the log, and than what it has lost.
+void Follower::goOn() noexcept {
+    if (isCaughtUp()) {
+        noteCaughtUp();
+    }
+    const StreamId wanted = BusState::load(state_->wantedBreak);
+    const StreamId least = std::max(wanted, toStreamId(bus_->zone->log.lastId()));
+    if (newest_ < least) {
+        mark(StreamIdText({least.milliseconds + 1, 0}).view(), wanted != StreamId{});
+    } else if (wanted != StreamId{} && isCaughtUp()) {
+        mark("*", true);
+    } else {
+        read();
+    }
+}
+
+// An entry that is no event: a break for everybody, or only a newer id.
+void Follower::mark(std::string_view id, bool isBreak) noexcept {
+    phase_ = Phase::Marking;
+    heardAt_ = ngx_current_msec;
+    connection_.add({"XADD", toView(bus_->stream), id, isBreak ? "break" : "raise", "1"});
+    connection_.flush();
+}
+
+// Another machine may have been first. A server that is full takes none, and can be read.
+void Follower::onMarked(const Reply& reply) noexcept {
+    const std::optional<StreamId> id = parseStreamId(reply.text);
+    if (reply.is(Reply::Type::Error) && reply.text.find("equal or smaller") != std::string_view::npos) {
+        sync();
+    } else if (reply.isError("OOM") || reply.isError("MISCONF") || reply.isError("NOREPLICAS") ||
+               reply.isError("NOPERM")) {
+        ngx_str_t text = ngxString(reply.text);
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": the stream cannot be marked: %V",
+                      &bus_->zone->name, &text);
+        read();
+    } else if (!id) {
+        reconnect(reply.text);
+    } else {
+        newest_ = *id;
+        target_ = *id;
+        read();
+    }
+}
+
+size_t Follower::countToAsk() const noexcept {
+    return readFrom_ < large_ ? 1 : count_;
+}
+
+void Follower::read() noexcept {
+    phase_ = Phase::Reading;
+    askedAt_ = heardAt_ = ngx_current_msec;
+    connection_.add({"XREAD", "COUNT", Decimal(countToAsk()).view(), "BLOCK", kBlock, "STREAMS",
+                     toView(bus_->stream), toView(bus_->controlKey), StreamIdText(readFrom_).view(),
+                     StreamIdText(control_).view()});
+    connection_.flush();
+}
+
+// --- What comes ---
+
+bool Follower::onEntries(const Reply& reply) noexcept {
+    if (reply.is(Reply::Type::Nil) || (reply.is(Reply::Type::Array) && reply.count == 0)) {
+        onNothing();
+        return true;
+    }
+    if (!reply.is(Reply::Type::Array)) {
+        reconnect(reply.is(Reply::Type::Error) ? reply.text : "a reply that is none to XREAD");
+        return true;
+    }
+    const Reply* entries = nullptr;
+    for (const Reply& stream : reply) {
+        const Reply* name = stream.at(0);
+        const Reply* list = stream.at(1);
+        if (list != nullptr && name->text == toView(bus_->controlKey)) {
+            handleControl(*list);
+        } else if (list != nullptr && name->text == toView(bus_->stream)) {
+            entries = list;
+        }
+    }
+    if (phase_ != Phase::Reading) { // a kick may end anything
+        return true;
+    }
+    if (entries == nullptr || entries->first == nullptr) {
+        goOn();
+        return true;
+    }
+    return takeEntries(*entries);
+}
+
+// The stream has nothing after what we know. The time is up, or something between Redis and us has answered,
+// which must not be asked again and again.
+void Follower::onNothing() noexcept {
+    target_.reset();
+    noteCaughtUp();
+    if (ngx_current_msec - askedAt_ < kEarly) {
+        pause_.wait(kEarlyPause);
+    } else {
+        goOn();
+    }
+}
+
+void Follower::handleControl(const Reply& entries) noexcept {
+    for (const Reply& entry : entries) {
+        const Reply* id = entry.at(0);
+        const Reply* fields = entry.at(1);
+        const std::optional<StreamId> known = id == nullptr ? std::nullopt : parseStreamId(id->text);
+        if (!known || fields == nullptr) {
+            continue;
+        }
+        control_ = *known;
+        BusState::store(state_->control, control_);
+        const Reply* name = fields->at(0);
+        if (name != nullptr && name->text == "probe" && name->next != nullptr) {
+            pulse_.onProbe(name->next->text);
+        } else if (name != nullptr && onControl_ != nullptr) {
+            onControl_(*bus_->zone, *fields);
+        }
+    }
+}
+
+bool Follower::takeEntries(const Reply& entries) noexcept {
+    const Reply* last = entries.first;
+    while (last->next != nullptr) {
+        last = last->next;
+    }
+    const Reply* name = last->at(0);
+    const std::optional<StreamId> id = name == nullptr ? std::nullopt : parseStreamId(name->text);
+    if (!id) {
+        reconnect("an entry without an id");
+        return true;
+    }
+    noteSize(entries);
+    readFrom_ = *id;
+    newest_ = std::max(newest_, *id);
+    state_->lastSeen = ngx_current_msec;
+    pulse_.onEntries();
+    return beginSlices(entries.first);
+}
+
+// A few large ones make the next reply small, and it grows slowly again.
+void Follower::noteSize(const Reply& entries) noexcept {
+    size_t bytes = 0;
+    for (const Reply& entry : entries) {
+        bytes += bytesOf(entry);
+    }
+    const size_t count = std::max<size_t>(entries.count, 1);
+    const size_t good = kGoodReply / std::max<size_t>(bytes / count, 1);
+    count_ = std::clamp<size_t>(good, 1, std::min(kMostCount, count_ * 2));
+}
+
+void Follower::noteCaughtUp() noexcept {
+    if (state_->isFilled.exchange(1) == 0) {
+        Worker::self().wakeAll();
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": the zone has what the stream has",
+                      &bus_->zone->name);
+    }
+}
+
+// --- Slices ---
+
+// The first at once, unless others wait for their turn. Returns whether all is done.
+bool Follower::beginSlices(const Reply* first) noexcept {
+    next_ = first;
+    if (Worker::self().isBusy()) {
+        Worker::self().schedule(slice_);
+        return false;
+    }
+    return runSlice();
+}
+
+bool Follower::runSlice() noexcept {
+    const BusLog::Outcome outcome =
+        phase_ == Phase::Reading ? log_.append(next_) : log_.findKnown(next_, found_);
+    if (!check(outcome)) {
+        return false;
+    }
+    if (outcome == BusLog::Outcome::More) {
+        Worker::self().schedule(slice_);
+        return false;
+    }
+    next_ = nullptr;
+    log_.release();
+    phase_ == Phase::Reading ? goOn() : onPageLookedAt();
+    return true;
+}
+
+void Follower::onSliceTurn() noexcept {
+    if (runSlice()) {
+        connection_.resume();
+    }
+}
+
+} // namespace sse

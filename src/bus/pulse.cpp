@@ -1,0 +1,213 @@
+#include "bus/pulse.hpp"
+
+#include <charconv>
+#include <sys/random.h>
+
+#include "bus/decimal.hpp"
+#include "bus/sync.hpp"
+#include "zone.hpp"
+
+namespace sse {
+
+namespace {
+
+// From one beat to the next; and for how long the stream must have been silent for a probe.
+constexpr ngx_msec_t kBeat = 1000;
+// Without an answer for this long, or with a probe that has been taken and does not come back, something is
+// wrong.
+constexpr ngx_msec_t kPatience = 3000;
+constexpr ngx_msec_t kLogTime = 10'000;
+constexpr std::string_view kControlLength = "1000"; // entries that the control stream keeps, about
+
+} // namespace
+
+void Pulse::init(const BusConfig& config, const Owner& owner) noexcept {
+    config_ = &config;
+    state_ = config.state;
+    owner_ = owner;
+    connection_.init(
+        config,
+        {.self = this,
+         .onReady = [](void*) noexcept {},
+         .onReply = [](void* self,
+                       const Reply& reply) noexcept { return static_cast<Pulse*>(self)->onReply(reply); },
+         .onClosed = [](void* self,
+                        std::string_view why) noexcept { static_cast<Pulse*>(self)->onClosed(why); }},
+        64 * 1024);
+
+    // Another machine may have the same name, or this process that of one that has died.
+    uint64_t drawn = 0;
+    if (getrandom(&drawn, sizeof(drawn), 0) != sizeof(drawn)) {
+        drawn = static_cast<uint64_t>(ngx_random());
+    }
+    char text[16];
+    const auto end = std::to_chars(text, text + sizeof(text), drawn, 16).ptr;
+    machine_.append({text, static_cast<size_t>(end - text)});
+}
+
+void Pulse::start(ngx_uint_t address) noexcept {
+    stop();
+    isRunning_ = true;
+    address_ = address;
+    heardAt_ = ngx_current_msec;
+    isUnderway_ = false;
+    connection_.prefer(address);
+    connection_.open();
+}
+
+void Pulse::stop() noexcept {
+    isRunning_ = false;
+    asks_ = answers_ = 0;
+    connection_.close();
+}
+
+void Pulse::keepUp() noexcept {
+    if (!isRunning_ || !connection_.isReady()) {
+        return;
+    }
+    const ngx_msec_t now = ngx_current_msec;
+    if (asks_ != answers_) {
+        if (now - askedAt_ >= kPatience) {
+            fail("no answer in time");
+        }
+    } else if (isUnderway_ && isAccepted_ && now - sentAt_ >= kPatience) {
+        fail("a probe has not come back");
+    } else if (now - askedAt_ >= kBeat) {
+        beat();
+    }
+}
+
+// --- Asking ---
+
+void Pulse::beat() noexcept {
+    asks_ = answers_ = 0;
+    askedAt_ = ngx_current_msec;
+    ask(Asked::Lineage, {"GET", toView(config_->lineageKey)});
+    ask(Asked::Role, {"ROLE"});
+    if (!isUnderway_ && ngx_current_msec - heardAt_ >= kBeat) {
+        probe();
+    }
+    ask(Asked::Time, {"TIME"});
+    if (config_->max != 0) {
+        ask(Asked::TrimCount,
+            {"XTRIM", toView(config_->stream), "MAXLEN", "~", Decimal(config_->max).view()});
+    }
+    connection_.flush();
+}
+
+void Pulse::ask(Asked what, std::initializer_list<std::string_view> words) noexcept {
+    asked_[asks_++] = what;
+    connection_.add(words);
+}
+
+void Pulse::probe() noexcept {
+    token_.clear();
+    token_.append(machine_.view());
+    token_.append("-");
+    token_.append(Decimal(++sent_).view());
+    isUnderway_ = true;
+    isAccepted_ = false;
+    sentAt_ = ngx_current_msec;
+    ask(Asked::Probe,
+        {"XADD", toView(config_->controlKey), "MAXLEN", "~", kControlLength, "*", "probe", token_.view()});
+}
+
+void Pulse::onProbe(std::string_view token) noexcept {
+    if (isUnderway_ && token == token_.view()) {
+        isUnderway_ = false;
+        heardAt_ = ngx_current_msec;
+        state_->lag = ngx_current_msec - sentAt_;
+        state_->lastSeen = ngx_current_msec;
+        add(state_->probes);
+    }
+}
+
+// --- Answers ---
+
+bool Pulse::onReply(const Reply& reply) noexcept {
+    if (answers_ == asks_) {
+        fail("an answer that nobody has asked for");
+        return true;
+    }
+    onAnswer(asked_[answers_++], reply);
+    return true;
+}
+
+void Pulse::onAnswer(Asked asked, const Reply& reply) noexcept {
+    if (reply.isError("READONLY") || reply.isError("NOAUTH") || reply.isError("LOADING") ||
+        reply.isError("MASTERDOWN") || reply.isError("MOVED")) {
+        return fail(reply.text);
+    }
+    if (reply.is(Reply::Type::Error)) {
+        isUnderway_ = isUnderway_ && asked != Asked::Probe;
+        return onRefusal(reply.text);
+    }
+    switch (asked) {
+    case Asked::Lineage:
+        return onLineage(reply);
+    case Asked::Role:
+        if (const Reply* role = reply.at(0); role == nullptr || role->text != "master") {
+            fail("the server is no master any more");
+        }
+        return;
+    case Asked::Probe:
+        isAccepted_ = true;
+        return;
+    case Asked::Time:
+        return onTime(reply);
+    case Asked::TrimAge:
+    case Asked::TrimCount:
+        return;
+    }
+}
+
+void Pulse::onLineage(const Reply& reply) noexcept {
+    const std::optional<uint64_t> lineage = parseLineage(reply.text);
+    if (!lineage || *lineage != state_->lineage.load()) {
+        fail("the stream has been flushed or replaced");
+    }
+}
+
+// Seconds and microseconds.
+void Pulse::onTime(const Reply& reply) noexcept {
+    const Reply* text = reply.at(0);
+    uint64_t seconds = 0;
+    if (text == nullptr ||
+        std::from_chars(text->text.data(), text->text.data() + text->text.size(), seconds).ec !=
+            std::errc()) {
+        return;
+    }
+    const uint64_t now = seconds * 1000;
+    if (now <= config_->keep) {
+        return;
+    }
+    const Decimal least(now - config_->keep);
+    ask(Asked::TrimAge, {"XTRIM", toView(config_->stream), "MINID", "~", least.view()});
+    connection_.flush();
+}
+
+// Of a write, by a server that is full or not allowed to: reading goes on.
+void Pulse::onRefusal(std::string_view why) noexcept {
+    if (loggedAt_ != 0 && ngx_current_msec - loggedAt_ < kLogTime) {
+        return;
+    }
+    loggedAt_ = ngx_current_msec;
+    ngx_str_t text = ngxString(why);
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "sse: bus \"%V\": the server refuses what keeps the stream: %V", &config_->zone->name,
+                  &text);
+}
+
+// To the same address for as long as the follower reads from it.
+void Pulse::onClosed(std::string_view) noexcept {
+    asks_ = answers_ = 0;
+    isUnderway_ = false;
+    connection_.prefer(address_);
+    connection_.open();
+}
+
+void Pulse::fail(std::string_view why) noexcept {
+    owner_.onWrong(owner_.self, why);
+}
+
+} // namespace sse

@@ -1,0 +1,89 @@
+#include "bus/sync.hpp"
+
+#include <charconv>
+
+namespace sse {
+
+namespace {
+
+// Whether entries between the position and the oldest one may have been trimmed before the log has seen them.
+bool mayHaveMissed(StreamId position, const StreamFacts& stream) noexcept {
+    const bool isBefore = stream.first ? *stream.first > position : stream.last > position;
+    return isBefore && !stream.isWhole;
+}
+
+// On after the position. What is missing before the oldest entry is a gap.
+SyncPlan readOn(StreamId position, const StreamFacts& stream) noexcept {
+    if (!mayHaveMissed(position, stream)) {
+        return {.way = SyncPlan::Way::Read, .from = position};
+    }
+    const StreamId gap = stream.first ? idBefore(*stream.first) : stream.last;
+    return {.way = SyncPlan::Way::Read, .from = gap, .gap = gap};
+}
+
+// The stream is of our life.
+SyncPlan planReturn(StreamId position, const StreamFacts& stream) noexcept {
+    if (position == StreamId{}) {
+        return {.way = SyncPlan::Way::Fill};
+    }
+    if (stream.hasPosition || stream.last == position) {
+        return {.way = SyncPlan::Way::Read, .from = position};
+    }
+    const bool isAhead = stream.last < position;
+    const bool isInside = stream.first && *stream.first <= position;
+    return isAhead || isInside ? SyncPlan{.way = SyncPlan::Way::WalkBack, .from = position}
+                               : readOn(position, stream);
+}
+
+StreamId idOf(const Reply* entry) noexcept {
+    const Reply* id = entry == nullptr ? nullptr : entry->at(0);
+    return id == nullptr ? StreamId{} : parseStreamId(id->text).value_or(StreamId{});
+}
+
+} // namespace
+
+SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept {
+    const bool isOurs = stream.lineage == log.lineage;
+    if (log.isBound && isOurs) {
+        return planReturn(log.position, stream);
+    }
+    // A log that goes on as the first of many, or whose position has been forgotten.
+    if (!log.isBound && isOurs && !log.isEmpty) {
+        return readOn(log.last, stream);
+    }
+    return {.way = SyncPlan::Way::Fill, .beginsLife = !isOurs, .loses = !log.isEmpty};
+}
+
+bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
+    if (!reply.is(Reply::Type::Array)) {
+        return false;
+    }
+    int64_t length = -1;
+    int64_t added = -2; // unlike any length
+    for (const Reply* name = reply.first; name != nullptr && name->next != nullptr;) {
+        const Reply* value = name->next;
+        if (name->text == "length") {
+            length = value->integer;
+        } else if (name->text == "entries-added") {
+            added = value->integer;
+        } else if (name->text == "last-generated-id") {
+            facts.last = parseStreamId(value->text).value_or(StreamId{});
+        } else if (name->text == "first-entry" && value->is(Reply::Type::Array)) {
+            facts.first = idOf(value);
+        } else if (name->text == "last-entry" && value->is(Reply::Type::Array)) {
+            facts.newest = idOf(value);
+        }
+        name = value->next;
+    }
+    facts.isWhole = length == added;
+    return length >= 0;
+}
+
+std::optional<uint64_t> parseLineage(std::string_view text) noexcept {
+    uint64_t lineage = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), lineage);
+    const bool isNumber = error == std::errc() && end == text.data() + text.size();
+    return isNumber && lineage > 0 && lineage < kLineages ? std::optional(lineage) : std::nullopt;
+}
+
+} // namespace sse
