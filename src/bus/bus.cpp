@@ -59,8 +59,8 @@ void Bus::stop() noexcept {
 
 Bus::Bus(const BusConfig& config, const MainConfig& main, Follower::ControlHandler onControl) noexcept
     : config_(config), state_(*config.state), pipeline_(config, *config.state) {
-    pipeline_.start();
     follower_.init(config, main, onControl);
+    pipeline_.start();
     timer_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Bus>(e).keepUp(); });
     timer_.wait(1);
     // Among the first that a leaving worker ends.
