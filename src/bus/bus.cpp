@@ -53,12 +53,14 @@ void Bus::start(ngx_cycle_t* cycle, const MainConfig& config, Follower::ControlH
 void Bus::stop() noexcept {
     for (Bus* bus = buses; bus != nullptr; bus = bus->next_) {
         bus->leave();
+        bus->pipeline_.stop();
     }
 }
 
 Bus::Bus(const BusConfig& config, const MainConfig& main, Follower::ControlHandler onControl) noexcept
-    : config_(config), state_(*config.state) {
+    : config_(config), state_(*config.state), pipeline_(config, *config.state) {
     follower_.init(config, main, onControl);
+    pipeline_.start();
     timer_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Bus>(e).keepUp(); });
     timer_.wait(1);
     // Among the first that a leaving worker ends.

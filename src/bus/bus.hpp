@@ -7,6 +7,7 @@
 
 #include "bus/bus_state.hpp"
 #include "bus/follower.hpp"
+#include "bus/pipeline.hpp"
 #include "conf/bus_config.hpp"
 #include "conf/config.hpp"
 #include "ngx.hpp"
@@ -34,6 +35,7 @@ public:
     Zone& zone() noexcept { return *config_.zone; }
     const BusConfig& config() const noexcept { return config_; }
     BusState& state() noexcept { return state_; }
+    Pipeline& pipeline() noexcept { return pipeline_; }
     // Whether entries come through, as far as this machine knows.
     bool isUp() const noexcept { return state_.isUp(); }
 
@@ -48,6 +50,7 @@ private:
     const BusConfig& config_;
     BusState& state_;
     Follower follower_;
+    Pipeline pipeline_;
     LoopEvent timer_;
     Drainable drain_{};
     Bus* next_ = nullptr; // of this worker

@@ -52,22 +52,25 @@ void Order::detach() noexcept {
     flight_.detach(*this);
 }
 
-// The numbers tell what came before what: a failure may be known earlier than what precedes it.
+// The numbers tell what came before what: a failure may be known earlier than what precedes it. The copies of
+// an event have numbers in a row.
 void Order::settle(uint64_t number, const Outcome& outcome) noexcept {
-    if (outcome.failure == Failure::None && number < failedAt_) {
-        events_ += outcome.events;
+    bool isHole = false; // something is there, and what precedes it, or the rest of the event, is not
+    if (outcome.failure != Failure::None) {
+        isHole = number < reached_ || isWithin_;
+        failure_ = failure_ == Failure::None ? outcome.failure : failure_;
+        failedAt_ = std::min(failedAt_, number);
+    } else if (number > failedAt_) {
+        isHole = true;
+    } else {
+        isHole = outcome.isPart && failedAt_ == number + 1;
         isWithin_ = outcome.isPart;
         reached_ = number;
+        events_ += outcome.events;
         replicas_ = std::min(replicas_, outcome.replicas);
         lastId_ = std::max(lastId_, outcome.id);
-        return;
     }
-    const bool isHole = outcome.failure == Failure::None || number < reached_ || isWithin_;
-    if (failure_ == Failure::None || outcome.failure == Failure::Unknown) {
-        failure_ = outcome.failure;
-    }
-    failure_ = isHole ? Failure::Unknown : failure_;
-    failedAt_ = std::min(failedAt_, number);
+    failure_ = isHole || outcome.failure == Failure::Unknown ? Failure::Unknown : failure_;
 }
 
 void OrderList::add(Order& order) noexcept {
@@ -228,7 +231,7 @@ void Flight::acceptWhole(uint64_t number, const RequestRecord& record, bool wait
     accept(number, record.id, waits && hasEntries);
 }
 
-void Flight::fail(uint64_t number, Failure failure) noexcept {
+void Flight::refuse(uint64_t number, Failure failure) noexcept {
     settle(number, {.failure = failure});
     trim();
 }
@@ -360,6 +363,7 @@ void Flight::trim() noexcept {
 // --- When the connection is lost ---
 
 void Flight::lose() noexcept {
+    found_ = 0;
     for (uint64_t number = first_; number != next_; ++number) {
         Command& command = at(number);
         if (command.state != State::Sent && command.state != State::Known) {
@@ -388,11 +392,11 @@ void Flight::find(uint64_t number, StreamId id) noexcept {
         return;
     }
     command.id = id;
-    if (command.order != nullptr) {
-        command.order->found_ = number;
-    }
+    found_ = std::max(found_, number);
 }
 
+// Redis executes what a connection brings in order: an event before one that has been found was refused, or
+// is there no more.
 bool Flight::endSearch(bool mayRepeat, bool waits) noexcept {
     bool mustAsk = false;
     for (uint64_t number = first_; number != next_; ++number) {
@@ -406,7 +410,7 @@ bool Flight::endSearch(bool mayRepeat, bool waits) noexcept {
                 settle(number, {.id = command.id});
             }
         } else if (command.state == State::Doubtful) {
-            const bool isOvertaken = command.order != nullptr && command.order->found_ > number;
+            const bool isOvertaken = command.kind == Kind::Event && number < found_;
             if (mayRepeat && !isOvertaken) {
                 queueAgain(number);
             } else {

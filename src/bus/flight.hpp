@@ -111,7 +111,7 @@ public:
     void accept(uint64_t number, StreamId id, bool waits) noexcept;
     void acceptWhole(uint64_t number, const RequestRecord& record, bool waits) noexcept;
     // That failed.
-    void fail(uint64_t number, Failure failure) noexcept;
+    void refuse(uint64_t number, Failure failure) noexcept;
     // A wait is over: so many replicas have what has become known before it.
     void confirm(uint64_t number, uint32_t replicas) noexcept;
     void answer(uint64_t number, const Reply& reply) noexcept;
@@ -180,6 +180,7 @@ private:
     uint64_t toSend_ = 1;  // none before it is queued,
     uint64_t awaited_ = 1; // none before it is sent,
     uint64_t due_ = 1;     // and what is due before it has been told
+    uint64_t found_ = 0;   // the greatest that a search has found
 
     size_t counts_[kStates] = {}; // by state, but for those that are settled
     size_t waits_ = 0;            // that have been sent

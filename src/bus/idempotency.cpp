@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "bus/command.hpp"
+#include "bus/decimal.hpp"
 #include "bus/entry.hpp"
 
 namespace sse {
@@ -69,18 +70,6 @@ public:
 
 private:
     char text_[20];
-};
-
-// A number as it is usually written.
-class Decimal {
-public:
-    explicit Decimal(uint64_t number) noexcept
-        : length_(static_cast<size_t>(std::to_chars(text_, text_ + sizeof(text_), number).ptr - text_)) {}
-    std::string_view view() const noexcept { return {text_, length_}; }
-
-private:
-    char text_[20];
-    size_t length_;
 };
 
 // Where the request is remembered. false without memory.

@@ -88,7 +88,6 @@ private:
     size_t outstanding_ = 0; // how many these are,
     uint64_t first_ = 0;     // and the numbers between which they are
     uint64_t last_ = 0;
-    uint64_t found_ = 0; // the last of them that a search has found
 
     uint64_t events_ = 0;
     StreamId lastId_;

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "bus/command.hpp"
+#include "bus/decimal.hpp"
 #include "bus/entry.hpp"
 #include "http/respond.hpp"
 #include "sse/channel_names.hpp"
@@ -29,18 +30,6 @@ constexpr size_t kPage = 100;
 constexpr int kMostRaises = 5;
 // How many orders are told in a slice.
 constexpr int kOrdersAtATime = 32;
-
-// A number in digits.
-class Decimal {
-public:
-    explicit Decimal(uint64_t number) noexcept
-        : length_(static_cast<size_t>(std::to_chars(text_, text_ + sizeof(text_), number).ptr - text_)) {}
-    std::string_view view() const noexcept { return {text_, length_}; }
-
-private:
-    char text_[20];
-    size_t length_;
-};
 
 // "<prefix>-<number>"
 class Token {
@@ -526,7 +515,7 @@ void Pipeline::refuse(uint64_t number, Failure failure, const Reply& reply) noex
     if (isOfServer(reply)) {
         leave(true);
     }
-    flight_.fail(number, failure);
+    flight_.refuse(number, failure);
 }
 
 // No more is sent until all replies are there.

@@ -39,6 +39,7 @@ enum class Refusal : uint8_t {
     NobodyToKick,
     BadKickTime,
     KicksFull,
+    KickedHere,
 
     // A body, as part of a request.
     EncodedBody,
@@ -94,6 +95,12 @@ enum class Refusal : uint8_t {
     NoMemory,
     Retired, // the zone has been replaced by one of another size
     Locked,  // another process holds the lock of the zone and does not let go
+
+    // The bus.
+    NotWithBus,     // a condition about the newest event of a channel, which only the stream knows
+    BusAway,        // Redis is not to be had
+    BusRefuses,     // Redis has answered with an error: no memory, no disk, too few replicas, …
+    OutcomeUnknown, // nobody knows whether Redis has the events
 };
 
 // Where in a body the fault is.
@@ -117,6 +124,8 @@ struct RefusalFacts {
     std::optional<uint64_t> expected;  // the number of the producer's next request
     std::optional<EventId> lastId;     // of the channel; zero: it has no event
     std::optional<RefusalPlace> place; // of the fault
+    std::optional<uint64_t> kickedFor; // seconds for which a kick holds on this machine
+    bool isUnknown = false;            // whether more has been published than `events` counts
 };
 
 // The answer to the client. None has no answer: status 0.
@@ -170,6 +179,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "no valid time for which the kick holds"};
     case Refusal::KicksFull:
         return {503, "no room for another kick", "10"};
+    case Refusal::KickedHere:
+        return {503, "kicked on this machine only, the others cannot be reached", "1"};
 
     case Refusal::EncodedBody:
         return {415, "the body has a Content-Encoding"};
@@ -265,6 +276,15 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {503, "nginx has a new zone, come again"};
     case Refusal::Locked:
         return {503, "the zone is locked, come again", "1"};
+
+    case Refusal::NotWithBus:
+        return {501, "If-Match and If-None-Match do not work with a bus"};
+    case Refusal::BusAway:
+        return {503, "Redis cannot be reached", "1"};
+    case Refusal::BusRefuses:
+        return {503, "Redis refuses to store events", "1"};
+    case Refusal::OutcomeUnknown:
+        return {503, "it is not known whether Redis has stored the events", "1"};
     }
     return {0, {}};
 }

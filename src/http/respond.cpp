@@ -44,8 +44,14 @@ void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
     if (facts.place) {
         addPlace(json, *facts.place);
     }
+    if (facts.kickedFor) {
+        json.member("for", *facts.kickedFor);
+    }
     if (facts.events) {
         json.member("events", *facts.events);
+    }
+    if (facts.isUnknown) {
+        json.member("published", std::string_view("unknown"));
     }
     if (facts.epoch) {
         json.member("epoch", *facts.epoch);
@@ -104,7 +110,7 @@ void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept {
 ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts) noexcept {
     const RefusalAnswer answer = answerTo(refusal);
     logRefusal(r, refusal);
-    if (facts.events.value_or(0) == 0 && hasErrorPage(r, answer.status)) {
+    if (facts.events.value_or(0) == 0 && !facts.isUnknown && hasErrorPage(r, answer.status)) {
         return answer.status;
     }
     if (!answer.retryAfter.empty() && !addHeader(r, "Retry-After", answer.retryAfter)) {

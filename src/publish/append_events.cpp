@@ -7,21 +7,6 @@ namespace sse {
 
 namespace {
 
-Refusal refusalOf(const Verdict& verdict) noexcept {
-    switch (verdict.kind) {
-    case Verdict::Kind::Holds:
-    case Verdict::Kind::Repeated:
-        break;
-    case Verdict::Kind::StaleEpoch:
-        return Refusal::StaleEpoch;
-    case Verdict::Kind::OutOfSequence:
-        return Refusal::OutOfSequence;
-    case Verdict::Kind::Unmatched:
-        return Refusal::Unmatched;
-    }
-    return Refusal::None;
-}
-
 // Whether anything is to be appended; if not, the result says why.
 bool mayAppend(LogWriter& log, const ChannelKey& channel, const Preconditions* preconditions,
                AppendedEvents& result) noexcept {
@@ -61,10 +46,6 @@ bool hasEnded(LogWriter& log, const ChannelKey& channel) noexcept {
 bool isOpen(LogWriter& log, const ChannelKey& usual, const StagedEvent& event) noexcept {
     return eachChannel(log, usual, event,
                        [&log](const ChannelKey& channel) noexcept { return !hasEnded(log, channel); });
-}
-
-bool endsWith(const StagedEvent& event, const AppendOptions& options) noexcept {
-    return event.ends || (options.end && event.isLast && event.channels.empty());
 }
 
 NewEvent newEvent(const ChannelKey& channel, const StagedEvent& event,
@@ -146,7 +127,34 @@ void appendTogether(LogWriter& log, const ChannelKey& channel, const StagedEvent
     }
 }
 
+KnownChannel lookUp(LogWriter& log, const ChannelKey& channel) noexcept {
+    const ChannelState state = log.findChannel(channel.hash);
+    KnownChannel known{.exists = state.newest != kNoOffset || state.subscribers != 0,
+                       .subscribers = state.subscribers};
+    RecordHeader end;
+    if (log.hasEnded(state, channel.name) && log.readHeader(state.newest, end) == ReadStatus::Ok) {
+        known.ended = true;
+        known.endId = end.id;
+    }
+    return known;
+}
+
 } // namespace
+
+Refusal refusalOf(const Verdict& verdict) noexcept {
+    switch (verdict.kind) {
+    case Verdict::Kind::Holds:
+    case Verdict::Kind::Repeated:
+        break;
+    case Verdict::Kind::StaleEpoch:
+        return Refusal::StaleEpoch;
+    case Verdict::Kind::OutOfSequence:
+        return Refusal::OutOfSequence;
+    case Verdict::Kind::Unmatched:
+        return Refusal::Unmatched;
+    }
+    return Refusal::None;
+}
 
 Refusal refusalOf(const AppendedEvents& appended) noexcept {
     switch (appended.status) {
@@ -214,18 +222,17 @@ std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
     if (!mayAppend(log, channel, &preconditions, result)) {
         return result;
     }
-    const ChannelState state = log.findChannel(channel.hash);
-    if (state.newest == kNoOffset && state.subscribers == 0) {
+    const KnownChannel known = lookUp(log, channel);
+    if (!known.exists) {
         return std::nullopt;
     }
-    RecordHeader end;
-    if (log.hasEnded(state, channel.name) && log.readHeader(state.newest, end) == ReadStatus::Ok) {
+    if (known.ended) {
         // There is no record to take its stamp, and a second end would be one that nobody waits for.
         if (!preconditions.stamp.empty()) {
             result.status = AppendStatus::Ended;
             return result;
         }
-        note(channel, {.id = end.id, .subscribers = state.subscribers}, true, result);
+        note(channel, {.id = known.endId, .subscribers = known.subscribers}, true, result);
         return result;
     }
     const Appended appended = log.append({.channel = channel.name,
@@ -238,6 +245,27 @@ std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
     result.status = appended.status;
     note(channel, appended, appended.status == AppendStatus::Ok, result);
     return result;
+}
+
+std::optional<size_t> countOpen(const Zone& zone, const ChannelKey& channel,
+                                const StagedEvents& events) noexcept {
+    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
+    if (!lock) {
+        return std::nullopt;
+    }
+    size_t open = 0;
+    StagedEvent before{};
+    events.each([&](const StagedEvent& event) noexcept {
+        const bool isAfterEnd = before.ends && before.channels == event.channels;
+        before = event;
+        return !isAfterEnd && isOpen(lock->log(), channel, event) && ++open != 0;
+    });
+    return open;
+}
+
+std::optional<KnownChannel> lookUp(const Zone& zone, const ChannelKey& channel) noexcept {
+    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
+    return lock ? std::optional(lookUp(lock->log(), channel)) : std::nullopt;
 }
 
 } // namespace sse

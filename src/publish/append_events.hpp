@@ -39,7 +39,13 @@ struct AppendOptions {
     const Preconditions* preconditions = nullptr;
 };
 
+// Whether the channel ends with the event.
+inline bool endsWith(const StagedEvent& event, const AppendOptions& options) noexcept {
+    return event.ends || (options.end && event.isLast && event.channels.empty());
+}
+
 // How the client is told; None if it was appended, or has been before.
+Refusal refusalOf(const Verdict& verdict) noexcept;
 Refusal refusalOf(const AppendedEvents& appended) noexcept;
 // What the client has to know if the preconditions do not hold.
 RefusalFacts factsOf(const Verdict& verdict) noexcept;
@@ -55,5 +61,20 @@ AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedE
 // the request has a stamp. nullopt: there is no such channel. An end is not counted.
 std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
                                         const Preconditions& preconditions) noexcept;
+
+// How many of the events, from the first on, may be appended although channels that have ended do not begin
+// anew. nullopt: the lock is not to be had.
+std::optional<size_t> countOpen(const Zone& zone, const ChannelKey& channel,
+                                const StagedEvents& events) noexcept;
+
+// What the zone knows of a channel.
+struct KnownChannel {
+    bool exists = false; // it has a record, or a subscriber
+    bool ended = false;  // its newest record is an end
+    EventId endId{};     // of that
+    uint32_t subscribers = 0;
+};
+// nullopt: the lock is not to be had.
+std::optional<KnownChannel> lookUp(const Zone& zone, const ChannelKey& channel) noexcept;
 
 } // namespace sse

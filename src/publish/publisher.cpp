@@ -15,27 +15,9 @@ namespace sse {
 
 namespace {
 
-// What is taken at a time of what has been read.
-constexpr size_t kPiece = 8 * 1024;
-
-// What is taken of a body when something of it has come in, and then in each slice of the worker's work:
-// bytes of the body and of what becomes of it together. So no upload keeps others waiting, and a subscriber,
-// which gets a whole batch in its slice, does not fall behind.
-constexpr size_t kSlice = 16 * 1024;
-// What an event takes besides its fields: about an id line.
-constexpr size_t kEventCost = 40;
-
 // A pause is so many milliseconds longer than necessary, so that more than one event can be taken after it.
 // Nothing is lost by that.
 constexpr ngx_msec_t kBreath = 20;
-
-// nginx's clock in nanoseconds, the unit in which the time that an event takes is counted.
-constexpr uint64_t kSecond = 1000 * 1000 * 1000;
-constexpr uint64_t kMillisecond = kSecond / 1000;
-
-uint64_t clock() noexcept {
-    return uint64_t{ngx_current_msec} * kMillisecond;
-}
 
 } // namespace
 
@@ -44,7 +26,7 @@ Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
       context_(context), channel_{toView(context.channel), config_.zone->log.hash(toView(context.channel))},
       preconditionRefusal_(readPreconditions(*r, preconditions_)),
       intake_(intakeOptions(r, channel_.name, !preconditions_.empty()), intakeOwner()),
-      lastChannel_(channel_.name) {
+      pace_(config_.maxRate), bus_(*config_.zone, this, onProgress), outcome_(context, channel_.name) {
     drainable_.owner = this;
     drainable_.drain = onDrain;
     timer_.init(this, onAllowed);
@@ -81,6 +63,7 @@ void Publisher::unlink() noexcept {
     }
     timer_.cancel();
     Worker::self().cancel(rest_);
+    bus_.leave(outcome_);
     intake_.discard();
 }
 
@@ -90,7 +73,7 @@ void Publisher::onPoolEnd(void* data) noexcept {
 
 bool Publisher::readHead() noexcept {
     return refuseWith(preconditionRefusal_) && refuseWith(readPublishRequest(request_, intake_)) &&
-           refuseWith(readEnd(request_, ends_)) &&
+           refuseWith(readEnd(request_, ends_)) && refuseWith(bus_.check(preconditions_)) &&
            refuseWith(ends_ && channel_.name.empty() ? Refusal::NoChannel : Refusal::None);
 }
 
@@ -123,11 +106,11 @@ void Publisher::onBody(ngx_http_request_t* r) noexcept {
 
 void Publisher::readOn() noexcept {
     ngx_http_request_t* r = request_;
-    slice_ = kSlice;
+    pace_.beginSlice();
     for (;;) {
         Progress progress = consume();
         if (progress == Progress::Refused) {
-            endRefused();
+            conclude();
             return;
         }
         if (progress == Progress::Paused) {
@@ -135,7 +118,7 @@ void Publisher::readOn() noexcept {
             return;
         }
         if (bodyError_ != NGX_OK) {
-            end(answerBodyError());
+            concludeBodyError();
             return;
         }
         if (!r->reading_body || (draining_ && mayStopReading())) {
@@ -155,16 +138,21 @@ void Publisher::readOn() noexcept {
 // Takes what has been read, piece by piece. The buffers are views of one that nginx refills once they are
 // used up. What came before a fault is published, whatever else has come with it.
 Publisher::Progress Publisher::consume() noexcept {
+    if (!bus_.hasRoom()) {
+        return Progress::Paused;
+    }
+    // What of a body may be an event on its own is paid before it is taken.
+    const bool isPaidAhead = intake_.isStream() && !intake_.isBatch();
     Buffer block;
     std::string_view piece;
     BodyPieces::Next next;
-    while ((next = pieces_.next(*request_, mostBytes(), block, piece)) == BodyPieces::Next::Piece) {
+    while ((next = pieces_.next(*request_, pace_.mostBytes(isPaidAhead), block, piece)) ==
+           BodyPieces::Next::Piece) {
         if (!refuseWith(intake_.feed(piece))) {
             return Progress::Refused;
         }
-        spend(piece.size());
-        const bool mustWait = slice_ == 0 || overdrawn() != 0;
-        if (mustWait && (request_->reading_body || !pieces_.allTaken())) {
+        pace_.spend(piece.size());
+        if (mustWait() && (request_->reading_body || !pieces_.allTaken())) {
             return Progress::Paused;
         }
     }
@@ -185,7 +173,7 @@ Publisher::Progress Publisher::consume() noexcept {
 // silent for longer.
 void Publisher::waitForMore() noexcept {
     if (!holdMemory()) {
-        endRefused();
+        conclude();
         return;
     }
     request_->read_event_handler = onBody;
@@ -212,13 +200,13 @@ bool Publisher::holdMemory() noexcept {
            refuseWith(Refusal::ClientMemory);
 }
 
-// --- Into the log ---
+// --- Where the events go ---
 
 Intake::Owner Publisher::intakeOwner() noexcept {
     return {.self = this,
             .take =
                 [](void* self, const StagedEvents& events) noexcept {
-                    return static_cast<Publisher*>(self)->append(events);
+                    return static_cast<Publisher*>(self)->take(events);
                 },
             .fits =
                 [](void* self, std::string_view channel, size_t publisherId, size_t fields) noexcept {
@@ -246,46 +234,31 @@ Refusal Publisher::checkChannel(std::string_view name) const noexcept {
     return refusal == Refusal::None && isBatch ? Refusal::ChannelsInBatch : refusal;
 }
 
-Refusal Publisher::append(const StagedEvents& events) noexcept {
+Refusal Publisher::take(const StagedEvents& events) noexcept {
+    const AppendOptions options{.reopen = config_.reopen != 0,
+                                .end = ends_ && isWhole_,
+                                .whole = intake_.isBatch(),
+                                .preconditions = preconditions_.empty() ? nullptr : &preconditions_};
+    const HandedOver handed =
+        bus_.isUsed() ? bus_.publish(channel_, events, options, outcome_) : append(events, options);
+    if (handed.copies != 0) {
+        pace_.spend(events.size(), handed.copies);
+    }
+    pace_.pay(handed.copies);
+    countRepairs();
+    return handed.refusal;
+}
+
+// Into the log of this machine.
+HandedOver Publisher::append(const StagedEvents& events, const AppendOptions& options) noexcept {
     AppendedEvents appended;
     {
         FaultScope crash(request_);
-        appended = appendEvents(*config_.zone, channel_, events,
-                                {.reopen = config_.reopen != 0,
-                                 .end = ends_ && isWhole_,
-                                 .whole = intake_.isBatch(),
-                                 .preconditions = preconditions_.empty() ? nullptr : &preconditions_});
+        appended = appendEvents(*config_.zone, channel_, events, options);
     }
-    if (appended.count != 0) {
-        context_.events += appended.count;
-        spend(events.size() + appended.copies * kEventCost);
-    }
-    pay(appended.copies);
-    countRepairs();
-    return note(appended);
-}
-
-// Remembers for the answer what has become of it. Returns how the client is told; None: it is in the log.
-Refusal Publisher::note(const AppendedEvents& appended) noexcept {
-    verdict_ = appended.verdict;
-    if (appended.count != 0) {
-        context_.lastId = appended.lastId;
-        lastPublisherId_ = PublisherId(appended.lastPublisherId);
-    } else if (verdict_.isRepeated()) {
-        context_.lastId = verdict_.id;
-        lastPublisherId_ = verdict_.publisherId;
-    }
-    context_.subscribers = appended.subscribers;
-    hasEnded_ = appended.ended;
-    if (!appended.lastChannel.empty()) {
-        lastChannel_ = ShortText<kMaxChannelName>(appended.lastChannel);
-    }
+    const Refusal refusal = outcome_.note(appended);
     Worker::self().wake(appended.listeners);
-    return refusalOf(appended);
-}
-
-void Publisher::spend(size_t bytes) noexcept {
-    slice_ -= std::min(slice_, bytes);
+    return {refusal, appended.copies};
 }
 
 // What has been repaired since the last time.
@@ -297,43 +270,23 @@ void Publisher::countRepairs() noexcept {
     }
 }
 
-// Counts events against sse_max_rate.
-void Publisher::pay(uint64_t events) noexcept {
-    if (config_.maxRate != 0) {
-        paidUntil_ = std::max(paidUntil_, clock()) + events * kSecond / config_.maxRate;
-    }
+bool Publisher::mustWait() const noexcept {
+    return pace_.isSliceSpent() || pace_.overdrawn() != 0 || !bus_.hasRoom();
 }
 
-// How long nothing more may be taken, in milliseconds, to keep to sse_max_rate: a request may be a second
-// ahead.
-ngx_msec_t Publisher::overdrawn() const noexcept {
-    const uint64_t most = clock() + kSecond;
-    return paidUntil_ > most ? static_cast<ngx_msec_t>((paidUntil_ - most) / kMillisecond + 1) : 0;
-}
-
-// How many bytes may be taken at a time. An event has at least one byte, so they contain no more events than
-// allowed. Those of a batch are counted when they are published.
-size_t Publisher::mostBytes() const noexcept {
-    if (config_.maxRate == 0 || !intake_.isStream() || intake_.isBatch()) {
-        return kPiece;
-    }
-    const uint64_t ahead = paidUntil_ > clock() ? paidUntil_ - clock() : 0;
-    const uint64_t allowed =
-        (kSecond - std::min(ahead, kSecond)) * std::min<uint64_t>(config_.maxRate, kSecond);
-    return std::clamp<uint64_t>(allowed / kSecond, 1, kPiece);
-}
-
-// The publisher has used up its slice of this turn, or sse_max_rate: nothing more is read until it is due, so
-// the client has to wait.
+// The publisher has used up its slice of this turn, or sse_max_rate, or too much is on its way: nothing more
+// is read until it is due, so the client has to wait.
 void Publisher::pause() noexcept {
     if (!holdMemory()) {
-        endRefused();
+        conclude();
         return;
     }
     SSE_ASSERT(linked_ && !timer_.waiting());
     request_->read_event_handler = ngx_http_block_reading;
     stopClock();
-    if (const ngx_msec_t wait = overdrawn(); wait != 0) {
+    if (!bus_.hasRoom()) {
+        bus_.waitForRoom();
+    } else if (const ngx_msec_t wait = pace_.overdrawn(); wait != 0) {
         timer_.wait(wait + kBreath);
     } else {
         Worker::self().schedule(rest_);
@@ -355,6 +308,18 @@ void Publisher::onAllowed(ngx_event_t* event) noexcept {
 
 void Publisher::onTurn(void* self) noexcept {
     static_cast<Publisher*>(self)->goOn();
+}
+
+// There is room, or the outcome is known.
+void Publisher::onProgress(void* self) noexcept {
+    auto& publisher = *static_cast<Publisher*>(self);
+    if (!publisher.isConcluded_) {
+        publisher.goOn();
+        return;
+    }
+    ngx_connection_t* c = publisher.request_->connection;
+    publisher.end(publisher.answer());
+    ngx_http_run_posted_requests(c);
 }
 
 void Publisher::goOn() noexcept {
@@ -383,11 +348,11 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
     Publisher& self = *static_cast<Publisher*>(drainable.owner);
     ngx_connection_t* c = self.request_->connection;
     self.draining_ = true;
-    if (self.mayStopReading()) {
+    if (!self.isConcluded_ && self.mayStopReading()) {
         self.finish();
     } else if (force) {
-        self.refuseWith(Refusal::BodyCutByDrain);
-        self.endRefused();
+        self.refuseWith(self.isConcluded_ ? Refusal::None : Refusal::BodyCutByDrain);
+        self.end(self.answer());
     } else {
         return;
     }
@@ -401,11 +366,12 @@ void Publisher::finish() noexcept {
         isWhole_ = isBodyWhole(*request_);
         refusal = isWhole_ ? finishIntake() : Refusal::BodyNotKept;
     }
-    const bool hasEnded = hasEnded_ && lastChannel_.view() == channel_.name;
-    if (refusal == Refusal::None && isWhole_ && ends_ && !hasEnded && !verdict_.isRepeated()) {
+    const bool isEnded = outcome_.hasEnded(channel_.name) || outcome_.isRepeated();
+    if (refusal == Refusal::None && isWhole_ && ends_ && !isEnded) {
         refusal = endChannel();
     }
-    end(refuseWith(refusal) ? answer() : sendRefusal());
+    refuseWith(refusal);
+    conclude();
 }
 
 // An end without a body is no event. What demands something has to bring something: there must be a record
@@ -421,8 +387,27 @@ Refusal Publisher::finishIntake() noexcept {
 
 // After a body whose last event is in the log already, or that has none.
 Refusal Publisher::endChannel() noexcept {
+    if (bus_.isUsed()) {
+        return bus_.end(channel_, preconditions_, outcome_);
+    }
     const std::optional<AppendedEvents> end = appendEnd(*config_.zone, channel_, preconditions_);
-    return end ? note(*end) : Refusal::UnknownChannel;
+    if (!end) {
+        return Refusal::UnknownChannel;
+    }
+    Worker::self().wake(end->listeners);
+    return outcome_.note(*end);
+}
+
+// Nothing more is read. The answer waits until it is known what has become of the events.
+void Publisher::conclude() noexcept {
+    isConcluded_ = true;
+    if (bus_.isOver()) {
+        end(answer());
+        return;
+    }
+    request_->read_event_handler = ngx_http_block_reading;
+    stopClock();
+    bus_.waitForEnd();
 }
 
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
@@ -445,28 +430,28 @@ void Publisher::end(ngx_int_t rc) noexcept {
 
 // nginx has found a fault in the body. Unless the client has gone, it gets our answer, with the number of
 // events taken.
-ngx_int_t Publisher::answerBodyError() noexcept {
+void Publisher::concludeBodyError() noexcept {
     ngx_connection_t* c = request_->connection;
-    if (c->error) {
-        return bodyError_;
-    }
-    switch (bodyError_) {
+    Refusal refusal = Refusal::None;
+    switch (c->error ? NGX_OK : bodyError_) {
     case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        refuseWith(Refusal::BodyTooLarge);
+        refusal = Refusal::BodyTooLarge;
         break;
     case NGX_HTTP_BAD_REQUEST:
-        refuseWith(Refusal::MalformedBody);
+        refusal = Refusal::MalformedBody;
         break;
     case NGX_HTTP_REQUEST_TIME_OUT:
         // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): or nginx would close without a
         // word.
         c->timedout = c->read->timedout = 0;
-        refuseWith(Refusal::BodyPaused);
+        refusal = Refusal::BodyPaused;
         break;
     default:
-        return bodyError_;
+        end(bodyError_);
+        return;
     }
-    return sendRefusal();
+    refuseWith(refusal);
+    conclude();
 }
 
 // --- Answering ---
@@ -482,50 +467,17 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
 // What was staged before the fault is in the log by now, unless all was to be published or nothing.
 ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
-    RefusalFacts facts = factsOf(verdict_);
+    RefusalFacts facts = outcome_.facts(intake_.isStream());
     facts.place = intake_.place();
-    if (intake_.isStream()) {
-        facts.events = context_.events;
-    }
     return refuse(request_, refusal_, facts);
 }
 
-// {"id":"…","channel":"…","subscribers":n,"events":n}, and "ended":true if the channel has ended with it, or
-// "repeated":true if the request has been here before
+// What has become of the events comes before a fault that was found after them.
 ngx_int_t Publisher::answer() noexcept {
-    Buffer text;
-    JsonWriter json(text);
-    json.beginObject().key("id");
-    writeId(json);
-    json.key("channel");
-    if (lastChannel_.empty()) {
-        json.null();
-    } else {
-        json.string(lastChannel_.view());
+    if (const Refusal refusal = bus_.settle(outcome_); refusal != Refusal::None) {
+        refusal_ = refusal;
     }
-    json.member("subscribers", context_.subscribers).member("events", context_.events);
-    if (hasEnded_) {
-        json.key("ended").boolean(true);
-    }
-    if (verdict_.isRepeated()) {
-        json.key("repeated").boolean(true);
-    }
-    json.endObject();
-    return respond(request_, context_.events != 0 ? NGX_HTTP_CREATED : NGX_HTTP_OK, json, text);
-}
-
-// That of the last event; null if there is none, or if it is not known any more.
-void Publisher::writeId(JsonWriter& json) const noexcept {
-    const bool isKnown = verdict_.isRepeated() && verdict_.id != EventId{};
-    if (context_.events == 0 && !isKnown) {
-        json.null();
-        return;
-    }
-    char lastId[kMaxEventIdText];
-    ShortText<kMaxEventIdText + 1 + kMaxPublisherId> id({lastId, formatEventId(context_.lastId, lastId)});
-    id.append(lastPublisherId_.empty() ? "" : "~");
-    id.append(lastPublisherId_.view());
-    json.string(id.view());
+    return refusal_ == Refusal::None ? outcome_.answer(request_) : sendRefusal();
 }
 
 } // namespace sse

@@ -1,6 +1,9 @@
 // A publishing request: its life, while its body arrives.
 //
 //   pieces of the body --Intake--> staged events --appendEvents, one lock--> the zone's log
+//                                                --BusShare--> the stream that is the zone's log
+//
+// What a stream has got is known later, so the answer waits for it.
 //
 // All bodies are read unbuffered, so a body may stay open for hours and nothing goes to a temporary file.
 // While it waits for more, a publisher holds no memory except for an incomplete event.
@@ -11,10 +14,11 @@
 #include "http/request_context.hpp"
 #include "publish/append_events.hpp"
 #include "publish/body_pieces.hpp"
+#include "publish/bus_share.hpp"
 #include "publish/client_memory.hpp"
 #include "publish/intake.hpp"
-#include "sse/json.hpp"
-#include "sse/publisher_id.hpp"
+#include "publish/outcome.hpp"
+#include "publish/pace.hpp"
 #include "worker/drain.hpp"
 #include "worker/loop_event.hpp"
 #include "worker/work_queue.hpp"
@@ -43,6 +47,7 @@ private:
     static void onDrain(Drainable& drainable, bool force) noexcept;
     static void onAllowed(ngx_event_t* event) noexcept;
     static void onTurn(void* self) noexcept;
+    static void onProgress(void* self) noexcept;
     static void onRequestEnd(void* data) noexcept;
     static void onPoolEnd(void* data) noexcept;
 
@@ -58,16 +63,13 @@ private:
     bool mayStopReading() noexcept;
     bool holdMemory() noexcept;
 
-    // Into the log, and how fast.
+    // Where the events go, and how fast.
     Intake::Owner intakeOwner() noexcept;
     Refusal checkChannel(std::string_view name) const noexcept;
-    Refusal append(const StagedEvents& events) noexcept;
-    Refusal note(const AppendedEvents& appended) noexcept;
-    void spend(size_t bytes) noexcept;
+    Refusal take(const StagedEvents& events) noexcept;
+    HandedOver append(const StagedEvents& events, const AppendOptions& options) noexcept;
     void countRepairs() noexcept;
-    void pay(uint64_t events) noexcept;
-    ngx_msec_t overdrawn() const noexcept;
-    size_t mostBytes() const noexcept;
+    bool mustWait() const noexcept;
     void pause() noexcept;
     void stopClock() noexcept;
     void restartBodyTimeout() noexcept;
@@ -76,11 +78,10 @@ private:
     void finish() noexcept;
     Refusal finishIntake() noexcept;
     Refusal endChannel() noexcept;
+    void conclude() noexcept;
     void end(ngx_int_t rc) noexcept;
-    void endRefused() noexcept { end(sendRefusal()); }
-    ngx_int_t answerBodyError() noexcept;
+    void concludeBodyError() noexcept;
     ngx_int_t answer() noexcept;
-    void writeId(JsonWriter& json) const noexcept;
     bool refuseWith(Refusal refusal) noexcept;
 
     Drainable drainable_;
@@ -93,24 +94,22 @@ private:
     Refusal preconditionRefusal_; // why they cannot be read
     BodyPieces pieces_;
     Intake intake_;
-    ClientMemory memory_;                    // what the intake holds while the publisher waits
-    PublisherId lastPublisherId_;            // of the last event appended
-    ShortText<kMaxChannelName> lastChannel_; // and its channel
+    ClientMemory memory_; // what the intake holds while the publisher waits
+    Pace pace_;
+    BusShare bus_;
+    Outcome outcome_;
 
     uint64_t countedRepairs_ = 0; // how many the status already includes
-    uint64_t paidUntil_ = 0;      // nanoseconds of nginx's clock: up to then sse_max_rate is used up
     LoopEvent timer_;             // ends a pause
     Task rest_;                   // takes what is too much for one turn
-    size_t slice_ = 0;            // bytes that may still be taken in this one
 
     Refusal refusal_ = Refusal::None;
-    Verdict verdict_;              // of the preconditions
     ngx_int_t bodyError_ = NGX_OK; // what nginx has said when it could not read on
     bool draining_ = false;
     bool linked_ = false;
-    bool ends_ = false;     // the channel is to end with the body
-    bool isWhole_ = false;  // all of the body has been read
-    bool hasEnded_ = false; // `lastChannel_`
+    bool ends_ = false;        // the channel is to end with the body
+    bool isWhole_ = false;     // all of the body has been read
+    bool isConcluded_ = false; // nothing more is read, and the answer waits for what is on its way
 };
 
 } // namespace sse

@@ -1,0 +1,255 @@
+#include "publish/bus_share.hpp"
+
+#ifndef SSE_WITHOUT_BUS
+
+#include <algorithm>
+
+#include "sse/channel_names.hpp"
+
+namespace sse {
+
+namespace {
+
+Refusal refusalOf(Failure failure) noexcept {
+    switch (failure) {
+    case Failure::None:
+        break;
+    case Failure::Away:
+        return Refusal::BusAway;
+    case Failure::Refused:
+        return Refusal::BusRefuses;
+    case Failure::Unknown:
+        return Refusal::OutcomeUnknown;
+    }
+    return Refusal::None;
+}
+
+Refusal refusalOf(Pipeline::Taken taken) noexcept {
+    switch (taken) {
+    case Pipeline::Taken::Yes:
+        break;
+    case Pipeline::Taken::Away:
+        return Refusal::BusAway;
+    case Pipeline::Taken::NoMemory:
+        return Refusal::NoMemory;
+    }
+    return Refusal::None;
+}
+
+Verdict verdictOf(const RequestRecord& record, EventId id) noexcept {
+    switch (record.kind) {
+    case RequestRecord::Kind::None:
+    case RequestRecord::Kind::Published:
+    case RequestRecord::Kind::Nothing:
+        break;
+    case RequestRecord::Kind::Repeated:
+        return {.kind = Verdict::Kind::Repeated,
+                .id = id,
+                .publisherId = record.publisherId,
+                .ended = record.ended};
+    case RequestRecord::Kind::StaleEpoch:
+        return {.kind = Verdict::Kind::StaleEpoch, .number = record.number};
+    case RequestRecord::Kind::OutOfSequence:
+        return {.kind = Verdict::Kind::OutOfSequence, .number = record.number};
+    }
+    return {};
+}
+
+// That of the last of its channels; `usual` if it names none.
+std::string_view lastChannelOf(const StagedEvent& event, std::string_view usual) noexcept {
+    std::string_view last = usual;
+    eachName(event.channels, [&last](std::string_view name) noexcept {
+        last = name;
+        return true;
+    });
+    return last;
+}
+
+} // namespace
+
+BusShare::BusShare(const Zone& zone, void* self, void (*onProgress)(void* self) noexcept) noexcept
+    : zone_(zone), bus_(zone.bus == nullptr ? nullptr : Bus::of(zone)) {
+    if (bus_ != nullptr) {
+        order_.emplace(bus_->pipeline().flight(), self, onProgress);
+    }
+}
+
+Refusal BusShare::check(const Preconditions& preconditions) const noexcept {
+    if (!isUsed()) {
+        return Refusal::None;
+    }
+    if (preconditions.ifMatch || preconditions.ifNoneMatch) {
+        return Refusal::NotWithBus;
+    }
+    return bus_ != nullptr && bus_->pipeline().isUp() ? Refusal::None : Refusal::BusAway;
+}
+
+// --- On their way ---
+
+HandedOver BusShare::publish(const ChannelKey& channel, const StagedEvents& events,
+                             const AppendOptions& options, Outcome& outcome) noexcept {
+    if (failure() != Failure::None) {
+        return {refusalOf(failure())};
+    }
+    size_t most = SIZE_MAX; // events that go to channels that have not ended
+    if (!options.reopen) {
+        const std::optional<size_t> open = countOpen(zone_, channel, events);
+        if (!open) {
+            return {Refusal::Locked};
+        }
+        most = *open;
+    }
+    note(channel, events, options, outcome);
+    const std::string_view stamp =
+        options.preconditions == nullptr ? std::string_view() : options.preconditions->stamp.bytes();
+    if (!options.whole && stamp.empty()) {
+        return publishEach(channel, events, options, most);
+    }
+    size_t count = 0;
+    events.each([&count](const StagedEvent&) noexcept { return ++count != 0; });
+    if (most < count && stamp.empty()) {
+        return {Refusal::ChannelEnded};
+    }
+    return {publishWhole({channel.name, stamp, &events, options.end, most < count}), count};
+}
+
+HandedOver BusShare::publishEach(const ChannelKey& channel, const StagedEvents& events,
+                                 const AppendOptions& options, size_t most) noexcept {
+    HandedOver handed;
+    events.each([&](const StagedEvent& event) noexcept {
+        handed.refusal =
+            most-- == 0
+                ? Refusal::ChannelEnded
+                : refusalOf(bus_->pipeline().publish(*order_, channel.name, event, endsWith(event, options)));
+        if (handed.refusal != Refusal::None) {
+            return false;
+        }
+        handed.copies += std::max<size_t>(countNames(event.channels), 1);
+        hasPublished_ = true;
+        return true;
+    });
+    return handed;
+}
+
+Refusal BusShare::publishWhole(const WholeRequest& request) noexcept {
+    return refusalOf(bus_->pipeline().publishWhole(*order_, request));
+}
+
+Refusal BusShare::end(const ChannelKey& channel, const Preconditions& preconditions,
+                      Outcome& outcome) noexcept {
+    if (failure() != Failure::None) {
+        return refusalOf(failure());
+    }
+    const std::optional<KnownChannel> known = lookUp(zone_, channel);
+    if (!known) {
+        return Refusal::Locked;
+    }
+    // What has just been published to it is on its way.
+    if (!known->exists && !hasPublished_) {
+        return Refusal::UnknownChannel;
+    }
+    outcome.hasEnded_ = true;
+    outcome.lastChannel_ = ShortText<kMaxChannelName>(channel.name);
+    const bool hasEnded = known->ended && !hasPublished_;
+    if (!preconditions.stamp.empty()) {
+        return publishWhole({channel.name, preconditions.stamp.bytes(), nullptr, true, hasEnded});
+    }
+    if (hasEnded) {
+        outcome.newestId_ = known->endId;
+        return Refusal::None;
+    }
+    return refusalOf(bus_->pipeline().end(*order_, channel.name));
+}
+
+// What the answer says of the last of them, if it gets so far.
+void BusShare::note(const ChannelKey& channel, const StagedEvents& events, const AppendOptions& options,
+                    Outcome& outcome) noexcept {
+    events.each([&](const StagedEvent& event) noexcept {
+        if (event.isLast) {
+            outcome.lastPublisherId_ = PublisherId(event.publisherId);
+            outcome.lastChannel_ = ShortText<kMaxChannelName>(lastChannelOf(event, channel.name));
+            outcome.hasEnded_ = endsWith(event, options);
+        }
+        return true;
+    });
+}
+
+// --- Waiting ---
+
+// What cannot get any further has room: it is refused.
+bool BusShare::hasRoom() const noexcept {
+    return !order_ || order_->failure() != Failure::None || order_->hasRoom();
+}
+
+bool BusShare::isOver() const noexcept {
+    return !order_ || order_->isOver();
+}
+
+void BusShare::waitForRoom() noexcept {
+    order_->wait(Order::Wish::Room);
+}
+
+void BusShare::waitForEnd() noexcept {
+    order_->wait(Order::Wish::Over);
+}
+
+void BusShare::leave(Outcome& outcome) noexcept {
+    if (order_) {
+        outcome.context_.events = order_->events();
+        order_->detach();
+    }
+}
+
+// --- What has come of it ---
+
+Failure BusShare::failure() const noexcept {
+    return order_ ? order_->failure() : Failure::Away;
+}
+
+EventId BusShare::toId(StreamId id) const noexcept {
+    return id == StreamId{} ? EventId{} : toEventId(id, bus_->pipeline().lineage());
+}
+
+Refusal BusShare::settle(Outcome& outcome) noexcept {
+    if (!order_) {
+        return Refusal::None;
+    }
+    const Failure failure = isOver() ? order_->failure() : Failure::Unknown;
+    outcome.isUnknown_ = failure == Failure::Unknown;
+    outcome.context_.events = order_->events();
+    if (order_->lastId() != StreamId{}) {
+        outcome.newestId_ = toId(order_->lastId());
+    }
+    if (order_->events() != 0) {
+        outcome.context_.lastId = outcome.newestId_;
+    }
+    if (const ngx_uint_t acks = bus_->pipeline().acks(); acks != 0 && order_->events() != 0) {
+        outcome.replicas_ = {order_->replicas(), static_cast<uint32_t>(acks)};
+    }
+    const std::string_view last = outcome.lastChannel_.view();
+    if (!last.empty()) {
+        const std::optional<KnownChannel> known = lookUp(zone_, {last, zone_.log.hash(last)});
+        outcome.context_.subscribers = known ? known->subscribers : 0;
+    }
+    return failure != Failure::None ? refusalOf(failure) : settleWhole(outcome);
+}
+
+// Of a request that was checked and nothing else, the channel has ended.
+Refusal BusShare::settleWhole(Outcome& outcome) const noexcept {
+    const RequestRecord& record = order_->record();
+    if (record.kind == RequestRecord::Kind::Nothing) {
+        outcome.hasEnded_ = false;
+        return Refusal::ChannelEnded;
+    }
+    outcome.verdict_ = verdictOf(record, toId(record.id));
+    if (outcome.isRepeated()) {
+        outcome.context_.lastId = outcome.newestId_ = outcome.verdict_.id;
+        outcome.lastPublisherId_ = record.publisherId;
+        outcome.hasEnded_ = record.ended;
+    }
+    return sse::refusalOf(outcome.verdict_);
+}
+
+} // namespace sse
+
+#endif

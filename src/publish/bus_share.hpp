@@ -1,0 +1,94 @@
+// What a request publishes through the bus of its zone: its events on their way to Redis, and what comes of
+// them. A zone without a bus has no use for it.
+#pragma once
+
+#include "publish/append_events.hpp"
+#include "publish/outcome.hpp"
+#include "zone.hpp"
+
+#ifndef SSE_WITHOUT_BUS
+#include <optional>
+
+#include "bus/bus.hpp"
+#endif
+
+namespace sse {
+
+// Events on their way, and how many copies of them, for all of their channels, that makes.
+struct HandedOver {
+    Refusal refusal = Refusal::None;
+    uint64_t copies = 0;
+};
+
+#ifndef SSE_WITHOUT_BUS
+
+class BusShare {
+public:
+    // `onProgress`: see Order.
+    BusShare(const Zone& zone, void* self, void (*onProgress)(void* self) noexcept) noexcept;
+
+    // Whether the zone has a bus: then events go there, and the zone gets them from there.
+    bool isUsed() const noexcept { return zone_.bus != nullptr; }
+    // Why the request is refused before anything is read of it.
+    Refusal check(const Preconditions& preconditions) const noexcept;
+
+    // Sends events on their way, as appendEvents() appends them; the outcome notes of what it will speak if
+    // all goes well.
+    HandedOver publish(const ChannelKey& channel, const StagedEvents& events, const AppendOptions& options,
+                       Outcome& outcome) noexcept;
+    // The same for the end of a channel alone, as appendEnd() does it.
+    Refusal end(const ChannelKey& channel, const Preconditions& preconditions, Outcome& outcome) noexcept;
+
+    // Whether more may be handed over.
+    bool hasRoom() const noexcept;
+    // Whether the outcome is known.
+    bool isOver() const noexcept;
+    // onProgress() is called when there is room again, or when the outcome is known.
+    void waitForRoom() noexcept;
+    void waitForEnd() noexcept;
+
+    // Tells the outcome what has come of it by now. Returns how the client is told; what is still on its way
+    // is not known.
+    Refusal settle(Outcome& outcome) noexcept;
+    // Counts what has been published, and does not wait for the rest.
+    void leave(Outcome& outcome) noexcept;
+
+private:
+    HandedOver publishEach(const ChannelKey& channel, const StagedEvents& events,
+                           const AppendOptions& options, size_t most) noexcept;
+    Refusal publishWhole(const WholeRequest& request) noexcept;
+    Failure failure() const noexcept;
+    void note(const ChannelKey& channel, const StagedEvents& events, const AppendOptions& options,
+              Outcome& outcome) noexcept;
+    Refusal settleWhole(Outcome& outcome) const noexcept;
+    EventId toId(StreamId id) const noexcept;
+
+    const Zone& zone_;
+    Bus* bus_ = nullptr; // NULL: the zone has none, or this worker has no memory for it
+    std::optional<Order> order_;
+    bool hasPublished_ = false; // something has been handed over
+};
+
+#else
+
+class BusShare {
+public:
+    BusShare(const Zone&, void*, void (*)(void*) noexcept) noexcept {}
+
+    bool isUsed() const noexcept { return false; }
+    Refusal check(const Preconditions&) const noexcept { return Refusal::None; }
+    HandedOver publish(const ChannelKey&, const StagedEvents&, const AppendOptions&, Outcome&) noexcept {
+        return {};
+    }
+    Refusal end(const ChannelKey&, const Preconditions&, Outcome&) noexcept { return Refusal::None; }
+    bool hasRoom() const noexcept { return true; }
+    bool isOver() const noexcept { return true; }
+    void waitForRoom() noexcept {}
+    void waitForEnd() noexcept {}
+    Refusal settle(Outcome&) noexcept { return Refusal::None; }
+    void leave(Outcome&) noexcept {}
+};
+
+#endif
+
+} // namespace sse
