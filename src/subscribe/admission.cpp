@@ -66,11 +66,8 @@ Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member,
     if (join != Tail::Join::Ok) {
         return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
     }
-    if (!isFilled(tail.zone())) {
-        return Admission::Unfilled;
-    }
     catchup = Catchup::make(lock->log(), *member.feed, subscription.from);
-    return Admission::Ok;
+    return isFilled(tail.zone()) ? Admission::Ok : Admission::Unfilled;
 }
 
 Admission admitUnfilled(const LocationConfig& config) noexcept {

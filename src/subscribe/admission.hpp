@@ -30,8 +30,8 @@ Refusal letIn(ngx_http_request_t* r, RequestContext& context, Guest& guest,
 
 // Joins the feed and takes stock of its channels, with the zone's lock once, so that the stock fits the
 // moment from which the feed brings what is new. If the result is Ok the member is in the feed; `catchup`,
-// which the caller is to ngx_free(), is NULL without memory. If it is Unfilled the member is in the feed,
-// too, and stock is taken when Tail::readWhenPossible() says so.
+// which the caller is to ngx_free(), is NULL without memory. If it is Unfilled the same is true, but the
+// stock says nothing about events, and is to be taken once more when the zone is filled.
 Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member, Catchup*& catchup) noexcept;
 
 // Whether a client may wait until its zone is filled. Afterwards it could only be sent away with a stream.

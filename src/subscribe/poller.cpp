@@ -98,18 +98,19 @@ Admission Poller::join(Tail& tail, const Subscription& subscription) noexcept {
     Worker& worker = Worker::self();
     worker.add(drainable_);
     worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
-    if (catchup_ == nullptr && !isUnfilled) {
+    if (catchup_ == nullptr) {
         return Admission::NoMemory;
     }
     wait_ = patience(*request_, subscription);
     requested_ = subscription.from.requested;
     history_ = subscription.from.history;
+    context_->subscribers = catchup_->subscribers();
     if (isUnfilled) {
+        closeCatchup();
         beginning_ = subscription.from.kind;
         cursor_ = subscription.from.cursor;
         return admitUnfilled(*config_);
     }
-    context_->subscribers = catchup_->subscribers();
     if (subscription.from.kind != Beginning::Kind::Now) {
         cursor_ = catchup_->cursor();
         return Admission::Ok;

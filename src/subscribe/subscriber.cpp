@@ -78,7 +78,7 @@ Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcep
     worker.add(drainable_);
     worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
     heartbeat_ = Heartbeats::ofProcess().add(*config_, beat_, onBeat);
-    if ((catchup_ == nullptr && !isUnfilled) || (heartbeat_ == nullptr && config_->heartbeat != 0)) {
+    if (catchup_ == nullptr || (heartbeat_ == nullptr && config_->heartbeat != 0)) {
         return Admission::NoMemory;
     }
 
@@ -89,12 +89,13 @@ Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcep
     padded_ = subscription.isPadded;
     retry_ = static_cast<uint32_t>(withJitter(config_->retry, config_->retryJitter));
 
+    context_->subscribers = catchup_->subscribers();
     if (isUnfilled) {
+        closeCatchup();
         beginning_ = subscription.from.kind;
         cursor_ = subscription.from.cursor;
         return admitUnfilled(*config_);
     }
-    context_->subscribers = catchup_->subscribers();
     if (subscription.from.kind == Beginning::Kind::Now) {
         admission = admitFromNow(*config_, *catchup_);
         cursor_ = catchup_->lastId();
