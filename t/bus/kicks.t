@@ -11,11 +11,13 @@ use SSE::RedisProxy;
 
 my $redis = SSE::Redis->start;
 my @cable = map { SSE::RedisProxy->start(to => $redis) } 1, 2; # of each machine
-my ($one, $two) = map {
-    SSE::Nginx->start(
-        workers   => 2,
-        http      => "sse_zone events 1m; sse_bus events redis://@{[$_->address]} timeout=1s;",
-        server    => <<'END',
+my ($one, $two) = map { start_machine($_) } @cable;
+
+sub start_machine ($where) {
+    return SSE::Nginx->start(
+        workers => 2,
+        http    => "sse_zone events 1m; sse_bus events redis://@{[$where->address]} timeout=1s;",
+        server  => <<'END',
 location = /sub    { sse_channel $arg_channel; sse_key $arg_uid; }
         location = /pub    { sse_publish $arg_channel; }
         location = /kick   { sse_kick; }
@@ -24,8 +26,8 @@ location = /sub    { sse_channel $arg_channel; sse_key $arg_uid; }
         location = /health { sse_health; }
         location = /status { sse_status; }
 END
-    )
-} @cable;
+    );
+}
 
 sub healthy ($server) { return $server->get('/health')->status == 200 }
 sub wait_health ($server, $wanted) { wait_until(sub { healthy($server) eq $wanted }, 'the health of a machine') }
@@ -151,6 +153,15 @@ subtest 'Redis does not answer' => sub {
     is_kicked($here, 'it holds on this machine');
     $redis->thaw;
     wait_until(sub { kick($one, 'key=heidi&for=0')->status == 200 }, 'all to go on');
+};
+
+subtest 'a machine that starts later' => sub {
+    wait_until(sub { kick($one, 'key=ivan&for=60')->status == 200 }, 'a kick');
+    my $three = start_machine($redis);
+    wait_until(sub { my $client = subscribe($three, 'ivan'); my $status = $client->status; $client->close; $status == 403 }, 'it to know');
+    is kick($three, 'key=ivan&for=0')->status, 200, 'it takes the kick back';
+    wait_admitted($_, 'ivan') for $one, $two, $three;
+    is_deeply [$three->stop], [], 'no trouble';
 };
 
 is_deeply [$_->stop], [], 'no trouble' for $one, $two;
