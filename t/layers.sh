@@ -24,9 +24,14 @@ module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
 without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
+<<<<<<< HEAD
     src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/kick_entry.*
     src/bus/bus_state.* src/bus/bus_fault.* src/bus/decimal.* src/bus/request_record.* src/bus/order.*
     src/bus/flight.* src/bus/idempotency.*'
+=======
+    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/sync.* src/bus/decimal.hpp src/bus/kick_entry.*
+    src/bus/bus_state.* src/bus/bus_fault.*'
+>>>>>>> bus-conn
 
 # Prints what each header includes.
 headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '
@@ -41,7 +46,7 @@ headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v
     # part; of the bus, what knows nothing of nginx lies lower than the rest.
     function part_of(path) {
         sub(/^zone_lock\./, "zone.", path)
-        sub(/^bus\/(stream_id|redis_url|reply|command|entry|kick_entry|bus_state|bus_fault)\./, "bus-plain/", path)
+        sub(/^bus\/(sync|decimal|stream_id|redis_url|reply|command|entry|kick_entry|bus_state|bus_fault)\./, "bus-plain/", path)
         if (!sub(/\/.*/, "", path) && path != "module.cpp") sub(/\.cpp$/, ".hpp", path)
         return path
     }
