@@ -12,6 +12,8 @@ namespace sse {
 // Valid when all zeros. Times are milliseconds; those called monotonic are of a clock that never jumps, which
 // all processes of a machine have in common.
 struct BusState {
+    SharedWord machine; // a random number for this machine; 0: not drawn yet
+
     // --- The follower: the worker that reads the stream ---
 
     std::atomic<int64_t> follower; // its pid; 0: none

@@ -93,6 +93,13 @@ void Follower::stop() noexcept {
     }
 }
 
+// Another worker follows, or a log that has taken over.
+void Follower::stepDown() noexcept {
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": this worker does not follow any more",
+                  &bus_->zone->name);
+    stop();
+}
+
 void Follower::open() noexcept {
     phase_ = Phase::Connecting;
     connection_.setMostReply(mostReply_);
@@ -199,9 +206,7 @@ void Follower::keepUp() noexcept {
         return;
     }
     if (state_->follower.load() != ngx_pid) {
-        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": another worker follows",
-                      &bus_->zone->name);
-        return stop();
+        return stepDown();
     }
     state_->beat = ngx_current_msec;
     const bool isWaiting = connection_.isReady() && next_ == nullptr && !pause_.waiting();
@@ -222,7 +227,7 @@ bool Follower::check(BusLog::Outcome outcome) noexcept {
         pause_.wait(kLockPause);
         return false;
     case BusLog::Outcome::Replaced:
-        stop();
+        stepDown();
         return false;
     case BusLog::Outcome::NoMemory:
         reconnect("no memory for an entry");

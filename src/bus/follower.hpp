@@ -35,6 +35,7 @@ public:
 private:
     enum class Phase : uint8_t { Off, Connecting, Syncing, Measuring, WalkingBack, Marking, Reading };
 
+    void stepDown() noexcept;
     void open() noexcept;
     void close() noexcept;
     void setConnected(bool isConnected) noexcept;

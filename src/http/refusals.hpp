@@ -39,6 +39,7 @@ enum class Refusal : uint8_t {
     NobodyToKick,
     BadKickTime,
     KicksFull,
+    KickedHere,
 
     // A body, as part of a request.
     EncodedBody,
@@ -123,6 +124,7 @@ struct RefusalFacts {
     std::optional<uint64_t> expected;  // the number of the producer's next request
     std::optional<EventId> lastId;     // of the channel; zero: it has no event
     std::optional<RefusalPlace> place; // of the fault
+    std::optional<uint64_t> kickedFor; // seconds for which a kick holds on this machine
     bool isUnknown = false;            // whether more has been published than `events` counts
 };
 
@@ -177,6 +179,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "no valid time for which the kick holds"};
     case Refusal::KicksFull:
         return {503, "no room for another kick", "10"};
+    case Refusal::KickedHere:
+        return {503, "kicked on this machine only, the others cannot be reached", "1"};
 
     case Refusal::EncodedBody:
         return {415, "the body has a Content-Encoding"};

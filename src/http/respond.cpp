@@ -44,6 +44,9 @@ void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
     if (facts.place) {
         addPlace(json, *facts.place);
     }
+    if (facts.kickedFor) {
+        json.member("for", *facts.kickedFor);
+    }
     if (facts.events) {
         json.member("events", *facts.events);
     }

@@ -6,6 +6,7 @@
 #include "http/request.hpp"
 #include "http/request_context.hpp"
 #include "http/respond.hpp"
+#include "kick/announcement.hpp"
 #include "sse/json.hpp"
 #include "sse/validate.hpp"
 #include "worker/worker.hpp"
@@ -14,19 +15,9 @@ namespace sse {
 
 namespace {
 
-// The longest that a kick holds, in seconds. A client that is to be kept away for longer must be refused by
-// what checks its access.
-constexpr time_t kMostSeconds = 30 * 24 * 3600;
-
-struct KickRequest {
-    std::string_view key;     // empty: not by key
-    std::string_view channel; // empty: not by channel
-    time_t seconds;
-};
-
 // Keys are percent-decoded, so that any can be sent. Channels are named as in other locations, where nginx
 // does not decode $arg_channel.
-Refusal readKick(ngx_http_request_t* r, KickRequest& kick) noexcept {
+Refusal readKick(ngx_http_request_t* r, KickEntry& kick) noexcept {
     std::string_view seconds;
     ngx_str_t channel = ngx_null_string;
     ngx_str_t name = ngx_string("channel");
@@ -42,19 +33,23 @@ Refusal readKick(ngx_http_request_t* r, KickRequest& kick) noexcept {
         return Refusal::BadChannelName;
     }
     ngx_str_t text = ngxString(seconds);
-    kick.seconds = text.len == 0 ? NGX_ERROR : ngx_parse_time(&text, 1);
-    return kick.seconds < 0 || kick.seconds > kMostSeconds ? Refusal::BadKickTime : Refusal::None;
+    const ngx_int_t time = text.len == 0 ? NGX_ERROR : ngx_parse_time(&text, 1);
+    if (time < 0 || time > static_cast<ngx_int_t>(kMostKickSeconds)) {
+        return Refusal::BadKickTime;
+    }
+    kick.seconds = static_cast<uint64_t>(time);
+    return Refusal::None;
 }
 
-Refusal perform(ngx_http_request_t* r, const KickRequest& kick) noexcept {
+Refusal perform(ngx_http_request_t* r, const KickEntry& kick) noexcept {
     RequestContext* context = makeContext(r);
     if (context == nullptr) {
         return Refusal::NoMemory;
     }
     context->channel = ngxString(kick.channel);
     FaultScope crash(r);
-    const Refusal refusal = Worker::self().guests().kick(*locationConfig(r)->zone, kick.key, kick.channel,
-                                                         static_cast<ngx_msec_t>(kick.seconds) * 1000);
+    const Refusal refusal =
+        Worker::self().guests().kick(*locationConfig(r)->zone, kick.key, kick.channel, kick.seconds * 1000);
     static time_t second = 0;
     if (refusal == Refusal::KicksFull && isFirstOfSecond(second)) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "\"sse_keys\" has no room for another kick");
@@ -62,11 +57,17 @@ Refusal perform(ngx_http_request_t* r, const KickRequest& kick) noexcept {
     return refusal;
 }
 
-// {"for":n}
-ngx_int_t respondKicked(ngx_http_request_t* r, time_t seconds) noexcept {
+// {"for":n}. A kick that the other machines do not hear of is an error, for whoever kicks wants the streams
+// to end wherever they are; but it holds here, and can be sent again.
+ngx_int_t respondKicked(ngx_http_request_t* r, uint64_t seconds, bool isLocal) noexcept {
+    if (isLocal) {
+        RefusalFacts facts;
+        facts.kickedFor = seconds;
+        return refuse(r, Refusal::KickedHere, facts);
+    }
     Buffer text;
     JsonWriter json(text);
-    json.beginObject().member("for", static_cast<uint64_t>(seconds)).endObject();
+    json.beginObject().member("for", seconds).endObject();
     return respond(r, NGX_HTTP_OK, json, text);
 }
 
@@ -81,7 +82,7 @@ ngx_int_t handleKick(ngx_http_request_t* r) noexcept {
     if (isRefusedPage(r, *locationConfig(r))) {
         return refuse(r, Refusal::ForeignPage);
     }
-    KickRequest kick{};
+    KickEntry kick;
     Refusal refusal = readKick(r, kick);
     if (refusal == Refusal::None) {
         refusal = perform(r, kick);
@@ -90,7 +91,7 @@ ngx_int_t handleKick(ngx_http_request_t* r) noexcept {
         return refuse(r, refusal);
     }
     Worker::self().wakeAll();
-    return respondKicked(r, kick.seconds);
+    return announce(r, kick, respondKicked);
 }
 
 } // namespace sse

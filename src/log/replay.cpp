@@ -136,10 +136,10 @@ void Replay::finishSeek(bool missed) noexcept {
     }
 }
 
-// If nothing is left before the break, a reader is told at once, together with whatever else it has missed.
-// One without a cursor has not begun to read, and misses nothing.
+// If nothing is left before the break, but for ends, a reader is told at once, together with whatever else it
+// has missed. One without a cursor has not begun to read, and misses nothing.
 void Replay::onSought() noexcept {
-    if (break_.offset != kNoOffset && nextOffset() >= break_.offset) {
+    if (break_.offset != kNoOffset && (nextOffset() >= break_.offset || start() >= break_.id)) {
         gap_ = cursor_ == kBeginning ? gap_ : Gap::Lost;
         skipToBreak();
     }

@@ -38,6 +38,8 @@ public:
     // Nothing happens to one that is not in.
     void leave(Guest& guest) noexcept;
 
+    // Whether some location of this nginx kicks or limits streams. If not, none can be kicked.
+    bool canKick() const noexcept { return keys_.isUsed(); }
     // Kicks streams of the zone: of the key, of the channel, or of the key in that channel (empty: not by
     // that), and refuses them for so many milliseconds. Returns why not. The workers have still to be woken.
     Refusal kick(const Zone& zone, std::string_view key, std::string_view channel, ngx_msec_t time) noexcept;

@@ -53,7 +53,7 @@ sub run ($name, $program, @command) {
 # The same events on both machines.
 sub arrive (@events) {
     my @client = map { $_->subscribe('/sub?channel=news', cursor => '0-0') } @server;
-    my @got = map { [$_->events(scalar @events)] } @client;
+    my @got = map { [map { +{ %$_{qw(id type data)} } } $_->events(scalar @events)] } @client;
     $_->close for @client;
     is_deeply [map { [@$_{qw(type data)}] } @{ $got[0] }], \@events, 'what subscribers get';
     is_deeply $got[1], $got[0], 'on each machine the same, with the same ids';

@@ -70,8 +70,8 @@ int main(int count, char** words) {
         world.run();
     }
     std::printf("%lu seeds from %lu on: %lu events, %lu deaths, %lu resizes, %lu lives, "
-                "%lu replays, %lu gaps, %lu laps\n",
+                "%lu replays, %lu gaps, %lu laps, %lu breaks\n",
                 seed - first, first, figures.events, figures.deaths, figures.resizes, figures.lives,
-                figures.replays, figures.gaps, figures.laps);
+                figures.replays, figures.gaps, figures.laps, figures.breaks);
     return 0;
 }

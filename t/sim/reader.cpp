@@ -45,17 +45,20 @@ void Reader::takeStock() {
         lastId_ = zone_->log().lastId();
         const Quiet quiet(scheduler);
         noteStock();
+        replay_.emplace(zone_->log(), channels_, cursor_, lastId_, subscription_.history);
     }
-    replay_.emplace(zone_->log(), channels_, cursor_, lastId_, subscription_.history);
     state_ = State::Seeking;
 }
 
 // With the lock held, so that the truth is about the same moment.
 void Reader::noteStock() {
     zone_->observe();
-    const Life& life = *zone_->life;
+    life_ = zone_->life;
+    const Life& life = *life_;
+    breaks_ = zone_->breaks();
     base_ = zone_->isUnknown(cursor_, lastId_) ? Replay::kBeginning : cursor_;
     last_ = base_;
+    isBroken_ = breaks_ != 0 && base_ < life.breaks[breaks_ - 1].id;
     stock_ = zone_->published();
     stockTail_ = zone_->tail();
     skipped_ = 0;
@@ -72,11 +75,10 @@ void Reader::noteStock() {
 
 // As if nothing were ever evicted.
 uint64_t Reader::firstKept(uint32_t channel) const {
-    const Life& life = *zone_->life;
     uint64_t first = stock_;
     uint64_t count = 0;
-    for (uint64_t number = stock_; number-- > 0;) {
-        const Event& event = life.events[number];
+    for (uint64_t number = stock_; number-- > life_->first;) {
+        const Event& event = life_->at(number);
         if (event.channel != channel) {
             continue;
         }
@@ -92,13 +94,13 @@ uint64_t Reader::firstKept(uint32_t channel) const {
 
 // What the index knows of the channel.
 void Reader::checkEnd(const ReplayChannel& known, uint32_t channel) const {
-    const Life& life = *zone_->life;
+    const Life& life = *life_;
     uint64_t newest = stock_;
     EventId newestId = life.birth;
-    for (uint64_t number = 0; number < stock_; ++number) {
-        if (life.events[number].channel == channel) {
+    for (uint64_t number = life.first; number < stock_; ++number) {
+        if (life.at(number).channel == channel) {
             newest = number;
-            newestId = life.events[number].end ? newestId : life.events[number].id;
+            newestId = life.at(number).end ? newestId : life.at(number).id;
         }
     }
     assert_true(known.state.newestId >= newestId);
@@ -106,7 +108,7 @@ void Reader::checkEnd(const ReplayChannel& known, uint32_t channel) const {
         const bool isThere = newest < stock_ && zone_->isRetained(newest);
         assert_true((known.state.newest != kNoOffset) == isThere);
         assert_true(known.state.newestId == newestId);
-        const bool hasEnded = isThere && (life.events[newest].end || life.events[newest].last);
+        const bool hasEnded = isThere && (life.at(newest).end || life.at(newest).last);
         assert_true(zone_->log().hasEnded(known.state, known.name) == hasEnded);
     }
 }
@@ -124,29 +126,49 @@ void Reader::seek() {
 // The start is found. A cursor that the log has not issued is always told so; one that has missed nothing
 // never hears of a gap, which is found out in the end.
 void Reader::begin() {
-    const bool isUnknown = zone_->isUnknown(cursor_, lastId_);
+    const bool isUnknown = cursor_ != base_;
     assert_true((replay_->gap() == Gap::Unknown) == isUnknown);
-    if (cursor_ == Replay::kBeginning && !isUnknown) {
-        assert_true((replay_->gap() == Gap::Evicted) == zone_->life->beganWithLoss);
+    if (cursor_ == Replay::kBeginning) {
+        assert_true((replay_->gap() == Gap::Evicted) == life_->beganWithLoss && replay_->gap() != Gap::Lost);
     }
     ++figures.replays;
     figures.gaps += replay_->gap() != Gap::None ? 1 : 0;
     isTold_ = replay_->gap() != Gap::None || cursor_ == Replay::kBeginning;
     evicted_ = zone_->evicted();
     const EventId start = replay_->start();
-    assert_true(start >= base_ && start <= lastId_ && !zone_->isUnknown(start, lastId_));
+    assert_true(start >= base_ && start <= lastId_ && isOfLineage(start, life_->lineage));
+    // All that is left comes after the break.
+    if (isBroken_ && start >= life_->breaks[breaks_ - 1].id) {
+        assert_true(replay_->gap() == Gap::Lost || base_ == Replay::kBeginning);
+        isBroken_ = false;
+    } else {
+        assert_true(replay_->gap() != Gap::Lost);
+    }
     cursor_ = start;
     for (size_t i = 0; i < channels_.size(); ++i) {
-        pass(i, zone_->life->after(start));
+        pass(i, life_->after(start));
     }
     state_ = State::Replaying;
+}
+
+// All that was left before the break has been given.
+void Reader::passBreak() {
+    assert_true(isBroken_ && replay_->gap() == Gap::Lost);
+    assert_true(replay_->start() >= life_->breaks[breaks_ - 1].id && replay_->start() <= lastId_);
+    isBroken_ = false;
+    isTold_ = true;
+    ++figures.gaps;
+    for (size_t i = 0; i < channels_.size(); ++i) {
+        pass(i, life_->after(replay_->start()));
+    }
+    cursor_ = replay_->start();
 }
 
 void Reader::replay() {
     const ReadStatus status = replay_->next(UINT64_MAX, event_);
     if (status == ReadStatus::End) {
         const Quiet quiet(scheduler);
-        finish();
+        replay_->passBreak(UINT64_MAX) ? passBreak() : finish();
     } else if (status == ReadStatus::Lapped || !take(event_.offset, event_.header)) {
         const Quiet quiet(scheduler);
         onLapped(stockTail_);
@@ -156,6 +178,7 @@ void Reader::replay() {
 // All that there was when stock was taken is accounted for.
 void Reader::finish() {
     bool isExact = true;
+    assert_true(!isBroken_);
     for (size_t i = 0; i < channels_.size(); ++i) {
         pass(i, stock_);
         accounts_[i].isComplete = true;
@@ -163,8 +186,7 @@ void Reader::finish() {
     }
     if (replay_->missed()) {
         assert_int_equal(*replay_->missed(), skipped_);
-    } else if (isExact && replay_->gap() == Gap::Evicted && !zone_->life->beganWithLoss &&
-               base_ >= zone_->life->birth) {
+    } else if (isExact && replay_->gap() == Gap::Evicted && !life_->beganWithLoss && base_ >= life_->birth) {
         assert_true(skipped_ != 0 && areGone_);
     }
     trace.note("%lu has caught up, at %lu, with %lu missing", scheduler.pid(), stock_, skipped_);
@@ -178,11 +200,20 @@ void Reader::onLapped(uint64_t offset) {
     assert_true(zone_->tail() > offset);
     if (state_ != State::Seeking) {
         for (size_t i = 0; i < channels_.size(); ++i) {
-            pass(i, zone_->life->after(cursor_));
+            pass(i, life_->after(cursor_));
         }
     }
     ++figures.laps;
     trace.note("%lu is lapped", scheduler.pid());
+    state_ = State::New;
+}
+
+// It forgets what it has left for later, and reads the log from its cursor.
+void Reader::onBreak() {
+    trace.note("%lu sees a break", scheduler.pid());
+    for (size_t i = 0; i < channels_.size(); ++i) {
+        pass(i, life_->after(cursor_));
+    }
     state_ = State::New;
 }
 
@@ -212,6 +243,11 @@ void Reader::look() {
         for (size_t i = 0; !isBehind() && i < channels_.size(); ++i) {
             pass(i, now);
         }
+        return;
+    }
+    if (status == ReadStatus::Ok && record.kind == RecordKind::Break) {
+        const Quiet quiet(scheduler);
+        onBreak();
         return;
     }
     bool isWhole = status == ReadStatus::Ok;
@@ -271,9 +307,12 @@ bool Reader::take(uint64_t offset, const RecordHeader& record) {
 }
 
 void Reader::given(const RecordHeader& record) {
-    const Life& life = *zone_->life;
-    assert_true(record.number < zone_->published());
-    const Event& right = life.events[record.number];
+    const Life& life = *life_;
+    assert_true(record.number >= life.first && record.number < life.end());
+    const Event& right = life.at(record.number);
+    // It has come past no break that it does not know.
+    assert_true(breaks_ == life.breaks.size() || record.number < life.breaks[breaks_].number);
+    assert_true(!isBroken_ || record.number < life.breaks[breaks_ - 1].number);
     assert_true(record.id == right.id && record.time == right.time);
     assert_true(payload_ == right.payload);
     assert_true((record.kind == RecordKind::End) == right.end);
@@ -301,7 +340,7 @@ void Reader::pass(size_t i, uint64_t until) {
     Account& account = accounts_[i];
     const uint32_t channel = subscription_.channels[i];
     for (; account.next < until; ++account.next) {
-        const Event& event = zone_->life->events[account.next];
+        const Event& event = life_->at(account.next);
         if (event.channel != channel || event.end) {
             continue;
         }

@@ -60,6 +60,8 @@ private:
     void readOn();
     void onLapped(uint64_t offset);
     void finish();
+    void onBreak();
+    void passBreak();
     bool take(uint64_t offset, const RecordHeader& record);
     void given(const RecordHeader& record);
     void pass(size_t channel, uint64_t until);
@@ -74,6 +76,9 @@ private:
     uint64_t lag_; // percent of the records that it leaves for later
 
     // Of the replay.
+    std::shared_ptr<Life> life_; // in which stock was taken
+    size_t breaks_ = 0;          // that there were
+    bool isBroken_ = false;      // the newest of them is still to be passed
     std::vector<ReplayChannel> channels_;
     std::optional<Replay> replay_;
     std::vector<Account> accounts_;

@@ -18,6 +18,6 @@ is $?, 0, 'nothing is wrong';
 my ($figures) = "@lines" =~ /^(\d+ seeds .*)/m;
 my %count = map { reverse split / / } ($figures // '') =~ /(\d+ [a-z]+)/g;
 is $count{seeds} // 0, $seeds, 'every seed was run';
-cmp_ok $count{$_} // 0, '>=', $seeds / 2, "$_ enough" for $seeds > 1 ? qw(events deaths resizes replays gaps laps) : ();
+cmp_ok $count{$_} // 0, '>=', $seeds / 2, "$_ enough" for $seeds > 1 ? qw(events deaths resizes replays gaps laps breaks) : ();
 Test::More->builder->is_passing ? note @lines : diag @lines;
 done_testing;

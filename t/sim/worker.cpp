@@ -27,7 +27,9 @@ void Worker::live() {
 
 void Worker::act() {
     const uint64_t what = world_.random.below(100);
-    if (what < 40) {
+    if (what < 1) {
+        world_.random.chance(20) ? beginLife() : breakOff();
+    } else if (what < 40) {
         publish();
     } else if (what < 52) {
         subscribe();
@@ -91,12 +93,12 @@ Appended Worker::append() {
     for (const Event& event : events_) {
         trace.note("%lu appends %lu bytes to %lu", pid, event.payload.size(), event.channel);
         const size_t idLine = event.payload.find('\n') + 1;
-        const AppendStatus status =
-            log.add(draft, {.channel = world_.name(event.channel),
-                            .hash = world_.hash(event.channel),
-                            .publisherId = event.publisherId,
-                            .end = event.end || event.last,
-                            .fields = std::string_view(event.payload).substr(idLine)});
+        const AppendStatus status = log.add(draft, {.channel = world_.name(event.channel),
+                                                    .hash = world_.hash(event.channel),
+                                                    .publisherId = event.publisherId,
+                                                    .end = event.end || event.last,
+                                                    .fields = std::string_view(event.payload).substr(idLine),
+                                                    .id = event.isGiven ? event.id : EventId{}});
         if (status != AppendStatus::Ok) {
             log.abandon(draft);
             return {.status = status, .id = {}};
@@ -108,11 +110,45 @@ Appended Worker::append() {
 void Worker::drawEvents(uint32_t channel, uint64_t count) {
     events_.clear();
     EventId last = zone_->life->lastId();
+    event_.isGiven = world_.random.chance(30);
     for (uint64_t i = 0; i < count; ++i) {
-        event_.id = last = zone_->life->nextId(event_.time, last);
+        event_.id = last = event_.isGiven ? drawId(last) : zone_->life->nextId(event_.time, last);
         drawEvent(channel);
         events_.push_back(event_);
     }
+}
+
+// One that somebody else could have given.
+EventId Worker::drawId(EventId last) {
+    last.sequence += (1 + world_.random.below(3)) * kLineages;
+    return world_.random.chance(50) ? last : EventId{last.milliseconds + 1, zone_->life->lineage};
+}
+
+// A break has the newest id, or a newer one.
+void Worker::breakOff() {
+    const Lock lock(world_, *zone_);
+    const EventId last = zone_->life->lastId();
+    const EventId id = world_.random.chance(40) ? last : drawId(last);
+    trace.note("%lu breaks off at event %lu", pid, zone_->published());
+    zone_->announceBreak(id);
+    const AppendStatus status = zone_->log().appendBreak(id);
+    zone_->settleAll();
+    assert_true(status == (zone_->header().retired != 0 ? AppendStatus::Retired : AppendStatus::Ok));
+    ++figures.breaks;
+}
+
+// In the same memory.
+void Worker::beginLife() {
+    const Lock lock(world_, *zone_);
+    life_ = world_.beginLife();
+    life_->birth.milliseconds = 0;
+    life_->first = zone_->published();
+    trace.note("%lu begins another life", pid);
+    zone_->announceLife(life_);
+    const bool begun = zone_->log().beginLife(life_->lineage);
+    zone_->settleAll();
+    assert_true(begun == (zone_->header().retired == 0));
+    ++figures.lives;
 }
 
 // No two events have the same bytes, and no two places of one. The log does not mind what they are.
@@ -321,46 +357,55 @@ void Worker::forgetSlot(uint32_t slot) {
 
 // What has been appended before stock was taken is found as long as it is there and the table is not crowded.
 void Worker::lookUp() {
-    const Life& life = *zone_->life;
     const uint32_t channel = static_cast<uint32_t>(world_.random.below(world_.channels));
     event_.publisherId = "own-" + std::to_string(world_.random.below(8));
     const auto matches = [&](uint64_t number) {
-        return life.events[number].channel == channel &&
-               life.events[number].publisherId == event_.publisherId;
+        return life_->at(number).channel == channel && life_->at(number).publisherId == event_.publisherId;
     };
     uint64_t known = 0;
     {
         const Lock lock(world_, *zone_);
         zone_->log().findChannel(world_.hash(channel));
         zone_->observe();
+        life_ = zone_->life;
         known = zone_->published();
     }
     const std::optional<EventId> found =
         zone_->log().findPublisherId(world_.name(channel), world_.hash(channel), event_.publisherId);
 
     const Quiet quiet(scheduler);
-    if (found) {
-        assert_true(life.hasIssued(*found) && *found != life.birth && matches(life.after(*found) - 1));
+    if (zone_->life != life_) {
+        return; // another one has begun
     }
-    while (known > 0 && !matches(known - 1)) {
+    const Life& life = *life_;
+    if (found) {
+        assert_true(matches(life.after(*found) - 1) && life.at(life.after(*found) - 1).id == *found);
+    }
+    while (known > life.first && !matches(known - 1)) {
         --known;
     }
     uint64_t ids = 0;
     for (uint64_t number = zone_->evicted(); number < zone_->published(); ++number) {
-        ids += life.events[number].publisherId.empty() ? 0 : 1;
+        ids += life.at(number).publisherId.empty() ? 0 : 1;
     }
-    if (known > 0 && zone_->isRetained(known - 1) && ids < idBucketsFor(zone_->log().capacity()) * 8 / 4) {
-        assert_true(found && *found >= life.events[known - 1].id);
+    if (known > life.first && zone_->isRetained(known - 1) &&
+        ids < idBucketsFor(zone_->log().capacity()) * 8 / 4) {
+        assert_true(found && *found >= life.at(known - 1).id);
     }
 }
 
 // Without the lock; each figure was true at some moment.
 void Worker::lookAtFigures() {
-    const Life& life = *zone_->life;
     const uint64_t published = zone_->published();
     const LogStats stats = zone_->log().stats();
-    assert_true(life.hasIssued(stats.lastId));
-    assert_true(stats.firstId == EventId{} || life.hasIssued(stats.firstId));
+    const Quiet quiet(scheduler);
+    zone_->observe();
+    const std::shared_ptr<Life>& before = zone_->lifeBefore;
+    const auto isIssued = [&](EventId id) {
+        return zone_->life->hasIssued(id) || (before && before->hasIssued(id));
+    };
+    assert_true(isIssued(stats.lastId));
+    assert_true(stats.firstId == EventId{} || isIssued(stats.firstId));
     assert_true(stats.published + kMostTogether >= published && stats.published <= zone_->published());
     assert_true(stats.evicted <= zone_->published() && stats.used <= stats.capacity);
     assert_true(stats.channels <= stats.channelCapacity);

@@ -26,9 +26,12 @@ private:
     void act();
     void moveOn();
     void publish();
+    void breakOff();
+    void beginLife();
     Appended append();
     void drawEvents(uint32_t channel, uint64_t count);
     void drawEvent(uint32_t channel);
+    EventId drawId(EventId last);
     void subscribe();
     void unsubscribe();
     void turn();
@@ -49,8 +52,9 @@ private:
     uint32_t census_;
     std::optional<uint32_t> cleaning_;
     std::vector<std::unique_ptr<Reader>> readers_;
-    Reader::Subscription next_; // of one that comes
-    std::vector<Event> events_; // that it publishes together
+    Reader::Subscription next_;  // of one that comes
+    std::shared_ptr<Life> life_; // that it looks at
+    std::vector<Event> events_;  // that it publishes together
     Event event_{};
     std::string fields_;
 };

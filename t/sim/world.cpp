@@ -120,27 +120,30 @@ void World::use(std::shared_ptr<Zone> next) {
 // Of a client that was here before; of any event, mostly around the oldest that is left; or of something
 // else.
 EventId World::drawCursor() {
-    const std::vector<Event>& events = zone->life->events;
+    const Life& life = *zone->life;
     if (!cursors.empty() && random.chance(40)) {
         return cursors[random.below(cursors.size())];
     }
-    if (events.empty() || random.chance(15)) {
-        const EventId birth = zone->life->birth;
+    if (life.events.empty() || random.chance(15)) {
+        const EventId birth = life.birth;
+        const EventId cut = life.breaks.empty() ? birth : life.breaks[random.below(life.breaks.size())].id;
         const EventId special[] = {Replay::kBeginning,
                                    Replay::kBeginning,
                                    birth,
-                                   zone->life->lastId(),
+                                   cut,
+                                   {cut.milliseconds, 0},
+                                   life.lastId(),
                                    {now, 0},
                                    {birth.milliseconds, 0},
                                    {birth.milliseconds, birth.sequence + 1},
                                    {UINT64_MAX, birth.sequence}};
         return special[random.below(std::size(special))];
     }
-    const uint64_t evicted = std::min<uint64_t>(zone->evicted(), events.size() - 1);
+    const uint64_t count = life.events.size();
+    const uint64_t evicted = std::min<uint64_t>(zone->evicted() - life.first, count - 1);
     const uint64_t first = random.chance(70) ? evicted - std::min<uint64_t>(evicted, 6) : 0;
-    const uint64_t range =
-        random.chance(50) ? std::min<uint64_t>(events.size() - first, 12) : events.size() - first;
-    return events[first + random.below(range)].id;
+    const uint64_t range = random.chance(50) ? std::min<uint64_t>(count - first, 12) : count - first;
+    return life.events[first + random.below(range)].id;
 }
 
 // --- After the last slice ---

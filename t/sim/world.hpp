@@ -20,6 +20,7 @@ struct Figures {
     uint64_t replays = 0;
     uint64_t gaps = 0;
     uint64_t laps = 0;
+    uint64_t breaks = 0;
 };
 
 inline Figures figures;

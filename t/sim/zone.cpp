@@ -1,5 +1,7 @@
 #include "zone.hpp"
 
+#include <utility>
+
 #include "trace.hpp"
 #include "world.hpp"
 
@@ -17,11 +19,11 @@ Zone::~Zone() {
 }
 
 uint64_t Zone::evicted() const {
-    return memory_.log.stats().evicted;
+    return std::max(memory_.log.stats().evicted, life->first);
 }
 
 EventId Zone::lastId() const {
-    return published_ == 0 ? life->birth : life->events[published_ - 1].id;
+    return life->lastId(published_, breaks_);
 }
 
 bool Zone::isUnknown(EventId cursor, EventId lastId) const {
@@ -45,9 +47,31 @@ void Zone::announce(std::vector<Event> events) {
     hasHappened_ = false;
 }
 
+// A life has begun when its lineage is noted. Returns whether the log is still making room for it.
+bool Zone::observeLife() {
+    const uint64_t next = header().nextLineage;
+    if (announcedLife_ && (next == announcedLife_->lineage || header().lineage == announcedLife_->lineage)) {
+        lifeBefore = std::exchange(life, std::exchange(announcedLife_, nullptr));
+        firstNumber_ = life->first;
+        breaks_ = 0;
+        hasJumped_ = true;
+        trace.note("a life begins in the log, with event %lu", life->first);
+    }
+    assert_true(next == 0 || next == life->lineage);
+    if (next == 0 && hasJumped_) {
+        assert_true(memory_.log.tail() > head_ && header().lineage == life->lineage);
+        head_ = tail_ = memory_.log.tail();
+        hasJumped_ = false;
+    }
+    return next != 0;
+}
+
 // What is in the ring goes from the oldest to the newest; the newest are what was announced, all of it.
 void Zone::observe() {
     const Quiet quiet(scheduler);
+    if (observeLife()) {
+        return;
+    }
     const uint64_t head = memory_.log.head();
     const uint64_t tail = memory_.log.tail();
     assert_true(head >= head_ && tail >= tail_ && tail <= head);
@@ -55,20 +79,40 @@ void Zone::observe() {
     if (head == head_) {
         return;
     }
-    assert_true(!announced_.empty() && !hasHappened_ && fits(announced_));
+    assert_true(!hasHappened_ && fits(announced_));
     auto event = announced_.begin();
     for (RecordHeader record; head_ != head; head_ += record.length) {
         assert_true(memory_.log.readHeader(head_, record) == ReadStatus::Ok);
-        if (record.kind != RecordKind::Pad) {
-            assert_true(event != announced_.end());
-            assert_true(record.id == event->id && record.number == published_);
-            ++published_;
-            life->events.push_back(*event++);
-        }
+        observeRecord(record, event);
     }
     assert_true(event == announced_.end());
     hasHappened_ = true;
     checkRoom();
+}
+
+void Zone::observeRecord(const RecordHeader& record, std::vector<Event>::iterator& event) {
+    if (record.kind == RecordKind::Pad) {
+        return;
+    }
+    assert_true(record.number == published_);
+    if (record.kind == RecordKind::Break) {
+        assert_true(announcedBreak_ && record.id == *announcedBreak_);
+        announcedBreak_.reset();
+        life->breaks.push_back({record.id, published_});
+        ++breaks_;
+        return;
+    }
+    assert_true(event != announced_.end() && record.id == event->id);
+    ++published_;
+    life->events.push_back(*event++);
+}
+
+void Zone::settleAll() {
+    const Quiet quiet(scheduler);
+    observe();
+    assert_true(header().retired != 0 || (!announcedBreak_ && !announcedLife_));
+    announcedBreak_.reset();
+    announcedLife_.reset();
 }
 
 void Zone::settle(const Appended& appended) {
@@ -98,6 +142,8 @@ void Zone::checkRoom() const {
 void Zone::check() {
     observe();
     announced_.clear();
+    announcedBreak_.reset();
+    announcedLife_.reset();
     memory_.checkAttaches();
     checkZone(memory_, dropped_.lower_bound(evicted()) != dropped_.end());
     assert_true(memory_.log.lastId() == lastId());
@@ -113,7 +159,7 @@ void Zone::checkEvents() const {
         for (; isDropped(number); ++number) {
         }
         assert_true(event.header.number == number && number < published_);
-        const Event& right = life->events[number];
+        const Event& right = life->at(number);
         assert_true(event.header.id == right.id && event.header.time == right.time);
         assert_true((event.header.kind == RecordKind::End) == right.end);
         assert_true(endsChannel(event.header) == (right.end || right.last));
@@ -137,11 +183,13 @@ void Zone::checkListeners() {
 void Zone::inherit(const Zone& old) {
     head_ = memory_.log.head();
     tail_ = memory_.log.tail();
+    life = old.life;
     published_ = old.published_;
+    breaks_ = old.breaks_;
     dropped_ = old.dropped_;
     std::vector<bool> isKnown(exact_.size());
-    for (uint64_t number = 0; number < life->events.size(); ++number) {
-        const Event& event = life->events[number];
+    for (uint64_t number = life->first; number < life->end(); ++number) {
+        const Event& event = life->at(number);
         isKnown[event.channel] = old.isRetained(number); // its newest event
         if (lengthOf(event) > memory_.log.maxRecord()) {
             dropped_.insert(number);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -36,6 +37,14 @@ public:
 
     // What it is about to append: events of one channel that come together, or not at all.
     void announce(std::vector<Event> events);
+    // Or that it is about to append a break, or to begin a life.
+    void announceBreak(EventId id) {
+        announcedBreak_ = id;
+        hasHappened_ = false;
+    }
+    void announceLife(std::shared_ptr<Life> next) { announcedLife_ = std::move(next); }
+    // All that was announced has happened.
+    void settleAll();
     // What the log has answered to that.
     void settle(const Appended& appended);
     // Compares all of the log with the truth; nobody is in the middle of a change.
@@ -48,6 +57,8 @@ public:
     // How many events there are; the life may have more, in another log that has taken over from this one.
     uint64_t published() const { return published_; }
     EventId lastId() const;
+    // The breaks of the life that it has got.
+    size_t breaks() const { return breaks_; }
     // The number of the oldest event in the ring.
     uint64_t evicted() const;
     uint64_t tail() const { return memory_.header().tail; }
@@ -59,8 +70,9 @@ public:
     // This one has just taken over from `old`, without a step in between.
     void inherit(const Zone& old);
 
-    const std::shared_ptr<Life> life;
-    uint64_t holder = 0; // the process that has the lock
+    std::shared_ptr<Life> life;       // changes when another one begins
+    std::shared_ptr<Life> lifeBefore; // of whose ids some may still be read for a moment
+    uint64_t holder = 0;              // the process that has the lock
     Listeners listeners;
 
 private:
@@ -69,11 +81,17 @@ private:
     void checkEvents() const;
     void checkRoom() const;
     void checkListeners();
+    bool observeLife();
+    void observeRecord(const RecordHeader& record, std::vector<Event>::iterator& event);
 
     const World& world_;
     TestLog memory_;
     std::vector<Event> announced_;
     bool hasHappened_ = false; // what was announced
+    std::optional<EventId> announcedBreak_;
+    std::shared_ptr<Life> announcedLife_;
+    bool hasJumped_ = false; // the head, or is about to: a life has begun
+    size_t breaks_ = 0;
     uint64_t published_ = 0;
     uint64_t head_ = 0; // when it was last observed
     uint64_t tail_ = 0;

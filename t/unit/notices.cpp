@@ -110,6 +110,7 @@ void testGap(void**) {
         std::string_view data;
     } cases[] = {
         {GapReason::Evicted, "5-1", R"({"reason":"evicted","requested":"5-1")"},
+        {GapReason::Lost, "5-1", R"({"reason":"lost","requested":"5-1")"},
         {GapReason::Unknown, "5-1~order-7", R"({"reason":"unknown","requested":"5-1~order-7")"},
         {GapReason::Unknown, "", R"({"reason":"unknown","requested":"")"},
         {GapReason::Unknown, "\"}\n\ndata: evil\r\n\r\n",

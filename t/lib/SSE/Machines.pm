@@ -49,7 +49,17 @@ sub start_redis ($self, $offset) {
 sub directive ($self) {
     return '' unless defined $self->{bus};
     my $addresses = join ',', map { $_->address } $self->redis;
-    return "sse_bus events $self->{url}$addresses $self->{bus};";
+    my $trusted   = $self->{url} =~ /\Arediss/ ? 'ca=' . $self->certificates : '';
+    return "sse_bus events $self->{url}$addresses $self->{bus} $trusted;";
+}
+
+# A file with all that Redis shows.
+sub certificates ($self) {
+    my $file = $self->master->prefix . '/all.pem';
+    open my $handle, '>', $file or die "$file: $!";
+    print $handle map { $_->read_file('certificate.pem') } $self->redis;
+    close $handle or die "$file: $!";
+    return $file;
 }
 
 # One more machine.

@@ -61,7 +61,7 @@ sub configuration ($self) {
         "bind $self->{address}", "unixsocket $self->{prefix}/socket", 'protected-mode no', 'repl-diskless-sync-delay 0',
         $self->{tls} ? ('port 0', "tls-port $self->{port}") : "port $self->{port}",
         $self->{tls} ? (map {"tls-$_"} "cert-file $self->{prefix}/certificate.pem", "key-file $self->{prefix}/key.pem",
-            "ca-cert-file $self->{prefix}/certificate.pem", 'auth-clients no', 'replication yes') : (),
+            "ca-cert-file " . ($self->{replica_of} // $self)->certificate, 'auth-clients no', 'replication yes') : (),
         $self->{aof}        ? 'appendonly yes' : (),
         $self->{maxmemory}  ? ("maxmemory $self->{maxmemory}", 'maxmemory-policy noeviction') : (),
         $self->{password}   ? ("requirepass $self->{password}", "masterauth $self->{password}") : (),

@@ -1,0 +1,59 @@
+#include "bus/kicks.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <sys/random.h>
+
+#include "conf/bus_config.hpp"
+#include "http/refusals.hpp"
+#include "worker/worker.hpp"
+
+namespace sse {
+
+namespace {
+
+// For how long it still holds. One that is over ends the streams that are there all the same.
+ngx_msec_t timeLeft(const KickEntry& kick, ngx_msec_t age) noexcept {
+    const ngx_msec_t time = kick.seconds * 1000;
+    return time - std::min(time, age);
+}
+
+// Not 0.
+uint64_t drawTag() noexcept {
+    uint64_t number = 0;
+    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
+        number = static_cast<uint64_t>(ngx_random()) << 32 ^ static_cast<uint64_t>(ngx_pid);
+    }
+    return number | 1;
+}
+
+} // namespace
+
+ShortText<16> machineTag(BusState& state) noexcept {
+    uint64_t tag = state.machine.load(std::memory_order_relaxed);
+    if (tag == 0) {
+        const uint64_t drawn = drawTag();
+        tag = state.machine.compare_exchange_strong(tag, drawn) ? drawn : tag;
+    }
+    char text[16];
+    const char* end = std::to_chars(text, text + sizeof(text), tag, 16).ptr;
+    return ShortText<16>({text, static_cast<size_t>(end - text)});
+}
+
+void onControlEntry(Zone& zone, const Reply& fields, ngx_msec_t age) noexcept {
+    const std::optional<KickEntry> kick = readKick(fields);
+    if (!kick || kick->by == machineTag(*zone.bus->state).view() || !Worker::self().guests().canKick()) {
+        return;
+    }
+    const Refusal refusal =
+        Worker::self().guests().kick(zone, kick->key, kick->channel, timeLeft(*kick, age));
+    if (refusal != Refusal::None) {
+        ngx_str_t why = ngxString(answerTo(refusal).reason);
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": a kick has not been carried out: %V",
+                      &zone.name, &why);
+        return;
+    }
+    Worker::self().wakeAll();
+}
+
+} // namespace sse
