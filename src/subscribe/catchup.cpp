@@ -10,6 +10,11 @@ namespace {
 // Newer than any event: the log takes it for a cursor of another life.
 constexpr EventId kUnknown{UINT64_MAX, UINT64_MAX};
 
+// An id of this life that is not here yet.
+bool mayBeAhead(const Zone& zone, EventId cursor, EventId lastId) noexcept {
+    return zone.bus != nullptr && cursor > lastId && cursor != kUnknown && zone.log.couldHaveIssued(cursor);
+}
+
 } // namespace
 
 // They lie after the object.
@@ -19,8 +24,8 @@ std::span<ReplayChannel> Catchup::channels() const noexcept {
 }
 
 Catchup::Catchup(Feed& feed, EventId cursor, EventId lastId, const History& history) noexcept
-    : feed_(feed), cursor_(cursor), lastId_(lastId),
-      replay_(feed.tail->zone().log, channels(), cursor, lastId, history) {}
+    : feed_(feed), cursor_(cursor), lastId_(lastId), isAhead_(mayBeAhead(feed.tail->zone(), cursor, lastId)),
+      replay_(feed.tail->zone().log, channels(), cursor, isAhead_ ? cursor : lastId, history) {}
 
 Catchup* Catchup::allocate(Feed& feed) noexcept {
     static_assert(alignof(ReplayChannel) <= alignof(Catchup));
@@ -42,24 +47,26 @@ std::span<ReplayChannel> Catchup::takeStock(LogWriter& log, Feed& feed, Catchup*
     return {channels, feed.channelCount};
 }
 
-Catchup* Catchup::make(LogWriter& log, Feed& feed, EventId cursor, const History& history) noexcept {
-    Catchup* memory = allocate(feed);
-    if (memory == nullptr) {
-        return nullptr;
-    }
-    takeStock(log, feed, memory);
-    return new (memory) Catchup(feed, cursor, log.lastId(), history);
-}
-
-Catchup* Catchup::makeFromPublisherId(LogWriter& log, Feed& feed, std::string_view publisherId,
-                                      const History& history) noexcept {
+Catchup* Catchup::make(LogWriter& log, Feed& feed, const Beginning& from) noexcept {
     Catchup* memory = allocate(feed);
     if (memory == nullptr) {
         return nullptr;
     }
     const std::span<ReplayChannel> channels = takeStock(log, feed, memory);
-    const EventId cursor = findPublisherId(log, channels, publisherId).value_or(kUnknown);
-    return new (memory) Catchup(feed, cursor, log.lastId(), history);
+    return new (memory) Catchup(feed, positionOf(from, log, channels), log.lastId(), from.history);
+}
+
+EventId Catchup::positionOf(const Beginning& from, const Log& log,
+                            std::span<const ReplayChannel> channels) noexcept {
+    switch (from.kind) {
+    case Beginning::Kind::Now:
+        return log.lastId();
+    case Beginning::Kind::PublisherId:
+        return findPublisherId(log, channels, publisherIdOnWire(from.requested).view()).value_or(kUnknown);
+    case Beginning::Kind::Cursor:
+        break;
+    }
+    return from.cursor;
 }
 
 ReadStatus Catchup::seek(uint32_t steps) noexcept {
@@ -146,14 +153,15 @@ uint32_t Catchup::subscribers() const noexcept {
 
 bool Catchup::isAbsent() const noexcept {
     auto all = channels();
-    return std::all_of(all.begin(), all.end(),
-                       [](const ReplayChannel& channel) { return channel.state.newest == kNoOffset; });
+    return !isAhead_ && std::all_of(all.begin(), all.end(), [](const ReplayChannel& channel) {
+        return channel.state.newest == kNoOffset;
+    });
 }
 
 bool Catchup::ended() const noexcept {
     const Log& log = feed_.tail->zone().log;
     auto all = channels();
-    return std::all_of(all.begin(), all.end(), [&log](const ReplayChannel& channel) {
+    return !isAhead_ && std::all_of(all.begin(), all.end(), [&log](const ReplayChannel& channel) {
         return log.hasEnded(channel.state, channel.name);
     });
 }
