@@ -302,6 +302,29 @@ for my $case (@good) {
     ok $good, "accepted: $http $server" or diag $output;
 }
 
+subtest 'what does not hold across machines' => sub {
+    my $bus = "$zone sse_bus events redis://127.0.0.1;";
+    my $limited = 'sse_max_subscribers 5;';
+    for my $case (
+        [1, $bus, location("$sub $limited")],
+        [1, "$bus $limited", location($sub)],
+        [1, $bus, location("$sub sse_key x; sse_max_subscribers 5 per=key; if (\$arg_x) { set \$y 1; }")],
+        [2, "$bus sse_max_subscribers 5 per=channel;", location($sub) . location($sub) =~ s/x/y/r],
+        [0, "$zone $limited", location($sub)],
+        [0, $bus, location("$sub sse_max_subscribers 0;")],
+        [0, "$bus $limited", location("$pub deny all;") . location('sse_health;') =~ s/x/y/r],
+        [0, "$bus sse_zone other 1m;", location("sse_channel c zone=other; $limited")],
+    ) {
+        my ($count, $http, $server) = @$case;
+        my ($good, $output) = SSE::Nginx->new(drain => undef, http => $http, server => $server)->check;
+        ok $good, "accepted: $http $server" or diag $output;
+        my @warnings = grep {/\[warn\]/} split /\n/, $output;
+        is scalar(@warnings), $count, 'with the right number of warnings' or diag $output;
+        like $_, qr{\Anginx: \[warn\] "sse_max_subscribers" counts .* zone "events" by "sse_bus", at location "/[xy]" of server "localhost" in \S+:\d+\z}, 'that name it'
+            for @warnings;
+    }
+};
+
 subtest 'a zone that is defined after its use' => sub {
     my ($good, $output) = SSE::Nginx->new(drain => undef, http => '', server => location($sub), servers => $zone)->check;
     ok $good, 'is found' or diag $output;
