@@ -32,6 +32,7 @@ public:
     LogFacts facts() const noexcept;
     // Before the slices: what Redis' clock is ahead of ours, in milliseconds.
     void setClock(int64_t ahead) noexcept { clock_ = ahead; }
+    int64_t clock() const noexcept { return clock_; }
 
     // Begins another life, or binds the log to the stream of that lineage, as it has been planned.
     Outcome begin(const SyncPlan& plan, uint64_t lineage) noexcept;
@@ -58,7 +59,9 @@ private:
     Outcome handle(LogWriter& log, const Reply& entry) noexcept;
     Outcome handle(LogWriter& log, StreamId id, const Reply& fields) noexcept;
     Outcome appendEvent(LogWriter& log, StreamId id) noexcept;
+    bool render(const Event& event) noexcept;
     Outcome append(LogWriter& log, StreamId id, bool isEnd) noexcept;
+    void setPosition(StreamId id) noexcept;
     void appendBreak(LogWriter& log, StreamId id) noexcept;
     bool isKnown(LogWriter& log, StreamId id, const Reply& fields) noexcept;
     bool isReserved(std::string_view type) const noexcept;
@@ -70,6 +73,7 @@ private:
     Zone* zone_ = nullptr;
     BusState* state_ = nullptr;
     int64_t clock_ = 0;
+    bool wasBound_ = false; // to the stream, before begin()
     std::optional<EntryReader> reader_;
     Buffer fields_;        // of the event that is being appended
     size_t sliceSize_ = 0; // bytes of the events in this slice

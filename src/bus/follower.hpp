@@ -20,8 +20,9 @@ namespace sse {
 
 class Follower {
 public:
-    // Called with each entry of the control stream that is no probe: names and values in turn.
-    using ControlHandler = void (*)(Zone& zone, const Reply& fields) noexcept;
+    // Called with each entry of the control stream that is no probe: names and values in turn, and how many
+    // milliseconds it has been there.
+    using ControlHandler = void (*)(Zone& zone, const Reply& fields, ngx_msec_t age) noexcept;
 
     // Once, in the worker.
     void init(const BusConfig& bus, const MainConfig& main, ControlHandler onControl) noexcept;
@@ -50,6 +51,7 @@ private:
     void sync() noexcept;
     void syncLater() noexcept;
     void onSyncReply(const Reply& reply) noexcept;
+    bool isOurs(const Reply& entry) const noexcept;
     void onControlEnd(const Reply& reply) noexcept;
     void carryOut(const SyncPlan& plan) noexcept;
     void logPlan(const SyncPlan& plan) const noexcept;
@@ -70,6 +72,7 @@ private:
     bool onEntries(const Reply& reply) noexcept;
     void onNothing() noexcept;
     void handleControl(const Reply& entries) noexcept;
+    ngx_msec_t ageOf(StreamId id) const noexcept;
     bool takeEntries(const Reply& entries) noexcept;
     void noteSize(const Reply& entries) noexcept;
     void noteCaughtUp() noexcept;
@@ -102,9 +105,10 @@ private:
     // Pages.
     size_t asked_ = 0; // entries of a page
     bool isLastPage_ = false;
-    StreamId oldest_;       // of those that have come; zero: none has
-    StreamId floor_;        // entries before this one cannot be read
-    uint64_t measured_ = 0; // bytes that the entries will take in the log
+    StreamId oldest_;          // of those that have come; zero: none has
+    bool beganBefore_ = false; // the oldest of them is a raise
+    StreamId floor_;           // entries before this one cannot be read
+    uint64_t measured_ = 0;    // bytes that the entries will take in the log
     std::optional<StreamId> found_;
 
     // Reading.

@@ -1,0 +1,263 @@
+# Publishers whose Redis dies, stands still, refuses or is away: every 201 is in the stream once, every 503 says what is known,
+# and with a key the request can come again.
+# needs: module redis
+use v5.36;
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(sleep time);
+use SSE::Nginx;
+use SSE::Parallel;
+use SSE::Redis;
+use SSE::RedisProxy;
+
+sub machine ($addresses, $bus = '', %option) {
+    my %usual = SSE::Nginx::usual(
+        zone      => '8m',
+        locations => <<'END');
+location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }
+        location = /atomic { sse_publish $arg_channel; sse_framing lines; sse_batch atomic; }
+        location = /health { sse_health; }
+END
+    return SSE::Nginx->start(%usual, workers => 2, http => "$usual{http} sse_bus events redis://$addresses stream=s $bus;", %option);
+}
+
+# Until the machine reads, and each of its workers publishes.
+sub wait_well ($machine) {
+    wait_until(sub { $machine->get('/health')->status == 200 }, 'the machine to be well');
+    for my $worker ($machine->workers) {
+        wait_until(
+            sub { $machine->publish('/pub?channel=ready', 'ready', on => $machine->connect_to($worker))->status =~ /\A20[12]\z/ },
+            'a worker to publish'
+        );
+    }
+}
+
+# The id of the newest entry, and how often each text is in the stream after it.
+sub newest ($redis) { return $redis->command(XREVRANGE => 's', '+', '-', COUNT => 1)->[0][0] // '0-0' }
+sub count_after ($redis, $id) {
+    my %count;
+    ++$count{ $_->[1]{data} // '' } for $redis->entries('s', "($id");
+    return \%count;
+}
+
+# Publishes again and again until the time is over, and returns [text, status, what is known] of each request.
+sub publish_for ($machine, $seconds, $name, %option) {
+    my ($end, @results) = time + $seconds;
+    my $connection = $machine->connect;
+    for (my $n = 1; time < $end; ++$n) {
+        my $text = "$name-$n";
+        my $answer = eval {
+            $machine->publish('/pub?channel=c', $text, on => $connection,
+                $option{keyed} ? (headers => ['Idempotency-Key' => $text]) : ());
+        } // do { $connection = $machine->connect; next };
+        push @results, [$text, $answer->status, $answer->json->{published} // '', $answer->header('retry-after') // ''];
+        $connection = $machine->connect if $answer->closed;
+        sleep($answer->status == 201 ? 0.003 : 0.02);
+    }
+    return \@results;
+}
+
+# While some publish, $harm is done. Then all is judged.
+sub under_harm ($what, $redis, $machine, $seconds, $harm) {
+    subtest $what => sub {
+        my $newest     = newest($redis);
+        my $publish    = sub ($n) { return publish_for($machine, $seconds, "$what-$n", keyed => $n % 2) };
+        my @publishers = map { SSE::Parallel::start($publish, $_) } 1 .. 6;
+        sleep 0.5;
+        $harm->();
+        my @all = map { @{ SSE::Parallel::collect(@$_) } } @publishers;
+        wait_well($machine);
+        my %status;
+        ++$status{"$_->[1] $_->[2]"} for @all;
+        note join ', ', map {"$_: $status{$_}"} sort keys %status;
+        cmp_ok $status{'201 '}, '>', 100, 'many were published';
+        is_deeply [grep { !/\A(201 |503 |503 unknown)\z/ } keys %status], [], 'all others are told that they were not, or that nobody knows';
+        is_deeply [grep { $_->[1] == 503 && $_->[3] !~ /\A\d+\z/ } @all], [], 'and when to come again';
+        my @keyed = grep { $_->[2] eq 'unknown' && $_->[0] =~ /-[135]-\d+\z/ } @all;
+        for my $again (@keyed) {
+            my $answer = $machine->publish('/pub?channel=c', $again->[0], headers => ['Idempotency-Key' => $again->[0]]);
+            like $answer->status, qr/\A20[01]\z/, "$again->[0] comes again";
+        }
+        my $count = count_after($redis, $newest);
+        is_deeply [grep { ($count->{ $_->[0] } // 0) != 1 } grep { $_->[1] == 201 } @all, @keyed], [], 'what is acknowledged is there once';
+        is_deeply [map { $_->[0] } grep { $count->{ $_->[0] } } grep { "$_->[1] $_->[2]" eq '503 ' } @all], [], 'what is refused is not';
+        is_deeply [grep { $count->{$_} > 1 } keys %$count], [], 'nothing is there twice';
+    };
+}
+
+my $redis   = SSE::Redis->start(aof => 1, config => ['appendfsync always']);
+my $machine = machine($redis->address);
+wait_well($machine);
+
+under_harm 'killed', $redis, $machine, 6, sub {
+    for (1 .. 3) {
+        $redis->kill9;
+        sleep 0.3;
+        $redis->launch;
+        sleep 1;
+    }
+};
+
+under_harm 'standing for a second', $redis, $machine, 4, sub {
+    $redis->freeze;
+    sleep 1.2;
+    $redis->thaw;
+};
+
+# Longer than the connection is trusted: a new one is made, and what the old one still has must not run.
+under_harm 'standing for four seconds', $redis, $machine, 7, sub {
+    $redis->freeze;
+    sleep 4;
+    $redis->thaw;
+};
+
+# Longer than anybody waits.
+under_harm 'standing for seven seconds', $redis, $machine, 9, sub {
+    $redis->freeze;
+    sleep 7;
+    $redis->thaw;
+};
+
+under_harm 'out of memory', $redis, $machine, 4, sub {
+    $redis->command(qw(CONFIG SET maxmemory 1));
+    sleep 1;
+    $redis->command(qw(CONFIG SET maxmemory 0));
+};
+
+under_harm 'connections that end', $redis, $machine, 5, sub {
+    for (1 .. 30) {
+        $redis->command(qw(CLIENT KILL TYPE normal));
+        sleep 0.1;
+    }
+};
+
+subtest 'away' => sub {
+    my $published = sub { return $machine->get('/status')->json->{zones}{events}{bus}{published} };
+    my $before    = $published->();
+    my $open = $machine->stream('/lines?channel=away');
+    $open->feed("one\n");
+    my $listener = $machine->subscribe('/sub?channel=away', cursor => '0-0');
+    is $listener->next_event->{data}, 'one', 'an open body';
+    wait_until(sub { $published->() > $before }, 'the answer of Redis'); # which may come after the event
+    $redis->kill9;
+    my $start = time;
+    my $first = $machine->publish('/pub?channel=away', 'early');
+    is $first->status, 503, 'a request waits for a moment';
+    cmp_ok time - $start, '<', 2.5, 'and is refused then';
+    my ($worst, $sum) = (0, 0);
+    for (1 .. 50) {
+        $start = time;
+        my $answer = $machine->publish('/pub?channel=away', 'late', $_ % 2 ? (headers => ['Idempotency-Key' => $_]) : ());
+        my $took = time - $start;
+        $sum += $took;
+        $worst = $took if $took > $worst;
+        is_deeply [$answer->status, $answer->header('retry-after'), $answer->json],
+            [503, 1, { error => 'Redis cannot be reached' }], 'the others are refused at once' or last;
+    }
+    note sprintf 'in %.2f ms, at worst %.1f', $sum / 50 * 1000, $worst * 1000;
+    cmp_ok $worst, '<', 0.3, 'within milliseconds';
+    is $machine->request(DELETE => '/pub?channel=away')->finish->status, 503, 'also a DELETE';
+    $open->feed("two\n");
+    $open->end;
+    my $answer = $open->finish;
+    is $answer->status, 503, 'the open body';
+    is $answer->json->{events}, 1, 'learns how many of its events there are' or diag $answer->body;
+    $redis->launch;
+    wait_well($machine);
+    is $machine->publish('/pub?channel=away', 'back')->status, 201, 'when it is back, events are published';
+    is $listener->next_event->{data}, 'back', 'and come';
+};
+
+subtest 'clients that leave, and workers' => sub {
+    my $newest = newest($redis);
+    $redis->freeze;
+    $_->close for map { $machine->request(POST => '/pub?channel=gone', body => "gone $_") } 1 .. 20;
+    my $old    = join ' ', sort $machine->workers;
+    my @waiting = map { $machine->request(POST => '/pub?channel=gone', body => "stays $_") } 1 .. 4;
+    sleep 0.3;
+    $machine->signal('HUP');
+    wait_until(sub { join(' ', sort $machine->workers) ne $old }, 'a new worker');
+    $redis->thaw;
+    is $_->finish->status, 201, 'who waits is answered by a worker that leaves' or diag $_->body for @waiting;
+    my $count = count_after($redis, $newest);
+    is_deeply [map { $count->{"stays $_"} } 1 .. 4], [(1) x 4], 'each is there';
+    is_deeply [grep { ($count->{"gone $_"} // 0) > 1 } 1 .. 20], [], 'nothing of those that have gone is there twice';
+};
+
+$machine->allow(qr/sse: bus/);
+is_deeply [$machine->stop], [], 'no trouble';
+
+# What was sent, and whose answer is lost.
+subtest 'lost answers' => sub {
+    my $proxy = SSE::RedisProxy->start(to => $redis);
+    my $behind = machine($proxy->address);
+    wait_well($behind);
+    my $newest = newest($redis);
+    for my $bytes (0, 7) {
+        $proxy->rule(match => '^XADD s \\*', cut => $bytes, times => 1);
+        is $behind->publish('/pub?channel=c', "event $bytes")->status, 201, "of an event, after $bytes bytes";
+        $proxy->rule(match => '^EVALSHA', cut => $bytes, times => 1);
+        my $answer = $behind->publish('/pub?channel=c', "keyed $bytes", headers => ['Idempotency-Key' => "lost $bytes"]);
+        is $answer->status, 201, 'of an event with a key';
+        is $behind->publish('/pub?channel=c', "keyed $bytes", headers => ['Idempotency-Key' => "lost $bytes"])->json->{id},
+            $answer->json->{id}, 'which comes again with the same id';
+        $proxy->rule(match => '^EVALSHA', cut => $bytes, times => 1);
+        $answer = $behind->publish('/atomic?channel=c', "batch $bytes a\nbatch $bytes b\n");
+        is $answer->status, 201, 'of a batch';
+        is $answer->json->{events}, 2, 'with all its events';
+        $proxy->rule(match => '^XADD s .*line 40 ', cut => $bytes, times => 1);
+        $answer = $behind->publish('/lines?channel=lines', join '', map {"line $_ of $bytes\n"} 1 .. 100);
+        is $answer->json->{events}, 100, 'in the middle of a body';
+        $proxy->clear;
+    }
+    my $count = count_after($redis, $newest);
+    is_deeply [grep { $count->{$_} != 1 } map { my $n = $_; "event $n", "keyed $n", "batch $n a", "batch $n b", map {"line $_ of $n"} 1 .. 100 } 0, 7],
+        [], 'all of it is there once';
+    my @lines = map { $_->{data} } $behind->subscribe('/sub?channel=lines', cursor => '0-0')->events(200);
+    is_deeply \@lines, [map { my $n = $_; map {"line $_ of $n"} 1 .. 100 } 0, 7], 'in order';
+    $behind->allow(qr/sse: bus/);
+    is_deeply [$behind->stop], [], 'no trouble';
+};
+
+subtest 'a user that may not end connections' => sub {
+    my $careful = SSE::Redis->start(users => ['nginx on nopass ~s* +@all -client|kill']);
+    my $proxy   = SSE::RedisProxy->start(to => $careful);
+    my $behind  = machine($proxy->address =~ s/\A/nginx:x\@/r);
+    wait_well($behind);
+    $proxy->rule(match => '^XADD s \\*', cut => 0, times => 1);
+    is $behind->publish('/pub?channel=c', 'found')->status, 201, 'what is in the stream is known';
+    $proxy->rule(match => '^XADD s \\*', cut => 0, times => 1, answer => '');
+    my $lost = $behind->publish('/pub?channel=c', 'lost');
+    is $lost->status, 503, 'what is not, may still come';
+    is $lost->json->{published}, 'unknown', 'so nobody knows';
+    $behind->allow(qr/sse: bus/);
+    is_deeply [$behind->stop], [], 'no trouble';
+};
+
+subtest 'replicas' => sub {
+    my $master  = SSE::Redis->start;
+    my $replica = SSE::Redis->start(replica_of => $master)->wait_synchronous;
+    my $with    = machine($master->address, 'acks=1');
+    my $more    = machine($master->address, 'acks=2 timeout=1s');
+    wait_well($_) for $with, $more;
+    wait_until(sub { $master->command(qw(WAIT 1 10)) == 1 }, 'the replica');
+    my $answer = $with->publish('/pub?channel=c', 'one');
+    is_deeply [$answer->status, $answer->json->{replicas}], [201, 1], 'as many as wanted';
+    $answer = $more->publish('/lines?channel=c', "a\nb\n");
+    is_deeply [$answer->status, @{ $answer->json }{qw(replicas events)}], [202, 1, 2], 'fewer';
+    $answer = $with->publish('/atomic?channel=c', "a\nb\n");
+    is_deeply [$answer->status, $answer->json->{replicas}], [201, 1], 'of a batch';
+    my @keyed = map { $with->publish('/pub?channel=c', 'k', headers => ['Idempotency-Key' => 'k']) } 1 .. 2;
+    is_deeply [map { $_->status, $_->json->{replicas} } @keyed], [201, 1, 200, undef], 'with a key';
+    $replica->freeze;
+    my $start = time;
+    my @answers = parallel(sub ($n) { my $a = $with->publish('/pub?channel=c', $n); return [$a->status, $a->json->{replicas}] }, 1 .. 20);
+    is_deeply \@answers, [map { [202, 0] } 1 .. 20], 'none, for many at once';
+    cmp_ok time - $start, '<', 4, 'within the time for one or two waits';
+    $replica->thaw;
+    wait_until(sub { $with->publish('/pub?channel=c', 'x')->status == 201 }, 'the replica to be back');
+    $_->allow(qr/sse: bus/) for $with, $more;
+    is_deeply [$_->stop], [], 'no trouble' for $with, $more;
+};
+
+done_testing;
