@@ -339,8 +339,9 @@ void Pipeline::beReady() noexcept {
 
 // --- Handing over ---
 
+// An idle connection does not notice that Redis has fallen silent, but the follower does.
 bool Pipeline::isUp() const noexcept {
-    return isStarted_ &&
+    return isStarted_ && state_.isUp() &&
            (step_ == Step::Ready ? !isSilentFor(kAwayTime) : ngx_current_msec - downSince_ < kAwayTime);
 }
 

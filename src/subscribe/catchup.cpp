@@ -10,6 +10,12 @@ namespace {
 // Newer than any event: the log takes it for a cursor of another life.
 constexpr EventId kUnknown{UINT64_MAX, UINT64_MAX};
 
+// The newest id that there can be. Other machines of a bus may be further than this one: who comes from there
+// with an id that is still to come here misses nothing, and gets what follows it.
+EventId newestIssued(const Zone& zone, EventId lastId) noexcept {
+    return zone.bus == nullptr ? lastId : EventId{UINT64_MAX, UINT64_MAX - 1};
+}
+
 } // namespace
 
 // They lie after the object.
@@ -20,7 +26,7 @@ std::span<ReplayChannel> Catchup::channels() const noexcept {
 
 Catchup::Catchup(Feed& feed, EventId cursor, EventId lastId, const History& history) noexcept
     : feed_(feed), cursor_(cursor), lastId_(lastId),
-      replay_(feed.tail->zone().log, channels(), cursor, lastId, history) {}
+      replay_(feed.tail->zone().log, channels(), cursor, newestIssued(feed.tail->zone(), lastId), history) {}
 
 Catchup* Catchup::allocate(Feed& feed) noexcept {
     static_assert(alignof(ReplayChannel) <= alignof(Catchup));
