@@ -389,7 +389,7 @@ Pipeline::Taken Pipeline::publishWhole(Order& order, const WholeRequest& request
 }
 
 bool Pipeline::ask(Question& question, std::span<const std::string_view> words) noexcept {
-    return step_ == Step::Ready &&
+    return isUp() &&
            accept(addCommand(flight_.draft(), words),
                   {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
 }
