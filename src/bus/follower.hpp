@@ -102,7 +102,8 @@ private:
     StreamId controlEnd_; // the newest entry of the control stream
 
     // Pages.
-    size_t asked_ = 0; // entries of a page
+    size_t asked_ = 0;          // entries of a page
+    bool beginsRaised_ = false; // the oldest is no event, but a newer id
     bool isLastPage_ = false;
     StreamId oldest_;       // of those that have come; zero: none has
     StreamId floor_;        // entries before this one cannot be read

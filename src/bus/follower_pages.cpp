@@ -21,6 +21,12 @@ uint64_t sizeOf(const Reply& entry) noexcept {
     return size;
 }
 
+bool isRaise(const Reply& entry) noexcept {
+    const Reply* fields = entry.at(1);
+    const Reply* name = fields == nullptr ? nullptr : fields->first;
+    return name != nullptr && name->text == "raise";
+}
+
 std::optional<StreamId> idOf(const Reply& entry) noexcept {
     const Reply* id = entry.at(0);
     return id == nullptr ? std::nullopt : parseStreamId(id->text);
@@ -49,6 +55,7 @@ bool Follower::onPage(const Reply& reply) noexcept {
             return true;
         }
         oldest_ = *id;
+        beginsRaised_ = isRaise(entry);
         measured_ += sizeOf(entry);
         if (phase_ == Phase::Measuring && measured_ >= bus_->zone->log.capacity()) {
             break;
@@ -66,9 +73,10 @@ void Follower::askForOlder() noexcept {
     askForPage(StreamIdText(idBefore(oldest_)).view());
 }
 
-// What precedes the oldest entry that is read is a gap, for those who have read it elsewhere.
+// What precedes the oldest entry that is read is a gap, for those who have read it elsewhere. A stream that
+// begins with a raise goes on after the events of a machine that was alone before.
 void Follower::finishFill() noexcept {
-    const bool isAll = isLastPage_ && facts_.isWhole && floor_ == StreamId{};
+    const bool isAll = isLastPage_ && facts_.isWhole && floor_ == StreamId{} && !beginsRaised_;
     const StreamId from = oldest_ == StreamId{} ? facts_.last : idBefore(oldest_);
     if (!isAll && from != StreamId{} && !check(log_.addGap(from))) {
         return syncLater();
