@@ -42,16 +42,20 @@ void Follower::beginReading(StreamId from) noexcept {
 
 // --- What is asked for next ---
 
-// The ids that the stream issues must be newer than those of the log, and than what it has lost.
+// The ids that the stream issues must be newer than those of the log, and than what it has lost. A log that
+// has had no part in the stream is not filled before, so that a pipeline which comes first sees that nothing
+// is lost.
 void Follower::goOn() noexcept {
-    if (isCaughtUp()) {
-        noteCaughtUp();
-    }
     const StreamId wanted = BusState::load(state_->wantedBreak);
     const StreamId least = std::max(wanted, toStreamId(bus_->zone->log.lastId()));
     if (newest_ < least) {
         mark(StreamIdText({least.milliseconds + 1, 0}).view(), wanted != StreamId{});
-    } else if (wanted != StreamId{} && isCaughtUp()) {
+        return;
+    }
+    if (isCaughtUp()) {
+        noteCaughtUp();
+    }
+    if (wanted != StreamId{} && isCaughtUp()) {
         mark("*", true);
     } else {
         read();

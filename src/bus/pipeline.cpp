@@ -260,14 +260,16 @@ void Pipeline::onNewest(const Reply& reply) noexcept {
 }
 
 // The stream has lost what our log has. Its next ids must be greater, or nobody here would see the events;
-// and everybody learns that some are missing.
+// and everybody learns that some are missing. Nothing is, if our log has been alone up to now and is about to
+// become the first of many.
 void Pipeline::raise() noexcept {
     if (++raises_ > kMostRaises) {
         reconnect("the stream cannot be raised");
         return;
     }
     const StreamIdText id({expected_.milliseconds + 1, 0});
-    send(Step::Raise, {"XADD", toView(config_.stream), id.view(), "break", "1"});
+    const bool isLost = state_.isFilled.load() != 0;
+    send(Step::Raise, {"XADD", toView(config_.stream), id.view(), isLost ? "break" : "raise", "1"});
 }
 
 void Pipeline::loadScript() noexcept {
@@ -389,9 +391,8 @@ Pipeline::Taken Pipeline::publishWhole(Order& order, const WholeRequest& request
 }
 
 bool Pipeline::ask(Question& question, std::span<const std::string_view> words) noexcept {
-    return isUp() &&
-           accept(addCommand(flight_.draft(), words),
-                  {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
+    return isUp() && accept(addCommand(flight_.draft(), words),
+                            {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
 }
 
 // It is sent with all that is handed over in this turn of the event loop.
