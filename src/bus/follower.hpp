@@ -103,7 +103,7 @@ private:
     StreamId controlEnd_; // the newest entry of the control stream
 
     // Pages.
-    size_t asked_ = 0;          // entries of a page
+    size_t asked_ = 0; // entries of a page
     bool isLastPage_ = false;
     StreamId oldest_;          // of those that have come; zero: none has
     bool beganBefore_ = false; // the oldest of them is a raise
