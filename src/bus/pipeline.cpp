@@ -135,8 +135,16 @@ void Pipeline::start() noexcept {
         kMostReply);
     isStarted_ = true;
     downSince_ = ngx_current_msec;
-    connection_.open();
+    open();
     tick_.wait(kTick);
+}
+
+// Where the follower reads there is a master.
+void Pipeline::open() noexcept {
+    if (state_.connected.load() != 0) {
+        connection_.prefer(state_.address.load());
+    }
+    connection_.open();
 }
 
 void Pipeline::stop() noexcept {
@@ -577,14 +585,14 @@ void Pipeline::onClosed(std::string_view why) noexcept {
     } else {
         onLost();
     }
-    connection_.open();
+    open();
 }
 
 void Pipeline::reconnect(std::string_view why) noexcept {
     log("the connection for publishing is given up", why);
     connection_.close();
     onLost();
-    connection_.open();
+    open();
 }
 
 void Pipeline::onLost() noexcept {

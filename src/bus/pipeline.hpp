@@ -91,6 +91,7 @@ private:
     void onClosed(std::string_view why) noexcept;
 
     // Setting up.
+    void open() noexcept;
     void setUp() noexcept;
     void send(Step step, std::initializer_list<std::string_view> words) noexcept;
     void onSetUp(const Reply& reply) noexcept;
