@@ -203,8 +203,9 @@ packages_of() {
         if grep -qx 'VERSION_ID="12"' /etc/os-release; then say redis-server; else say valkey-server; fi
         ;;
     netns) say iproute2 iptables libfaketime ;;
+    mqtt) say mosquitto mosquitto-clients jq ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns ;;
+    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libnginx-mod-nchan
@@ -245,6 +246,8 @@ has() {
     iproute2) command -v ip >/dev/null ;;
     libfaketime) compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null ;;
     libnss3-tools) command -v certutil >/dev/null ;;
+    mosquitto) [[ -x /usr/sbin/mosquitto ]] ;; # not in the path of a normal user
+    mosquitto-clients) command -v mosquitto_sub >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
     *) command -v "$1" >/dev/null ;;

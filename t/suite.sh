@@ -8,6 +8,7 @@
 #   browser browsers clients haproxy nghttp njs node python
 #                                  programs of other people
 #   redis netns                    Redis or Valkey; what tests with machines of their own need (see t/lib/SSE/Machines.pm)
+#   mqtt                           a broker for MQTT, its clients, and jq
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
 #

@@ -144,7 +144,7 @@ subtest 'every sample has a test' => sub {
         }
     }
 };
-ok scalar(grep { $_->{tag} eq 'test' } blocks($_)), "$_ has samples" for 'README.md', $reference, 'docs/guide.md';
+ok scalar(grep { $_->{tag} eq 'test' } blocks($_)), "$_ has samples" for 'README.md', $reference, 'docs/guide.md', 'docs/faq.md';
 
 $app->stop;
 done_testing;
