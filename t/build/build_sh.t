@@ -98,7 +98,7 @@ sub make_world {
     chmod 0755, "$world/bin/fake", "$tree/build.sh";
     symlink 'fake', "$world/bin/$_" for @programs;
     write_file("$world/$_", '') for @signs;
-    system mkdir => "$world/usr/sbin";
+    system mkdir => '-p', "$world/usr/sbin";
     write_file("$world/etc/apt/sources.list", "deb archive release main\n");
     write_file("$world/usr/share/nginx/src/src/core/nginx.h", qq{#define NGINX_VERSION "1.2.3"\n});
     symlink "$world/bin/fake", "$world/usr/share/nginx/src/configure";
