@@ -209,8 +209,9 @@ packages_of() {
         if grep -qx 'VERSION_ID="12"' /etc/os-release; then say redis-server; else say valkey-server; fi
         ;;
     netns) say iproute2 iptables ;;
+    mqtt) say mosquitto mosquitto-clients jq ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns ;;
+    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan
@@ -251,6 +252,8 @@ has() {
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
     iproute2) command -v ip >/dev/null ;;
     libnss3-tools) command -v certutil >/dev/null ;;
+    mosquitto) [[ -x /usr/sbin/mosquitto ]] ;; # not in the path of a normal user
+    mosquitto-clients) command -v mosquitto_sub >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
     *) command -v "$1" >/dev/null ;;

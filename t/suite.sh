@@ -9,6 +9,7 @@
 #   browser browsers clients haproxy nghttp njs node python
 #                                  programs of other people
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
+#   mqtt                           a broker for MQTT, its clients, and jq
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
 #

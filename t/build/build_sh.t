@@ -59,7 +59,7 @@ debootstrap) mkdir -p "$4/etc/apt/apt.conf.d" "$4/etc/dpkg/dpkg.cfg.d" "$4/root"
 chroot) echo 'nginx version: nginx/1.2.3' ;;
 nm | npm | prove | perl | gcc | g++ | clang++ | clang-format | clang-tidy | cppcheck | shellcheck | unshare | node | chromium | \
     firefox-esr | certutil | python3 | curl | openssl | nghttp | haproxy | llvm-symbolizer | valgrind | \
-    redis-server | valkey-server | ip | iptables) ;;
+    redis-server | valkey-server | ip | iptables | mosquitto_sub | jq) ;;
 *) exec "/usr/bin/$name" "$@" ;;
 esac
 SCRIPT
@@ -67,7 +67,7 @@ SCRIPT
 my @programs = qw(
     nginx configure make clang dpkg-query apt-cache apt-get apt-config dpkg-source debootstrap chroot sudo nm npm prove perl gcc
     g++ clang++ clang-format clang-tidy cppcheck shellcheck unshare node chromium firefox-esr certutil python3 curl openssl nghttp haproxy
-    llvm-symbolizer valgrind redis-server valkey-server ip iptables
+    llvm-symbolizer valgrind redis-server valkey-server ip iptables mosquitto_sub jq
     awk cat chmod cmp cp c++filt cut find flock grep install ln mkdir mv nproc rm rmdir sed sort tar tee touch tr xargs
 );
 
@@ -76,6 +76,7 @@ my @signs = qw(
     usr/include/pcre2.h usr/include/openssl/ssl.h usr/include/zlib.h usr/include/hiredis/read.h etc/ssl/certs/ca-certificates.crt
     clang/lib/linux/libclang_rt.fuzzer.a usr/lib/nginx/modules/ngx_nchan_module.so
     usr/lib/nginx/modules/ngx_http_push_stream_module.so usr/lib/nginx/modules/ngx_http_js_module.so
+    usr/sbin/mosquitto
 );
 
 sub write_file ($name, $text) {
@@ -97,7 +98,7 @@ sub make_world {
     chmod 0755, "$world/bin/fake", "$tree/build.sh";
     symlink 'fake', "$world/bin/$_" for @programs;
     write_file("$world/$_", '') for @signs;
-    system mkdir => "$world/usr/sbin";
+    system mkdir => '-p', "$world/usr/sbin";
     write_file("$world/etc/apt/sources.list", "deb archive release main\n");
     write_file("$world/usr/share/nginx/src/src/core/nginx.h", qq{#define NGINX_VERSION "1.2.3"\n});
     symlink "$world/bin/fake", "$world/usr/share/nginx/src/configure";

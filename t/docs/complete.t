@@ -1,5 +1,5 @@
-# The documents agree with the sources and with each other: every directive and variable is in the reference, and every link
-# and every path leads somewhere.
+# The documents agree with the sources and with each other: every directive and variable is in the reference, every statement
+# about SSE has its answer, and every link and every path leads somewhere.
 use v5.36;
 use Cwd            qw(abs_path);
 use File::Basename qw(dirname);
@@ -54,6 +54,13 @@ subtest 'variables' => sub {
     cmp_ok keys %known, '>', 3, 'the table of variables is found';
     my ($chapter) = prose($reference) =~ /^## Variables\n(.*?)^## /ms;
     is_deeply [sort $chapter =~ /^\| `\$(\w+)` \|/mg], [sort keys %known], 'each has a row, and nothing else has';
+};
+
+subtest 'statements' => sub {
+    my ($chapter) = prose('docs/faq.md') =~ /^## What is said about SSE\n(.*)/ms;
+    my @rows = $chapter =~ /^(\| \d+ \|.*)$/mg;
+    is_deeply [map {/(\d+)/} @rows], [1 .. 57], 'all are there';
+    is_deeply [grep { !/ \| [^|]*\]\([^)]+\)[^|]* \|$/ } @rows], [], 'and each leads to its answer';
 };
 
 my $root = abs_path('.');

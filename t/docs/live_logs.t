@@ -8,14 +8,14 @@ use Test::More;
 use SSE::Client;
 use SSE::Nginx;
 
-my $server = SSE::Nginx->start(workers => 2, locations => <<'END');
-location = /ingest {
-            sse_publish $arg_channel;
-            sse_framing lines;
-            sse_max_event_size 1k;
-            client_max_body_size 0;
-        }
-END
+my $text = do { local (@ARGV, $/) = 'docs/live-logs.md'; readline };
+
+sub sample ($name) {
+    my ($block) = $text =~ /^<!-- test: \Q$name\E -->\n```\w+\n(.*?)^```/ms or die "there is no $name to test";
+    return $block;
+}
+
+my $server = SSE::Nginx->start(workers => 2, locations => sample('location') =~ s/\n\}/\n sse_max_event_size 1k; }/r);
 my $file = $server->prefix . '/app.log';
 
 # A process, with what it starts.
@@ -157,8 +157,7 @@ subtest 'lines that are no text, or too long, do not stop it' => sub {
 };
 
 subtest 'the loop comes back' => sub {
-    my $text = do { local (@ARGV, $/) = 'docs/live-logs.md'; readline };
-    my ($loop) = $text =~ /<!-- test: loop -->\n```sh\n(.*?)^```/ms or die 'there is no loop to test';
+    my $loop = sample('loop');
     my $port = $server->port;
     $loop =~ s/app\.log/$file/;
     $loop =~ s/\b8080\b/$port/;
