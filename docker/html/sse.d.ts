@@ -1,7 +1,7 @@
 export interface SSEOptions {
     /** Sent with every request; a function is called for each, so a token can be renewed. */
     headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>);
-    /** `GET` unless told otherwise. */
+    /** `GET`, or `POST` where there is a body, unless told otherwise. */
     method?: string;
     /** Sent again with every reconnect, so no stream. */
     body?: string | FormData | URLSearchParams | Blob | ArrayBuffer;
@@ -10,7 +10,8 @@ export interface SSEOptions {
     signal?: AbortSignal;
     /** Where it begins: the id of the last event that is known. */
     lastEventId?: string;
-    /** Milliseconds before it comes back, until the server says otherwise; 3000. */
+    /** Milliseconds before it comes back, until the server says otherwise; 3000. Up to a half is added, and while it fails
+     *  it waits twice as long each time, up to a minute. What a Retry-After says is waited for, too. */
     retry?: number;
     /** After so many milliseconds without a byte it comes back; 45000, three heartbeats. 0: never. */
     timeout?: number;
@@ -32,7 +33,7 @@ export interface SSEErrorEvent extends Event {
     readonly delay: number;
 }
 
-/** The last event: it does not come back. */
+/** The last event: it does not come back. A publisher's event of this type has no reason. */
 export interface SSECloseEvent extends Event {
     /** `ended`: by the server, with 204 or its end event. `refused`: it cannot be mended by trying again. */
     readonly reason: 'ended' | 'refused' | 'aborted' | 'closed' | (string & {});
@@ -49,6 +50,7 @@ export interface SSEEventMap {
 }
 
 export class SSE extends EventTarget {
+    /** Throws where that is no URL. Outside of a page and its workers it has to be absolute. */
     constructor(url: string | URL, options?: SSEOptions);
     /** 0: connecting or waiting, 1: open, 2: closed. */
     readonly readyState: 0 | 1 | 2;

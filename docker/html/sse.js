@@ -12,6 +12,9 @@
 // What a client can mend by coming again.
 const mayPass = (status) => status >= 500 || [408, 425, 429].includes(status);
 
+// A Retry-After: seconds, or a date.
+const milliseconds = (after) => after * 1000 || Date.parse(after) - Date.now() || 0;
+
 // Takes the text of a stream, however it is cut. `data` is undefined where a block has none.
 const parser = (onEvent, onRetry) => {
     let rest = '', data, type, id, afterCr;
@@ -41,8 +44,8 @@ const parser = (onEvent, onRetry) => {
 
 export class SSE extends EventTarget {
     readyState = 0;
-    lastEventId = '';
-    retry = 3000;
+    lastEventId;
+    retry;
     #url;
     #options;
     #failures = 0;
@@ -53,7 +56,7 @@ export class SSE extends EventTarget {
 
     constructor(url, options = {}) {
         super();
-        this.#url = url;
+        this.#url = new Request(url).url; // throws where that is no URL
         this.#options = options;
         this.lastEventId = options.lastEventId ?? '';
         this.retry = options.retry ?? 3000;
@@ -87,7 +90,7 @@ export class SSE extends EventTarget {
         if (this.readyState === 2) return;
         this.#drop();
         const request = (this.#request = new AbortController());
-        const { headers, method, body, credentials } = this.#options;
+        const { headers, body, method = body ? 'POST' : 'GET', credentials } = this.#options;
         let status, pause, failure;
         this.#expect(request);
         try {
@@ -98,7 +101,7 @@ export class SSE extends EventTarget {
                 headers: sent, method, body, credentials, cache: 'no-store', signal: request.signal,
             });
             status = answer.status;
-            pause = answer.headers.get('retry-after') * 1000;
+            pause = milliseconds(answer.headers.get('retry-after'));
             if (request !== this.#request) return;
             if (status === 204) return this.close('ended', status);
             if (status === 200 && /^text\/event-stream/i.test(answer.headers.get('content-type'))) {
@@ -138,12 +141,12 @@ export class SSE extends EventTarget {
         if (timeout) this.#silence = setTimeout(() => this.#later(request, { error: new Error('silence') }), timeout);
     }
 
-    // Not all clients at once, and more and more rarely while it fails.
+    // Not before the server wants it, not all clients at once, and more and more rarely while it fails.
     #later(request, facts, least = 0) {
         if (request !== this.#request || this.readyState === 2) return;
         this.#drop();
-        const most = Math.min(this.retry * 2 ** this.#failures++, Math.max(60000, this.retry));
-        const delay = Math.min(Math.max(least, most * (1 + Math.random()) / 2), 2 ** 31 - 1);
+        const pause = Math.min(Math.max(this.retry, 100) * 2 ** this.#failures++, Math.max(60000, this.retry));
+        const delay = Math.min(Math.max(least, pause) * (1 + Math.random() / 2), 2 ** 31 - 1);
         this.#timer = setTimeout(() => this.#connect(), delay);
         this.#tell('error', { ...facts, delay });
     }
@@ -154,12 +157,13 @@ export class SSE extends EventTarget {
         const page = globalThis.document;
         if (!page) return;
         const on = (target, type, listener) => target.addEventListener(type, listener, { signal: this.#page.signal });
-        const wake = () => page.visibilityState === 'visible' && !this.#request && this.#connect();
-        on(window, 'pagehide', () => this.#drop());
-        on(page, 'freeze', () => this.#drop());
+        const sleep = () => this.#drop();
+        const wake = () => this.#request || this.#connect();
+        on(window, 'pagehide', sleep);
+        on(page, 'freeze', sleep);
         on(window, 'pageshow', wake);
         on(page, 'resume', wake);
-        on(page, 'visibilitychange', wake);
         on(window, 'online', wake);
+        on(page, 'visibilitychange', () => page.hidden || wake());
     }
 }
