@@ -2,6 +2,7 @@
 # needs: clients
 use v5.36;
 use lib 't/lib';
+use Cwd qw(abs_path);
 use File::Temp ();
 use Test::More;
 use SSE::Clients;
@@ -17,7 +18,7 @@ cmp_ok length $minified, '>', 1000, 'and is still there';
 # What the compiler says of a program that uses the client.
 sub complaints ($program) {
     my $directory = File::Temp->newdir('sse-XXXXXX', TMPDIR => 1);
-    symlink "$ENV{PWD}/docker/html/$_", "$directory/$_" for qw(sse.js sse.d.ts);
+    symlink abs_path("docker/html/$_"), "$directory/$_" for qw(sse.js sse.d.ts);
     open my $file, '>', "$directory/program.ts" or die "program.ts: $!";
     print $file "import { SSE, type SSEOptions } from './sse.js';\n$program";
     close $file or die "program.ts: $!";
