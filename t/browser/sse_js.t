@@ -64,7 +64,7 @@ my $went_on = eval {
     $server->kill9($_) for $server->workers;
     publish(5);
     both_are_there('after a cut');
-    $server->reload;
+    $server->wait_gone($server->reload);
     publish(5);
     both_are_there('after a reload');
     wait_until(sub { my $log = $server->read_file('requests.log'); !grep { $log !~ m{^/busy 503 $_$}m } @browser }, 'refusals');
