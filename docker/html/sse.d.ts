@@ -6,6 +6,8 @@ export interface SSEOptions {
     /** Sent again with every reconnect, so no stream. */
     body?: string | FormData | URLSearchParams | Blob | ArrayBuffer;
     credentials?: RequestCredentials;
+    /** Used instead of the global one. */
+    fetch?: typeof fetch;
     /** Closes the stream, with the reason `aborted`. */
     signal?: AbortSignal;
     /** Where it begins: the id of the last event that is known. */

@@ -90,7 +90,7 @@ export class SSE extends EventTarget {
         if (this.readyState === 2) return;
         this.#drop();
         const request = (this.#request = new AbortController());
-        const { headers, body, method = body ? 'POST' : 'GET', credentials } = this.#options;
+        const { headers, body, method = body ? 'POST' : 'GET', credentials, fetch = globalThis.fetch } = this.#options;
         let status, pause, failure;
         this.#expect(request);
         try {

@@ -94,7 +94,7 @@ for my $browser (@browser) {
             'every event, once and in order';
         is_deeply [map { $_->[0] } $result->{numbers}[0], @{ $result->{numbers} }[-2, -1]], [qw(open end close)],
             'from its opening to its end';
-        is scalar of_type($result->{numbers}, 'open')->@*, 4, 'having been cut off, reloaded, and left';
+        cmp_ok scalar of_type($result->{numbers}, 'open')->@*, '>=', 4, 'having been cut off, reloaded, and left';
         is_deeply [map { $_ ? 1 : 0 } $result->{shown}->@*], [0, 1], 'the page was kept meanwhile';
         my ($gap) = of_type($result->{gap}, 'gap')->@*;
         is decode_json($gap)->{missed}, 3, 'a gap is told';
