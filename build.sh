@@ -11,7 +11,8 @@ PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx, and not in the path of a 
 module=ngx_http_sse_module.so
 snippet=/usr/share/nginx/modules-available/mod-http-sse.conf
 enabled=/etc/nginx/modules-enabled/50-mod-http-sse.conf
-producers="producers/service_log producers/ticks" # of the demo, below docker/
+# Of the demo, below docker/.
+producers="producers/service_log producers/ticks producers/sensors producers/notifications producers/deploys"
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }

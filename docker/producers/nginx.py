@@ -43,6 +43,11 @@ class Nginx:
             print(f"{channel}: {status} {answer.strip()}", file=sys.stderr, flush=True)
         return status == 201
 
+    def publish_stream(self, channel, events):
+        """Publishes many events, (type, data), in one request."""
+        body = "".join(f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n" for kind, data in events)
+        self.ask("POST", f"/produce?channel={channel}", body.encode(), {"Content-Type": "text/event-stream"})
+
     def poll(self, target, cursor="", wait=0):
         """The events after a cursor, and the next cursor."""
         query = f"&poll&wait={wait}" + (f"&last_event_id={cursor}" if cursor else "")
