@@ -3,33 +3,34 @@
 import { element, make, prepend, showState } from "./page.js";
 
 const SPAN = 60_000; // milliseconds that the chart shows
-const MAX_ALARMS = 20;
+const MAX_ALARMS = 8;
 const DASHES = [[], [6, 3], [2, 2], [10, 3, 2, 3]]; // colours alone do not tell lines apart
 
-const sensors = new Map(); // name -> { readings, row }
+const sensors = []; // { readings, row } of each, at its number
 let newest = 0; // time of the last reading
 
 // --- what the page shows ---
 
-function row(name) {
+function row(name, number) {
   const line = make("tr");
   const title = make("th", "", { scope: "row" });
   const swatch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const sample = document.createElementNS("http://www.w3.org/2000/svg", "line");
   for (const [key, value] of Object.entries({ x1: 0, y1: 5, x2: 28, y2: 5 })) sample.setAttribute(key, value);
-  sample.setAttribute("stroke-dasharray", DASHES[sensors.size].join(" "));
-  sample.style.stroke = `var(--line-${sensors.size})`;
+  sample.setAttribute("stroke-dasharray", DASHES[number].join(" "));
+  sample.style.stroke = `var(--line-${number})`;
   swatch.setAttribute("aria-hidden", "true");
   swatch.append(sample);
   title.append(swatch, name);
   line.append(title, make("td"), make("td"));
-  element("sensors").append(line);
+  // A page that begins in the middle of a round hears of them in another order.
+  element("sensors").insertBefore(line, sensors.slice(number).find((one) => one)?.row ?? null);
   return line;
 }
 
-function take({ sensor, unit, value, at, alarm }) {
-  if (!sensors.has(sensor)) sensors.set(sensor, { readings: [], row: row(sensor) });
-  const { readings, row: line } = sensors.get(sensor);
+function take({ sensor, number, unit, value, at, alarm }) {
+  sensors[number] ??= { readings: [], row: row(sensor, number) };
+  const { readings, row: line } = sensors[number];
   readings.push({ at, value });
   while (readings[0].at < at - SPAN) readings.shift();
   newest = Math.max(newest, at);
@@ -70,7 +71,7 @@ function draw() {
   grid(pen, width, height, style);
   // Moves between two readings, and not beyond the last one by more than the time to the next.
   const end = isCalm.matches ? newest : Math.min(Date.now(), newest + 1500);
-  [...sensors.values()].forEach(({ readings }, number) => {
+  sensors.forEach(({ readings }, number) => {
     const values = readings.map(({ value }) => value);
     const [least, most] = [Math.min(...values), Math.max(...values)];
     pen.beginPath();
@@ -110,4 +111,5 @@ source.addEventListener("reading", ({ data }) => {
 });
 source.addEventListener("alarm", alarm);
 source.addEventListener("clear", alarm);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 requestAnimationFrame(move);

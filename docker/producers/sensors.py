@@ -23,11 +23,12 @@ SENSORS = (
 
 def measure(at, alarmed):
     """What the sensors say at that time: (type, data). Who is out of its range is in `alarmed`."""
-    for name, unit, middle, amplitude, period, least, most in SENSORS:
+    for number, (name, unit, middle, amplitude, period, least, most) in enumerate(SENSORS):
         value = middle + amplitude * math.sin(2 * math.pi * at / period) + random.gauss(0, amplitude / 20)
         value = round(value, 1)
         is_wrong = not least <= value <= most
-        reading = {"sensor": name, "unit": unit, "value": value, "at": round(at * 1000), "alarm": is_wrong}
+        reading = {"sensor": name, "number": number, "unit": unit, "value": value, "at": round(at * 1000)}
+        reading["alarm"] = is_wrong
         yield "reading", reading
         if is_wrong != (name in alarmed):
             alarmed ^= {name}

@@ -76,6 +76,7 @@ export async function pictures(page, name) {
   await page.evaluate(() => document.activeElement.blur());
   await page.screenshot({ path: `${official}/${name}.png` });
   await page.emulateMedia({ colorScheme: "dark" });
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
   await page.screenshot({ path: `build/browser/${name}-dark.png` });
   const before = page.viewportSize();
   await page.setViewportSize({ width: 340, height: 740 });
