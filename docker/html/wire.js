@@ -2,12 +2,14 @@
 
 import { element, make, showState } from "./page.js";
 import { SSE } from "./sse.js";
+import { tapped } from "./tapped.js";
 
 const MAX_ENTRIES = 300; // in the page; older ones are taken out
 
 const count = { connections: 0, bytes: 0, heartbeats: 0, received: 0, lost: 0, twice: 0 };
 let last = null;     // number
 let worker = null;   // the process that serves this page
+let decoder = null; // of the answer that there is
 let cut = () => {};  // breaks the connection that there is
 
 function add(name, by = 1) {
@@ -31,32 +33,24 @@ function entry(kind, what, text) {
 
 const lines = (headers) => [...headers].map(([name, value]) => `${name}: ${value}`).join("\n");
 
-function showBytes(bytes, decoder) {
+function showBytes(bytes) {
   const text = decoder.decode(bytes, { stream: true });
   add("bytes", bytes.length);
   if (/^:\n+$/.test(text)) add("heartbeats");
   entry("received", `${bytes.length} bytes`, text.replace(/\r/g, "\u240D").replace(/\n/g, "\u21B5\n").trimEnd());
 }
 
-// What sse.js uses instead of fetch.
-async function tapped(url, options) {
-  const { pathname } = new URL(url);
-  entry("sent", "request", `GET ${pathname}\n${lines(options.headers)}`);
-  const answer = await fetch(url, options);
-  worker = answer.headers.get("x-worker");
-  element("worker").textContent = worker ?? "unknown";
-  entry("head", "response", `${answer.status}\n${lines(answer.headers)}`);
-  if (!answer.body) return answer;
-  const decoder = new TextDecoder();
-  const tap = new TransformStream({
-    start: (controller) => { cut = () => controller.error(new Error("cut")); },
-    transform: (bytes, controller) => {
-      showBytes(bytes, decoder);
-      controller.enqueue(bytes);
-    },
-  });
-  return new Response(answer.body.pipeThrough(tap), { status: answer.status, headers: answer.headers });
-}
+const watched = tapped({
+  onRequest: (url, { headers }) => entry("sent", "request", `GET ${new URL(url).pathname}\n${lines(headers)}`),
+  onAnswer: ({ status, headers }) => {
+    decoder = new TextDecoder();
+    worker = headers.get("x-worker");
+    element("worker").textContent = worker ?? "unknown";
+    entry("head", "response", `${status}\n${lines(headers)}`);
+  },
+  onOpen: (breakIt) => { cut = breakIt; },
+  onBytes: showBytes,
+});
 
 // --- the stream ---
 
@@ -70,7 +64,7 @@ function take({ data, lastEventId }) {
   element("last-id").textContent = lastEventId;
 }
 
-const stream = new SSE("wire/events", { timeout: 6000, fetch: tapped }); // nginx is never silent for more than 2 seconds
+const stream = new SSE("wire/events", { timeout: 6000, fetch: watched }); // nginx is never silent for more than 2 seconds
 stream.addEventListener("open", () => {
   add("connections");
   showState("open");
