@@ -48,7 +48,7 @@ class Way {
     const { events, requests, sent, received } = this;
     const mean = (value) => (events ? Math.round(value / events).toLocaleString("en") : "none");
     const figures = [events, requests, sent.toLocaleString("en"), received.toLocaleString("en"), mean(sent + received),
-                     `${mean(this.delay)} ms`, `${this.longest} ms`];
+                     mean(this.delay), this.longest.toLocaleString("en")];
     figures.forEach((figure, at) => { this.cells[at].textContent = figure; });
   }
 }
