@@ -71,6 +71,11 @@ class Server(socketserver.UnixStreamServer):
         super().server_bind()
         os.chmod(SOCKET, 0o666)  # the workers of a root's nginx are nobody
 
+    # The worker that waits for the answer may be the one that has been killed.
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 pathlib.Path(SOCKET).unlink(missing_ok=True)  # of one that was killed
 with Server(SOCKET, Handler) as server:

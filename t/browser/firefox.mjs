@@ -94,7 +94,10 @@ export class Firefox {
     for (const end = Date.now() + TIMEOUT; ;) {
       const value = await this.evaluate(script, ...args);
       if (value) return value;
-      if (Date.now() > end) throw new Error(`waited in vain for ${script}`);
+      if (Date.now() > end) {
+        const page = await this.evaluate(() => document.body.innerText);
+        throw new Error(`waited in vain for ${script} of ${JSON.stringify(args)}, the page shows:\n${page}`);
+      }
       await new Promise((again) => setTimeout(again, 50));
     }
   }

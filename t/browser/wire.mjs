@@ -37,6 +37,7 @@ async function test({ page, demo }) {
   ok(await number(page, "number") >= await number(page, "received"), "although numbers have come all the time");
   const bytes = await page.$$eval("#wire .received b", (all) => all.reduce((sum, one) => sum + parseInt(one.textContent, 10), 0));
   is(bytes, await number(page, "bytes"), "and every byte has been counted");
+  await reaches(page, "received", await number(page, "received") + 3);
   await pictures(page, "wire");
 
   // In the image nobody may kill anything.
