@@ -1,20 +1,11 @@
 // The page Deploy as a user meets it: a deployment that is reloaded and watched in a second window, that goes on although the
 // program that deploys is killed and nginx is reloaded, and that ends.
 
-import { readFileSync, readdirSync } from "node:fs";
 import { is, ok } from "./tap.mjs";
-import { pictures, state, testDemo, text } from "./pages.mjs";
+import { pictures, programs, state, testDemo, text } from "./pages.mjs";
 
 const steps = (page) => page.$$eval("#steps li", (all) => all.map(({ textContent }) => textContent));
 const ALL = ["Check out", "Build", "Test", "Upload", "Switch over"];
-
-const deployers = (demo) => readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`deploys.py\0${demo.base.slice(0, -1)}\0`);
-  } catch {
-    return false;
-  }
-}).map(Number);
 
 async function test({ page, context, demo }) {
   const requests = [];
@@ -30,7 +21,7 @@ async function test({ page, context, demo }) {
   is((await steps(page)).slice(0, 3), ALL.slice(0, 3), "a page that is reloaded shows all");
   await pictures(page, "deploy");
 
-  process.kill(deployers(demo)[0], "SIGKILL");
+  process.kill(programs(demo, "deploys.py")[0], "SIGKILL");
   demo.reload();
   await Promise.all([state(page, "over"), state(second, "over")]);
   for (const [window, which] of [[page, "the page"], [second, "the second window"]]) {

@@ -2,7 +2,7 @@
 //
 // SSE_SCREENSHOT=1 writes docs/images/NAME.png, of a demo that has its own port; otherwise pictures go below build/.
 
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -29,6 +29,7 @@ export async function testDemo(name, test, allowed = /(?!)/) {
     } finally {
       is(await demo.interrupt(), 0, "Ctrl-C ends it");
       is(readdirSync(temporary), [], "no file is left behind");
+      is([...demo.alive(), ...programs(demo)], [], "no process is left behind");
       is(demo.complaints().filter((line) => !allowed.test(line)), [], "nothing had anything to complain about");
     }
   } catch (error) {
@@ -37,6 +38,17 @@ export async function testDemo(name, test, allowed = /(?!)/) {
     rmSync(directory, { recursive: true, force: true });
   }
   done();
+}
+
+// The programs that publish to that demo.
+export function programs(demo, name = ".py") {
+  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`${name}\0${demo.base.slice(0, -1)}\0`);
+    } catch {
+      return false;
+    }
+  }).map(Number);
 }
 
 async function inChromium(profile, use) {
