@@ -11,6 +11,8 @@ PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx, and not in the path of a 
 module=ngx_http_sse_module.so
 snippet=/usr/share/nginx/modules-available/mod-http-sse.conf
 enabled=/etc/nginx/modules-enabled/50-mod-http-sse.conf
+# Of the demo, below docker/.
+producers="producers/service_log producers/ticks producers/sensors producers/notifications producers/deploys"
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
@@ -473,24 +475,38 @@ lay_out_demo() { # PREFIX PORT
     cp "build/$module" "$1/modules"
     cp -r docker/html "$1"
     sed "s/127\.0\.0\.1:8080/127.0.0.1:$2/" docker/nginx.conf >"$1/nginx.conf"
+    sed "s|PREFIX|$1|" docker/control/control.conf >"$1/control.conf"
 }
 
-# The program that answers on the page Chat. It goes on where it was if it is killed.
-keep_producing() { # URL
-    local producer=""
-    trap 'kill "$producer" 2>/dev/null || true; exit 0' TERM
+# A program of the demo, which is started again if it is killed.
+keep_running() { # PROGRAM ARGUMENT...
+    local program=""
+    trap 'kill "$program" 2>/dev/null || true; exit 0' TERM
     while :; do
-        python3 docker/chat/producer.py "$1" &
-        producer=$!
-        wait "$producer" || sleep 1
+        PYTHONDONTWRITEBYTECODE=1 python3 "$@" &
+        program=$!
+        wait "$program" || sleep 1
     done
+}
+
+# The programs that publish what the pages show, and the one that does to nginx what the page On the wire asks for.
+start_programs() { # URL PREFIX
+    local name
+    for name in chat/producer $producers; do
+        keep_running "docker/$name.py" "$1" &
+        programs+=($!)
+    done
+    keep_running docker/control/control.py "$2/control.sock" "$2/logs/nginx.pid" &
+    programs+=($!)
 }
 
 # Ends what verb_run has started and removes what it has made.
 end_demo() {
     local process
-    for process in "$producer" "$nginx"; do
+    for process in "${programs[@]}" "$nginx"; do
         [[ ! $process ]] || kill "$process" 2>/dev/null || true
+    done
+    for process in "${programs[@]}" "$nginx"; do
         [[ ! $process ]] || wait "$process" || true
     done
     rm -rf "$prefix"
@@ -503,7 +519,7 @@ verb_run() {
     build_for_distribution gcc "$root/build/$module"
     ! listening "$port" || die "port $port of 127.0.0.1 is in use; try SSE_PORT=8081 ./build.sh run"
 
-    nginx="" producer="" prefix=$(mktemp -d)
+    nginx="" programs=() prefix=$(mktemp -d)
     trap end_demo EXIT
     trap 'exit 0' INT TERM HUP
     lay_out_demo "$prefix" "$port"
@@ -514,8 +530,7 @@ verb_run() {
         kill -0 "$nginx" 2>/dev/null || die "nginx did not start"
         sleep 0.05
     done
-    keep_producing "http://127.0.0.1:$port" &
-    producer=$!
+    start_programs "http://127.0.0.1:$port" "$prefix"
     say "http://127.0.0.1:$port/"
     wait "$nginx"
 }

@@ -1,4 +1,4 @@
-// The demo as a user meets it: `./build.sh run`, the page in Chromium, curl beside it, a reload of nginx, Ctrl-C.
+// The demo as a user meets it: `./build.sh run`, the page Live log in Chromium, curl beside it, a reload of nginx, Ctrl-C.
 //
 // SSE_SCREENSHOT=1 writes docker/screenshot.png, with the port that the demo has; otherwise the pictures go below build/.
 
@@ -10,7 +10,7 @@ import { diag, done, is, ok } from "./tap.mjs";
 import { Demo, freePort, ingest, post } from "./server.mjs";
 
 const TIMEOUT = 30_000;
-const MAX_LINES = 1000; // of the page, docker/html/demo.js
+const MAX_LINES = 1000; // of the page, docker/html/log.js
 
 // The last lines of a log that every Debian has.
 function realLog(count) {
@@ -90,6 +90,27 @@ async function testPublishBox(page) {
   ok(/^Published as \d+-\d+, subscribers: 1\.$/.test(answer), "the box tells the id and who listens", answer);
 }
 
+async function testPause(page, demo) {
+  const before = (await texts(page)).length;
+  await page.click("#pause");
+  await state(page, "paused");
+  for (const text of numbered("paused", 3)) await post(demo.url("publish"), text);
+  is((await texts(page)).length, before, "a paused page shows nothing");
+  await page.click("#pause");
+  await lastLine(page, "paused 3");
+  is((await texts(page)).slice(before), numbered("paused", 3), "resumed it shows all that has come meanwhile");
+}
+
+async function testFilter(page) {
+  const visible = () => page.$$eval("#log li:not([hidden]) span", (spans) => spans.map((span) => span.textContent));
+  const all = (await texts(page)).length;
+  await page.fill("#filter", "PAUSED 2");
+  is(await visible(), ["paused 2"], "a filter shows the lines that have that text");
+  is(await page.textContent("#shown"), `1 of ${all} lines`, "and says how many they are");
+  await page.fill("#filter", "");
+  is((await visible()).length, all, "without it all are there");
+}
+
 async function testBounded(page, demo) {
   const lines = numbered("many", MAX_LINES + 200);
   await ingest(demo.url("ingest"), lines);
@@ -104,10 +125,20 @@ async function testGap(context, demo, errors) {
     contentType: "text/event-stream",
     body: 'retry: 60000\nid: 7-0\nevent: gap\ndata: {"reason":"evicted","requested":"5-0","start":"7-0"}\n\n',
   }));
-  await page.goto(demo.base);
+  await page.goto(`${demo.base}log.html?channel=log`);
   await page.waitForSelector("#log .note", { timeout: TIMEOUT });
   const note = await page.textContent("#log .note span");
   ok(/5-0 are missing \(evicted\)/.test(note), "missing events are shown as missing", note);
+  await page.evaluate((lines) => {
+    for (let i = 0; i < lines; i++) document.getElementById("log").prepend(document.createElement("li"));
+    for (let i = 0; i < lines; i++) document.getElementById("log").append(document.createElement("li"));
+    for (const item of document.querySelectorAll("#log li:empty")) item.textContent = "x";
+  }, 200);
+  await page.click("#to-gap");
+  ok(await page.evaluate(() => {
+    const [list, item] = [document.getElementById("log"), document.activeElement].map((it) => it.getBoundingClientRect());
+    return document.activeElement.className === "note" && item.top >= list.top && item.bottom <= list.bottom;
+  }), "and a button leads there");
   await page.close();
 }
 
@@ -140,10 +171,12 @@ async function testPage(demo, profile) {
            "--disable-component-update", "--disable-sync"],
   });
   try {
-    const page = await open(context, demo.base, errors);
+    const page = await open(context, `${demo.base}log.html?channel=log`, errors);
     await testLog(page, demo, lines);
     await testReload(page, demo, lines);
     await testPublishBox(page);
+    await testPause(page, demo);
+    await testFilter(page);
     await testBounded(page, demo);
     await pictures(page, demo, lines);
     await testGap(context, demo, errors);

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# The demo page in a real browser; the test itself is t/browser/demo.mjs.
+# The page Live log of the demo in a real browser; the test itself is t/browser/demo.mjs.
 # needs: module browser
 use strict;
 use warnings;

@@ -1,15 +1,18 @@
-// The page of the demo: a live log of one channel, and a box to publish to it.
-// `?channel=NAME` in the page's address chooses the channel.
+// The page Live log: the events of one channel, and a box to publish to it.
+// `?channel=NAME` in the page's address chooses the channel; a producer writes to that of the shop.
+
+import { element, post, showState } from "./page.js";
 
 const MAX_LINES = 1000; // in the page; older ones are taken out
 
-const channel = new URLSearchParams(location.search).get("channel") || "log";
-const element = (id) => document.getElementById(id);
+const channel = new URLSearchParams(location.search).get("channel") || "shop";
 const log = element("log");
 
 // The server takes the name from the query as it stands there, so everybody here writes it the same way.
 const query = `channel=${encodeURIComponent(channel)}`;
 
+let source = null; // the stream, unless it is paused
+let lastId = "";
 let received = 0;
 let lastSecond = 0; // events since the rate was last shown
 let waiting = [];   // rows that the next frame puts into the page
@@ -30,13 +33,16 @@ function render() {
     time.textContent = at.toLocaleTimeString([], { hour12: false });
     content.textContent = text;
     if (id) item.title = `id ${id}`;
-    if (isNote) item.className = "note";
+    if (isNote) Object.assign(item, { className: "note", tabIndex: -1 });
     item.append(time, content);
+    item.hidden = isFilteredOut(item);
     rows.append(item);
   }
   waiting = [];
   log.append(rows);
   while (log.children.length > MAX_LINES) log.firstChild.remove();
+  element("to-gap").hidden = !log.querySelector(".note");
+  showNumber();
   followEnd();
 }
 
@@ -44,17 +50,52 @@ function followEnd() {
   if (element("follow").checked) log.scrollTop = log.scrollHeight;
 }
 
-function showState(state, text) {
-  element("state").dataset.state = state;
-  element("state").textContent = text;
+// Gaps are shown whatever the filter says.
+function isFilteredOut(item) {
+  const wanted = element("filter").value.toLowerCase();
+  return !item.classList.contains("note") && !item.lastChild.textContent.toLowerCase().includes(wanted);
+}
+
+function showNumber() {
+  const count = log.querySelectorAll("li:not([hidden])").length;
+  element("shown").hidden = element("filter").value === "";
+  element("shown").textContent = `${count} of ${log.children.length} lines`;
+}
+
+function filter() {
+  for (const item of log.children) item.hidden = isFilteredOut(item);
+  showNumber();
+  followEnd();
+}
+
+function jumpToGap() {
+  const gaps = log.querySelectorAll(".note");
+  element("follow").checked = false;
+  gaps[gaps.length - 1].scrollIntoView({ block: "center" });
+  gaps[gaps.length - 1].focus();
 }
 
 function showId(event) {
-  if (event.lastEventId) element("last-id").textContent = event.lastEventId;
+  if (!event.lastEventId) return;
+  lastId = event.lastEventId;
+  element("last-id").textContent = lastId;
+}
+
+// A pause costs nothing: the stream is closed, and what is published meanwhile waits in nginx, as far as there is room.
+function pause() {
+  if (source) {
+    source.close();
+    source = null;
+    showState("paused", "paused");
+  } else {
+    subscribe();
+  }
+  element("pause").textContent = source ? "Pause" : "Resume";
 }
 
 function subscribe() {
-  const source = new EventSource(`events?${query}`);
+  source = new EventSource(`events?${query}${lastId && `&last_event_id=${encodeURIComponent(lastId)}`}`);
+  showState("connecting", "connecting");
   source.onopen = () => showState("open", "open");
   source.onerror = () => {
     // The browser comes back by itself, with the id of the last event, unless the server has refused it.
@@ -71,31 +112,18 @@ function subscribe() {
   source.addEventListener("ready", showId);
   // Sent where events are no longer there that this subscriber has not seen.
   source.addEventListener("gap", (event) => {
-    const { reason, requested, start } = JSON.parse(event.data);
+    const { reason, requested, start, missed } = JSON.parse(event.data);
+    const which = missed ? `${missed} events after ${requested}` : `Events after ${requested}`;
     showId(event);
-    row(`Events after ${requested} are missing (${reason}). The log goes on after ${start}.`, event.lastEventId, true);
+    row(`${which} are missing (${reason}). The log goes on after ${start}.`, event.lastEventId, true);
   });
 }
 
 async function publish(text) {
-  const answer = element("answer");
-  try {
-    const response = await fetch(`publish?${query}`, {
-      method: "POST",
-      headers: { "Content-Type": "text/plain; charset=utf-8" },
-      body: text,
-    });
-    const result = await response.json();
-    answer.classList.toggle("bad", !response.ok);
-    answer.textContent = response.ok
-      ? `Published as ${result.id}, subscribers: ${result.subscribers}.`
-      : `Refused (${response.status}): ${result.error}`;
-    return response.ok;
-  } catch (error) {
-    answer.classList.add("bad");
-    answer.textContent = `Not published: ${error.message}`;
-    return false;
-  }
+  const { result, trouble } = await post(`publish?${query}`, text);
+  element("answer").classList.toggle("bad", !result);
+  element("answer").textContent = trouble ?? `Published as ${result.id}, subscribers: ${result.subscribers}.`;
+  return Boolean(result);
 }
 
 function setUpForm() {
@@ -139,7 +167,14 @@ function setUpCommands() {
 element("channel").textContent = channel;
 element("follow").addEventListener("change", followEnd);
 new ResizeObserver(followEnd).observe(log);
-element("clear").addEventListener("click", () => log.replaceChildren());
+element("filter").addEventListener("input", filter);
+element("pause").addEventListener("click", pause);
+element("to-gap").addEventListener("click", jumpToGap);
+element("clear").addEventListener("click", () => {
+  log.replaceChildren();
+  element("to-gap").hidden = true;
+  showNumber();
+});
 setInterval(() => {
   element("rate").textContent = lastSecond;
   element("count").textContent = received;
