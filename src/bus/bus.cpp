@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 #include <span>
+#include <utility>
 
 #include "roster/registry.hpp"
 #include "worker/worker.hpp"
@@ -51,9 +52,11 @@ void Bus::start(ngx_cycle_t* cycle, const MainConfig& config, Follower::ControlH
 }
 
 void Bus::stop() noexcept {
-    for (Bus* bus = buses; bus != nullptr; bus = bus->next_) {
+    while (buses != nullptr) {
+        Bus* bus = std::exchange(buses, buses->next_);
         bus->leave();
         bus->pipeline_.stop();
+        bus->~Bus(); // its memory is nginx's
     }
 }
 
