@@ -47,6 +47,9 @@ public:
     // Nothing is called any more. Does nothing while it is closed. What the owner closes soon after it was
     // ready counts as a failure.
     void close() noexcept;
+    // While this is on, replies stay valid until it is turned off, or the connection is closed.
+    void keepReplies(bool isOn) noexcept { reader_->keep(isOn); }
+
     // From the next open() on. Only while it is closed.
     void setMostReply(size_t mostReply) noexcept { reader_.emplace(mostReply); }
     // The next open() begins with that address.

@@ -111,7 +111,7 @@ void Follower::close() noexcept {
     connection_.close();
     pause_.cancel();
     Worker::self().cancel(slice_);
-    next_ = nullptr;
+    next_ = read_ = nullptr;
 }
 
 void Follower::setConnected(bool isConnected) noexcept {
@@ -184,7 +184,7 @@ bool Follower::onReply(const Reply& reply) noexcept {
         onMarked(reply);
         return true;
     case Phase::Reading:
-        return onEntries(reply);
+        return onRead(reply);
     default:
         reconnect("a reply that nobody has asked for");
         return true;

@@ -69,6 +69,7 @@ private:
     void onMarked(const Reply& reply) noexcept;
     size_t countToAsk() const noexcept;
     void read() noexcept;
+    bool onRead(const Reply& reply) noexcept;
     bool onEntries(const Reply& reply) noexcept;
     void onNothing() noexcept;
     void handleControl(const Reply& entries) noexcept;
@@ -114,6 +115,7 @@ private:
     // Reading.
     StreamId newest_;                // that the stream has issued, as far as is known
     std::optional<StreamId> target_; // when this one is there the log has caught up
+    const Reply* read_ = nullptr;    // the answer to XREAD, until that of the lineage is there
     StreamId readFrom_;              // after this one
     StreamId control_;               // and this one of the control stream
     StreamId large_;                 // up to this one, one entry at a time

@@ -1,5 +1,6 @@
 // Reading: entries that are there, and then those that come.
 #include <algorithm>
+#include <utility>
 
 #include "bus/decimal.hpp"
 #include "bus/follower.hpp"
@@ -94,16 +95,40 @@ size_t Follower::countToAsk() const noexcept {
     return readFrom_ < large_ ? 1 : count_;
 }
 
+// The lineage is asked for at the same time, and told after the entries: they are of our life if that is
+// still the stream's. Otherwise those that come after it has been flushed would be taken for ours.
 void Follower::read() noexcept {
     phase_ = Phase::Reading;
     askedAt_ = heardAt_ = ngx_current_msec;
     connection_.add({"XREAD", "COUNT", Decimal(countToAsk()).view(), "BLOCK", kBlock, "STREAMS",
                      toView(bus_->stream), toView(bus_->controlKey), StreamIdText(readFrom_).view(),
                      StreamIdText(control_).view()});
+    connection_.add({"GET", toView(bus_->lineageKey)});
     connection_.flush();
 }
 
 // --- What comes ---
+
+bool Follower::onRead(const Reply& reply) noexcept {
+    if (reply.is(Reply::Type::Error)) {
+        reconnect(reply.text);
+        return true;
+    }
+    if (read_ == nullptr) {
+        read_ = &reply;
+        connection_.keepReplies(true);
+        return true;
+    }
+    if (parseLineage(reply.text) != state_->lineage.load()) {
+        reconnect("the stream has been flushed or replaced");
+        return true;
+    }
+    const bool isDone = onEntries(*std::exchange(read_, nullptr));
+    if (isDone) {
+        connection_.keepReplies(false);
+    }
+    return isDone;
+}
 
 bool Follower::onEntries(const Reply& reply) noexcept {
     if (reply.is(Reply::Type::Nil) || (reply.is(Reply::Type::Array) && reply.count == 0)) {
@@ -111,7 +136,7 @@ bool Follower::onEntries(const Reply& reply) noexcept {
         return true;
     }
     if (!reply.is(Reply::Type::Array)) {
-        reconnect(reply.is(Reply::Type::Error) ? reply.text : "a reply that is none to XREAD");
+        reconnect("a reply that is none to XREAD");
         return true;
     }
     const Reply* entries = nullptr;
@@ -239,6 +264,7 @@ bool Follower::runSlice() noexcept {
 
 void Follower::onSliceTurn() noexcept {
     if (runSlice()) {
+        connection_.keepReplies(false);
         connection_.resume();
     }
 }

@@ -294,8 +294,10 @@ ReplyReader::Next ReplyReader::next(const Reply*& reply) noexcept {
     }
     const bool isBetween = reader_->ridx == -1; // hiredis: no reply has begun
     if (isBetween) {
-        arena_.clear();
         leaveEntry(0);
+    }
+    if (isBetween && !keeps_) {
+        arena_.clear();
     }
     if (reader_->pos == reader_->len) {
         releaseIdle(isBetween);
@@ -339,6 +341,7 @@ void ReplyReader::reset() noexcept {
     arena_.free();
     failure_ = Next::Reply;
     longest_ = 0;
+    keeps_ = false;
     leaveEntry(0);
 }
 
