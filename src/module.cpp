@@ -1,6 +1,7 @@
 // The life of the module: what nginx calls, and when. Its directives are in conf/directives.cpp.
 #ifndef SSE_WITHOUT_BUS
 #include "bus/bus.hpp"
+#include "bus/kicks.hpp"
 #endif
 #include "conf/audit.hpp"
 #include "conf/config.hpp"
@@ -76,7 +77,7 @@ ngx_int_t initProcess(ngx_cycle_t* cycle) noexcept {
     const ngx_int_t rc = Worker::self().start(cycle, *config);
 #ifndef SSE_WITHOUT_BUS
     if (rc == NGX_OK) {
-        Bus::start(cycle, *config);
+        Bus::start(cycle, *config, onControlEntry);
     }
 #endif
     return rc;

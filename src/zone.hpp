@@ -35,6 +35,13 @@ struct Zone {
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
 };
 
+// Whether the log has what it is to begin with. One that is the copy of a stream has not, for some time:
+// until then it cannot tell what a client has missed, nor whether a channel is there or has ended. What is
+// decided under the zone's lock holds if this is true under the lock.
+inline bool isFilled(const Zone& zone) noexcept {
+    return zone.filled == nullptr || zone.filled->load(std::memory_order_acquire) != 0;
+}
+
 inline constexpr size_t kMinZoneSize = 256 * 1024;
 
 // Channels of a zone whose directive gives no number: an index of about 4% of the zone.

@@ -24,9 +24,9 @@ module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
 without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
-    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/kick_entry.*
-    src/bus/bus_state.* src/bus/bus_fault.* src/bus/decimal.* src/bus/request_record.* src/bus/order.*
-    src/bus/flight.* src/bus/idempotency.* src/bus/sync.*'
+    src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/sync.*
+    src/bus/decimal.hpp src/bus/kick_entry.* src/bus/bus_state.* src/bus/bus_fault.* src/bus/request_record.*
+    src/bus/order.* src/bus/flight.* src/bus/idempotency.*'
 
 # Prints what each header includes.
 headers=$(grep -roE --include='*.[ch]pp' '^#include "[^"]+"' src | sort | awk -v layers="$layers" '

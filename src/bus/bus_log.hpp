@@ -32,6 +32,7 @@ public:
     LogFacts facts() const noexcept;
     // Before the slices: what Redis' clock is ahead of ours, in milliseconds.
     void setClock(int64_t ahead) noexcept { clock_ = ahead; }
+    int64_t clock() const noexcept { return clock_; }
 
     // Begins another life, or binds the log to the stream of that lineage, as it has been planned.
     Outcome begin(const SyncPlan& plan, uint64_t lineage) noexcept;

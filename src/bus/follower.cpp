@@ -299,7 +299,8 @@ bool Follower::isOurs(const Reply& entry) const noexcept {
     return known == 0 || known == fingerprintOf(entry);
 }
 
-// What came while nobody read is read, unless a server has lost it and issues older ids again.
+// What came while nobody read is read, from the first entry on in a life that is new to us: a kick in it may
+// still hold. Unless a server has lost it and issues older ids again.
 void Follower::onControlEnd(const Reply& reply) noexcept {
     const Reply* entry = reply.at(0);
     const Reply* id = entry == nullptr ? nullptr : entry->at(0);
@@ -312,7 +313,7 @@ void Follower::carryOut(const SyncPlan& plan) noexcept {
     }
     logPlan(plan);
     const StreamId control = BusState::load(state_->control);
-    control_ = control == StreamId{} || control > controlEnd_ ? controlEnd_ : control;
+    control_ = std::min(control, controlEnd_);
     mostReply_ = mostReplyOf(*bus_->zone);
     newest_ = facts_.last;
     target_ = facts_.newest;

@@ -20,8 +20,9 @@ namespace sse {
 
 class Follower {
 public:
-    // Called with each entry of the control stream that is no probe: names and values in turn.
-    using ControlHandler = void (*)(Zone& zone, const Reply& fields) noexcept;
+    // Called with each entry of the control stream that is no probe: names and values in turn, and how many
+    // milliseconds it has been there.
+    using ControlHandler = void (*)(Zone& zone, const Reply& fields, ngx_msec_t age) noexcept;
 
     // Once, in the worker.
     void init(const BusConfig& bus, const MainConfig& main, ControlHandler onControl) noexcept;
@@ -71,6 +72,7 @@ private:
     bool onEntries(const Reply& reply) noexcept;
     void onNothing() noexcept;
     void handleControl(const Reply& entries) noexcept;
+    ngx_msec_t ageOf(StreamId id) const noexcept;
     bool takeEntries(const Reply& entries) noexcept;
     void noteSize(const Reply& entries) noexcept;
     void noteCaughtUp() noexcept;

@@ -156,9 +156,15 @@ void Follower::handleControl(const Reply& entries) noexcept {
         if (name != nullptr && name->text == "probe" && name->next != nullptr) {
             pulse_.onProbe(name->next->text);
         } else if (name != nullptr && onControl_ != nullptr) {
-            onControl_(*bus_->zone, *fields);
+            onControl_(*bus_->zone, *fields, ageOf(*known));
         }
     }
+}
+
+// By the clock of Redis.
+ngx_msec_t Follower::ageOf(StreamId id) const noexcept {
+    const int64_t now = static_cast<int64_t>(unixMilliseconds()) + log_.clock();
+    return static_cast<ngx_msec_t>(std::max<int64_t>(now - static_cast<int64_t>(id.milliseconds), 0));
 }
 
 bool Follower::takeEntries(const Reply& entries) noexcept {

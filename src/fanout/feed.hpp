@@ -46,7 +46,7 @@ struct Feed {
     uint64_t key;         // of its set of channels
     ngx_queue_t all;      // in Tail::feeds_
     ngx_queue_t runnable; // in Tail::runnable_ while `scheduled`
-    ngx_queue_t locked;   // in Tail::lockedOut_; all zeros while it is not
+    ngx_queue_t shutOut;  // in Tail::shutOut_; all zeros while it is not
     bool scheduled;
     bool inRound;
     bool fresh;     // something has arrived that the current round does not include

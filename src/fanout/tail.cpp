@@ -12,7 +12,7 @@ namespace {
 // What one slice looks at: records, and the feeds that each is for.
 constexpr int kScanSteps = 1024;
 
-// Feeds that hear in one slice of a lap, or that the lock is to be had again.
+// Feeds that hear in one slice of a lap, or that they can read again.
 constexpr int kLapFeeds = 256;
 
 // What all feeds hold together. Where a shared channel is combined with a private one, each subscriber has a
@@ -25,7 +25,7 @@ Tail::Tail(Zone& zone, void (*runSoon)() noexcept) noexcept
     : zone_(&zone), position_(zone.log.head()), runSoon_(runSoon) {
     ngx_queue_init(&feeds_);
     ngx_queue_init(&runnable_);
-    ngx_queue_init(&lockedOut_);
+    ngx_queue_init(&shutOut_);
 }
 
 Tail* Tail::make(Zone& zone, Registry& registry, void (*runSoon)() noexcept) noexcept {
@@ -50,30 +50,30 @@ bool Tail::runSlice() noexcept {
     return fanOut() || more;
 }
 
-// Does some of what could not be done while the zone's lock was not to be had.
+// Does some of what could not be done while the zone was not filled, or its lock was not to be had.
 bool Tail::settle() noexcept {
     bool more = false;
-    if (!ngx_queue_empty(&lockedOut_) && ZoneLock::acquire(*zone_)) {
-        for (int steps = kLapFeeds; steps > 0 && !ngx_queue_empty(&lockedOut_); --steps) {
-            Feed& feed = *queueItem<Feed>(ngx_queue_head(&lockedOut_), offsetof(Feed, locked));
+    if (!ngx_queue_empty(&shutOut_) && isFilled(*zone_) && ZoneLock::acquire(*zone_)) {
+        for (int steps = kLapFeeds; steps > 0 && !ngx_queue_empty(&shutOut_); --steps) {
+            Feed& feed = *queueItem<Feed>(ngx_queue_head(&shutOut_), offsetof(Feed, shutOut));
             stopWaiting(feed);
             lose(feed);
         }
-        more = !ngx_queue_empty(&lockedOut_);
+        more = !ngx_queue_empty(&shutOut_);
     }
     return channels_.settle() || more;
 }
 
-void Tail::readWhenUnlocked(Feed& feed) noexcept {
-    if (feed.locked.next == nullptr) {
-        ngx_queue_insert_tail(&lockedOut_, &feed.locked);
+void Tail::readWhenPossible(Feed& feed) noexcept {
+    if (feed.shutOut.next == nullptr) {
+        ngx_queue_insert_tail(&shutOut_, &feed.shutOut);
     }
 }
 
 void Tail::stopWaiting(Feed& feed) noexcept {
-    if (feed.locked.next != nullptr) {
-        ngx_queue_remove(&feed.locked);
-        feed.locked = {};
+    if (feed.shutOut.next != nullptr) {
+        ngx_queue_remove(&feed.shutOut);
+        feed.shutOut = {};
     }
 }
 

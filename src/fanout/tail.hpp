@@ -34,9 +34,9 @@ public:
     Join join(LogWriter& log, std::span<const std::string_view> names, Member& member) noexcept;
     void leave(Member& member) noexcept;
 
-    // Some members of the feed cannot catch up while the zone's lock is not to be had. Once it is, they are
-    // told that a batch was lost.
-    void readWhenUnlocked(Feed& feed) noexcept;
+    // Some members of the feed cannot catch up, because the zone's lock is not to be had, or because it is
+    // not filled. Once they can, they are told that a batch was lost.
+    void readWhenPossible(Feed& feed) noexcept;
 
     // Decides once more whether a channel has ended, from what the index knows of it now.
     void reviewEnd(LiveChannel& channel, const ChannelState& state) const noexcept {
@@ -88,10 +88,10 @@ private:
     void endRound(Feed& feed) noexcept;
 
     Zone* zone_;
-    uint64_t position_; // everything before it has been looked at
-    size_t held_ = 0;   // bytes that the feeds have collected and not yet handed to all their subscribers
-    uint32_t lap_ = 0;  // how often all subscribers had to read the log for themselves
-    ngx_queue_t lockedOut_{}; // feeds that wait for the lock
+    uint64_t position_;     // everything before it has been looked at
+    size_t held_ = 0;       // bytes that the feeds have collected and not yet handed to all their subscribers
+    uint32_t lap_ = 0;      // how often all subscribers had to read the log for themselves
+    ngx_queue_t shutOut_{}; // feeds with members that cannot read
     ChannelTable channels_;
     void (*runSoon_)() noexcept;
     Feed** buckets_ = nullptr; // the feeds by their keys

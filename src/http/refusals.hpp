@@ -29,6 +29,7 @@ enum class Refusal : uint8_t {
     Expired,
     EventsGone,
     IndexFull,
+    NotFilled, // the zone does not have yet what the stream has that it copies
     Kicked,
     TooManyInZone,
     TooManyOnChannel,
@@ -162,6 +163,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {410, "events after this id are gone"};
     case Refusal::IndexFull:
         return {503, "no room for another channel", "10"};
+    case Refusal::NotFilled:
+        return {503, "the zone does not have all events yet, come again", "1"};
     case Refusal::Kicked:
         return {403, "kicked"};
     case Refusal::TooManyInZone:

@@ -37,14 +37,19 @@ Refusal readNumber(ngx_http_request_t* r, std::string_view name, std::optional<u
     return Refusal::None;
 }
 
-// Nothing without the lock.
+// Nothing without the lock, or while the zone is not filled.
 std::optional<ChannelState> stateOf(ngx_http_request_t* r, const RequestContext& context) noexcept {
     const Zone& zone = *locationConfig(r)->zone;
     std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
-    if (!lock) {
+    if (!lock || !isFilled(zone)) {
         return std::nullopt;
     }
     return lock->log().findChannel(zone.log.hash(toView(context.channel)));
+}
+
+// Why the state is not known.
+Refusal refusalOf(ngx_http_request_t* r) noexcept {
+    return isFilled(*locationConfig(r)->zone) ? Refusal::Locked : Refusal::NotFilled;
 }
 
 // A request with a body does not wait: that would have to be read meanwhile.
@@ -83,7 +88,7 @@ ngx_int_t ChannelWait::run(ngx_http_request_t* r, RequestContext& context, const
         return answer(r, context, *state);
     }
     if (!mayWait(*r, wish)) {
-        return refuse(r, Refusal::Locked);
+        return refuse(r, refusalOf(r));
     }
     if (Worker::self().isDraining()) {
         return refuse(r, Refusal::WaitCutByDrain);
@@ -134,7 +139,7 @@ void ChannelWait::onRead(ngx_http_request_t* r) noexcept {
     ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
 
-// Without the lock the number is found out the next time.
+// What is not known now is found out the next time.
 void ChannelWait::look(bool mustLeave) noexcept {
     const std::optional<ChannelState> state = stateOf(request_, context_);
     const bool isMet = state && wish_.isMetBy(*state);
@@ -148,7 +153,7 @@ void ChannelWait::look(bool mustLeave) noexcept {
     request_->read_event_handler = ngx_http_block_reading;
     request_->write_event_handler = ngx_http_request_empty_handler;
     const ngx_int_t rc = mustLeave && !isMet ? refuse(request_, Refusal::WaitCutByDrain)
-                         : !state            ? refuse(request_, Refusal::Locked)
+                         : !state            ? refuse(request_, refusalOf(request_))
                                              : answer_(request_, context_, *state);
     ngx_http_finalize_request(request_, rc);
     ngx_http_run_posted_requests(c);

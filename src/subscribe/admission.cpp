@@ -66,11 +66,12 @@ Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member,
     if (join != Tail::Join::Ok) {
         return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
     }
-    catchup = subscription.publisherId
-                  ? Catchup::makeFromPublisherId(lock->log(), *member.feed, *subscription.publisherId,
-                                                 subscription.history)
-                  : Catchup::make(lock->log(), *member.feed, subscription.cursor, subscription.history);
-    return Admission::Ok;
+    catchup = Catchup::make(lock->log(), *member.feed, subscription.from);
+    return isFilled(tail.zone()) ? Admission::Ok : Admission::Unfilled;
+}
+
+Admission admitUnfilled(const LocationConfig& config) noexcept {
+    return config.absentMode() == Absent::Wait ? Admission::Ok : Admission::Unfilled;
 }
 
 Admission admitFromNow(const LocationConfig& config, const Catchup& catchup) noexcept {
@@ -100,6 +101,7 @@ CloseReason reasonOf(Admission refused) noexcept {
         return CloseReason::Absent;
     case Admission::IndexFull:
     case Admission::Locked:
+    case Admission::Unfilled:
         return CloseReason::Rejected;
     default:
         return CloseReason::Error;
@@ -112,6 +114,8 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admiss
         return putOff(r, context, Refusal::IndexFull);
     case Admission::Locked:
         return putOff(r, context, Refusal::Locked);
+    case Admission::Unfilled:
+        return putOff(r, context, Refusal::NotFilled);
     case Admission::Gap:
         return refuse(r, Refusal::EventsGone);
     case Admission::Absent:

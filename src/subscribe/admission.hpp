@@ -17,6 +17,7 @@ enum class Admission {
     NoMemory,
     IndexFull, // no room for another channel
     Locked,    // the zone's lock is not to be had
+    Unfilled,  // the zone is not filled yet, so that nothing is known of its channels
     Gap,       // it has missed events, and sse_gap says not to go on
     Ended,     // its channels have ended, and it has had all that was left
     Absent,    // its channels have no events, and sse_absent says not to wait
@@ -29,8 +30,12 @@ Refusal letIn(ngx_http_request_t* r, RequestContext& context, Guest& guest,
 
 // Joins the feed and takes stock of its channels, with the zone's lock once, so that the stock fits the
 // moment from which the feed brings what is new. If the result is Ok the member is in the feed; `catchup`,
-// which the caller is to ngx_free(), is NULL without memory.
+// which the caller is to ngx_free(), is NULL without memory. If it is Unfilled the same is true, but the
+// stock says nothing about events, and is to be taken once more when the zone is filled.
 Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member, Catchup*& catchup) noexcept;
+
+// Whether a client may wait until its zone is filled. Afterwards it could only be sent away with a stream.
+Admission admitUnfilled(const LocationConfig& config) noexcept;
 
 // Whether a client is served that wants nothing older than the stock.
 Admission admitFromNow(const LocationConfig& config, const Catchup& catchup) noexcept;

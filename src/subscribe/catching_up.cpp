@@ -24,17 +24,29 @@ void Subscriber::closeCatchup() noexcept {
     catchup_ = nullptr;
 }
 
+// A client that has come before the zone was filled learns only now where it begins.
+Subscriber::Reading Subscriber::takeStock() noexcept {
+    const Zone& zone = member_.feed->tail->zone();
+    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
+    if (!lock || !isFilled(zone)) {
+        return Reading::Later;
+    }
+    catchup_ = Catchup::make(lock->log(), *member_.feed, {beginning_, cursor_, requested_, history_});
+    if (catchup_ == nullptr) {
+        return Reading::NoMemory;
+    }
+    beginning_ = Beginning::Kind::Cursor;
+    cursor_ = catchup_->cursor();
+    return Reading::More;
+}
+
 Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         if (catchup_ == nullptr) {
-            std::optional<ZoneLock> lock = ZoneLock::acquire(member_.feed->tail->zone());
-            if (!lock) {
-                return Reading::Locked;
+            const Reading stock = takeStock();
+            if (stock != Reading::More) {
+                return stock;
             }
-            catchup_ = Catchup::make(lock->log(), *member_.feed, cursor_, history_);
-        }
-        if (catchup_ == nullptr) {
-            return Reading::NoMemory;
         }
 
         if (!catchup_->sought()) {

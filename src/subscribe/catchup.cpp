@@ -10,10 +10,9 @@ namespace {
 // Newer than any event: the log takes it for a cursor of another life.
 constexpr EventId kUnknown{UINT64_MAX, UINT64_MAX};
 
-// The newest id that there can be. Other machines of a bus may be further than this one: who comes from there
-// with an id that is still to come here misses nothing, and gets what follows it.
-EventId newestIssued(const Zone& zone, EventId lastId) noexcept {
-    return zone.bus == nullptr ? lastId : EventId{UINT64_MAX, UINT64_MAX - 1};
+// An id of this life that is not here yet.
+bool mayBeAhead(const Zone& zone, EventId cursor, EventId lastId) noexcept {
+    return zone.bus != nullptr && cursor > lastId && cursor != kUnknown && zone.log.couldHaveIssued(cursor);
 }
 
 } // namespace
@@ -25,8 +24,8 @@ std::span<ReplayChannel> Catchup::channels() const noexcept {
 }
 
 Catchup::Catchup(Feed& feed, EventId cursor, EventId lastId, const History& history) noexcept
-    : feed_(feed), cursor_(cursor), lastId_(lastId),
-      replay_(feed.tail->zone().log, channels(), cursor, newestIssued(feed.tail->zone(), lastId), history) {}
+    : feed_(feed), cursor_(cursor), lastId_(lastId), isAhead_(mayBeAhead(feed.tail->zone(), cursor, lastId)),
+      replay_(feed.tail->zone().log, channels(), cursor, isAhead_ ? cursor : lastId, history) {}
 
 Catchup* Catchup::allocate(Feed& feed) noexcept {
     static_assert(alignof(ReplayChannel) <= alignof(Catchup));
@@ -48,24 +47,26 @@ std::span<ReplayChannel> Catchup::takeStock(LogWriter& log, Feed& feed, Catchup*
     return {channels, feed.channelCount};
 }
 
-Catchup* Catchup::make(LogWriter& log, Feed& feed, EventId cursor, const History& history) noexcept {
-    Catchup* memory = allocate(feed);
-    if (memory == nullptr) {
-        return nullptr;
-    }
-    takeStock(log, feed, memory);
-    return new (memory) Catchup(feed, cursor, log.lastId(), history);
-}
-
-Catchup* Catchup::makeFromPublisherId(LogWriter& log, Feed& feed, std::string_view publisherId,
-                                      const History& history) noexcept {
+Catchup* Catchup::make(LogWriter& log, Feed& feed, const Beginning& from) noexcept {
     Catchup* memory = allocate(feed);
     if (memory == nullptr) {
         return nullptr;
     }
     const std::span<ReplayChannel> channels = takeStock(log, feed, memory);
-    const EventId cursor = findPublisherId(log, channels, publisherId).value_or(kUnknown);
-    return new (memory) Catchup(feed, cursor, log.lastId(), history);
+    return new (memory) Catchup(feed, positionOf(from, log, channels), log.lastId(), from.history);
+}
+
+EventId Catchup::positionOf(const Beginning& from, const Log& log,
+                            std::span<const ReplayChannel> channels) noexcept {
+    switch (from.kind) {
+    case Beginning::Kind::Now:
+        return log.lastId();
+    case Beginning::Kind::PublisherId:
+        return findPublisherId(log, channels, publisherIdOnWire(from.requested).view()).value_or(kUnknown);
+    case Beginning::Kind::Cursor:
+        break;
+    }
+    return from.cursor;
 }
 
 ReadStatus Catchup::seek(uint32_t steps) noexcept {
@@ -152,14 +153,15 @@ uint32_t Catchup::subscribers() const noexcept {
 
 bool Catchup::isAbsent() const noexcept {
     auto all = channels();
-    return std::all_of(all.begin(), all.end(),
-                       [](const ReplayChannel& channel) { return channel.state.newest == kNoOffset; });
+    return !isAhead_ && std::all_of(all.begin(), all.end(), [](const ReplayChannel& channel) {
+        return channel.state.newest == kNoOffset;
+    });
 }
 
 bool Catchup::ended() const noexcept {
     const Log& log = feed_.tail->zone().log;
     auto all = channels();
-    return std::all_of(all.begin(), all.end(), [&log](const ReplayChannel& channel) {
+    return !isAhead_ && std::all_of(all.begin(), all.end(), [&log](const ReplayChannel& channel) {
         return log.hasEnded(channel.state, channel.name);
     });
 }

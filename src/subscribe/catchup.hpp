@@ -9,14 +9,24 @@
 
 namespace sse {
 
+// Where a client begins.
+struct Beginning {
+    enum class Kind : uint8_t {
+        Cursor,      // after `cursor`
+        Now,         // nothing is wanted that was there before
+        PublisherId, // after the event that its publisher calls `requested`
+    };
+    Kind kind = Kind::Cursor;
+    EventId cursor{};           // zero: the beginning of the log
+    std::string_view requested; // the id as sent, valid as long as the request; empty: none
+    History history;
+};
+
 class Catchup {
 public:
-    // Takes stock of the feed's channels. NULL without memory; ngx_free() it. `log` is their zone's.
-    static Catchup* make(LogWriter& log, Feed& feed, EventId cursor, const History& history) noexcept;
-
-    // The same from the event to which its publisher gave that id; unknown to the log if there is none.
-    static Catchup* makeFromPublisherId(LogWriter& log, Feed& feed, std::string_view publisherId,
-                                        const History& history) noexcept;
+    // Takes stock of the feed's channels, and finds out what the beginning means. NULL without memory;
+    // ngx_free() it. `log` is their zone's.
+    static Catchup* make(LogWriter& log, Feed& feed, const Beginning& from) noexcept;
 
     // Searches for the start, through at most so many records; in one turn at most kTurnSteps.
     ReadStatus seek(uint32_t steps) noexcept;
@@ -56,19 +66,25 @@ public:
     // The newest event of the zone when stock was taken.
     EventId lastId() const noexcept { return lastId_; }
 
+    // Whether the client has got more than the zone has. It misses nothing then, and what comes here up to
+    // its cursor is not for it. So it can be where another machine copies the same stream and is ahead.
+    bool isAhead() const noexcept { return isAhead_; }
+
     // How many subscribers the channels had then, this one included; of several channels the maximum.
     uint32_t subscribers() const noexcept;
 
-    // Whether none of the channels had an event, nor an end.
+    // Whether none of the channels had an event, nor an end. A client that is ahead knows better.
     bool isAbsent() const noexcept;
 
-    // Whether all channels had ended then, and whether only their end is left to be read.
+    // Whether all channels had ended then, and whether only their end is left to be read. The same holds.
     bool ended() const noexcept;
     bool onlyTheEnd() const noexcept;
 
 private:
     Catchup(Feed& feed, EventId cursor, EventId lastId, const History& history) noexcept;
     static Catchup* allocate(Feed& feed) noexcept;
+    static EventId positionOf(const Beginning& from, const Log& log,
+                              std::span<const ReplayChannel> channels) noexcept;
     static std::span<ReplayChannel> takeStock(LogWriter& log, Feed& feed, Catchup* memory) noexcept;
     std::span<ReplayChannel> channels() const noexcept;
     Progress readUntil(uint64_t limit, size_t most, MergeMode mode, BatchRef& out) noexcept;
@@ -76,6 +92,7 @@ private:
     Feed& feed_;
     EventId cursor_;
     EventId lastId_;
+    bool isAhead_;
     bool sought_ = false;
     bool begun_ = false;   // begins() has said so
     bool holding_ = false; // `event_` has been read from the replay and did not fit

@@ -20,9 +20,15 @@ constexpr ngx_msec_t kKickTime = 1000;
 
 } // namespace
 
+// Whether its client has got more than the zone has, see Catchup::isAhead().
+bool Subscriber::isAhead() const noexcept {
+    const Zone& zone = member_.feed->tail->zone();
+    return zone.bus != nullptr && cursor_ > zone.log.lastId();
+}
+
 // At the tip of channels that have ended, or asked to end: the stream ends as soon as it is not blocked.
 bool Subscriber::endIfOver() noexcept {
-    if (!ending_ && live_ && !member_.feed->pending && member_.feed->ended()) {
+    if (!ending_ && live_ && !member_.feed->pending && member_.feed->ended() && !isAhead()) {
         noteReason(CloseReason::Ended);
         ending_ = true;
         owesEnd_ = true;

@@ -70,7 +70,7 @@ ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {
     const Admission admission = join(tail, subscription);
     const bool isLater = Worker::self().isBusy();
     const Step step = admission != Admission::Ok ? refuseWith(admission)
-                      : catchup_ == nullptr      ? onNothing()
+                      : begun_                   ? onNothing()
                       : isLater                  ? Step::More
                                                  : goOn();
     if (step == Step::Over) {
@@ -91,7 +91,8 @@ ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {
 
 Admission Poller::join(Tail& tail, const Subscription& subscription) noexcept {
     const Admission admission = joinFeed(tail, subscription, member_, catchup_);
-    if (admission != Admission::Ok) {
+    const bool isUnfilled = admission == Admission::Unfilled;
+    if (admission != Admission::Ok && !isUnfilled) {
         return admission;
     }
     Worker& worker = Worker::self();
@@ -101,10 +102,16 @@ Admission Poller::join(Tail& tail, const Subscription& subscription) noexcept {
         return Admission::NoMemory;
     }
     wait_ = patience(*request_, subscription);
-    requested_ = subscription.requested;
-    history_ = subscription.history;
+    requested_ = subscription.from.requested;
+    history_ = subscription.from.history;
     context_->subscribers = catchup_->subscribers();
-    if (!subscription.fromNow) {
+    if (isUnfilled) {
+        closeCatchup();
+        beginning_ = subscription.from.kind;
+        cursor_ = subscription.from.cursor;
+        return admitUnfilled(*config_);
+    }
+    if (subscription.from.kind != Beginning::Kind::Now) {
         cursor_ = catchup_->cursor();
         return Admission::Ok;
     }
@@ -140,25 +147,32 @@ Poller::Step Poller::goOn() noexcept {
     return catchup_->begins() && !begin() ? Step::Over : readStock();
 }
 
+// One that has come before the zone was filled learns only now where it begins.
 Poller::Step Poller::takeStock() noexcept {
-    std::optional<ZoneLock> lock = ZoneLock::acquire(member_.feed->tail->zone());
-    if (!lock) {
-        return onLocked();
+    const Zone& zone = member_.feed->tail->zone();
+    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
+    if (!lock || !isFilled(zone)) {
+        return onLater(lock ? Admission::Unfilled : Admission::Locked);
     }
     isWoken_ = false;
-    catchup_ = Catchup::make(lock->log(), *member_.feed, cursor_, history_);
-    return catchup_ == nullptr ? refuseWith(Admission::NoMemory) : Step::More;
+    catchup_ = Catchup::make(lock->log(), *member_.feed, {beginning_, cursor_, requested_, history_});
+    if (catchup_ == nullptr) {
+        return refuseWith(Admission::NoMemory);
+    }
+    beginning_ = Beginning::Kind::Cursor;
+    cursor_ = catchup_->cursor();
+    return Step::More;
 }
 
-// As soon as the lock is to be had it is woken. What it has need not wait for that.
-Poller::Step Poller::onLocked() noexcept {
+// As soon as it can read it is woken. What it has need not wait for that.
+Poller::Step Poller::onLater(Admission why) noexcept {
     if (!hasNews() && wait_ != 0) {
         isWoken_ = false;
-        member_.feed->tail->readWhenUnlocked(*member_.feed);
+        member_.feed->tail->readWhenPossible(*member_.feed);
         return Step::Wait;
     }
     more_ = true;
-    return begun_ ? Step::Over : refuseWith(Admission::Locked);
+    return begun_ ? Step::Over : refuseWith(why);
 }
 
 // The start is found: what has been missed is told first, or is a reason to refuse. Returns whether to read
@@ -234,7 +248,7 @@ Poller::Step Poller::onRendered() noexcept {
 
 // What comes later is newer than all that was there, whatever channel that was of.
 Poller::Step Poller::onStockRead() noexcept {
-    ended_ = catchup_->ended() || member_.feed->ended();
+    ended_ = !catchup_->isAhead() && (catchup_->ended() || member_.feed->ended());
     cursor_ = std::max(cursor_, catchup_->lastId());
     history_ = {};
     closeCatchup();
@@ -297,8 +311,17 @@ void Poller::onTime(ngx_event_t* event) noexcept {
     auto& self = LoopEvent::owner<Poller>(event);
     self.wait_ = 0;
     if (self.isWaiting_) {
-        self.finish();
+        self.stopWaiting();
     }
+}
+
+// Nothing has come. One that wants what is new, and came before the zone was filled, has no position that an
+// answer could give it.
+void Poller::stopWaiting() noexcept {
+    if (beginning_ == Beginning::Kind::Now) {
+        refuseWith(Admission::Unfilled);
+    }
+    finish();
 }
 
 // The same, unless there is no time for that.
@@ -308,7 +331,7 @@ void Poller::onDrain(Drainable& drainable, bool force) noexcept {
     if (self.isWaiting_ || force) {
         self.more_ = !self.isWaiting_;
         self.noteReason(CloseReason::Drain);
-        self.finish();
+        self.stopWaiting();
     }
 }
 

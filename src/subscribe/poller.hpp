@@ -53,7 +53,8 @@ private:
     Admission join(Tail& tail, const Subscription& subscription) noexcept;
     Step goOn() noexcept;
     Step takeStock() noexcept;
-    Step onLocked() noexcept;
+    Step onLater(Admission why) noexcept;
+    void stopWaiting() noexcept;
     bool begin() noexcept;
     Step readStock() noexcept;
     Step render() noexcept;
@@ -87,6 +88,7 @@ private:
 
     // Where it is in the log.
     EventId cursor_;
+    Beginning::Kind beginning_ = Beginning::Kind::Cursor; // until stock has been taken
     std::string_view requested_; // the cursor as sent, until it is known what it means
     History history_;            // limits only the first catching up
     Catchup* catchup_ = nullptr; // its stock, while it reads

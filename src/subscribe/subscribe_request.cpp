@@ -59,11 +59,11 @@ ngx_int_t SubscriptionReader::sendRefusal(ngx_http_request_t* r, RequestContext&
 bool SubscriptionReader::read(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     maxChannels_ = config.maxChannels;
-    subscription_.history.count = config.historyCount;
+    subscription_.from.history.count = config.historyCount;
     if (config.historyAge != 0) {
         const uint64_t now = unixMilliseconds();
         const auto age = static_cast<uint64_t>(config.historyAge);
-        subscription_.history.since = age < now / 1000 ? now - age * 1000 : 0;
+        subscription_.from.history.since = age < now / 1000 ? now - age * 1000 : 0;
     }
     return readChannels(r) && readCursor(r) && readExpiry(r) && readKey(r) && readForm(r);
 }
@@ -167,10 +167,9 @@ bool SubscriptionReader::readCursor(ngx_http_request_t* r) noexcept {
     if (cursor.empty()) {
         return readStart(r);
     }
-    subscription_.requested = cursor;
+    subscription_.from.requested = cursor;
     if (!setCursor(cursor)) {
-        publisherId_ = publisherIdOnWire(cursor);
-        subscription_.publisherId = publisherId_.view();
+        subscription_.from.kind = Beginning::Kind::PublisherId;
     }
     return true;
 }
@@ -179,7 +178,7 @@ bool SubscriptionReader::readCursor(ngx_http_request_t* r) noexcept {
 // publisher id alone, or nothing at all, which the log will find out.
 bool SubscriptionReader::setCursor(std::string_view text) noexcept {
     std::optional<EventId> id = parseEventId(text.substr(0, text.find('~')));
-    subscription_.cursor = id.value_or(EventId{});
+    subscription_.from.cursor = id.value_or(EventId{});
     return id.has_value();
 }
 
@@ -188,12 +187,13 @@ bool SubscriptionReader::readStart(ngx_http_request_t* r) noexcept {
     std::string_view text;
     switch (config.startMode()) {
     case Start::New:
-        subscription_.fromNow = true;
+        subscription_.from.kind = Beginning::Kind::Now;
         return true;
     case Start::Earliest:
         return true; // the cursor is the beginning
     case Start::Last:
-        subscription_.history.count = std::min<uint64_t>(subscription_.history.count, config.startCount);
+        subscription_.from.history.count =
+            std::min<uint64_t>(subscription_.from.history.count, config.startCount);
         return true;
     case Start::Expression:
         break;
@@ -204,7 +204,7 @@ bool SubscriptionReader::readStart(ngx_http_request_t* r) noexcept {
 bool SubscriptionReader::setStart(std::string_view text) noexcept {
     constexpr std::string_view kLast = "last=";
     if (text.empty() || text == "new") {
-        subscription_.fromNow = true;
+        subscription_.from.kind = Beginning::Kind::Now;
         return true;
     }
     if (text == "earliest") {
@@ -213,11 +213,11 @@ bool SubscriptionReader::setStart(std::string_view text) noexcept {
     if (text.starts_with(kLast)) {
         ngx_str_t digits = ngxString(dropFirst(text, kLast.size()));
         ngx_int_t count = ngx_atoi(digits.data, digits.len);
-        subscription_.history.count =
-            std::min<uint64_t>(subscription_.history.count, static_cast<uint64_t>(count));
+        subscription_.from.history.count =
+            std::min<uint64_t>(subscription_.from.history.count, static_cast<uint64_t>(count));
         return count > 0 || refuseWith(Refusal::BadStart);
     }
-    subscription_.requested = text;
+    subscription_.from.requested = text;
     return setCursor(text) || refuseWith(Refusal::BadStart);
 }
 

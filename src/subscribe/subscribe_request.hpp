@@ -39,7 +39,6 @@ private:
     size_t maxChannels_ = 0;
     size_t count_ = 0;
     Subscription subscription_;
-    PublisherId publisherId_;
     Refusal refusal_ = Refusal::None;
 };
 

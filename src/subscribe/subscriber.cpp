@@ -70,7 +70,8 @@ Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexce
 
 Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
     Admission admission = joinFeed(tail, subscription, member_, catchup_);
-    if (admission != Admission::Ok) {
+    const bool isUnfilled = admission == Admission::Unfilled;
+    if (admission != Admission::Ok && !isUnfilled) {
         return admission;
     }
     Worker& worker = Worker::self();
@@ -81,15 +82,21 @@ Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcep
         return Admission::NoMemory;
     }
 
-    requested_ = subscription.requested;
+    requested_ = subscription.from.requested;
     primed_ = !requested_.empty();
-    history_ = subscription.history;
+    history_ = subscription.from.history;
     expires_ = subscription.expires;
     padded_ = subscription.isPadded;
     retry_ = static_cast<uint32_t>(withJitter(config_->retry, config_->retryJitter));
 
     context_->subscribers = catchup_->subscribers();
-    if (subscription.fromNow) {
+    if (isUnfilled) {
+        closeCatchup();
+        beginning_ = subscription.from.kind;
+        cursor_ = subscription.from.cursor;
+        return admitUnfilled(*config_);
+    }
+    if (subscription.from.kind == Beginning::Kind::Now) {
         admission = admitFromNow(*config_, *catchup_);
         cursor_ = catchup_->lastId();
         closeCatchup();
@@ -337,8 +344,8 @@ bool Subscriber::resume() noexcept {
     if (out.size() != 0 && !send(std::move(out))) {
         return false;
     }
-    if (reading == Reading::Locked) {
-        member_.feed->tail->readWhenUnlocked(*member_.feed);
+    if (reading == Reading::Later) {
+        member_.feed->tail->readWhenPossible(*member_.feed);
     } else if (!live_ && !ending_ && !stream_.blocked()) {
         schedule();
     }
@@ -370,7 +377,7 @@ void Subscriber::onDelivery(Member& member, const BatchRef& batch, bool isLost) 
 }
 
 void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
-    if (isLost) { // also to who has waited for the lock, see readOn()
+    if (isLost) { // also to who could not read, see readOn()
         fallBehind();
         return;
     }

@@ -21,11 +21,7 @@ namespace sse {
 // What a client subscribes to.
 struct Subscription {
     std::span<const std::string_view> channels; // distinct names
-    std::string_view requested; // the cursor as sent, valid as long as the request; empty: none
-    EventId cursor;             // what it means
-    std::optional<std::string_view> publisherId; // instead of a cursor of the log: as on the wire
-    bool fromNow = false;                        // no cursor, and nothing older is wanted
-    History history;
+    Beginning from;
     uint64_t expires = 0;  // seconds since 1970; 0: never
     std::string_view key;  // whose it is; empty: nobody's
     bool isPadded = false; // its stream is to begin with padding
@@ -100,8 +96,16 @@ private:
     void fallBehind() noexcept;
     void schedule() noexcept;
 
-    enum class Reading { More, AtTip, Over, NoMemory, Locked };
+    enum class Reading {
+        More,
+        AtTip,
+        Over,
+        NoMemory,
+        Later, // the zone is not filled yet, or its lock is not to be had
+    };
     Reading readOn(BatchRef& out) noexcept;
+    Reading takeStock() noexcept;
+    bool isAhead() const noexcept;
     Reading startReading(BatchRef& out) noexcept;
     void closeCatchup() noexcept;
 
@@ -134,6 +138,7 @@ private:
     Guest guest_;
     const LocationConfig* config_;
     RequestContext* context_;
+    Beginning::Kind beginning_;  // what becomes of cursor_ when stock is taken for the first time
     std::string_view requested_; // until the first gap has been reported
     Catchup* catchup_;           // while behind
     History history_;            // limits only the first catching up
