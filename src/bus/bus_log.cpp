@@ -62,12 +62,12 @@ BusLog::Outcome BusLog::begin(const SyncPlan& plan, uint64_t lineage) noexcept {
         if (!lock) {
             return outcome;
         }
-        const bool wasBound = state_->lineage.load() == lineage && !plan.beginsLife;
-        if (!wasBound) {
+        wasBound_ = state_->lineage.load() == lineage && !plan.beginsLife;
+        if (!wasBound_) {
             state_->lineage = 0;
             state_->isFilled = 0;
-            state_->setPosition(plan.from);
-            BusState::store(state_->wantedBreak, {});
+            setPosition(plan.from);
+            BusState::store(state_->wantedBreak, plan.breaks ? toStreamId(lock->log().lastId()) : StreamId{});
             BusState::store(state_->control, {});
         }
         if (plan.beginsLife) {
@@ -80,7 +80,7 @@ BusLog::Outcome BusLog::begin(const SyncPlan& plan, uint64_t lineage) noexcept {
         state_->lineage = lineage;
         if (plan.gap) {
             appendBreak(lock->log(), *plan.gap);
-            state_->setPosition(plan.from);
+            setPosition(plan.from);
         }
     }
     wake();
@@ -105,7 +105,7 @@ BusLog::Outcome BusLog::goBack(StreamId id) noexcept {
         const StreamId wanted = BusState::load(state_->wantedBreak);
         const StreamId last = toStreamId(lock->log().lastId());
         BusState::store(state_->wantedBreak, std::max({wanted, last, state_->position()}));
-        state_->setPosition(id);
+        setPosition(id);
     }
     return outcome;
 }
@@ -114,9 +114,14 @@ BusLog::Outcome BusLog::skip(StreamId id) noexcept {
     Outcome outcome;
     if (std::optional<ZoneLock> lock = acquire(outcome); lock && id > state_->position()) {
         noteSkipped(id, "too large");
-        state_->setPosition(id);
+        setPosition(id);
     }
     return outcome;
+}
+
+void BusLog::setPosition(StreamId id) noexcept {
+    state_->fingerprint = 0;
+    state_->setPosition(id);
 }
 
 // Of whatever lies before it. Newer ids than the break's may be there, if a server has lost its newest
@@ -134,14 +139,24 @@ BusLog::Outcome BusLog::append(const Reply*& next) noexcept {
     Outcome outcome;
     {
         std::optional<ZoneLock> lock = acquire(outcome);
+        const Reply* last = nullptr;
         sliceSize_ = 0;
+        if (lock) {
+            state_->fingerprint = 0; // until it is that of the position again
+        }
         for (size_t i = 0; outcome == Outcome::Done && next != nullptr; ++i) {
             if (i == kSliceEntries || sliceSize_ >= kSliceBytes) {
                 outcome = Outcome::More;
                 break;
             }
             outcome = handle(lock->log(), *next);
-            next = outcome == Outcome::Done ? next->next : next;
+            if (outcome == Outcome::Done) {
+                last = next;
+                next = next->next;
+            }
+        }
+        if (last != nullptr) {
+            state_->fingerprint = fingerprintOf(*last);
         }
     }
     wake();
@@ -198,19 +213,25 @@ BusLog::Outcome BusLog::appendEvent(LogWriter& log, StreamId id) noexcept {
         noteSkipped(id, "its event type is reserved");
         return Outcome::Done;
     }
-    const size_t size = encodedSize(envelope.event);
-    if (!log.fits(reader_->channel(), envelope.event.publisherId.size(), size)) {
+    if (!log.fits(reader_->channel(), envelope.event.publisherId.size(), encodedSize(envelope.event))) {
         noteSkipped(id, "too large for the zone");
         return Outcome::Done;
     }
-    fields_.clear();
-    char* place = fields_.extend(size);
-    if (place == nullptr) {
+    if (!render(envelope.event)) {
         return Outcome::NoMemory;
     }
-    encodeFields(envelope.event, place);
     Worker::self().counters().repairs += reader_->replaced();
     return append(log, id, envelope.ends);
+}
+
+bool BusLog::render(const Event& event) noexcept {
+    fields_.clear();
+    char* place = fields_.extend(encodedSize(event));
+    if (place == nullptr) {
+        return false;
+    }
+    encodeFields(event, place);
+    return true;
 }
 
 // What the log has no room for by its id, because it has a newer one, gets the next id: a server that has
@@ -220,7 +241,7 @@ BusLog::Outcome BusLog::append(LogWriter& log, StreamId id, bool isEnd) noexcept
     const uint64_t hash = log.hash(channel);
     EventId eventId = toEventId(id, log.lineage());
     if (eventId <= log.lastId()) {
-        if (log.holds(channel, hash, eventId)) {
+        if (log.holds(channel, hash, eventId, fields_.view())) {
             return Outcome::Done;
         }
         eventId = next(log.lastId());
@@ -269,17 +290,19 @@ BusLog::Outcome BusLog::findKnown(const Reply*& next, std::optional<StreamId>& f
     return outcome;
 }
 
-// What is older than the oldest event has been there, and gone.
+// What is older than the oldest event has been there, and gone; but not if no event ever had to go, and the
+// log has not been on the stream before.
 bool BusLog::isKnown(LogWriter& log, StreamId id, const Reply& fields) noexcept {
     const EventId eventId = toEventId(id, log.lineage());
-    const EventId oldest = log.stats().firstId;
-    if (oldest != EventId{} && eventId < oldest) {
+    const LogStats stats = log.stats();
+    if (stats.firstId != EventId{} && eventId < stats.firstId && (wasBound_ || stats.evicted != 0)) {
         return true;
     }
     switch (reader_->read(fields)) {
     case EntryKind::Event: {
         const std::string_view channel = reader_->channel();
-        return log.holds(channel, log.hash(channel), eventId);
+        return render(reader_->envelope().event) &&
+               log.holds(channel, log.hash(channel), eventId, fields_.view());
     }
     case EntryKind::Break:
         return log.newestBreak().id >= eventId;

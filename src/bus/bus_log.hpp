@@ -59,7 +59,9 @@ private:
     Outcome handle(LogWriter& log, const Reply& entry) noexcept;
     Outcome handle(LogWriter& log, StreamId id, const Reply& fields) noexcept;
     Outcome appendEvent(LogWriter& log, StreamId id) noexcept;
+    bool render(const Event& event) noexcept;
     Outcome append(LogWriter& log, StreamId id, bool isEnd) noexcept;
+    void setPosition(StreamId id) noexcept;
     void appendBreak(LogWriter& log, StreamId id) noexcept;
     bool isKnown(LogWriter& log, StreamId id, const Reply& fields) noexcept;
     bool isReserved(std::string_view type) const noexcept;
@@ -71,6 +73,7 @@ private:
     Zone* zone_ = nullptr;
     BusState* state_ = nullptr;
     int64_t clock_ = 0;
+    bool wasBound_ = false; // to the stream, before begin()
     std::optional<EntryReader> reader_;
     Buffer fields_;        // of the event that is being appended
     size_t sliceSize_ = 0; // bytes of the events in this slice

@@ -24,6 +24,7 @@ struct BusState {
 
     SharedWord lineage;             // of the stream and of the log; 0: the log has nothing to do with it yet
     SharedId handled;               // the newest entry that is in the log, or that has been skipped
+    SharedWord fingerprint;         // of that entry (sync.hpp); 0: not known
     SharedId wantedBreak;           // the stream is to have a break after this id; zero: it need not
     SharedId control;               // the newest entry of the control stream that has been looked at
     std::atomic<uint32_t> isFilled; // the log had everything that the stream had when this life began

@@ -247,19 +247,19 @@ void Follower::sync() noexcept {
     const uint64_t candidate = log.isBound ? randomLineage(log.lineage) : log.lineage;
     const std::string_view stream = toView(bus_->stream);
     const std::string_view lineageKey = toView(bus_->lineageKey);
-    const StreamIdText position(log.isBound ? log.position : StreamId{});
+    const StreamIdText newest(log.newestEntry());
 
     connection_.add({"SET", lineageKey, Decimal(candidate).view(), "NX"});
     connection_.add({"GET", lineageKey});
     connection_.add({"XINFO", "STREAM", stream});
-    connection_.add({"XRANGE", stream, position.view(), position.view()});
+    connection_.add({"XRANGE", stream, newest.view(), newest.view()});
     connection_.add({"XREVRANGE", toView(bus_->controlKey), "+", "-", "COUNT", "1"});
     connection_.add({"TIME"});
     connection_.flush();
 }
 
 void Follower::onSyncReply(const Reply& reply) noexcept {
-    enum { Set, Lineage, Info, Position, Control, Time };
+    enum { Set, Lineage, Info, Newest, Control, Time };
     const unsigned answer = answers_++;
     const bool isNoStream =
         answer == Info && reply.is(Reply::Type::Error) && reply.text.ends_with("no such key");
@@ -279,8 +279,10 @@ void Follower::onSyncReply(const Reply& reply) noexcept {
         }
         facts_.isWhole = facts_.isWhole || isNoStream;
         return;
-    case Position:
-        facts_.hasPosition = reply.count != 0;
+    case Newest:
+        facts_.entry = reply.count == 0       ? StreamFacts::Entry::Missing
+                       : isOurs(*reply.first) ? StreamFacts::Entry::Same
+                                              : StreamFacts::Entry::Other;
         return;
     case Control:
         return onControlEnd(reply);
@@ -290,6 +292,11 @@ void Follower::onSyncReply(const Reply& reply) noexcept {
     default:
         return;
     }
+}
+
+bool Follower::isOurs(const Reply& entry) const noexcept {
+    const uint64_t known = state_->fingerprint.load();
+    return known == 0 || known == fingerprintOf(entry);
 }
 
 // What came while nobody read is read, from the first entry on in a life that is new to us: a kick in it may
@@ -318,6 +325,7 @@ void Follower::carryOut(const SyncPlan& plan) noexcept {
     case SyncPlan::Way::Fill:
         phase_ = Phase::Measuring;
         oldest_ = {};
+        beganBefore_ = false;
         return askForPage("+");
     case SyncPlan::Way::WalkBack:
         phase_ = Phase::WalkingBack;

@@ -51,6 +51,7 @@ private:
     void sync() noexcept;
     void syncLater() noexcept;
     void onSyncReply(const Reply& reply) noexcept;
+    bool isOurs(const Reply& entry) const noexcept;
     void onControlEnd(const Reply& reply) noexcept;
     void carryOut(const SyncPlan& plan) noexcept;
     void logPlan(const SyncPlan& plan) const noexcept;
@@ -102,12 +103,12 @@ private:
     StreamId controlEnd_; // the newest entry of the control stream
 
     // Pages.
-    size_t asked_ = 0;          // entries of a page
-    bool beginsRaised_ = false; // the oldest is no event, but a newer id
+    size_t asked_ = 0; // entries of a page
     bool isLastPage_ = false;
-    StreamId oldest_;       // of those that have come; zero: none has
-    StreamId floor_;        // entries before this one cannot be read
-    uint64_t measured_ = 0; // bytes that the entries will take in the log
+    StreamId oldest_;          // of those that have come; zero: none has
+    bool beganBefore_ = false; // the oldest of them is a raise
+    StreamId floor_;           // entries before this one cannot be read
+    uint64_t measured_ = 0;    // bytes that the entries will take in the log
     std::optional<StreamId> found_;
 
     // Reading.

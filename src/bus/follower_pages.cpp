@@ -23,8 +23,7 @@ uint64_t sizeOf(const Reply& entry) noexcept {
 
 bool isRaise(const Reply& entry) noexcept {
     const Reply* fields = entry.at(1);
-    const Reply* name = fields == nullptr ? nullptr : fields->first;
-    return name != nullptr && name->text == "raise";
+    return fields != nullptr && fields->first != nullptr && fields->first->text == "raise";
 }
 
 std::optional<StreamId> idOf(const Reply& entry) noexcept {
@@ -55,7 +54,7 @@ bool Follower::onPage(const Reply& reply) noexcept {
             return true;
         }
         oldest_ = *id;
-        beginsRaised_ = isRaise(entry);
+        beganBefore_ = isRaise(entry);
         measured_ += sizeOf(entry);
         if (phase_ == Phase::Measuring && measured_ >= bus_->zone->log.capacity()) {
             break;
@@ -74,9 +73,9 @@ void Follower::askForOlder() noexcept {
 }
 
 // What precedes the oldest entry that is read is a gap, for those who have read it elsewhere. A stream that
-// begins with a raise goes on after the events of a machine that was alone before.
+// begins with a raise goes on where the log of a single machine was.
 void Follower::finishFill() noexcept {
-    const bool isAll = isLastPage_ && facts_.isWhole && floor_ == StreamId{} && !beginsRaised_;
+    const bool isAll = isLastPage_ && facts_.isWhole && !beganBefore_ && floor_ == StreamId{};
     const StreamId from = oldest_ == StreamId{} ? facts_.last : idBefore(oldest_);
     if (!isAll && from != StreamId{} && !check(log_.addGap(from))) {
         return syncLater();
@@ -96,7 +95,11 @@ void Follower::onPageLookedAt() noexcept {
     }
 }
 
+// Our newest entry itself: it is the same, which only its fingerprint did not tell.
 void Follower::finishWalk(StreamId id) noexcept {
+    if (id == log_.facts().newestEntry()) {
+        return beginReading(id);
+    }
     if (!check(log_.goBack(id))) {
         return syncLater();
     }

@@ -2,9 +2,17 @@
 
 #include <charconv>
 
+#include "log/siphash.hpp"
+
 namespace sse {
 
 namespace {
+
+// Whether the stream has what the log has, and perhaps more. The newest entry may have been trimmed.
+bool isUpToDate(StreamId newest, const StreamFacts& stream) noexcept {
+    return stream.entry == StreamFacts::Entry::Same ||
+           (stream.entry == StreamFacts::Entry::Missing && stream.last == newest);
+}
 
 // Whether entries between the position and the oldest one may have been trimmed before the log has seen them.
 bool mayHaveMissed(StreamId position, const StreamFacts& stream) noexcept {
@@ -26,13 +34,26 @@ SyncPlan planReturn(StreamId position, const StreamFacts& stream) noexcept {
     if (position == StreamId{}) {
         return {.way = SyncPlan::Way::Fill};
     }
-    if (stream.hasPosition || stream.last == position) {
+    if (isUpToDate(position, stream)) {
         return {.way = SyncPlan::Way::Read, .from = position};
     }
     const bool isAhead = stream.last < position;
     const bool isInside = stream.first && *stream.first <= position;
     return isAhead || isInside ? SyncPlan{.way = SyncPlan::Way::WalkBack, .from = position}
                                : readOn(position, stream);
+}
+
+// A log that goes on as the first of many, or whose position has been forgotten.
+SyncPlan planFirst(StreamId last, const StreamFacts& stream) noexcept {
+    if (isUpToDate(last, stream) || !stream.first) {
+        return readOn(last, stream);
+    }
+    if (*stream.first <= last) {
+        return {.way = SyncPlan::Way::WalkBack, .from = last};
+    }
+    SyncPlan plan = readOn(last, stream);
+    plan.breaks = !plan.gap;
+    return plan;
 }
 
 StreamId idOf(const Reply* entry) noexcept {
@@ -47,9 +68,8 @@ SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept {
     if (log.isBound && isOurs) {
         return planReturn(log.position, stream);
     }
-    // A log that goes on as the first of many, or whose position has been forgotten.
     if (!log.isBound && isOurs && !log.isEmpty) {
-        return readOn(log.last, stream);
+        return planFirst(log.last, stream);
     }
     return {.way = SyncPlan::Way::Fill, .beginsLife = !isOurs, .loses = !log.isEmpty};
 }
@@ -77,6 +97,17 @@ bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
     }
     facts.isWhole = length == added;
     return length >= 0;
+}
+
+uint64_t fingerprintOf(const Reply& entry) noexcept {
+    SipKey key{};
+    const Reply* fields = entry.at(1);
+    for (const Reply* text = fields == nullptr ? nullptr : fields->first; text != nullptr;
+         text = text->next) {
+        key[0] = sipHash(key, text->text);
+        ++key[1];
+    }
+    return key[0];
 }
 
 std::optional<uint64_t> parseLineage(std::string_view text) noexcept {

@@ -21,6 +21,9 @@ struct LogFacts {
     uint64_t lineage = 0;
     StreamId last;     // of its newest id
     StreamId position; // if it is bound; 0-0: it has taken nothing yet
+
+    // The entry that should be in the stream.
+    StreamId newestEntry() const noexcept { return isBound ? position : last; }
 };
 
 // What the server says. A stream that is not there is one without entries.
@@ -29,8 +32,10 @@ struct StreamFacts {
     StreamId last;                 // the id that was generated last, whether the entry is still there or not
     std::optional<StreamId> first; // the oldest entry
     std::optional<StreamId> newest;
-    bool isWhole = false;     // nothing has ever been trimmed or deleted. Servers before Redis 7 do not tell
-    bool hasPosition = false; // the entry at the position of the log is there
+    bool isWhole = false; // nothing has ever been trimmed or deleted. Servers before Redis 7 do not tell
+    // What became of LogFacts::newestEntry(). Another one may have its id.
+    enum class Entry { Missing, Same, Other };
+    Entry entry = Entry::Missing;
 };
 
 struct SyncPlan {
@@ -46,7 +51,9 @@ struct SyncPlan {
 
     Way way = Way::Read;
     bool beginsLife = false; // the log first begins a life, with the stream's lineage
-    bool loses = false;      // events that the log had
+    // Everybody takes a break: the log has events that the stream never had.
+    bool breaks = false;
+    bool loses = false; // events that the log had
     StreamId from = {};
     std::optional<StreamId> gap = std::nullopt; // of this log alone: what came until then is missing
 };
@@ -55,6 +62,10 @@ SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept;
 
 // The answer to XINFO STREAM. false: it says nothing of a stream.
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept;
+
+// Tells entries apart, also those that have the same id: a server that has lost its newest entries may issue
+// their ids again.
+uint64_t fingerprintOf(const Reply& entry) noexcept;
 
 // A lineage as text; nullopt if it is none.
 std::optional<uint64_t> parseLineage(std::string_view text) noexcept;

@@ -241,6 +241,18 @@ bool readCredentials(ngx_conf_t* cf, const RedisUrl& url, const Parameters& para
 
 constexpr ngx_int_t kVerifyDepth = 9;
 
+bool trust(ngx_conf_t* cf, ngx_ssl_t* ssl, ngx_str_t file) noexcept {
+    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
+        return false;
+    }
+    if (access(reinterpret_cast<char*>(file.data), R_OK) == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno, "cannot read the certificates \"%V\" of \"sse_bus\"",
+                           &file);
+        return false;
+    }
+    return ngx_ssl_trusted_certificate(cf, ssl, &file, kVerifyDepth) == NGX_OK;
+}
+
 bool makeTls(ngx_conf_t* cf, const Parameters& parameters, BusConfig& bus) noexcept {
     auto* ssl = static_cast<ngx_ssl_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_ssl_t)));
     if (ssl == nullptr) {
@@ -254,9 +266,8 @@ bool makeTls(ngx_conf_t* cf, const Parameters& parameters, BusConfig& bus) noexc
     cleanup->handler = ngx_ssl_cleanup_ctx;
     cleanup->data = ssl;
     bus.ssl = ssl;
-    ngx_str_t ca = parameters.ca;
-    if (ca.data != nullptr) {
-        return ngx_ssl_trusted_certificate(cf, ssl, &ca, kVerifyDepth) == NGX_OK;
+    if (parameters.ca.data != nullptr) {
+        return trust(cf, ssl, parameters.ca);
     }
     return !bus.verifies || SSL_CTX_set_default_verify_paths(ssl->ctx) == 1 ||
            refuse(cf, "the system's certificates cannot be read for \"sse_bus\"");
@@ -389,9 +400,8 @@ ngx_int_t initState(ngx_shm_zone_t* shared, void* old) noexcept {
     return NGX_OK;
 }
 
-// The name tells the layouts of BusState in different versions of the module apart by their size.
 bool addMemory(ngx_conf_t* cf, BusConfig& bus) noexcept {
-    ngx_str_t name = join(cf->pool, "sse_bus:", toView(bus.zone->name));
+    ngx_str_t name = join(cf->pool, kBusMemory, toView(bus.zone->name));
     if (name.data == nullptr) {
         return false;
     }

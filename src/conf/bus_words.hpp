@@ -5,6 +5,9 @@
 
 namespace sse {
 
+// How the names of the shared memory of buses begin; the name of the zone follows.
+inline constexpr std::string_view kBusMemory = "sse_bus:";
+
 // Its setter (ngx_command_t::set).
 char* setBus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept;
 

@@ -140,12 +140,13 @@ std::optional<ZoneWords> parseZone(ngx_conf_t* cf, const ngx_command_t* command,
     if (channels == 0) {
         return std::nullopt;
     }
-    if (toView(words[0]) == Registry::kZoneName || toView(words[0]) == Keys::kZoneName) {
+    const std::string_view name = toView(words[0]);
+    if (name == Registry::kZoneName || name == Keys::kZoneName || name.starts_with(kBusMemory)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is the module's own",
                            &words[0]);
         return std::nullopt;
     }
-    if (findZone(config, toView(words[0])) != nullptr) {
+    if (findZone(config, name) != nullptr) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is duplicate", &words[0]);
         return std::nullopt;
     }

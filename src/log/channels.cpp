@@ -1,5 +1,6 @@
 // Which workers listen to which channel: the writers' calls on the index.
 #include <algorithm>
+#include <cstring>
 
 #include "log/assert.hpp"
 #include "log/fault.hpp"
@@ -41,7 +42,8 @@ ChannelState LogWriter::findChannel(uint64_t hash) noexcept {
 }
 
 // The first event after the place before it.
-bool LogWriter::holds(std::string_view channel, uint64_t hash, EventId id) noexcept {
+bool LogWriter::findEvent(std::string_view channel, uint64_t hash, EventId id, uint64_t& offset,
+                          RecordHeader& header) noexcept {
     const uint64_t before = id.sequence < kLineages ? 0 : id.sequence - kLineages;
     ReplayChannel channels[] = {{.name = channel, .hash = hash, .state = findChannel(hash)}};
     if (!isOfThisLife(id) || id > lastId()) {
@@ -55,11 +57,39 @@ bool LogWriter::holds(std::string_view channel, uint64_t hash, EventId id) noexc
     do {
         while (replay.next(kNoOffset, event) == ReadStatus::Ok) {
             if (event.header.kind == RecordKind::Event) {
-                return event.header.id == id;
+                offset = event.offset;
+                header = event.header;
+                return header.id == id;
             }
         }
     } while (replay.passBreak(kNoOffset));
     return false;
+}
+
+bool LogWriter::holds(std::string_view channel, uint64_t hash, EventId id) noexcept {
+    uint64_t offset;
+    RecordHeader header;
+    return findEvent(channel, hash, id, offset, header);
+}
+
+bool LogWriter::holds(std::string_view channel, uint64_t hash, EventId id, std::string_view fields) noexcept {
+    uint64_t offset;
+    RecordHeader header;
+    if (!findEvent(channel, hash, id, offset, header) ||
+        header.payloadLength - header.idLineLength != fields.size()) {
+        return false;
+    }
+    size_t position = header.nameLength + size_t{header.idLineLength};
+    while (!fields.empty()) {
+        char piece[1024];
+        const size_t length = std::min(fields.size(), sizeof(piece));
+        if (!readPayload(offset, position, length, piece) || std::memcmp(piece, fields.data(), length) != 0) {
+            return false;
+        }
+        fields.remove_prefix(length);
+        position += length;
+    }
+    return true;
 }
 
 ChannelState LogWriter::listen(uint64_t hash, uint32_t listenerId) noexcept {

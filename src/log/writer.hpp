@@ -121,8 +121,10 @@ public:
     // forgotten channel had (at least the birth of the log).
     ChannelState findChannel(uint64_t hash) noexcept;
     ChannelState channelAt(uint32_t entry) noexcept;
-    // Whether the channel's event with exactly that id is in the ring.
+    // Whether the channel's event with exactly that id is in the ring; and, if they are given, with these
+    // fields (NewEvent::fields), for others may have given the same id to another event.
     bool holds(std::string_view channel, uint64_t hash, EventId id) noexcept;
+    bool holds(std::string_view channel, uint64_t hash, EventId id, std::string_view fields) noexcept;
 
     // Removes listeners that are gone from the entries [from, from + count); returns whether there are more.
     // In slices, so that no process waits long for the lock.
@@ -146,6 +148,8 @@ private:
     void endChange() noexcept;
 
     bool isOfThisLife(EventId id) const noexcept;
+    bool findEvent(std::string_view channel, uint64_t hash, EventId id, uint64_t& offset,
+                   RecordHeader& header) noexcept;
     void finishLife() noexcept;
 
     Draft makeDraft(uint64_t nowMilliseconds) const noexcept;

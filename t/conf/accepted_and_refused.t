@@ -12,6 +12,40 @@ sub location ($text) { return "location /x { $text }" }
 # One case for each of these values of a directive of a location.
 sub each_of ($name, $handler, @values) { return map { [$name, $zone, location("$handler $name $_;")] } @values }
 
+# What is wrong with a bus, and what the message says.
+sub bad_buses {
+    my $url = 'redis://127.0.0.1';
+    my $bus = "sse_bus events $url";
+    return (
+        ["$zone sse_bus events;"],
+        ["$zone sse_bus;"],
+        ["$bus; $zone",                                     qr/unknown zone "events" in "sse_bus"/],
+        ["$zone sse_bus other $url;",                       qr/unknown zone "other"/],
+        ["$zone $bus; $bus/1;",                             qr/"events" in "sse_bus" is duplicate/],
+        ["$zone sse_zone more 1m; $bus stream=s; sse_bus more redis://10.0.0.9,127.0.0.1:6379 stream=s;", qr/zones "events" and "more" in "sse_bus" have the same stream "s"/],
+        ["$zone sse_bus events http://127.0.0.1;",          qr/invalid URL/],
+        ["$zone sse_bus events redis://;",                  qr/invalid URL/],
+        ["$zone sse_bus events redis://127.0.0.1:x;",       qr/invalid URL/],
+        ["$zone sse_bus events redis://127.0.0.1/x;",       qr/invalid URL/],
+        ["$zone sse_bus events redis://u\@127.0.0.1;",      qr/user and no password/],
+        ["$zone $bus speed=1;",                             qr/invalid parameter "speed=1"/],
+        ["$zone $bus keep;",                                qr/invalid parameter "keep"/],
+        ["$zone $bus keep=;",                               qr/empty parameter "keep="/],
+        ["$zone $bus keep=1h keep=2h;",                     qr/duplicate parameter "keep=2h"/],
+        (map { ["$zone $bus $_;", qr/invalid time "\Q$_\E"/] } qw(keep=x keep=0 keep=-1 timeout=0 timeout=1x)),
+        (map { ["$zone $bus $_;", qr/invalid number "\Q$_\E"/] } qw(max=0 max=x max=-1 acks=x acks=-1)),
+        ["$zone $bus acks=17;",                             qr/too many replicas in "acks=17" of "sse_bus", at most 16/],
+        ["$zone sse_bus events redis://:p\@127.0.0.1 password_file=nginx.conf;", qr/a password in its URL and a "password_file"/],
+        ["$zone $bus password_file=nowhere;",               qr/cannot read the password file ".*nowhere"/],
+        ["$zone $bus password_file=/dev/null;",             qr/the password file "\/dev\/null" of "sse_bus" is empty/],
+        (map { ["$zone $bus $_;", qr/needs "rediss:\/\/"/] } qw(ca=certificate.pem verify=on verify=off name=x)),
+        ["$zone sse_bus events rediss://127.0.0.1 verify=x;", qr/invalid value "verify=x"/],
+        ["$zone sse_bus events rediss://127.0.0.1 ca=nowhere;", qr/nowhere/],
+        ["$zone sse_bus events rediss://127.0.0.1 ca=nginx.conf verify=off;", qr/"ca" in "sse_bus" means nothing/],
+        ["$zone sse_bus events redis://no.such.host.invalid;", qr/host not found in "sse_bus" "no.such.host.invalid", and there is no "resolver"/],
+    );
+}
+
 # name of the directive, http level, server level, and what else the message must say
 my @bad = (
     ['sse_zone', 'sse_zone;'],
@@ -28,6 +62,8 @@ my @bad = (
     ['sse_zone', 'sse_zone events 1m more;'],
     ['sse_zone', "$zone $zone",                             '', qr/events/],
     ['sse_zone', '',                                        $zone],
+    ['sse_zone', 'sse_zone sse_bus:events 1m;',             '', qr/own/],
+    (map { ['sse_bus', $_->[0], '', $_->[1]] } bad_buses()),
     ['sse_channel', '',                                     location($sub), qr/zone/],
     ['sse_publish', '',                                     location($pub), qr/zone/],
     ['sse_channel', $zone,                                  location('sse_channel c zone=nowhere;'), qr/nowhere/],
@@ -237,6 +273,19 @@ my @good = (
     [$zone, location("sse_publish ''; sse_body_channels \xc3\xbc; sse_framing form;")],
     [$zone, location("$pub sse_event_type ''; sse_event_id 1%2b2; sse_event_retry '';")],
     [$zone, location('sse_status events;') . location("$sub sse_cors *;") =~ s/x/y/r],
+    (map { ["$zone sse_bus events $_;", ''] } (
+        'redis://127.0.0.1',
+        'redis://localhost',
+        'redis://:a%20b@127.0.0.1:6379,[::1]:6380,10.0.0.7/15 stream=sse:events keep=1h max=1000 acks=16 timeout=500ms',
+        'redis://127.0.0.1 stream=sse:events keep=1h acks=0 timeout=5s',
+        'redis://127.0.0.1 password_file=nginx.conf',
+        'rediss://user:pass@127.0.0.1',
+        'rediss://127.0.0.1 verify=off name=redis.example.com',
+        'rediss://127.0.0.1 verify=on',
+    )),
+    ["$zone sse_bus events redis://no.such.host.invalid,127.0.0.1:1; resolver 127.0.0.1;", ''],
+    ["$zone sse_zone more 1m; sse_bus events redis://127.0.0.1; sse_bus more redis://127.0.0.1;", ''],
+    ["$zone sse_zone more 1m; sse_bus events redis://127.0.0.1 stream=s; sse_bus more redis://127.0.0.1/1 stream=s;", ''],
     ["$zone sse_keys 64k; sse_max_subscribers 9;", location("$sub sse_key \$cookie_uid; sse_max_subscribers 5 per=key; sse_reject soft 250ms 0%;")],
     ["$zone sse_key \$remote_user; sse_max_subscribers 5 per=key; sse_reject soft;", location("$sub sse_max_subscribers 0 per=key; sse_key '';")],
     [$zone, location("$sub sse_max_subscribers 5; sse_max_subscribers 5 per=channel; sse_reject hard;")],

@@ -20,7 +20,7 @@ StreamFacts stream() {
             .first = StreamId{10, 0},
             .newest = StreamId{20, 0},
             .isWhole = true,
-            .hasPosition = false};
+            .entry = StreamFacts::Entry::Missing};
 }
 
 StreamFacts emptyStream(uint64_t lineage) {
@@ -29,7 +29,7 @@ StreamFacts emptyStream(uint64_t lineage) {
             .first = std::nullopt,
             .newest = std::nullopt,
             .isWhole = true,
-            .hasPosition = false};
+            .entry = StreamFacts::Entry::Missing};
 }
 
 LogFacts fresh() {
@@ -44,6 +44,7 @@ std::string describe(const SyncPlan& plan) {
     const char* ways[] = {"read", "fill", "walk back"};
     std::string text = plan.beginsLife ? "new life, " : "";
     text += plan.loses ? "loses, " : "";
+    text += plan.breaks ? "breaks, " : "";
     text += ways[static_cast<int>(plan.way)];
     text += plan.way == SyncPlan::Way::Fill ? "" : " " + std::string(StreamIdText(plan.from).view());
     text += plan.gap ? ", gap " + std::string(StreamIdText(*plan.gap).view()) : "";
@@ -70,21 +71,37 @@ void testFromOneToMany(void**) {
     log.isEmpty = false;
     log.last = {15, 3};
     assertPlan(log, emptyStream(kOurs), "read 15-3");
-    assertPlan(log, stream(), "read 15-3");
     StreamFacts others = stream();
     others.lineage = kOther;
     assertPlan(log, others, "new life, loses, fill");
 
-    // Others have been on the stream, and some of that is gone.
+    // Programs have added entries before, which are older than events of ours, or newer than all of them.
+    assertPlan(log, stream(), "walk back 15-3");
+    log.last = {9, 0};
+    assertPlan(log, stream(), "breaks, read 9-0");
+}
+
+// The log has been on the stream, but its position is not known any more.
+void testForgotten(void**) {
+    LogFacts log = bound({15, 0});
+    log.isBound = false;
+    log.position = {};
+    StreamFacts there = stream();
+    there.entry = StreamFacts::Entry::Same;
+    assertPlan(log, there, "read 15-0");
+    assertPlan(log, stream(), "walk back 15-0");
     StreamFacts trimmed = stream();
     trimmed.first = StreamId{18, 0};
     trimmed.isWhole = false;
     assertPlan(log, trimmed, "read 17-281474976710655, gap 17-281474976710655");
+    trimmed.first = trimmed.newest = std::nullopt;
+    trimmed.last = {15, 0};
+    assertPlan(log, trimmed, "read 15-0");
 }
 
 void testReturn(void**) {
     StreamFacts there = stream();
-    there.hasPosition = true;
+    there.entry = StreamFacts::Entry::Same;
     assertPlan(bound({12, 0}), there, "read 12-0");
     there.isWhole = false;
     assertPlan(bound({12, 0}), there, "read 12-0");
@@ -119,6 +136,10 @@ void testLostWrites(void**) {
         assertPlan(bound({15, 0}), behind, "walk back 15-0"); // and has issued newer ids since
         assertPlan(bound({10, 1}), behind, "walk back 10-1");
     }
+    // It has issued the id of our newest entry again, for another one.
+    behind.entry = StreamFacts::Entry::Other;
+    assertPlan(bound({20, 0}), behind, "walk back 20-0");
+    assertPlan(bound({12, 0}), behind, "walk back 12-0");
     // All of it is gone, but not its lineage.
     assertPlan(bound({15, 0}), emptyStream(kOurs), "walk back 15-0");
 }
@@ -192,15 +213,11 @@ void testLineage(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(testFresh),
-        cmocka_unit_test(testFromOneToMany),
-        cmocka_unit_test(testReturn),
-        cmocka_unit_test(testNothingSince),
-        cmocka_unit_test(testTrimmedWhileAway),
-        cmocka_unit_test(testLostWrites),
-        cmocka_unit_test(testNothingTaken),
-        cmocka_unit_test(testAnotherLife),
-        cmocka_unit_test(testInfo),
+        cmocka_unit_test(testFresh),        cmocka_unit_test(testFromOneToMany),
+        cmocka_unit_test(testForgotten),    cmocka_unit_test(testReturn),
+        cmocka_unit_test(testNothingSince), cmocka_unit_test(testTrimmedWhileAway),
+        cmocka_unit_test(testLostWrites),   cmocka_unit_test(testNothingTaken),
+        cmocka_unit_test(testAnotherLife),  cmocka_unit_test(testInfo),
         cmocka_unit_test(testLineage),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

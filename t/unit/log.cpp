@@ -247,6 +247,28 @@ void beginsAtTheBeginning(void**) {
     checkZone(zone);
 }
 
+// Two servers may give the same id to different events.
+void tellsEventsOfOneIdApart(void**) {
+    TestLog zone{8};
+    const uint64_t hash = zone.log.hash("c");
+    const std::string text = "data: " + std::string(3000, 'x') + "\n\n";
+    for (const std::string_view publisherId : {"", "theirs"}) {
+        NewEvent event = draftEvent(zone, text);
+        event.channel = "c";
+        event.hash = hash;
+        event.publisherId = publisherId;
+        const EventId id = zone.log.append(event, kBirth).id;
+        assert_true(zone.log.holds("c", hash, id, text));
+        std::string other = text;
+        other[2500] = 'y';
+        assert_false(zone.log.holds("c", hash, id, other));
+        assert_false(zone.log.holds("c", hash, id, text.substr(0, text.size() - 1)));
+        assert_false(zone.log.holds("c", hash, id, text + "\n"));
+        assert_false(zone.log.holds("c", hash, later(id, 1), text));
+        assert_false(zone.log.holds("d", zone.log.hash("d"), id, text));
+    }
+}
+
 // A break is no event, whatever counts or looks for events.
 void breaksAreNoEvents(void**) {
     TestLog zone{8};
@@ -504,6 +526,7 @@ int main() {
         cmocka_unit_test(idsGrowWhateverTheClockDoes),
         cmocka_unit_test(takesGivenIds),
         cmocka_unit_test(beginsAtTheBeginning),
+        cmocka_unit_test(tellsEventsOfOneIdApart),
         cmocka_unit_test(breaksAreNoEvents),
         cmocka_unit_test(beginsAnotherLife),
         cmocka_unit_test(holdsEvents),
