@@ -45,7 +45,9 @@ inline ngx_str_t poolString(ngx_pool_t* pool, std::string_view text) noexcept {
     if (copy == nullptr) {
         return {0, nullptr};
     }
-    ngx_memcpy(copy, text.data(), text.size());
+    if (!text.empty()) {
+        ngx_memcpy(copy, text.data(), text.size());
+    }
     copy[text.size()] = '\0';
     return {text.size(), copy};
 }

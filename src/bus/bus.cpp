@@ -1,6 +1,5 @@
 #include "bus/bus.hpp"
 
-#include <algorithm>
 #include <new>
 #include <span>
 
@@ -105,20 +104,22 @@ void Bus::elect() noexcept {
     follower_.start();
 }
 
-// One of the workers notices a change, and says so.
+// One of the workers notices a change, and says so. What is dead is alive once something has come through:
+// that a connection is new, or lost, says nothing.
 void Bus::checkHealth() noexcept {
-    uint64_t never = 0;
-    state_.connectedAt.compare_exchange_strong(never, ngx_current_msec);
+    for (SharedWord* time : {&state_.connectedAt, &state_.lastSeen}) {
+        uint64_t never = 0;
+        time->compare_exchange_strong(never, ngx_current_msec);
+    }
     const bool isConnected = state_.connected.load() != 0;
-    const int64_t silent = std::min(since(state_.lastSeen), since(state_.connectedAt));
-    const bool isDead = isConnected ? silent >= kSilent : since(state_.connectedAt) >= kAway;
-    if (isDead) {
+    const bool isAway = !isConnected && since(state_.connectedAt) >= kAway;
+    if (isAway || since(state_.lastSeen) >= kSilent) {
         uint64_t alive = 0;
         if (state_.deadSince.compare_exchange_strong(alive, unixMilliseconds())) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": dead: %s", &config_.zone->name,
                           isConnected ? "nothing comes through" : "there is no connection");
         }
-    } else if (!state_.isUp() && state_.deadSince.exchange(0) != 0) {
+    } else if (isConnected && !state_.isUp() && state_.deadSince.exchange(0) != 0) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": alive again", &config_.zone->name);
     }
 }

@@ -135,8 +135,16 @@ void Pipeline::start() noexcept {
         kMostReply);
     isStarted_ = true;
     downSince_ = ngx_current_msec;
-    connection_.open();
+    open();
     tick_.wait(kTick);
+}
+
+// Where the follower reads there is a master.
+void Pipeline::open() noexcept {
+    if (state_.connected.load() != 0) {
+        connection_.prefer(state_.address.load());
+    }
+    connection_.open();
 }
 
 void Pipeline::stop() noexcept {
@@ -341,8 +349,9 @@ void Pipeline::beReady() noexcept {
 
 // --- Handing over ---
 
+// An idle connection does not notice that Redis has fallen silent, but the follower does.
 bool Pipeline::isUp() const noexcept {
-    return isStarted_ &&
+    return isStarted_ && state_.isUp() &&
            (step_ == Step::Ready ? !isSilentFor(kAwayTime) : ngx_current_msec - downSince_ < kAwayTime);
 }
 
@@ -390,8 +399,9 @@ Pipeline::Taken Pipeline::publishWhole(Order& order, const WholeRequest& request
 }
 
 bool Pipeline::ask(Question& question, std::span<const std::string_view> words) noexcept {
-    return isUp() && accept(addCommand(flight_.draft(), words),
-                            {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
+    return isUp() &&
+           accept(addCommand(flight_.draft(), words),
+                  {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
 }
 
 // It is sent with all that is handed over in this turn of the event loop.
@@ -576,14 +586,14 @@ void Pipeline::onClosed(std::string_view why) noexcept {
     } else {
         onLost();
     }
-    connection_.open();
+    open();
 }
 
 void Pipeline::reconnect(std::string_view why) noexcept {
     log("the connection for publishing is given up", why);
     connection_.close();
     onLost();
-    connection_.open();
+    open();
 }
 
 void Pipeline::onLost() noexcept {

@@ -57,8 +57,8 @@ public:
     // it.
     Taken publishWhole(Order& order, const WholeRequest& request) noexcept;
 
-    // Asks Redis something else. The answer comes, or that there is none, unless this returns false: Redis is
-    // away, or no memory. A write that is asked for is not waited for (acks).
+    // Asks Redis something else. The answer comes, or that there is none, unless this returns false: Redis
+    // is away, or there is no memory. A write that is asked for is not waited for (acks).
     bool ask(Question& question, std::span<const std::string_view> words) noexcept;
 
     // For orders.
@@ -91,6 +91,7 @@ private:
     void onClosed(std::string_view why) noexcept;
 
     // Setting up.
+    void open() noexcept;
     void setUp() noexcept;
     void send(Step step, std::initializer_list<std::string_view> words) noexcept;
     void onSetUp(const Reply& reply) noexcept;

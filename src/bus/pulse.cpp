@@ -49,7 +49,7 @@ void Pulse::start(ngx_uint_t address) noexcept {
     stop();
     isRunning_ = true;
     address_ = address;
-    heardAt_ = ngx_current_msec;
+    heardAt_ = ngx_current_msec - kBeat; // probe at once
     isUnderway_ = false;
     connection_.prefer(address);
     connection_.open();

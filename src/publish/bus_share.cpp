@@ -3,6 +3,7 @@
 #ifndef SSE_WITHOUT_BUS
 
 #include <algorithm>
+#include <new>
 
 #include "sse/channel_names.hpp"
 
@@ -67,10 +68,18 @@ std::string_view lastChannelOf(const StagedEvent& event, std::string_view usual)
 
 } // namespace
 
-BusShare::BusShare(const Zone& zone, void* self, void (*onProgress)(void* self) noexcept) noexcept
+BusShare::BusShare(const Zone& zone, ngx_pool_t* pool, void* self,
+                   void (*onProgress)(void* self) noexcept) noexcept
     : zone_(zone), bus_(zone.bus == nullptr ? nullptr : Bus::of(zone)) {
-    if (bus_ != nullptr) {
-        order_.emplace(bus_->pipeline().flight(), self, onProgress);
+    void* memory = bus_ == nullptr ? nullptr : ngx_palloc(pool, sizeof(Order));
+    if (memory != nullptr) {
+        order_ = new (memory) Order(bus_->pipeline().flight(), self, onProgress);
+    }
+}
+
+BusShare::~BusShare() {
+    if (order_ != nullptr) {
+        order_->~Order();
     }
 }
 
@@ -81,7 +90,7 @@ Refusal BusShare::check(const Preconditions& preconditions) const noexcept {
     if (preconditions.ifMatch || preconditions.ifNoneMatch) {
         return Refusal::NotWithBus;
     }
-    return bus_ != nullptr && bus_->pipeline().isUp() ? Refusal::None : Refusal::BusAway;
+    return order_ != nullptr && bus_->pipeline().isUp() ? Refusal::None : Refusal::BusAway;
 }
 
 // --- On their way ---
@@ -178,11 +187,11 @@ void BusShare::note(const ChannelKey& channel, const StagedEvents& events, const
 
 // What cannot get any further has room: it is refused.
 bool BusShare::hasRoom() const noexcept {
-    return !order_ || order_->failure() != Failure::None || order_->hasRoom();
+    return order_ == nullptr || order_->failure() != Failure::None || order_->hasRoom();
 }
 
 bool BusShare::isOver() const noexcept {
-    return !order_ || order_->isOver();
+    return order_ == nullptr || order_->isOver();
 }
 
 void BusShare::waitForRoom() noexcept {
@@ -194,7 +203,7 @@ void BusShare::waitForEnd() noexcept {
 }
 
 void BusShare::leave(Outcome& outcome) noexcept {
-    if (order_) {
+    if (order_ != nullptr) {
         outcome.context_.events = order_->events();
         order_->detach();
     }
@@ -203,7 +212,7 @@ void BusShare::leave(Outcome& outcome) noexcept {
 // --- What has come of it ---
 
 Failure BusShare::failure() const noexcept {
-    return order_ ? order_->failure() : Failure::Away;
+    return order_ != nullptr ? order_->failure() : Failure::Away;
 }
 
 EventId BusShare::toId(StreamId id) const noexcept {
@@ -211,7 +220,7 @@ EventId BusShare::toId(StreamId id) const noexcept {
 }
 
 Refusal BusShare::settle(Outcome& outcome) noexcept {
-    if (!order_) {
+    if (order_ == nullptr) {
         return Refusal::None;
     }
     const Failure failure = isOver() ? order_->failure() : Failure::Unknown;

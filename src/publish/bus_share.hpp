@@ -7,8 +7,6 @@
 #include "zone.hpp"
 
 #ifndef SSE_WITHOUT_BUS
-#include <optional>
-
 #include "bus/bus.hpp"
 #endif
 
@@ -24,8 +22,12 @@ struct HandedOver {
 
 class BusShare {
 public:
-    // `onProgress`: see Order.
-    BusShare(const Zone& zone, void* self, void (*onProgress)(void* self) noexcept) noexcept;
+    // `onProgress`: see Order. Most requests need no memory for that; with a bus it is that of the pool.
+    BusShare(const Zone& zone, ngx_pool_t* pool, void* self,
+             void (*onProgress)(void* self) noexcept) noexcept;
+    BusShare(const BusShare&) = delete;
+    BusShare& operator=(const BusShare&) = delete;
+    ~BusShare();
 
     // Whether the zone has a bus: then events go there, and the zone gets them from there.
     bool isUsed() const noexcept { return zone_.bus != nullptr; }
@@ -64,8 +66,8 @@ private:
     EventId toId(StreamId id) const noexcept;
 
     const Zone& zone_;
-    Bus* bus_ = nullptr; // NULL: the zone has none, or this worker has no memory for it
-    std::optional<Order> order_;
+    Bus* bus_ = nullptr;        // NULL: the zone has none, or this worker has no memory for it
+    Order* order_ = nullptr;    // NULL: the same
     bool hasPublished_ = false; // something has been handed over
 };
 
@@ -73,7 +75,7 @@ private:
 
 class BusShare {
 public:
-    BusShare(const Zone&, void*, void (*)(void*) noexcept) noexcept {}
+    BusShare(const Zone&, ngx_pool_t*, void*, void (*)(void*) noexcept) noexcept {}
 
     bool isUsed() const noexcept { return false; }
     Refusal check(const Preconditions&) const noexcept { return Refusal::None; }

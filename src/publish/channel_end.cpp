@@ -59,9 +59,9 @@ ngx_int_t ChannelEnd::runInBus(ngx_http_request_t* r, RequestContext& context,
 ChannelEnd::ChannelEnd(ngx_http_request_t* r, RequestContext& context) noexcept
     : request_(r), context_(context), channel_{toView(context.channel),
                                                locationConfig(r)->zone->log.hash(toView(context.channel))},
-      outcome_(context, channel_.name), bus_(*locationConfig(r)->zone, this, [](void* self) noexcept {
-          static_cast<ChannelEnd*>(self)->finish();
-      }) {
+      outcome_(context, channel_.name),
+      bus_(*locationConfig(r)->zone, r->pool, this,
+           [](void* self) noexcept { static_cast<ChannelEnd*>(self)->finish(); }) {
     drainable_.owner = this;
     drainable_.drain = [](Drainable& drainable, bool force) noexcept {
         if (force) {

@@ -22,11 +22,12 @@ constexpr ngx_msec_t kBreath = 20;
 } // namespace
 
 Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
-    : request_(r), config_(*locationConfig(r)),
-      context_(context), channel_{toView(context.channel), config_.zone->log.hash(toView(context.channel))},
+    : request_(r), config_(*locationConfig(r)), channel_{toView(context.channel),
+                                                         config_.zone->log.hash(toView(context.channel))},
       preconditionRefusal_(readPreconditions(*r, preconditions_)),
       intake_(intakeOptions(r, channel_.name, !preconditions_.empty()), intakeOwner()),
-      pace_(config_.maxRate), bus_(*config_.zone, this, onProgress), outcome_(context, channel_.name) {
+      pace_(config_.maxRate), bus_(*config_.zone, r->pool, this, onProgress),
+      outcome_(context, channel_.name) {
     drainable_.owner = this;
     drainable_.drain = onDrain;
     timer_.init(this, onAllowed);

@@ -87,7 +87,6 @@ private:
     Drainable drainable_;
     ngx_http_request_t* request_;
     const LocationConfig& config_;
-    RequestContext& context_;
     ChannelKey channel_;
 
     Preconditions preconditions_;

@@ -13,9 +13,14 @@ scenario 'one machine is cut off', fault => sub ($machines, $load) {
     SSE::Machines::cut($lonely);
     my $ill = until_ill($load, $lonely);
     cmp_ok $ill, '<', 10, 'it says that it is ill';
+    my $well = 0;
+    for (1 .. span(20)) {
+        $load->go_on_for(0.1);
+        $well++ if SSE::Machines::is_healthy($lonely);
+    }
+    is $well, 0, 'and goes on to say so';
     refuses_at_once($lonely);
     is_deeply [map { SSE::Machines::is_healthy($_) } @others], [1, 1], 'the others are well';
-    $load->go_on_for(span(2));
     SSE::Machines::heal($lonely);
     until_well($load, $lonely);
 };

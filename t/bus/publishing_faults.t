@@ -36,7 +36,7 @@ sub wait_well ($machine) {
 sub newest ($redis) { return $redis->command(XREVRANGE => 's', '+', '-', COUNT => 1)->[0][0] // '0-0' }
 sub count_after ($redis, $id) {
     my %count;
-    ++$count{ $_->[1]{data} // '' } for $redis->entries('s', "($id");
+    ++$count{ $_->[1]{data} // '' } for grep { ($_->[1]{channel} // '') ne 'ready' } $redis->entries('s', "($id");
     return \%count;
 }
 

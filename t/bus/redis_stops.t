@@ -37,7 +37,7 @@ scenario 'silence',
         away($machines, $load, sub { $machines->master->thaw });
     };
 
-# Reading goes on meanwhile, so the machines are well or not as long as a probe can pass: that cannot.
+# Reading goes on meanwhile, but no probe passes, so the machines are ill.
 for my $kind (qw(OOM MISCONF)) {
     my %limit = (
         OOM     => [[qw(CONFIG SET maxmemory 1)], [qw(CONFIG SET maxmemory 0)]],
@@ -46,7 +46,7 @@ for my $kind (qw(OOM MISCONF)) {
     my ($harm, $mend) = @{ $limit{$kind} };
     scenario $kind eq 'OOM' ? 'no memory' : 'no replica to write to', fault => sub ($machines, $load) {
         $machines->master->command(@$harm);
-        $load->go_on_for(span(2));
+        until_ill($load, $machines->all);
         my $refused = ($machines->all)[0]->publish('/pub?channel=other', 'an event');
         is $refused->status, 503, 'publishing is refused';
         isnt $refused->json->{published} // '', 'unknown', 'and it is known that it was not published';

@@ -24,6 +24,7 @@ scenario 'trimmed while a machine was away',
 
 scenario 'flushed',
     missing => 1,
+    lives   => 1,
     gaps    => ['unknown'],
     fault   => sub ($machines, $load) {
         $machines->master->command('FLUSHALL');

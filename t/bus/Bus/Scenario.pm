@@ -23,13 +23,15 @@ sub span ($seconds) { return $seconds * ($ENV{TEST_NGINX_LONG} // 1) }
 
 # Options: machines (of SSE::Machines), load (of Bus::Load), fault (what happens; the load goes on when it uses the load to
 # wait), gaps (the reasons of the gaps that are to be told then; any_gaps => 1:
-# perhaps any), missing (1: Redis loses acknowledged events).
+# perhaps any), missing (1: Redis loses acknowledged events),
+# lives (1: the stream begins another life, which machines notice one after the other).
 sub scenario ($name, %option) {
     subtest $name => sub {
         my $machines = SSE::Machines->start(%{ $option{machines} // {} });
         $machines->wait_healthy;
         my $load = Bus::Load->start(machines => [$machines->all], %{ $option{load} // {} });
         $load->go_on_for(1);
+        $load->verdict->{lives} = $option{lives};
         $option{fault}->($machines, $load);
         my $recovery = $load->recover;
         $load->go_on_for(0.5);
@@ -48,7 +50,7 @@ sub expect_gaps ($verdict, @reasons) {
         my $count = $verdict->{"gaps_$reason"};
         grep({ $_ eq $reason } @reasons)
             ? cmp_ok($count, '>', 0, "gaps are told: $reason")
-            : is($count, 0, "no gap is told: $reason");
+            : is($count, 0, "no gap is told: $reason") || diag map {"$_\n"} grep {/: $reason,/} @{ $verdict->{told} };
     }
 }
 

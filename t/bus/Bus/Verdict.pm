@@ -9,6 +9,7 @@ package Bus::Verdict;
 
 use v5.36;
 use parent 'Chaos::Verdict';
+use SSE::Util qw(compare_ids);
 
 sub new ($class) {
     my $self = $class->SUPER::new;
@@ -26,7 +27,9 @@ sub take_failure ($self, $what, $status, $channel, $data, $seconds) {
 
 # What lies in the stream at the end.
 sub learn ($self, $redis, $stream) {
-    for my $entry ($redis->entries($stream)) {
+    my @entries = $redis->entries($stream);
+    $self->{first_in_stream} = $entries[0][0] if @entries;
+    for my $entry (@entries) {
         my $data = $entry->[1]{data} // next;
         $self->{stream}{"$entry->[0] $data"} = 1;
         $self->{times}{$data}++;
@@ -36,7 +39,16 @@ sub learn ($self, $redis, $stream) {
 # The id that an event has in Redis.
 sub stream_id ($id) { return $id =~ s/-(\d+)\z/'-' . ($1 >> 16)/er }
 
-sub is_in_stream ($self, $entry) { return $self->{stream}{ stream_id($entry->{id}) . " $entry->{data}" } }
+# Until a machine notices that the stream has begun another life, its ids are still of the old one.
+sub is_same_id ($self, $told, $got) {
+    return $told eq $got || $self->{lives} && stream_id($told) eq stream_id($got);
+}
+
+# What is older than all in the stream has been trimmed.
+sub is_in_stream ($self, $entry) {
+    my $first = $self->{first_in_stream};
+    return 1 if $first && compare_ids(stream_id($entry->{id}), $first) < 0;
+    return $self->{stream}{ stream_id($entry->{id}) . " $entry->{data}" } }
 
 # A gap "lost" counts as one from the first event on.
 sub judge_one ($self, $subscriber) {
@@ -48,6 +60,7 @@ sub judge_one ($self, $subscriber) {
             $entry = { gap => { reason => 'evicted', start => $gap->{start} } };
         }
         $self->{"gaps_$gap->{reason}"}++ if $gap;
+        push @{ $self->{told} }, "$subscriber->{channel}: $gap->{reason}, requested $gap->{requested}, start $gap->{start}" if $gap;
         my $is_settled = $gap || !$gap_follows || $self->is_in_stream($entry);
         unshift @history, $is_settled ? $entry : { %$entry, unsettled => 1 };
     }

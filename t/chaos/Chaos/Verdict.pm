@@ -110,7 +110,7 @@ sub judge_one ($self, $subscriber) {
         my ($id, $data) = @$entry{qw(id data)};
         my $known = $expected->{$data};
         my $last  = $visits[-1]{to};
-        $self->note(foreign => "$name: $id " . substr $data, 0, 60) unless $known && $known->{id} eq $id;
+        $self->note(foreign => "$name: $id " . substr $data, 0, 60) unless $known && $self->is_same_id($known->{id}, $id);
         $self->note(doubled => "$name: $id") if $since{$data}++;
         $self->note(reordered => "$name: $id after $last") if compare_ids($id, $last) <= 0;
         $visits[-1]{to} = $id;
@@ -124,6 +124,9 @@ sub judge_one ($self, $subscriber) {
         else { $self->note(lost => "$name: $event->{id} " . ($event->{cut} ? '(unanswered)' : '')) }
     }
 }
+
+# Whether these are the id that a publisher and a subscriber have been told of one event.
+sub is_same_id ($self, $told, $got) { return $told eq $got }
 
 # Whether an id is one of the same life behind `from` and up to `to`; each of them may be missing.
 sub lies_in ($id, $range) {

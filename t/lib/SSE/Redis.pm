@@ -95,12 +95,13 @@ sub launch ($self) {
     return $self;
 }
 
-# Whatever it answers, also that it loads or wants a password.
+# Whatever it answers once it has loaded its data, also that it wants a password.
 sub await_answer ($self) {
     wait_until(
         sub {
             die "Redis does not start:\n" . $self->read_file('output.log') . $self->log unless $self->alive;
-            return eval { SSE::Resp->connect($self->where, timeout => 1)->send("PING\r\n")->reply; 1 };
+            my $answer = eval { SSE::Resp->connect($self->where, timeout => 1)->send("PING\r\n")->reply };
+            return defined $answer && (ref $answer ? $$answer : $answer) !~ /\ALOADING/;
         },
         'Redis to answer'
     );
@@ -156,12 +157,16 @@ sub entries ($self, $stream, $from = '-', $to = '+') {
 
 # Replication ----------------------------------------------------------------------------------------------------------
 
-# Waits until a replica has all that its master has.
+# Waits until a replica has all that its master has, and acknowledges what comes. For some hundred milliseconds after it has
+# come it is a replica that acknowledges nothing. (PUBLISH goes to replicas and leaves nothing behind.)
 sub wait_synchronous ($self) {
+    my $master = $self->{replica_of};
     wait_until(
         sub {
-            my $info = $self->info('replication');
-            return ($info->{master_link_status} // '') eq 'up' && !$info->{master_sync_in_progress};
+            return 0 if ($self->info('replication')->{master_link_status} // '') ne 'up';
+            $master->command(PUBLISH => 'test', '');
+            my $replicas = $master->info('replication')->{connected_slaves};
+            return $master->command(WAIT => $replicas, 100) == $replicas;
         },
         'a replica that follows'
     );

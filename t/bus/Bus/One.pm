@@ -1,0 +1,42 @@
+package Bus::One;
+
+# One nginx on a bus, without a network of its own, and a publisher who does not give up.
+
+use v5.36;
+use Exporter 'import';
+use SSE::Nginx;
+our @EXPORT = qw(nginx_for is_well wait_well publish);
+
+# Options: bus (options of sse_bus), and those of SSE::Nginx; http is more text there.
+sub nginx_for ($addresses, %option) {
+    my ($bus, $http) = map { $_ // '' } delete @option{qw(bus http)};
+    my %usual = SSE::Nginx::usual(locations => 'location = /health { sse_health; }', subscribe => 'sse_heartbeat 1s;');
+    my $server = SSE::Nginx->start(
+        workers => 2,
+        %usual,
+        http => "$usual{http} $http sse_bus events redis://$addresses $bus;",
+        %option
+    );
+    wait_well($server);
+    return $server;
+}
+
+sub is_well   ($server) { return $server->get('/health')->status == 200 }
+sub wait_well ($server) { wait_until(sub { is_well($server) }, 'the machine to be well') }
+
+# Publishes until that is acknowledged: with a key whatever the answer is, and without one only if it is known that nothing
+# has been published. Options: key (1: with one).
+sub publish ($server, $data, %option) {
+    wait_until(
+        sub {
+            my @key    = $option{key} ? (headers => ['Idempotency-Key' => $data]) : ();
+            my $answer = $server->publish('/pub?channel=c', $data, @key);
+            die "nobody knows whether \"$data\" was published\n"
+                if !$option{key} && ($answer->json->{published} // '') eq 'unknown';
+            return $answer->status =~ /\A20[012]\z/;
+        },
+        "\"$data\" to be published"
+    );
+}
+
+1;
