@@ -8,6 +8,7 @@ package SSE::Network;
 #   $place->front, $place->back;           # its addresses
 #   exec $place->inside, 'command';        # a command that runs there
 #   $place->cut; $place->heal;             # at the back, nothing passes any more, without a word
+#   $place->hide($other); $place->show($other);  # from one other place alone
 #   $place->lose(0.05);                    # of what arrives there, one packet in twenty is lost
 #
 # All of it lies in namespaces that end with the test, and so do all processes in them, however the test ends.
@@ -96,6 +97,10 @@ sub inside ($self) { return ('nsenter', "--net=/proc/$self->{pid}/ns/net", '--')
 # The port of the bridge: with a state of "disabled" it drops all that comes either way, and nobody notices.
 sub cut  ($self) { run(qw(bridge link set dev), "back$self->{number}", qw(state 0)) }
 sub heal ($self) { run(qw(bridge link set dev), "back$self->{number}", qw(state 3)) }
+
+# What one other place sends does not arrive; and does again.
+sub hide ($self, $other) { run($self->inside, qw(iptables -w -I INPUT -s), $other->back, qw(-j DROP)) }
+sub show ($self, $other) { run($self->inside, qw(iptables -w -D INPUT -s), $other->back, qw(-j DROP)) }
 
 # How many of the packets that arrive at the back are lost; 0: none.
 sub lose ($self, $share) {
