@@ -50,6 +50,7 @@ void Bus::start(ngx_cycle_t* cycle, const MainConfig& config, Follower::ControlH
     }
 }
 
+// The pool has their memory, but not what they hold.
 void Bus::stop() noexcept {
     while (buses != nullptr) {
         Bus* bus = std::exchange(buses, buses->next_);

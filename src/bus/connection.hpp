@@ -78,6 +78,8 @@ public:
     // id of the stream's entry that was being read then; empty: none was.
     bool wasTooLarge() const noexcept { return isTooLarge_; }
     std::string_view tooLargeId() const noexcept { return tooLargeId_.view(); }
+    // Whether that entry is one of the control stream.
+    bool wasOfControl() const noexcept { return isOfControl_; }
 
 private:
     enum class Step : uint8_t { Closed, Waiting, Resolving, Connecting, Tls, Greeting, Ready };
@@ -137,6 +139,7 @@ private:
     int64_t clientId_ = 0;
     sockaddr_storage peer_{};
     bool isTooLarge_ = false;
+    bool isOfControl_ = false;
     ShortText<kMaxStreamIdText> tooLargeId_;
 };
 

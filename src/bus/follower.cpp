@@ -162,6 +162,8 @@ void Follower::onTooLarge() noexcept {
         mostReply_ = std::min(mostReply_ * 4, kLargestReply);
     } else if (!id) {
         count_ = 1;
+    } else if (connection_.wasOfControl()) {
+        skipControl(*id);
     } else if (phase_ != Phase::Reading) {
         floor_ = {id->milliseconds, id->sequence + 1};
     } else if (countToAsk() > 1) {
@@ -169,6 +171,20 @@ void Follower::onTooLarge() noexcept {
     } else {
         log_.skip(*id);
     }
+}
+
+// It comes after the events of the same reply, so these are as few as can be before it is given up.
+void Follower::skipControl(StreamId id) noexcept {
+    if (countToAsk() > 1) {
+        count_ = 1;
+        return;
+    }
+    BusState::store(state_->control, id);
+    const StreamIdText text(id);
+    ngx_str_t name = ngxString(text.view());
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "sse: bus \"%V\": entry %V of \"%V\" is skipped: too large", &bus_->zone->name, &name,
+                  &bus_->controlKey);
 }
 
 bool Follower::onReply(const Reply& reply) noexcept {

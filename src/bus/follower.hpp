@@ -44,6 +44,7 @@ private:
     void reconnect(std::string_view why) noexcept;
     void noteLost(std::string_view why) noexcept;
     void onTooLarge() noexcept;
+    void skipControl(StreamId id) noexcept;
     bool onReply(const Reply& reply) noexcept;
     void onPause() noexcept;
     bool check(BusLog::Outcome outcome) noexcept;

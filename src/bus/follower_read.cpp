@@ -19,12 +19,13 @@ constexpr ngx_msec_t kEarlyPause = 100;
 constexpr size_t kMostCount = 1000;
 constexpr size_t kGoodReply = 4 * 1024 * 1024;
 
+// What the reader needs for it: many short fields are larger there than their texts.
 size_t bytesOf(const Reply& entry) noexcept {
-    size_t bytes = 0;
+    size_t bytes = sizeof(Reply);
     const Reply* fields = entry.at(1);
     for (const Reply* text = fields == nullptr ? nullptr : fields->first; text != nullptr;
          text = text->next) {
-        bytes += text->text.size();
+        bytes += sizeof(Reply) + text->text.size();
     }
     return bytes;
 }
@@ -140,6 +141,7 @@ bool Follower::onEntries(const Reply& reply) noexcept {
         return true;
     }
     const Reply* entries = nullptr;
+    const StreamId controlBefore = control_;
     for (const Reply& stream : reply) {
         const Reply* name = stream.at(0);
         const Reply* list = stream.at(1);
@@ -152,11 +154,15 @@ bool Follower::onEntries(const Reply& reply) noexcept {
     if (phase_ != Phase::Reading) { // a kick may end anything
         return true;
     }
-    if (entries == nullptr || entries->first == nullptr) {
-        goOn();
+    if (entries != nullptr && entries->first != nullptr) {
+        return takeEntries(*entries);
+    }
+    if (control_ == controlBefore) { // or it would be asked again and again
+        reconnect("a reply that is none to XREAD");
         return true;
     }
-    return takeEntries(*entries);
+    goOn();
+    return true;
 }
 
 // The stream has nothing after what we know. The time is up, or something between Redis and us has answered,
@@ -176,7 +182,7 @@ void Follower::handleControl(const Reply& entries) noexcept {
         const Reply* id = entry.at(0);
         const Reply* fields = entry.at(1);
         const std::optional<StreamId> known = id == nullptr ? std::nullopt : parseStreamId(id->text);
-        if (!known || fields == nullptr) {
+        if (!known || *known <= control_ || fields == nullptr) {
             continue;
         }
         control_ = *known;
@@ -203,8 +209,8 @@ bool Follower::takeEntries(const Reply& entries) noexcept {
     }
     const Reply* name = last->at(0);
     const std::optional<StreamId> id = name == nullptr ? std::nullopt : parseStreamId(name->text);
-    if (!id) {
-        reconnect("an entry without an id");
+    if (!id || *id <= readFrom_) {
+        reconnect(id ? "an entry that nobody has asked for" : "an entry without an id");
         return true;
     }
     noteSize(entries);

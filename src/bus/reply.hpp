@@ -128,6 +128,8 @@ public:
     // After TooLarge, and until reset(): the id of the entry that was being read, if it was the answer of
     // XREAD or XRANGE; empty if there is none.
     std::string_view lastId() const noexcept { return lastId_; }
+    // The key of its stream, if XREAD was answered.
+    std::string_view lastStream() const noexcept { return lastStream_; }
 
     // Forgets all bytes and begins again, for another connection. Frees the memory.
     void reset() noexcept;
@@ -150,7 +152,8 @@ private:
     size_t longest_ = 0;              // bytes that the reader has kept at a time
     Reply* last_[kMaxDepth + 1] = {}; // the last node at each depth
     std::string_view lastId_;
-    size_t idDepth_ = 0; // 0: there is none
+    std::string_view lastStream_; // that this entry is of
+    size_t idDepth_ = 0;          // 0: there is none
 };
 
 } // namespace sse
