@@ -158,7 +158,9 @@ void Follower::noteLost(std::string_view why) noexcept {
 void Follower::onTooLarge() noexcept {
     const std::optional<StreamId> id = parseStreamId(connection_.tooLargeId());
     connection_.prefer(connection_.address());
-    if (phase_ == Phase::Syncing) {
+    if (isLooking_) {
+        canLook_ = false;
+    } else if (phase_ == Phase::Syncing) {
         mostReply_ = std::min(mostReply_ * 4, kLargestReply);
     } else if (!id) {
         count_ = 1;

@@ -10,6 +10,7 @@
 
 #include "bus/bus_log.hpp"
 #include "bus/connection.hpp"
+#include "bus/continuity.hpp"
 #include "bus/pulse.hpp"
 #include "bus/sync.hpp"
 #include "conf/config.hpp"
@@ -71,6 +72,9 @@ private:
     size_t countToAsk() const noexcept;
     void read() noexcept;
     bool onRead(const Reply& reply) noexcept;
+    void look() noexcept;
+    void onLook(const Reply& reply) noexcept;
+    void tellMissed(StreamId upTo) noexcept;
     bool onEntries(const Reply& reply) noexcept;
     void onNothing() noexcept;
     void handleControl(const Reply& entries) noexcept;
@@ -122,6 +126,10 @@ private:
     StreamId large_;                 // up to this one, one entry at a time
     size_t count_ = kFirstCount;     // entries to ask for
     ngx_msec_t askedAt_ = 0;
+    Continuity continuity_;
+    bool isLooking_ = false; // the next reply is to a look
+    bool canLook_ = true;    // it has not been too large
+    ngx_msec_t lookedAt_ = 0;
 
     // Slices.
     const Reply* next_ = nullptr; // the entries that are left of the reply

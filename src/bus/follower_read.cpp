@@ -15,6 +15,9 @@ constexpr std::string_view kBlock = "5000";
 constexpr ngx_msec_t kEarly = 4500;
 constexpr ngx_msec_t kEarlyPause = 100;
 
+// How often the stream is looked at.
+constexpr ngx_msec_t kLook = 1000;
+
 // Entries that are asked for, and bytes of a reply as far as can be foreseen.
 constexpr size_t kMostCount = 1000;
 constexpr size_t kGoodReply = 4 * 1024 * 1024;
@@ -34,6 +37,9 @@ size_t bytesOf(const Reply& entry) noexcept {
 
 void Follower::beginReading(StreamId from) noexcept {
     readFrom_ = from;
+    continuity_.begin(from);
+    isLooking_ = false;
+    lookedAt_ = 0;
     setConnected(true);
     pulse_.start(connection_.address());
     state_->address = static_cast<uint32_t>(connection_.address());
@@ -100,6 +106,7 @@ size_t Follower::countToAsk() const noexcept {
 // still the stream's. Otherwise those that come after it has been flushed would be taken for ours.
 void Follower::read() noexcept {
     phase_ = Phase::Reading;
+    look();
     askedAt_ = heardAt_ = ngx_current_msec;
     connection_.add({"XREAD", "COUNT", Decimal(countToAsk()).view(), "BLOCK", kBlock, "STREAMS",
                      toView(bus_->stream), toView(bus_->controlKey), StreamIdText(readFrom_).view(),
@@ -108,9 +115,23 @@ void Follower::read() noexcept {
     connection_.flush();
 }
 
+// Now and then, before entries are asked for.
+void Follower::look() noexcept {
+    if (canLook_ && (lookedAt_ == 0 || ngx_current_msec - lookedAt_ >= kLook)) {
+        lookedAt_ = ngx_current_msec;
+        isLooking_ = true;
+        connection_.add({"XINFO", "STREAM", toView(bus_->stream)});
+    }
+}
+
 // --- What comes ---
 
+// The answers to what read() has sent, in turn.
 bool Follower::onRead(const Reply& reply) noexcept {
+    if (isLooking_) {
+        onLook(reply);
+        return true;
+    }
     if (reply.is(Reply::Type::Error)) {
         reconnect(reply.text);
         return true;
@@ -129,6 +150,29 @@ bool Follower::onRead(const Reply& reply) noexcept {
         connection_.keepReplies(false);
     }
     return isDone;
+}
+
+void Follower::onLook(const Reply& reply) noexcept {
+    isLooking_ = false;
+    StreamFacts facts;
+    if (reply.is(Reply::Type::Error)) { // there is no stream yet
+        facts.added = 0;
+    }
+    if (reply.is(Reply::Type::Error) || readStreamInfo(reply, facts)) {
+        continuity_.onLook(facts.last, facts.added);
+        tellMissed({readFrom_.milliseconds, readFrom_.sequence + 1}); // goOn() raises the stream to that
+    }
+}
+
+// Entries that were trimmed or deleted before they were read. If there is no id for the gap before the next
+// entry, or no lock, it is told before a later one.
+void Follower::tellMissed(StreamId upTo) noexcept {
+    if (continuity_.hasMissed() && upTo > readFrom_ && log_.addGap(upTo) == BusLog::Outcome::Done) {
+        continuity_.onTold();
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "sse: bus \"%V\": entries were trimmed or deleted before they were read",
+                      &bus_->zone->name);
+    }
 }
 
 bool Follower::onEntries(const Reply& reply) noexcept {
@@ -161,6 +205,8 @@ bool Follower::onEntries(const Reply& reply) noexcept {
         reconnect("a reply that is none to XREAD");
         return true;
     }
+    continuity_.onNothing();
+    tellMissed(continuity_.reached());
     goOn();
     return true;
 }
@@ -173,6 +219,8 @@ void Follower::onNothing() noexcept {
     if (ngx_current_msec - askedAt_ < kEarly) {
         pause_.wait(kEarlyPause);
     } else {
+        continuity_.onNothing();
+        tellMissed(continuity_.reached());
         goOn();
     }
 }
@@ -203,17 +251,20 @@ ngx_msec_t Follower::ageOf(StreamId id) const noexcept {
 }
 
 bool Follower::takeEntries(const Reply& entries) noexcept {
-    const Reply* last = entries.first;
-    while (last->next != nullptr) {
-        last = last->next;
-    }
-    const Reply* name = last->at(0);
-    const std::optional<StreamId> id = name == nullptr ? std::nullopt : parseStreamId(name->text);
-    if (!id || *id <= readFrom_) {
-        reconnect(id ? "an entry that nobody has asked for" : "an entry without an id");
-        return true;
+    std::optional<StreamId> first;
+    std::optional<StreamId> id;
+    for (const Reply& entry : entries) {
+        const Reply* name = entry.at(0);
+        id = name == nullptr ? std::nullopt : parseStreamId(name->text);
+        if (!id || *id <= readFrom_) {
+            reconnect(id ? "an entry that nobody has asked for" : "an entry without an id");
+            return true;
+        }
+        first = first ? first : id;
+        continuity_.onEntry(*id);
     }
     noteSize(entries);
+    tellMissed(idBefore(*first));
     readFrom_ = *id;
     newest_ = std::max(newest_, *id);
     state_->lastSeen = ngx_current_msec;

@@ -79,13 +79,12 @@ bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
         return false;
     }
     int64_t length = -1;
-    int64_t added = -2; // unlike any length
     for (const Reply* name = reply.first; name != nullptr && name->next != nullptr;) {
         const Reply* value = name->next;
         if (name->text == "length") {
             length = value->integer;
         } else if (name->text == "entries-added") {
-            added = value->integer;
+            facts.added = static_cast<uint64_t>(value->integer);
         } else if (name->text == "last-generated-id") {
             facts.last = parseStreamId(value->text).value_or(StreamId{});
         } else if (name->text == "first-entry" && value->is(Reply::Type::Array)) {
@@ -95,7 +94,7 @@ bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
         }
         name = value->next;
     }
-    facts.isWhole = length == added;
+    facts.isWhole = facts.added && *facts.added == static_cast<uint64_t>(length);
     return length >= 0;
 }
 
