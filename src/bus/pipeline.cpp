@@ -8,6 +8,7 @@
 #include "bus/command.hpp"
 #include "bus/decimal.hpp"
 #include "bus/entry.hpp"
+#include "bus/sync.hpp"
 #include "http/respond.hpp"
 #include "sse/channel_names.hpp"
 #include "worker/worker.hpp"
@@ -262,15 +263,15 @@ void Pipeline::askNewest() noexcept {
 }
 
 void Pipeline::onNewest(const Reply& reply) noexcept {
-    const Reply* last = valueOf(reply, "last-generated-id");
+    StreamFacts stream;
     const bool isMissing =
         reply.is(Reply::Type::Error) && reply.text.find("no such key") != std::string_view::npos;
-    const std::optional<StreamId> id = last == nullptr ? std::nullopt : parseStreamId(last->text);
-    if (!id && !isMissing) {
+    if (!isMissing && !readStreamInfo(reply, stream)) {
         reconnect(reply.text);
         return;
     }
-    newest_ = id.value_or(StreamId{});
+    newest_ = stream.last;
+    mayRepeat_ = mayRepeat_ && !mayLackAfter(stream, searched_); // what has been trimmed is not found
     const bool isUsable = newest_ >= expected_ && newest_.sequence <= kMostSequence;
     isUsable ? loadScript() : raise();
 }
@@ -412,11 +413,15 @@ bool Pipeline::ask(Question& question, std::span<const std::string_view> words) 
                             {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
 }
 
-// It is sent with all that is handed over in this turn of the event loop.
+// It is sent with all that is handed over in this turn of the event loop, and comes after all that this
+// machine has read.
 Pipeline::Taken Pipeline::accept(bool isRendered, Flight::Command command) noexcept {
     if (!isRendered) {
         flight_.dropDraft();
         return Taken::NoMemory;
+    }
+    if (flight_.isEmpty() && state_.lineage.load() == lineage_) {
+        since_ = std::max(since_, state_.position());
     }
     command.due = ngx_current_msec + config_.timeout;
     if (!flight_.add(command)) {

@@ -14,15 +14,9 @@ bool isUpToDate(StreamId newest, const StreamFacts& stream) noexcept {
            (stream.entry == StreamFacts::Entry::Missing && stream.last == newest);
 }
 
-// Whether entries between the position and the oldest one may have been trimmed before the log has seen them.
-bool mayHaveMissed(StreamId position, const StreamFacts& stream) noexcept {
-    const bool isBefore = stream.first ? *stream.first > position : stream.last > position;
-    return isBefore && !stream.isWhole;
-}
-
 // On after the position. What is missing before the oldest entry is a gap.
 SyncPlan readOn(StreamId position, const StreamFacts& stream) noexcept {
-    if (!mayHaveMissed(position, stream)) {
+    if (!mayLackAfter(stream, position)) {
         return {.way = SyncPlan::Way::Read, .from = position};
     }
     const StreamId gap = stream.first ? idBefore(*stream.first) : stream.last;
@@ -62,6 +56,11 @@ StreamId idOf(const Reply* entry) noexcept {
 }
 
 } // namespace
+
+bool mayLackAfter(const StreamFacts& stream, StreamId id) noexcept {
+    const bool isBefore = stream.first ? *stream.first > id : stream.last > id;
+    return isBefore && !stream.isWhole;
+}
 
 SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept {
     const bool isOurs = stream.lineage == log.lineage;

@@ -62,6 +62,9 @@ struct SyncPlan {
 
 SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept;
 
+// Whether entries after that id, which is not newer than all, may have been trimmed.
+bool mayLackAfter(const StreamFacts& stream, StreamId id) noexcept;
+
 // The answer to XINFO STREAM. false: it says nothing of a stream.
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept;
 
