@@ -2,6 +2,7 @@
 
 #include <new>
 #include <span>
+#include <utility>
 
 #include "roster/registry.hpp"
 #include "worker/worker.hpp"
@@ -49,10 +50,13 @@ void Bus::start(ngx_cycle_t* cycle, const MainConfig& config, Follower::ControlH
     }
 }
 
+// The pool has their memory, but not what they hold.
 void Bus::stop() noexcept {
-    for (Bus* bus = buses; bus != nullptr; bus = bus->next_) {
+    while (buses != nullptr) {
+        Bus* bus = std::exchange(buses, buses->next_);
         bus->leave();
         bus->pipeline_.stop();
+        bus->~Bus(); // its memory is nginx's
     }
 }
 

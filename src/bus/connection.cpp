@@ -376,6 +376,7 @@ void Connection::failToRead(ReplyReader::Next why) noexcept {
     case ReplyReader::Next::TooLarge:
         isTooLarge_ = true;
         tooLargeId_.append(reader_->lastId());
+        isOfControl_ = reader_->lastStream() == toView(config_->controlKey);
         return fail("a reply is too large");
     case ReplyReader::Next::NoMemory:
         return fail("no memory for a reply");

@@ -47,6 +47,9 @@ public:
     // Nothing is called any more. Does nothing while it is closed. What the owner closes soon after it was
     // ready counts as a failure.
     void close() noexcept;
+    // While this is on, replies stay valid until it is turned off, or the connection is closed.
+    void keepReplies(bool isOn) noexcept { reader_->keep(isOn); }
+
     // From the next open() on. Only while it is closed.
     void setMostReply(size_t mostReply) noexcept { reader_.emplace(mostReply); }
     // The next open() begins with that address.
@@ -75,6 +78,8 @@ public:
     // id of the stream's entry that was being read then; empty: none was.
     bool wasTooLarge() const noexcept { return isTooLarge_; }
     std::string_view tooLargeId() const noexcept { return tooLargeId_.view(); }
+    // Whether that entry is one of the control stream.
+    bool wasOfControl() const noexcept { return isOfControl_; }
 
 private:
     enum class Step : uint8_t { Closed, Waiting, Resolving, Connecting, Tls, Greeting, Ready };
@@ -134,6 +139,7 @@ private:
     int64_t clientId_ = 0;
     sockaddr_storage peer_{};
     bool isTooLarge_ = false;
+    bool isOfControl_ = false;
     ShortText<kMaxStreamIdText> tooLargeId_;
 };
 

@@ -247,10 +247,12 @@ void Flight::confirm(uint64_t number, uint32_t replicas) noexcept {
 }
 
 void Flight::answer(uint64_t number, const Reply& reply) noexcept {
-    Question* question = at(number).question;
+    const Question* question = at(number).question;
     drop(number);
     trim();
-    question->onAnswer(question->self, &reply);
+    if (question != nullptr) { // it has waited for it
+        question->onAnswer(question->self, &reply);
+    }
 }
 
 bool Flight::repeat(uint64_t number) noexcept {
@@ -297,14 +299,19 @@ void Flight::tell(uint64_t number, Order::Outcome outcome) noexcept {
 
 // Its reply may still come.
 void Flight::lapse(uint64_t number) noexcept {
-    tell(number, {.failure = Failure::Unknown});
+    at(number).kind == Kind::Question ? tellNothing(number) : tell(number, {.failure = Failure::Unknown});
     at(number).hasLapsed = true;
 }
 
 // A question gets no answer.
 void Flight::forsake(uint64_t number) noexcept {
-    Question* question = at(number).question;
     drop(number);
+    tellNothing(number);
+}
+
+// It may ask again, which moves the commands.
+void Flight::tellNothing(uint64_t number) noexcept {
+    const Question* question = std::exchange(at(number).question, nullptr);
     question->onAnswer(question->self, nullptr);
 }
 

@@ -158,6 +158,7 @@ private:
     void tell(uint64_t number, Order::Outcome outcome) noexcept;
     void lapse(uint64_t number) noexcept;
     void forsake(uint64_t number) noexcept;
+    void tellNothing(uint64_t number) noexcept;
     void failOne(uint64_t number) noexcept;
     void note(const Command& command, Failure failure) noexcept;
     void drop(uint64_t number) noexcept;

@@ -111,7 +111,7 @@ void Follower::close() noexcept {
     connection_.close();
     pause_.cancel();
     Worker::self().cancel(slice_);
-    next_ = nullptr;
+    next_ = read_ = nullptr;
 }
 
 void Follower::setConnected(bool isConnected) noexcept {
@@ -158,10 +158,14 @@ void Follower::noteLost(std::string_view why) noexcept {
 void Follower::onTooLarge() noexcept {
     const std::optional<StreamId> id = parseStreamId(connection_.tooLargeId());
     connection_.prefer(connection_.address());
-    if (phase_ == Phase::Syncing) {
+    if (isLooking_) {
+        canLook_ = false;
+    } else if (phase_ == Phase::Syncing) {
         mostReply_ = std::min(mostReply_ * 4, kLargestReply);
     } else if (!id) {
         count_ = 1;
+    } else if (connection_.wasOfControl()) {
+        skipControl(*id);
     } else if (phase_ != Phase::Reading) {
         floor_ = {id->milliseconds, id->sequence + 1};
     } else if (countToAsk() > 1) {
@@ -169,6 +173,20 @@ void Follower::onTooLarge() noexcept {
     } else {
         log_.skip(*id);
     }
+}
+
+// It comes after the events of the same reply, so these are as few as can be before it is given up.
+void Follower::skipControl(StreamId id) noexcept {
+    if (countToAsk() > 1) {
+        count_ = 1;
+        return;
+    }
+    BusState::store(state_->control, id);
+    const StreamIdText text(id);
+    ngx_str_t name = ngxString(text.view());
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "sse: bus \"%V\": entry %V of \"%V\" is skipped: too large", &bus_->zone->name, &name,
+                  &bus_->controlKey);
 }
 
 bool Follower::onReply(const Reply& reply) noexcept {
@@ -184,7 +202,7 @@ bool Follower::onReply(const Reply& reply) noexcept {
         onMarked(reply);
         return true;
     case Phase::Reading:
-        return onEntries(reply);
+        return onRead(reply);
     default:
         reconnect("a reply that nobody has asked for");
         return true;

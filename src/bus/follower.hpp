@@ -10,6 +10,7 @@
 
 #include "bus/bus_log.hpp"
 #include "bus/connection.hpp"
+#include "bus/continuity.hpp"
 #include "bus/pulse.hpp"
 #include "bus/sync.hpp"
 #include "conf/config.hpp"
@@ -44,6 +45,7 @@ private:
     void reconnect(std::string_view why) noexcept;
     void noteLost(std::string_view why) noexcept;
     void onTooLarge() noexcept;
+    void skipControl(StreamId id) noexcept;
     bool onReply(const Reply& reply) noexcept;
     void onPause() noexcept;
     bool check(BusLog::Outcome outcome) noexcept;
@@ -69,6 +71,10 @@ private:
     void onMarked(const Reply& reply) noexcept;
     size_t countToAsk() const noexcept;
     void read() noexcept;
+    bool onRead(const Reply& reply) noexcept;
+    void look() noexcept;
+    void onLook(const Reply& reply) noexcept;
+    void tellMissed(StreamId upTo) noexcept;
     bool onEntries(const Reply& reply) noexcept;
     void onNothing() noexcept;
     void handleControl(const Reply& entries) noexcept;
@@ -114,11 +120,16 @@ private:
     // Reading.
     StreamId newest_;                // that the stream has issued, as far as is known
     std::optional<StreamId> target_; // when this one is there the log has caught up
+    const Reply* read_ = nullptr;    // the answer to XREAD, until that of the lineage is there
     StreamId readFrom_;              // after this one
     StreamId control_;               // and this one of the control stream
     StreamId large_;                 // up to this one, one entry at a time
     size_t count_ = kFirstCount;     // entries to ask for
     ngx_msec_t askedAt_ = 0;
+    Continuity continuity_;
+    bool isLooking_ = false; // the next reply is to a look
+    bool canLook_ = true;    // it has not been too large
+    ngx_msec_t lookedAt_ = 0;
 
     // Slices.
     const Reply* next_ = nullptr; // the entries that are left of the reply

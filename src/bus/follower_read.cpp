@@ -1,5 +1,6 @@
 // Reading: entries that are there, and then those that come.
 #include <algorithm>
+#include <utility>
 
 #include "bus/decimal.hpp"
 #include "bus/follower.hpp"
@@ -14,16 +15,20 @@ constexpr std::string_view kBlock = "5000";
 constexpr ngx_msec_t kEarly = 4500;
 constexpr ngx_msec_t kEarlyPause = 100;
 
+// How often the stream is looked at.
+constexpr ngx_msec_t kLook = 1000;
+
 // Entries that are asked for, and bytes of a reply as far as can be foreseen.
 constexpr size_t kMostCount = 1000;
 constexpr size_t kGoodReply = 4 * 1024 * 1024;
 
+// What the reader needs for it: many short fields are larger there than their texts.
 size_t bytesOf(const Reply& entry) noexcept {
-    size_t bytes = 0;
+    size_t bytes = sizeof(Reply);
     const Reply* fields = entry.at(1);
     for (const Reply* text = fields == nullptr ? nullptr : fields->first; text != nullptr;
          text = text->next) {
-        bytes += text->text.size();
+        bytes += sizeof(Reply) + text->text.size();
     }
     return bytes;
 }
@@ -32,6 +37,9 @@ size_t bytesOf(const Reply& entry) noexcept {
 
 void Follower::beginReading(StreamId from) noexcept {
     readFrom_ = from;
+    continuity_.begin(from);
+    isLooking_ = false;
+    lookedAt_ = 0;
     setConnected(true);
     pulse_.start(connection_.address());
     state_->address = static_cast<uint32_t>(connection_.address());
@@ -94,16 +102,78 @@ size_t Follower::countToAsk() const noexcept {
     return readFrom_ < large_ ? 1 : count_;
 }
 
+// The lineage is asked for at the same time, and told after the entries: they are of our life if that is
+// still the stream's. Otherwise those that come after it has been flushed would be taken for ours.
 void Follower::read() noexcept {
     phase_ = Phase::Reading;
+    look();
     askedAt_ = heardAt_ = ngx_current_msec;
     connection_.add({"XREAD", "COUNT", Decimal(countToAsk()).view(), "BLOCK", kBlock, "STREAMS",
                      toView(bus_->stream), toView(bus_->controlKey), StreamIdText(readFrom_).view(),
                      StreamIdText(control_).view()});
+    connection_.add({"GET", toView(bus_->lineageKey)});
     connection_.flush();
 }
 
+// Now and then, before entries are asked for.
+void Follower::look() noexcept {
+    if (canLook_ && (lookedAt_ == 0 || ngx_current_msec - lookedAt_ >= kLook)) {
+        lookedAt_ = ngx_current_msec;
+        isLooking_ = true;
+        connection_.add({"XINFO", "STREAM", toView(bus_->stream)});
+    }
+}
+
 // --- What comes ---
+
+// The answers to what read() has sent, in turn.
+bool Follower::onRead(const Reply& reply) noexcept {
+    if (isLooking_) {
+        onLook(reply);
+        return true;
+    }
+    if (reply.is(Reply::Type::Error)) {
+        reconnect(reply.text);
+        return true;
+    }
+    if (read_ == nullptr) {
+        read_ = &reply;
+        connection_.keepReplies(true);
+        return true;
+    }
+    if (parseLineage(reply.text) != state_->lineage.load()) {
+        reconnect("the stream has been flushed or replaced");
+        return true;
+    }
+    const bool isDone = onEntries(*std::exchange(read_, nullptr));
+    if (isDone) {
+        connection_.keepReplies(false);
+    }
+    return isDone;
+}
+
+void Follower::onLook(const Reply& reply) noexcept {
+    isLooking_ = false;
+    StreamFacts facts;
+    if (reply.is(Reply::Type::Error)) { // there is no stream yet
+        facts.added = 0;
+    }
+    if (reply.is(Reply::Type::Error) || readStreamInfo(reply, facts)) {
+        continuity_.onLook(facts.last, facts.added);
+        tellMissed({readFrom_.milliseconds, readFrom_.sequence + 1}); // goOn() raises the stream to that
+    }
+}
+
+// Entries that were trimmed or deleted before they were read. If there is no id for the gap before the next
+// entry, or no lock, it is told before a later one.
+void Follower::tellMissed(StreamId upTo) noexcept {
+    if (continuity_.hasMissed() && upTo > readFrom_ && log_.addGap(upTo) == BusLog::Outcome::Done) {
+        continuity_.onTold();
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "sse: bus \"%V\": entries were trimmed or deleted before they were read",
+                      &bus_->zone->name);
+    }
+}
 
 bool Follower::onEntries(const Reply& reply) noexcept {
     if (reply.is(Reply::Type::Nil) || (reply.is(Reply::Type::Array) && reply.count == 0)) {
@@ -111,10 +181,11 @@ bool Follower::onEntries(const Reply& reply) noexcept {
         return true;
     }
     if (!reply.is(Reply::Type::Array)) {
-        reconnect(reply.is(Reply::Type::Error) ? reply.text : "a reply that is none to XREAD");
+        reconnect("a reply that is none to XREAD");
         return true;
     }
     const Reply* entries = nullptr;
+    const StreamId controlBefore = control_;
     for (const Reply& stream : reply) {
         const Reply* name = stream.at(0);
         const Reply* list = stream.at(1);
@@ -127,11 +198,17 @@ bool Follower::onEntries(const Reply& reply) noexcept {
     if (phase_ != Phase::Reading) { // a kick may end anything
         return true;
     }
-    if (entries == nullptr || entries->first == nullptr) {
-        goOn();
+    if (entries != nullptr && entries->first != nullptr) {
+        return takeEntries(*entries);
+    }
+    if (control_ == controlBefore) { // or it would be asked again and again
+        reconnect("a reply that is none to XREAD");
         return true;
     }
-    return takeEntries(*entries);
+    continuity_.onNothing();
+    tellMissed(continuity_.reached());
+    goOn();
+    return true;
 }
 
 // The stream has nothing after what we know. The time is up, or something between Redis and us has answered,
@@ -142,6 +219,8 @@ void Follower::onNothing() noexcept {
     if (ngx_current_msec - askedAt_ < kEarly) {
         pause_.wait(kEarlyPause);
     } else {
+        continuity_.onNothing();
+        tellMissed(continuity_.reached());
         goOn();
     }
 }
@@ -151,7 +230,7 @@ void Follower::handleControl(const Reply& entries) noexcept {
         const Reply* id = entry.at(0);
         const Reply* fields = entry.at(1);
         const std::optional<StreamId> known = id == nullptr ? std::nullopt : parseStreamId(id->text);
-        if (!known || fields == nullptr) {
+        if (!known || *known <= control_ || fields == nullptr) {
             continue;
         }
         control_ = *known;
@@ -172,17 +251,20 @@ ngx_msec_t Follower::ageOf(StreamId id) const noexcept {
 }
 
 bool Follower::takeEntries(const Reply& entries) noexcept {
-    const Reply* last = entries.first;
-    while (last->next != nullptr) {
-        last = last->next;
-    }
-    const Reply* name = last->at(0);
-    const std::optional<StreamId> id = name == nullptr ? std::nullopt : parseStreamId(name->text);
-    if (!id) {
-        reconnect("an entry without an id");
-        return true;
+    std::optional<StreamId> first;
+    std::optional<StreamId> id;
+    for (const Reply& entry : entries) {
+        const Reply* name = entry.at(0);
+        id = name == nullptr ? std::nullopt : parseStreamId(name->text);
+        if (!id || *id <= readFrom_) {
+            reconnect(id ? "an entry that nobody has asked for" : "an entry without an id");
+            return true;
+        }
+        first = first ? first : id;
+        continuity_.onEntry(*id);
     }
     noteSize(entries);
+    tellMissed(idBefore(*first));
     readFrom_ = *id;
     newest_ = std::max(newest_, *id);
     state_->lastSeen = ngx_current_msec;
@@ -239,6 +321,7 @@ bool Follower::runSlice() noexcept {
 
 void Follower::onSliceTurn() noexcept {
     if (runSlice()) {
+        connection_.keepReplies(false);
         connection_.resume();
     }
 }

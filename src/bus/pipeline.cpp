@@ -8,6 +8,7 @@
 #include "bus/command.hpp"
 #include "bus/decimal.hpp"
 #include "bus/entry.hpp"
+#include "bus/sync.hpp"
 #include "http/respond.hpp"
 #include "sse/channel_names.hpp"
 #include "worker/worker.hpp"
@@ -23,11 +24,16 @@ constexpr ngx_msec_t kAwayTime = 1000;
 // A connection whose replies do not come for so long is given up.
 constexpr ngx_msec_t kMostSilence = 2000;
 
-// The largest reply is a page of the search.
+// The largest reply is a page of the search, unless somebody has added entries that are larger: XINFO has two
+// of them.
 constexpr size_t kMostReply = 16 * 1024 * 1024;
+constexpr size_t kLargestReply = 1280UL * 1024 * 1024;
 constexpr size_t kPage = 100;
 // How often the stream is raised in a row before the next address is tried.
 constexpr int kMostRaises = 5;
+// A stream with a greater sequence is given a new millisecond: what follows it would soon fit no id of the
+// log.
+constexpr uint64_t kMostSequence = kMaxStreamSequence / 2;
 // How many orders are told in a slice.
 constexpr int kOrdersAtATime = 32;
 
@@ -134,6 +140,7 @@ void Pipeline::start() noexcept {
                         std::string_view why) noexcept { static_cast<Pipeline*>(self)->onClosed(why); }},
         kMostReply);
     isStarted_ = true;
+    mostReply_ = kMostReply;
     downSince_ = ngx_current_msec;
     open();
     tick_.wait(kTick);
@@ -144,6 +151,7 @@ void Pipeline::open() noexcept {
     if (state_.connected.load() != 0) {
         connection_.prefer(state_.address.load());
     }
+    connection_.setMostReply(mostReply_);
     connection_.open();
 }
 
@@ -255,16 +263,17 @@ void Pipeline::askNewest() noexcept {
 }
 
 void Pipeline::onNewest(const Reply& reply) noexcept {
-    const Reply* last = valueOf(reply, "last-generated-id");
+    StreamFacts stream;
     const bool isMissing =
         reply.is(Reply::Type::Error) && reply.text.find("no such key") != std::string_view::npos;
-    const std::optional<StreamId> id = last == nullptr ? std::nullopt : parseStreamId(last->text);
-    if (!id && !isMissing) {
+    if (!isMissing && !readStreamInfo(reply, stream)) {
         reconnect(reply.text);
         return;
     }
-    newest_ = id.value_or(StreamId{});
-    newest_ < expected_ ? raise() : loadScript();
+    newest_ = stream.last;
+    mayRepeat_ = mayRepeat_ && !mayLackAfter(stream, searched_); // what has been trimmed is not found
+    const bool isUsable = newest_ >= expected_ && newest_.sequence <= kMostSequence;
+    isUsable ? loadScript() : raise();
 }
 
 // The stream has lost what our log has. Its next ids must be greater, or nobody here would see the events;
@@ -275,8 +284,8 @@ void Pipeline::raise() noexcept {
         reconnect("the stream cannot be raised");
         return;
     }
-    const StreamIdText id({expected_.milliseconds + 1, 0});
-    const bool isLost = state_.isFilled.load() != 0;
+    const StreamIdText id({std::max(expected_, newest_).milliseconds + 1, 0});
+    const bool isLost = newest_ < expected_ && state_.isFilled.load() != 0;
     send(Step::Raise, {"XADD", toView(config_.stream), id.view(), isLost ? "break" : "raise", "1"});
 }
 
@@ -326,7 +335,7 @@ void Pipeline::lookAt(const Reply& entry) noexcept {
         return;
     }
     searched_ = *id;
-    if (const Reply* token = valueOf(*fields, "token"); token != nullptr) {
+    if (const Reply* token = valueOf(*fields, "token"); token != nullptr && fitsEventId(*id)) {
         flight_.find(numberOf(token->text, tokenPrefix_.view()), *id);
     }
 }
@@ -335,6 +344,7 @@ void Pipeline::lookAt(const Reply& entry) noexcept {
 // this connection has written.
 void Pipeline::beReady() noexcept {
     step_ = Step::Ready;
+    mostReply_ = kMostReply;
     sender_ = identity_;
     const bool mustAsk = flight_.endSearch(mayRepeat_, acks() != 0);
     if (!mustAsk) {
@@ -403,11 +413,15 @@ bool Pipeline::ask(Question& question, std::span<const std::string_view> words) 
                             {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
 }
 
-// It is sent with all that is handed over in this turn of the event loop.
+// It is sent with all that is handed over in this turn of the event loop, and comes after all that this
+// machine has read.
 Pipeline::Taken Pipeline::accept(bool isRendered, Flight::Command command) noexcept {
     if (!isRendered) {
         flight_.dropDraft();
         return Taken::NoMemory;
+    }
+    if (flight_.isEmpty() && state_.lineage.load() == lineage_) {
+        since_ = std::max(since_, state_.position());
     }
     command.due = ngx_current_msec + config_.timeout;
     if (!flight_.add(command)) {
@@ -432,6 +446,7 @@ void Pipeline::flush() noexcept {
     }
     if (!flight_.isAwaiting()) {
         heardAt_ = ngx_current_msec;
+        expected_ = toStreamId(config_.zone->log.lastId());
     }
     if (flight_.send(connection_.output())) {
         connection_.flush();
@@ -487,7 +502,11 @@ void Pipeline::onAnswer(const Reply& reply) noexcept {
 
 void Pipeline::onEventAnswer(uint64_t number, const Reply& reply) noexcept {
     const std::optional<StreamId> id = reply.is(Reply::Type::Text) ? parseStreamId(reply.text) : std::nullopt;
-    if (id) {
+    if (id && !reaches(*id)) {
+        log("the stream issues ids that machines do not read", reply.text);
+        flight_.refuse(number, Failure::Unknown);
+        leave(false);
+    } else if (id) {
         noteAccepted(*id);
         flight_.accept(number, *id, acks() != 0);
     } else {
@@ -502,8 +521,13 @@ void Pipeline::onWholeAnswer(uint64_t number, const Reply& reply) noexcept {
         return;
     }
     const RequestRecord record = readRequestRecord(reply);
-    if (record.kind != RequestRecord::Kind::None) {
-        if (record.kind == RequestRecord::Kind::Published) {
+    const bool isNew = record.kind == RequestRecord::Kind::Published;
+    if (isNew ? !reaches(record.id) : !fitsEventId(record.id)) {
+        log("the stream issues ids that machines do not read", StreamIdText(record.id).view());
+        flight_.refuse(number, Failure::Unknown);
+        leave(false);
+    } else if (record.kind != RequestRecord::Kind::None) {
+        if (isNew) {
             noteAccepted(record.id);
         }
         flight_.acceptWhole(number, record, acks() != 0);
@@ -511,6 +535,13 @@ void Pipeline::onWholeAnswer(uint64_t number, const Reply& reply) noexcept {
         const bool isRefused = reply.is(Reply::Type::Error) && !reply.isError("ERR");
         refuse(number, isRefused ? Failure::Refused : Failure::Unknown, reply);
     }
+}
+
+// Whether machines read an entry with that id. They do not if the stream has been deleted and issues ids
+// again that are older than those of our log, or if somebody has added one with a sequence that no log has
+// room for.
+bool Pipeline::reaches(StreamId id) const noexcept {
+    return fitsEventId(id) && id > expected_;
 }
 
 void Pipeline::noteAccepted(StreamId id) noexcept {
@@ -576,6 +607,9 @@ ngx_msec_t Pipeline::waitTime() const noexcept {
 
 void Pipeline::onClosed(std::string_view why) noexcept {
     log("the connection for publishing is lost", why);
+    if (step_ == Step::Newest && connection_.wasTooLarge()) {
+        mostReply_ = std::min(mostReply_ * 4, kLargestReply);
+    }
     const std::optional<StreamId> tooLarge = parseStreamId(connection_.tooLargeId());
     if (step_ == Step::Search && tooLarge) { // which is not ours
         searched_ = page_ == 1 ? *tooLarge : searched_;

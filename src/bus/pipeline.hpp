@@ -118,6 +118,7 @@ private:
     void onAnswer(const Reply& reply) noexcept;
     void onEventAnswer(uint64_t number, const Reply& reply) noexcept;
     void onWholeAnswer(uint64_t number, const Reply& reply) noexcept;
+    bool reaches(StreamId id) const noexcept;
     void noteAccepted(StreamId id) noexcept;
     void refuse(uint64_t number, Failure failure, const Reply& reply) noexcept;
     void leave(bool mustReconnect) noexcept;
@@ -153,7 +154,8 @@ private:
     Identity sender_;   // of the last one that events were sent on
     bool mayRepeat_ = false;
     uint64_t lineage_ = 0;
-    StreamId expected_; // the newest id that our log had before the stream's was asked for
+    size_t mostReply_ = 0;
+    StreamId expected_; // the newest id that our log had before the stream was asked for more
     StreamId newest_;   // of the stream, after the old connection has been ended
     int raises_ = 0;
     ShortText<kScriptName> script_; // its name

@@ -13,9 +13,9 @@ namespace {
 
 // From one beat to the next; and for how long the stream must have been silent for a probe.
 constexpr ngx_msec_t kBeat = 1000;
-// Without an answer for this long, or with a probe that has been taken and does not come back, something is
-// wrong.
-constexpr ngx_msec_t kPatience = 3000;
+// Without an answer for this long something is wrong; and if a probe has been taken and does not come back.
+constexpr ngx_msec_t kPatience = 2000;
+constexpr ngx_msec_t kPatienceWithProbe = 3000;
 constexpr ngx_msec_t kLogTime = 10'000;
 constexpr std::string_view kControlLength = "1000"; // entries that the control stream keeps, about
 
@@ -70,7 +70,7 @@ void Pulse::keepUp() noexcept {
         if (now - askedAt_ >= kPatience) {
             fail("no answer in time");
         }
-    } else if (isUnderway_ && isAccepted_ && now - sentAt_ >= kPatience) {
+    } else if (isUnderway_ && isAccepted_ && now - sentAt_ >= kPatienceWithProbe) {
         fail("a probe has not come back");
     } else if (now - askedAt_ >= kBeat) {
         beat();

@@ -207,6 +207,12 @@ size_t depthOf(const redisReadTask& task) noexcept {
 constexpr size_t kIdDepthOfRange = 2;
 constexpr size_t kIdDepthOfRead = 4;
 
+// The name before the list of entries that this id is in.
+std::string_view streamOf(const redisReadTask& id) noexcept {
+    const auto* pair = static_cast<const Reply*>(id.parent->parent->parent->obj);
+    return pair->first->text;
+}
+
 } // namespace
 
 Reply* ReplyReader::add(const redisReadTask& task, Reply::Type type, size_t textLength) noexcept {
@@ -237,6 +243,7 @@ void ReplyReader::noteId(const redisReadTask& task, std::string_view text) noexc
     if ((depth == kIdDepthOfRange || depth == kIdDepthOfRead) && task.idx == 0 &&
         task.parent->elements == 2 && parseStreamId(text)) {
         lastId_ = text;
+        lastStream_ = depth == kIdDepthOfRead ? streamOf(task) : std::string_view();
         idDepth_ = depth;
     }
 }
@@ -244,7 +251,7 @@ void ReplyReader::noteId(const redisReadTask& task, std::string_view text) noexc
 // What comes next is at that depth: perhaps not in the entry.
 void ReplyReader::leaveEntry(size_t depth) noexcept {
     if (depth < idDepth_) {
-        lastId_ = {};
+        lastId_ = lastStream_ = {};
         idDepth_ = 0;
     }
 }
@@ -294,8 +301,10 @@ ReplyReader::Next ReplyReader::next(const Reply*& reply) noexcept {
     }
     const bool isBetween = reader_->ridx == -1; // hiredis: no reply has begun
     if (isBetween) {
-        arena_.clear();
         leaveEntry(0);
+    }
+    if (isBetween && !keeps_) {
+        arena_.clear();
     }
     if (reader_->pos == reader_->len) {
         releaseIdle(isBetween);
@@ -339,6 +348,7 @@ void ReplyReader::reset() noexcept {
     arena_.free();
     failure_ = Next::Reply;
     longest_ = 0;
+    keeps_ = false;
     leaveEntry(0);
 }
 

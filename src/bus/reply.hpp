@@ -118,12 +118,18 @@ public:
         NoMemory,
     };
 
-    // The next reply, which is valid until the next call of another function but lastId().
+    // The next reply, which is valid until the next call of another function but lastId() and keep().
     Next next(const Reply*& reply) noexcept;
+
+    // While this is on, replies stay valid until it is turned off, or reset() is called. The limit is for all
+    // of them together.
+    void keep(bool isOn) noexcept { keeps_ = isOn; }
 
     // After TooLarge, and until reset(): the id of the entry that was being read, if it was the answer of
     // XREAD or XRANGE; empty if there is none.
     std::string_view lastId() const noexcept { return lastId_; }
+    // The key of its stream, if XREAD was answered.
+    std::string_view lastStream() const noexcept { return lastStream_; }
 
     // Forgets all bytes and begins again, for another connection. Frees the memory.
     void reset() noexcept;
@@ -141,11 +147,13 @@ private:
 
     ReplyArena arena_;
     redisReader* reader_ = nullptr;
+    bool keeps_ = false;
     Next failure_ = Next::Reply;      // what has ended the reader; Reply: nothing has
     size_t longest_ = 0;              // bytes that the reader has kept at a time
     Reply* last_[kMaxDepth + 1] = {}; // the last node at each depth
     std::string_view lastId_;
-    size_t idDepth_ = 0; // 0: there is none
+    std::string_view lastStream_; // that this entry is of
+    size_t idDepth_ = 0;          // 0: there is none
 };
 
 } // namespace sse

@@ -14,15 +14,9 @@ bool isUpToDate(StreamId newest, const StreamFacts& stream) noexcept {
            (stream.entry == StreamFacts::Entry::Missing && stream.last == newest);
 }
 
-// Whether entries between the position and the oldest one may have been trimmed before the log has seen them.
-bool mayHaveMissed(StreamId position, const StreamFacts& stream) noexcept {
-    const bool isBefore = stream.first ? *stream.first > position : stream.last > position;
-    return isBefore && !stream.isWhole;
-}
-
 // On after the position. What is missing before the oldest entry is a gap.
 SyncPlan readOn(StreamId position, const StreamFacts& stream) noexcept {
-    if (!mayHaveMissed(position, stream)) {
+    if (!mayLackAfter(stream, position)) {
         return {.way = SyncPlan::Way::Read, .from = position};
     }
     const StreamId gap = stream.first ? idBefore(*stream.first) : stream.last;
@@ -63,6 +57,11 @@ StreamId idOf(const Reply* entry) noexcept {
 
 } // namespace
 
+bool mayLackAfter(const StreamFacts& stream, StreamId id) noexcept {
+    const bool isBefore = stream.first ? *stream.first > id : stream.last > id;
+    return isBefore && !stream.isWhole;
+}
+
 SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept {
     const bool isOurs = stream.lineage == log.lineage;
     if (log.isBound && isOurs) {
@@ -79,13 +78,12 @@ bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
         return false;
     }
     int64_t length = -1;
-    int64_t added = -2; // unlike any length
     for (const Reply* name = reply.first; name != nullptr && name->next != nullptr;) {
         const Reply* value = name->next;
         if (name->text == "length") {
             length = value->integer;
         } else if (name->text == "entries-added") {
-            added = value->integer;
+            facts.added = static_cast<uint64_t>(value->integer);
         } else if (name->text == "last-generated-id") {
             facts.last = parseStreamId(value->text).value_or(StreamId{});
         } else if (name->text == "first-entry" && value->is(Reply::Type::Array)) {
@@ -95,7 +93,7 @@ bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
         }
         name = value->next;
     }
-    facts.isWhole = length == added;
+    facts.isWhole = facts.added && *facts.added == static_cast<uint64_t>(length);
     return length >= 0;
 }
 

@@ -32,7 +32,9 @@ struct StreamFacts {
     StreamId last;                 // the id that was generated last, whether the entry is still there or not
     std::optional<StreamId> first; // the oldest entry
     std::optional<StreamId> newest;
-    bool isWhole = false; // nothing has ever been trimmed or deleted. Servers before Redis 7 do not tell
+    // How many entries have ever been added. Servers before Redis 7 do not tell.
+    std::optional<uint64_t> added = std::nullopt;
+    bool isWhole = false; // nothing has ever been trimmed or deleted
     // What became of LogFacts::newestEntry(). Another one may have its id.
     enum class Entry { Missing, Same, Other };
     Entry entry = Entry::Missing;
@@ -59,6 +61,9 @@ struct SyncPlan {
 };
 
 SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept;
+
+// Whether entries after that id, which is not newer than all, may have been trimmed.
+bool mayLackAfter(const StreamFacts& stream, StreamId id) noexcept;
 
 // The answer to XINFO STREAM. false: it says nothing of a stream.
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept;

@@ -9,6 +9,7 @@
 #include "bus/bus.hpp"
 #include "bus/kicks.hpp"
 #include "bus/pipeline.hpp"
+#include "worker/worker.hpp"
 
 namespace sse {
 
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::string_view kControlLength = "1000"; // entries that the control stream keeps, about
 
-// Outlives its request, for Redis answers in any case.
+// Outlives its request, for Redis answers in any case. The request does not outlive its worker.
 class Announcement {
 public:
     static Announcement* make(ngx_http_request_t* r, uint64_t seconds, KickAnswer answer) noexcept;
@@ -32,9 +33,13 @@ private:
         : request_(r), seconds_(seconds), answer_(answer) {}
 
     void onAnswer(bool isTaken) noexcept;
+    void onRequestEnd() noexcept;
+    void answer(bool isTaken) noexcept;
 
     ngx_http_request_t* request_; // NULL: it is gone
     ngx_http_cleanup_t* end_ = nullptr;
+    Drainable drainable_{};
+    bool isHeld_ = false;
     uint64_t seconds_;
     KickAnswer answer_;
     Question question_{.self = this, .onAnswer = [](void* self, const Reply* reply) noexcept {
@@ -52,8 +57,14 @@ Announcement* Announcement::make(ngx_http_request_t* r, uint64_t seconds, KickAn
     }
     auto* announcement = new (memory) Announcement(r, seconds, answer);
     announcement->end_ = end;
-    end->handler = [](void* data) noexcept { static_cast<Announcement*>(data)->request_ = nullptr; };
+    end->handler = [](void* data) noexcept { static_cast<Announcement*>(data)->onRequestEnd(); };
     end->data = announcement;
+    announcement->drainable_.owner = announcement;
+    announcement->drainable_.drain = [](Drainable& drainable, bool force) noexcept {
+        if (force) {
+            static_cast<Announcement*>(drainable.owner)->answer(false);
+        }
+    };
     return announcement;
 }
 
@@ -80,18 +91,33 @@ void Announcement::hold() noexcept {
     request_->read_event_handler = ngx_http_block_reading;
     request_->write_event_handler = ngx_http_request_empty_handler;
     request_->main->count++;
+    Worker::self().add(drainable_);
+    isHeld_ = true;
+}
+
+void Announcement::onRequestEnd() noexcept {
+    if (isHeld_) {
+        isHeld_ = false;
+        Worker::self().remove(drainable_, request_);
+    }
+    request_ = nullptr;
 }
 
 void Announcement::onAnswer(bool isTaken) noexcept {
-    ngx_http_request_t* r = request_;
-    const uint64_t seconds = seconds_;
-    const KickAnswer answer = answer_;
-    drop();
-    if (r != nullptr) {
-        ngx_connection_t* c = r->connection;
-        ngx_http_finalize_request(r, answer(r, seconds, !isTaken));
-        ngx_http_run_posted_requests(c);
+    if (request_ != nullptr) {
+        answer(isTaken);
     }
+    drop();
+}
+
+// The request is gone then.
+void Announcement::answer(bool isTaken) noexcept {
+    ngx_http_request_t* r = request_;
+    ngx_connection_t* c = r->connection;
+    end_->handler = nullptr;
+    onRequestEnd();
+    ngx_http_finalize_request(r, answer_(r, seconds_, !isTaken));
+    ngx_http_run_posted_requests(c);
 }
 
 } // namespace

@@ -164,5 +164,21 @@ subtest 'a machine that starts later' => sub {
     is_deeply [$three->stop], [], 'no trouble';
 };
 
+subtest 'a worker leaves that waits for Redis' => sub {
+    for my $worker ($one->workers) {
+        wait_until(
+            sub { $one->publish('/kick?key=judy&for=0', '', on => $one->connect_to($worker))->status == 200 },
+            'a worker to kick'
+        );
+    }
+    my $hits = $cable[0]->hits;
+    $cable[0]->rule(match => '^XADD sse:events:control MAXLEN ~ 1000 \* kick', hang => 0, times => 1);
+    my $waits = $one->request(POST => '/kick?key=judy&for=60', body => '');
+    wait_until(sub { $cable[0]->hits > $hits }, 'Redis to be told');
+    $one->signal('HUP');
+    is $waits->finish->status, 503, 'who kicks has an answer';
+    wait_until(sub { !$one->leaving_workers }, 'the worker to leave');
+};
+
 is_deeply [$_->stop], [], 'no trouble' for $one, $two;
 done_testing;

@@ -8,6 +8,7 @@ use Time::HiRes qw(sleep time);
 use Bus::One;
 use SSE::Dns;
 use SSE::Nginx;
+use SSE::Process qw(freeze thaw);
 use SSE::Redis;
 use SSE::RedisProxy;
 
@@ -39,6 +40,27 @@ subtest 'MAXLEN ~ and MINID ~ trim whole nodes' => sub {
     publish($server, "more $_") for 1 .. 300;
     wait_until(sub { $small->command(XLEN => 'sse:events') <= 120 }, 'the stream to be trimmed');
     ok is_well($server), 'more than that is trimmed';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+# Other machines trim, too, whether this one has read everything or not; XREAD goes on with what is left.
+subtest 'trimmed before it was read' => sub {
+    my $redis      = SSE::Redis->start;
+    my $server     = nginx_for($redis->address, workers => 1);
+    my $subscriber = $server->subscribe('/sub?channel=c')->ready;
+    publish($server, 'first');
+    is $subscriber->next_event->{data}, 'first', 'all is well';
+    my ($worker) = $server->workers;
+    freeze($worker);
+    $redis->command(XADD => 'sse:events', '*', channel => 'c', data => "entry $_") for 1 .. 20;
+    $redis->command(XTRIM => 'sse:events', MAXLEN => 5);
+    thaw($worker);
+    my @got;
+    push @got, $subscriber->next_event while !@got || $got[-1]{type} ne 'gap';
+    like $got[-1]{data}, qr/"reason":"lost"/, 'a gap is told';
+    is_deeply [map { $_->{data} } @got[0 .. $#got - 1]], [map {"entry $_"} 1, 16 .. 20], 'with what there is';
+    publish($server, 'later');
+    is $subscriber->next_event->{data}, 'later', 'and it goes on';
     is_deeply [$server->stop], [], 'no trouble';
 };
 

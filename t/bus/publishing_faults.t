@@ -234,6 +234,34 @@ subtest 'a user that may not end connections' => sub {
     is_deeply [$behind->stop], [], 'no trouble';
 };
 
+subtest 'the stream is trimmed before the outcome is known' => sub {
+    my $busy   = SSE::Redis->start;
+    my $proxy  = SSE::RedisProxy->start(to => $busy);
+    my $behind = machine($proxy->address);
+    wait_well($behind);
+    $proxy->rule(match => '^XADD s \\*', hang => 0, times => 1);
+    my $waits = $behind->request(POST => '/pub?channel=c', body => 'trimmed');
+    wait_until(sub { grep { ($_->[1]{data} // '') eq 'trimmed' } $busy->entries('s') }, 'the event to be there');
+    $busy->command(EVAL => 'for i = 1, 300 do redis.call("XADD", KEYS[1], "*", "channel", "other", "data", i) end
+        return redis.call("XTRIM", KEYS[1], "MAXLEN", "=", 10)', 1, 's');
+    my $answer = $waits->finish;
+    is_deeply [$answer->status, $answer->json->{published}], [503, 'unknown'], 'nobody knows';
+    is_deeply [grep { ($_->[1]{data} // '') eq 'trimmed' } $busy->entries('s')], [], 'and it is not sent again';
+    $behind->allow(qr/sse: bus/);
+    is_deeply [$behind->stop], [], 'no trouble';
+};
+
+subtest 'the newest entry is larger than a page' => sub {
+    my $large  = SSE::Redis->start;
+    my $behind = machine($large->address);
+    wait_well($behind);
+    $large->command(EVAL => 'return redis.call("XADD", KEYS[1], "*", "channel", "c", "data", string.rep("y", 20000000))', 1, 's');
+    $large->command(qw(CLIENT KILL TYPE normal SKIPME yes));
+    wait_until(sub { $behind->publish('/pub?channel=c', 'x')->status == 201 }, 'publishing to go on');
+    $behind->allow(qr/sse: bus/);
+    is_deeply [$behind->stop], [], 'no trouble';
+};
+
 subtest 'replicas' => sub {
     my $master  = SSE::Redis->start;
     my $replica = SSE::Redis->start(replica_of => $master)->wait_synchronous;

@@ -17,6 +17,7 @@ scenario 'trimmed while a machine was away',
         SSE::Machines::cut($lonely);
         until_ill($load, $lonely);
         $load->go_on_for(1);
+        $machines->master->command(XADD => 'sse:events', '*', channel => 'other', data => $_) for 1 .. 20;
         $machines->master->command(XTRIM => 'sse:events', MAXLEN => 5);
         SSE::Machines::heal($lonely);
         until_well($load, $lonely);

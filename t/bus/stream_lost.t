@@ -48,6 +48,7 @@ subtest 'killed and started again, with all that it had' => sub {
     $redis->kill9;
     await_log($_, qr/sse: bus "events": dead: there is no connection/) for @machines;
     $redis->launch;
+    wait_until(sub { !$redis->refusal(XLEN => 'sse:events') }, 'Redis to have loaded');
     add($redis, 11 .. 20);
     is_deeply told($_, 10), [11 .. 20], 'afterwards, without a gap' for @subscribers;
     await_log($_, qr/alive again/) for @machines;

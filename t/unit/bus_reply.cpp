@@ -286,6 +286,34 @@ void testLastId(void**) {
 }
 
 // The tree of a reply is gone with the next one, and its memory is used again.
+// A reply stays while the next one is read, if that is wanted; the limit is for both.
+void testKeep(void**) {
+    const std::string first = bulks({"a", std::string(3000, 'b')});
+    ReplyReader reader(8000);
+    const Reply* kept = nullptr;
+    const Reply* reply = nullptr;
+    assert_true(reader.feed(first + "$1\r\n7"));
+    assert_int_equal(reader.next(kept), Next::Reply);
+    const std::string text = describe(*kept);
+    reader.keep(true);
+    assert_int_equal(reader.next(reply), Next::Incomplete);
+    assert_true(reader.feed("\r\n" + first));
+    assert_int_equal(reader.next(reply), Next::Reply);
+    assertText(describe(*reply), "\"7\"", "the next one");
+    assertText(describe(*kept), text, "the one that is kept");
+    assert_int_equal(reader.next(reply), Next::Reply);
+    assertText(describe(*kept), text, "the one that is kept");
+    reader.keep(false);
+    for (int i = 0; i < 10; ++i) {
+        assert_true(reader.feed(first));
+        assert_int_equal(reader.next(reply), Next::Reply);
+    }
+    reader.keep(true);
+    assert_true(reader.feed(first + first));
+    assert_int_equal(reader.next(reply), Next::Reply);
+    assert_int_equal(reader.next(reply), Next::TooLarge);
+}
+
 void testMany(void**) {
     ReplyReader reader(200 * 1024);
     for (int round = 0; round < 200; ++round) {
@@ -304,7 +332,8 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(testKinds),  cmocka_unit_test(testAccess), cmocka_unit_test(testMalformed),
         cmocka_unit_test(testDepth),  cmocka_unit_test(testReset),  cmocka_unit_test(testLimit),
-        cmocka_unit_test(testClaims), cmocka_unit_test(testLastId), cmocka_unit_test(testMany),
+        cmocka_unit_test(testClaims), cmocka_unit_test(testLastId), cmocka_unit_test(testKeep),
+        cmocka_unit_test(testMany),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

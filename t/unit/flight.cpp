@@ -590,6 +590,18 @@ void testQuestions(void**) {
     setting.flight.expire(1000);
     assert_int_equal(answers.none, 3);
     assert_true(setting.flight.isEmpty());
+
+    // Once, if it takes too long: whether the reply comes then, or the connection is lost.
+    setting.add(nullptr, "q", ask);
+    setting.add(nullptr, "q", ask);
+    setting.send();
+    setting.flight.expire(1000);
+    assert_int_equal(answers.none, 5);
+    setting.flight.answer(setting.flight.awaited(), reply);
+    setting.flight.lose();
+    assert_int_equal(answers.answers, 1);
+    assert_int_equal(answers.none, 5);
+    assert_true(setting.flight.isEmpty());
 }
 
 // A script that Redis does not know is sent again once.

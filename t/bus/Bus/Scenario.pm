@@ -22,16 +22,17 @@ our @EXPORT = qw(scenario span until_ill until_well refuses_at_once);
 sub span ($seconds) { return $seconds * ($ENV{TEST_NGINX_LONG} // 1) }
 
 # Options: machines (of SSE::Machines), load (of Bus::Load), fault (what happens; the load goes on when it uses the load to
-# wait), gaps (the reasons of the gaps that are to be told then; any_gaps => 1:
-# perhaps any), missing (1: Redis loses acknowledged events),
-# lives (1: the stream begins another life, which machines notice one after the other).
+# wait), gaps (the reasons of the gaps that are to be told then; any_gaps => 1: perhaps any), missing (1: Redis loses
+# acknowledged events), lives (1: the stream begins another life, which machines notice one after the other), split (1: there
+# are two masters, each with machines: one that goes over takes in what it lacks, and whoever has that from another machine may
+# get it again before the gap is told).
 sub scenario ($name, %option) {
     subtest $name => sub {
         my $machines = SSE::Machines->start(%{ $option{machines} // {} });
         $machines->wait_healthy;
         my $load = Bus::Load->start(machines => [$machines->all], %{ $option{load} // {} });
         $load->go_on_for(1);
-        $load->verdict->{lives} = $option{lives};
+        $load->verdict->{$_} = $option{$_} for qw(lives split);
         $option{fault}->($machines, $load);
         my $recovery = $load->recover;
         $load->go_on_for(0.5);

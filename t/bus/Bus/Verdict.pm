@@ -67,7 +67,7 @@ sub judge_one ($self, $subscriber) {
     for my $entry (grep { !$_->{gap} } @history) {
         if ($entry->{unsettled}) {
             $self->{unsettled}++;
-            $self->note(doubled => "$entry->{id} after it was settled") if $settled{ $entry->{data} };
+            $self->note(doubled => "$entry->{id} after it was settled") if $settled{ $entry->{data} } && !$self->{split};
         }
         else { $settled{ $entry->{data} } = 1 }
     }

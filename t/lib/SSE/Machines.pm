@@ -88,10 +88,15 @@ sub cut  ($what)         { $what->{place}->cut }
 sub heal ($what)         { $what->{place}->heal }
 sub lose ($what, $share) { $what->{place}->lose($share) }
 
+# The worker of a machine that reads from Redis.
+sub follower ($self, $machine) {
+    my @followers = $machine->log =~ /(\d+)#\d+: sse: bus "events": this worker follows/g;
+    return $followers[-1];
+}
+
 # Whether a machine says that it is well.
 sub is_healthy ($machine) { return $machine->get('/health')->status == 200 }
 
-# Whether all machines have taken in all that the master has.
 sub wait_healthy ($self, $seconds = 30) {
     wait_until(sub { !grep { !is_healthy($_) } $self->all }, 'all machines to be well', $seconds);
 }

@@ -62,7 +62,7 @@ sub configuration ($self) {
         $self->{tls} ? ('port 0', "tls-port $self->{port}") : "port $self->{port}",
         $self->{tls} ? (map {"tls-$_"} "cert-file $self->{prefix}/certificate.pem", "key-file $self->{prefix}/key.pem",
             "ca-cert-file " . ($self->{replica_of} // $self)->certificate, 'auth-clients no', 'replication yes') : (),
-        $self->{aof}        ? 'appendonly yes' : (),
+        $self->{aof}        ? ('appendonly yes', 'appendfsync always') : (), # "everysec" answers before it has written
         $self->{maxmemory}  ? ("maxmemory $self->{maxmemory}", 'maxmemory-policy noeviction') : (),
         $self->{password}   ? ("requirepass $self->{password}", "masterauth $self->{password}") : (),
         $self->{replica_of} ? "replicaof @{[$self->{replica_of}{address}]} @{[$self->{replica_of}{port}]}" : (),
