@@ -13,6 +13,7 @@ use IO::Socket::INET;
 use List::Util qw(sum0);
 use SSE::Faulty;
 use SSE::Nginx;
+use SSE::Redis;
 
 my $modules = '/usr/lib/nginx/modules';
 
@@ -98,6 +99,27 @@ END
     },
 );
 
+# The same with a bus, and nchan with its own: both through a Redis of their own.
+$known{'sse-bus'} = {
+    $known{sse}->%*,
+    locations_of => 'sse',
+    redis        => 1,
+    http         => sub (%option) { return $known{sse}{http}->(%option) . bus(%option) },
+    server       => sub (%option) {
+        return $known{sse}{server}->(%option) . 'location = /status { sse_status; allow 127.0.0.0/8; deny all; }';
+    },
+};
+$known{'nchan-redis'} = {
+    $known{nchan}->%*,
+    redis  => 1,
+    http   => sub (%option) {
+        return $known{nchan}{http}->(%option) . "upstream redis { nchan_redis_server redis://127.0.0.1:$option{redis}; }";
+    },
+    server => sub (%option) { return 'nchan_redis_pass redis; ' . $known{nchan}{server}->(%option) },
+};
+
+sub bus (%option) { return "sse_bus events redis://127.0.0.1:$option{redis} stream=bench acks=@{[ $option{acks} // 0 ]};" }
+
 # Adds a server "before": this module as it was built into that file.
 sub compare_with ($file) {
     die "bench: there is no module $file\n" unless -f $file;
@@ -106,17 +128,21 @@ sub compare_with ($file) {
 
 # Whether it can be measured here.
 sub is_there ($name) {
+    return 0 if $known{$name}{redis} && !SSE::Redis::is_there();
     return !grep { !-e } @{ $known{$name}{modules} // [] };
 }
 
 # Options: workers, heartbeat (seconds; 0: as it comes), tls (1: there, too), connections (of a worker), header (1: answers
 # tell the worker), history (events of a channel that are kept), zone (size of the shared memory that they are kept in), pinned
 # (1: the load has the last processor for itself, and each worker stays on one of the others; a nginx only), locations (more of
-# them, by the name of the server), faults (1: this module, built with its fault points).
+# them, by the name of the server), faults (1: this module, built with its fault points), redis (the port of one that is there; a
+# server that needs one starts its own), acks.
 sub start ($class, $name, %option) {
     my $known = $known{$name} or die "no server $name\n";
     my $self = bless { name => $name, subscribe => '/sub?channel=%c', publish => '/pub?channel=%c', headers => '', %$known },
         $class;
+    $self->{redis} = $option{redis} ? undef : SSE::Redis->start if $known->{redis};
+    $option{redis} //= $self->{redis}->port if $self->{redis};
     $known->{binary} ? $self->start_binary(%option) : $self->start_nginx(workers => 1, connections => 19_000, %option);
     return $self;
 }
@@ -168,6 +194,11 @@ sub cpu ($self) {
     return sum0(map { (first_line("/proc/$_/schedstat") =~ /\A(\d+)/)[0] } $self->pids);
 }
 
+# The processor time that its Redis has used.
+sub redis_cpu ($self) {
+    return (first_line("/proc/@{[$self->{redis}->pid]}/schedstat") =~ /\A(\d+)/)[0];
+}
+
 # Their memory, in bytes; what several share counts for each in part.
 sub memory ($self) {
     my $kilobytes = 0;
@@ -205,6 +236,7 @@ sub stop ($self) {
         kill TERM => $pid;
         waitpid $pid, 0;
     }
+    (delete $self->{redis})->stop if $self->{redis};
 }
 
 sub DESTROY ($self) { $self->stop if $self->{pid} }

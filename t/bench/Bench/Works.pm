@@ -9,6 +9,7 @@ package Bench::Works;
 # sse), to (what it is compared with; default: nothing) and at_most or at_least.
 
 use v5.36;
+use Bench::Works::Bus;
 use Bench::Works::FanOut;
 use Bench::Works::Idle;
 use Bench::Works::Neighbours;
@@ -27,6 +28,7 @@ sub works (%option) {
         Bench::Works::Resume::works(),
         Bench::Works::Neighbours::works(),
         Bench::Works::Upheavals::works(),
+        Bench::Works::Bus::works(),
     );
 }
 
