@@ -128,7 +128,7 @@ sub compare_with ($file) {
 
 # Whether it can be measured here.
 sub is_there ($name) {
-    return 0 if $known{$name}{redis} && !SSE::Redis::is_there();
+    return 0 if $known{$name}{redis} && !eval { SSE::Redis::binary() };
     return !grep { !-e } @{ $known{$name}{modules} // [] };
 }
 
