@@ -17,6 +17,8 @@ char* const kError = static_cast<char*>(NGX_CONF_ERROR);
 
 constexpr ngx_msec_t kDefaultKeep = 3600'000;
 constexpr ngx_msec_t kDefaultTimeout = 5000;
+// A connection is given up after half of it, so it must not be shorter than the way to Redis and back.
+constexpr ngx_msec_t kLeastTimeout = 500;
 constexpr ngx_int_t kMostAcks = 16;
 constexpr size_t kMostPassword = 4096;
 constexpr std::string_view kKeyOfControl = ":control";
@@ -146,6 +148,10 @@ bool readLimits(ngx_conf_t* cf, Parameters& parameters, BusConfig& bus) noexcept
         !readNumber(cf, "max", parameters.max, 1, bus.max) ||
         !readNumber(cf, "acks", parameters.acks, 0, bus.acks)) {
         return false;
+    }
+    if (bus.timeout < kLeastTimeout) {
+        return refuse(cf, "too short \"timeout=%V\" in \"sse_bus\", at least %Mms", &parameters.timeout,
+                      kLeastTimeout);
     }
     return bus.acks <= kMostAcks || refuse(cf, "too many replicas in \"acks=%V\" of \"sse_bus\", at most %i",
                                            &parameters.acks, kMostAcks);

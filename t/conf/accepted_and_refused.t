@@ -34,6 +34,7 @@ sub bad_buses {
         ["$zone $bus keep=1h keep=2h;",                     qr/duplicate parameter "keep=2h"/],
         (map { ["$zone $bus $_;", qr/invalid time "\Q$_\E"/] } qw(keep=x keep=0 keep=-1 timeout=0 timeout=1x)),
         (map { ["$zone $bus $_;", qr/invalid number "\Q$_\E"/] } qw(max=0 max=x max=-1 acks=x acks=-1)),
+        ["$zone $bus timeout=499ms;",                       qr/too short "timeout=499ms" in "sse_bus", at least 500ms/],
         ["$zone $bus acks=17;",                             qr/too many replicas in "acks=17" of "sse_bus", at most 16/],
         ["$zone sse_bus events redis://:p\@127.0.0.1 password_file=nginx.conf;", qr/a password in its URL and a "password_file"/],
         ["$zone $bus password_file=nowhere;",               qr/cannot read the password file ".*nowhere"/],
