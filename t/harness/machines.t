@@ -3,6 +3,7 @@
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);
+use List::Util qw(max);
 use SSE::Network;
 use Test::More;
 use Time::HiRes qw(time);
@@ -27,11 +28,15 @@ subtest 'a network' => sub {
     $client->{timeout} = 10;
     is $client->reply, 'PONG', 'healed: what was lost is sent again';
     $place->lose(0.5);
-    my $start = time;
-    $client->command('PING') for 1 .. 5;
-    cmp_ok time - $start, '>', 0.1, 'losses take time';
+    my $slowest = 0;
+    for (my $count = 0; $slowest < 0.1 && $count < 100; ++$count) {
+        my $start = time;
+        $client->command('PING');
+        $slowest = max($slowest, time - $start);
+    }
+    cmp_ok $slowest, '>', 0.1, 'losses take time';
     $place->lose(0);
-    $start = time;
+    my $start = time;
     $client->command('PING') for 1 .. 100;
     cmp_ok time - $start, '<', 1, 'no losses';
 };
