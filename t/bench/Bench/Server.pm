@@ -115,7 +115,7 @@ $known{'nchan-redis'} = {
     http   => sub (%option) {
         return $known{nchan}{http}->(%option) . "upstream redis { nchan_redis_server redis://127.0.0.1:$option{redis}; }";
     },
-    server => sub (%option) { return 'nchan_redis_pass redis; ' . $known{nchan}{server}->(%option) },
+    server => sub (%option) { return $known{nchan}{server}->(%option) =~ s/(?=nchan_channel_id)/nchan_redis_pass redis; /gr },
 };
 
 sub bus (%option) { return "sse_bus events redis://127.0.0.1:$option{redis} stream=bench acks=@{[ $option{acks} // 0 ]};" }
