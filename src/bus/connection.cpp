@@ -286,19 +286,14 @@ void Connection::greet() noexcept {
     if (says(Greeting::Select)) {
         add({"SELECT", database});
     }
-    add({"CLIENT", "ID"});
     add({"ROLE"});
     greeting_ = sayFrom(Greeting::Auth);
     flush();
 }
 
 void Connection::onGreeting(const Reply& reply) noexcept {
-    // Not every server lets everybody know the number of its client.
-    if (reply.is(Reply::Type::Error) && greeting_ != Greeting::Id) {
+    if (reply.is(Reply::Type::Error)) {
         return fail(reply.text);
-    }
-    if (greeting_ == Greeting::Id) {
-        clientId_ = reply.is(Reply::Type::Integer) ? reply.integer : 0;
     }
     if (greeting_ == Greeting::Role) {
         const Reply* role = reply.at(0);

@@ -57,8 +57,6 @@ public:
 
     bool isOpen() const noexcept { return step_ != Step::Closed; }
     bool isReady() const noexcept { return step_ == Step::Ready; }
-    // Of the server's list of clients; 0: it does not tell. Kept until the next connection is ready.
-    int64_t clientId() const noexcept { return clientId_; }
     // Where it is, or will be, connected: an index of BusConfig::addresses.
     ngx_uint_t address() const noexcept { return address_; }
 
@@ -84,7 +82,7 @@ public:
 private:
     enum class Step : uint8_t { Closed, Waiting, Resolving, Connecting, Tls, Greeting, Ready };
     // What is said to a server first, in this order.
-    enum class Greeting : uint8_t { Auth, Select, Id, Role };
+    enum class Greeting : uint8_t { Auth, Select, Role };
 
     static Connection& ownerOf(ngx_event_t* event) noexcept;
 
@@ -136,7 +134,6 @@ private:
     ngx_msec_t readyAt_ = 0;
     ngx_msec_t loudAt_ = 0; // when nginx was last allowed to log that it cannot connect
     ngx_log_t log_{};
-    int64_t clientId_ = 0;
     sockaddr_storage peer_{};
     bool isTooLarge_ = false;
     bool isOfControl_ = false;

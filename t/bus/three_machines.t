@@ -21,7 +21,7 @@ scenario 'TLS, a user with the rights that it needs, and a replica that acknowle
         server   => {
             tls   => 1,
             users => [
-                'nginx on >secret ~sse:events* +ping +client|id +client|info +client|kill +select +role +get +set +xadd +xread +xrange +xrevrange +xtrim'
+                'nginx on >secret ~sse:events* +ping +client|info +client|kill +select +role +get +set +xadd +xread +xrange +xrevrange +xtrim'
                     . ' +xinfo|stream +wait +time +eval +evalsha +script|load +exists +expire +pexpire',
             ],
         },
