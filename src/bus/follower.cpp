@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <sys/random.h>
 
 #include "bus/decimal.hpp"
+#include "bus/random.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
@@ -24,11 +24,7 @@ constexpr ngx_msec_t kLogTime = 1000;
 
 // What follows a lineage that is not ours is another one, and not 0.
 uint64_t randomLineage(uint64_t current) noexcept {
-    uint64_t drawn = 0;
-    if (getrandom(&drawn, sizeof(drawn), 0) != sizeof(drawn)) {
-        drawn = static_cast<uint64_t>(ngx_random());
-    }
-    const uint64_t lineage = 1 + drawn % (kLineages - 1);
+    const uint64_t lineage = 1 + randomNumber() % (kLineages - 1);
     return lineage != current ? lineage : 1 + lineage % (kLineages - 1);
 }
 

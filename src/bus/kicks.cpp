@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <sys/random.h>
 
+#include "bus/random.hpp"
 #include "conf/bus_config.hpp"
 #include "http/refusals.hpp"
 #include "worker/worker.hpp"
@@ -18,21 +18,12 @@ ngx_msec_t timeLeft(const KickEntry& kick, ngx_msec_t age) noexcept {
     return time - std::min(time, age);
 }
 
-// Not 0.
-uint64_t drawTag() noexcept {
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
-        number = static_cast<uint64_t>(ngx_random()) << 32 ^ static_cast<uint64_t>(ngx_pid);
-    }
-    return number | 1;
-}
-
 } // namespace
 
 ShortText<16> machineTag(BusState& state) noexcept {
     uint64_t tag = state.machine.load(std::memory_order_relaxed);
     if (tag == 0) {
-        const uint64_t drawn = drawTag();
+        const uint64_t drawn = randomNumber() | 1; // not 0
         tag = state.machine.compare_exchange_strong(tag, drawn) ? drawn : tag;
     }
     char text[16];

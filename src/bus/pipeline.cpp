@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <charconv>
 
-#include <sys/random.h>
-
 #include "bus/command.hpp"
 #include "bus/decimal.hpp"
 #include "bus/entry.hpp"
+#include "bus/random.hpp"
 #include "bus/sync.hpp"
 #include "http/respond.hpp"
 #include "sse/channel_names.hpp"
@@ -60,10 +59,7 @@ uint64_t numberOf(std::string_view token, std::string_view prefix) noexcept {
 }
 
 ShortText<16> randomPrefix() noexcept {
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
-        number = static_cast<uint64_t>(ngx_random()) << 32 ^ static_cast<uint64_t>(ngx_pid);
-    }
+    uint64_t number = randomNumber();
     char text[16];
     for (char& c : text) {
         c = "0123456789abcdef"[number & 15];

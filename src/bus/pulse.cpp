@@ -1,9 +1,9 @@
 #include "bus/pulse.hpp"
 
 #include <charconv>
-#include <sys/random.h>
 
 #include "bus/decimal.hpp"
+#include "bus/random.hpp"
 #include "bus/sync.hpp"
 #include "zone.hpp"
 
@@ -17,7 +17,6 @@ constexpr ngx_msec_t kBeat = 1000;
 constexpr ngx_msec_t kPatience = 2000;
 constexpr ngx_msec_t kPatienceWithProbe = 3000;
 constexpr ngx_msec_t kLogTime = 10'000;
-constexpr std::string_view kControlLength = "1000"; // entries that the control stream keeps, about
 
 } // namespace
 
@@ -36,12 +35,8 @@ void Pulse::init(const BusConfig& config, const Owner& owner) noexcept {
         64 * 1024);
 
     // Another machine may have the same name, or this process that of one that has died.
-    uint64_t drawn = 0;
-    if (getrandom(&drawn, sizeof(drawn), 0) != sizeof(drawn)) {
-        drawn = static_cast<uint64_t>(ngx_random());
-    }
     char text[16];
-    const auto end = std::to_chars(text, text + sizeof(text), drawn, 16).ptr;
+    const auto end = std::to_chars(text, text + sizeof(text), randomNumber(), 16).ptr;
     machine_.append({text, static_cast<size_t>(end - text)});
 }
 

@@ -3,10 +3,14 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "ngx.hpp"
 
 namespace sse {
+
+// About how many entries the control stream keeps: probes and kicks.
+inline constexpr std::string_view kControlLength = "1000";
 
 struct Zone;
 struct BusState;

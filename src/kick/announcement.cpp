@@ -15,8 +15,6 @@ namespace sse {
 
 namespace {
 
-constexpr std::string_view kControlLength = "1000"; // entries that the control stream keeps, about
-
 // Outlives its request, for Redis answers in any case. The request does not outlive its worker.
 class Announcement {
 public:
