@@ -63,7 +63,7 @@ sub under_harm ($what, $redis, $machine, $seconds, $harm) {
         my $newest     = newest($redis);
         my $publish    = sub ($n) { return publish_for($machine, $seconds, "$what-$n", keyed => $n % 2) };
         my @publishers = map { SSE::Parallel::start($publish, $_) } 1 .. 6;
-        sleep 0.5;
+        wait_until(sub { count_after($redis, $newest)->%* > 20 }, 'them to be at it');
         $harm->();
         my @all = map { @{ SSE::Parallel::collect(@$_) } } @publishers;
         wait_well($machine);
@@ -94,7 +94,8 @@ under_harm 'killed', $redis, $machine, 6, sub {
         $redis->kill9;
         sleep 0.3;
         $redis->launch;
-        sleep 1;
+        my $newest = newest($redis);
+        wait_until(sub { newest($redis) ne $newest }, 'them to be at it again');
     }
 };
 
