@@ -153,6 +153,12 @@ TEXT
     Removes what `./build.sh install` has made, and checks the configuration with `nginx -t`, which finds the directives
     of the module that are left in it. Needs root or sudo. nginx is not reloaded, and the packages stay.
 TEXT
+    dist) cat <<'TEXT' ;;
+./build.sh dist
+    Packs the sources into build/dist/ngx_http_sse_module-VERSION.tar.gz, from which packages and images are built.
+    VERSION is the newest in CHANGES. The same sources give the same bytes, in a checkout and in what was unpacked from
+    such a file. The files have the time of the last commit, or SOURCE_DATE_EPOCH.
+TEXT
     lint) cat <<'TEXT' ;;
 ./build.sh lint
     Checks that no part of src includes what lies above it (t/layers.sh), and the sources with clang-format, clang-tidy,
@@ -174,6 +180,7 @@ TEXT
     bench      builds, then measures the module and its peers
     install    builds, then installs the module for this Debian's nginx
     uninstall  removes the installed module
+    dist       packs the sources for a release
     lint       checks the style of the sources
     clean      removes what was built
     help       this text; `./build.sh VERB --help` tells more
@@ -608,6 +615,30 @@ verb_uninstall() {
     say "removed $modules/$module, $snippet and $enabled"
 }
 
+version() { sed -n 's/^Changes with ngx_http_sse_module //p' CHANGES | head -n 1; }
+
+# The files that are the source: what git knows, or where there is no repository, all that no verb has made.
+source_files() {
+    if [[ -e .git ]]; then
+        git ls-files
+    else
+        find . \( -path ./build -o -name node_modules \) -prune -o -type f -printf '%P\n'
+    fi | LC_ALL=C sort
+}
+
+verb_dist() {
+    local name epoch=${SOURCE_DATE_EPOCH:-} directory=build/dist
+    name=ngx_http_sse_module-$(version)
+    if [[ ! $epoch && -e .git ]]; then epoch=$(git log -1 --format=%ct); fi
+    [[ $epoch ]] || epoch=$(stat -c %Y CHANGES)
+    mkdir -p "$directory"
+    source_files | tar --create --no-recursion --format=ustar --transform="s|^|$name/|" \
+        --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r-w,a+X --files-from=- |
+        gzip -n9 >"$directory/$name.tar.gz.new"
+    mv "$directory/$name.tar.gz.new" "$directory/$name.tar.gz"
+    say "packed $directory/$name.tar.gz"
+}
+
 verb_lint() {
     local failed=() check status
     need lint
@@ -655,7 +686,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | fuzz | chaos | bench | install | uninstall | lint | clean)
+deps | build | run | test | fuzz | chaos | bench | install | uninstall | dist | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;

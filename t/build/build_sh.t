@@ -126,7 +126,7 @@ my $no_failure = qr{\A(?:cmp\ |grep\ -|perl\ -MIO|python3\ -m\ pip\ --version\z|
 make_world();
 my %tried;
 for my $arguments (
-    'build', 'build --without-bus', "build --nginx-src $world/usr/share/nginx/src", 'test', 'lint', 'fuzz --seconds 1', 'chaos', 'bench', 'install',
+    'build', 'build --without-bus', "build --nginx-src $world/usr/share/nginx/src", 'test', 'lint', 'fuzz --seconds 1', 'chaos', 'bench', 'dist', 'install',
     'uninstall', 'test --sanitize', $> == 0 ? 'test --matrix bookworm' : (),
 ) {
     subtest $arguments => sub {
