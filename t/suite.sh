@@ -96,17 +96,38 @@ prepare_tests() {
 # Runs the prepared tests, as many at a time as there are processors unless the options say how. All of them run, then
 # this fails if one has.
 run_tests() {
-    local status code=0 parallel=("-j$jobs")
+    local status code=0 parallel=("-j$jobs") log=build/log/tests.log
     ((${#options[@]} == 0)) || parallel=("${options[@]}")
+    mkdir -p "${log%/*}"
+    : >"$log"
     if ((${#together[@]})); then
-        attempt prove "${parallel[@]}" "${together[@]}"
+        attempt prove_and_keep "${parallel[@]}" "${together[@]}"
         ((status == 0)) || code=$status
     fi
     if ((${#alone[@]})); then
-        attempt prove "${options[@]}" "${alone[@]}"
+        attempt prove_and_keep "${options[@]}" "${alone[@]}"
         ((status == 0)) || code=$status
     fi
-    ((code == 0)) || die "a test has failed"
+    ((code == 0)) || {
+        show_complaints
+        die "a test has failed"
+    }
+}
+
+# A terminal gets what prove shows as it goes, which is for terminals only.
+prove_and_keep() { # ARGUMENT OF prove...
+    if [[ -t 1 ]]; then
+        prove "$@"
+    else
+        prove "$@" 2>&1 | tee -a "$log"
+    fi
+}
+
+# What the tests that have failed said, once more: of a long run often only the end is kept.
+show_complaints() {
+    local said
+    said=$(awk '/Failed (TODO )?test| in vain |^[^#]* at t\/[^ ]+ line [0-9]+\.$/ { left = 14 } left-- > 0' "$log")
+    [[ ! $said ]] || printf 'what failed:\n%s\n' "${said:0:20000}"
 }
 
 # The delivery of events again, through nginx's filters alone.
