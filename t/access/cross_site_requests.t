@@ -53,12 +53,10 @@ sub published { return $server->get('/status')->json->{zones}{events}{published}
 
 # When nginx answers a request on HTTP/2 without its body, curl may see the reset first and lose the answer: then ask again.
 sub answered ($method, $path, %option) {
-    my $answer;
-    for (1 .. 100) {
-        $answer = $server->request($method, $path, %option)->finish;
-        last if defined $answer->{status};
-    }
-    return $answer;
+    return wait_until(sub {
+        my $answer = $server->request($method, $path, %option)->finish;
+        defined $answer->{status} && $answer;
+    }, 'an answer that curl does not lose');
 }
 
 # Asks with these headers. What is refused publishes nothing, what is answered with 201 does.

@@ -34,28 +34,22 @@ sub is_clean ($subscriber, $what) {
 
 my @injection = map { ("x${_}event: evil${_}${_}", "x$_${_}data: evil", "x${_}id: 666$_", "x${_}retry: 666") } "\r", "\n", "\r\n";
 
-# The status of the answer. When nginx refuses a request on HTTP/2 without its body, curl may see the reset first and lose
-# the answer, whatever module has given it: then ask again.
-sub answered ($method, $path, %option) {
-    for (1 .. 100) {
-        my $status = $server->request($method, $path, %option)->finish->{status};
-        return $status if defined $status;
-    }
-    return;
-}
+# Without a body: curl may lose the answer to a request whose body nginx, whatever module refuses it, does not read.
+sub status_of ($path, $via) { return $server->publish($path, '', via => $via)->status }
 
 sub escaped ($text) { return $text =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger }
 
 for my $via (qw(h1 h2c)) {
     subtest "injection when publishing, over $via" => sub {
+        is status_of("/pub?channel=empty$via", $via), 201, 'an empty body is no reason to refuse';
         my $subscriber = $server->subscribe("/sub?channel=in$via", via => $via)->ready;
         for my $text (@injection) {
             for my $argument (qw(event id retry)) {
                 my $path = "/pub?channel=in$via&$argument=" . escaped($text);
-                is answered(POST => $path, body => 'x', via => $via), 400, "$argument: " . hidden($text);
+                is status_of($path, $via), 400, "$argument: " . hidden($text);
             }
-            is answered(POST => '/path/pub/' . escaped($text), body => 'x', via => $via), 400, 'channel: ' . hidden($text);
-            is answered(GET => '/path/sub/' . escaped($text), via => $via), 400, 'nor to subscribe to';
+            is status_of('/path/pub/' . escaped($text), $via), 400, 'channel: ' . hidden($text);
+            is $server->get('/path/sub/' . escaped($text), via => $via)->status, 400, 'nor to subscribe to';
         }
         for my $text (@injection, "a\rb\n\nc") {
             my $answer = $server->publish("/pub?channel=in$via", $text, via => $via);
