@@ -99,7 +99,8 @@ TEXT
     run) cat <<'TEXT' ;;
 ./build.sh run
     Builds the module and starts the demo (docker/nginx.conf, two workers) in the foreground on 127.0.0.1:8080.
-    Ctrl-C ends it; nothing is left behind. SSE_PORT in the environment sets another port.
+    Ctrl-C ends it; nothing is left behind. SSE_PORT in the environment sets another port. Browsers speak HTTP/2 over
+    TLS only: that is on port 8443, or SSE_TLS_PORT, with a certificate that nobody has signed.
 TEXT
     test) cat <<'TEXT' ;;
 ./build.sh test [--sanitize | --matrix [RELEASE]...] [TEST | FOLDER | OPTION OF prove]...
@@ -199,7 +200,7 @@ packages_of() {
     case $1 in
     build | install | module | faults) say nginx nginx-dev g++ make "$bus" ;;
     without-bus) say nginx nginx-dev g++ make ;;
-    run) say nginx nginx-dev g++ make "$bus" python3 ;;
+    run) say nginx nginx-dev g++ make "$bus" python3 openssl ;;
     clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev "$bus" ;;
     harness) say perl libio-socket-ssl-perl curl openssl ;;
@@ -219,8 +220,9 @@ packages_of() {
         ;;
     netns) say iproute2 iptables ;;
     mqtt) say mosquitto mosquitto-clients jq ;;
+    git) say git ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt ;;
+    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt git ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan
@@ -475,14 +477,23 @@ verb_build() {
 # True if something answers on the port of this machine.
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Lays out the demo below PREFIX as its nginx.conf wants it.
-lay_out_demo() { # PREFIX PORT
+# Lays out the demo below PREFIX as its nginx.conf wants it. Without a TLS-PORT it is without HTTP/2.
+lay_out_demo() { # PREFIX PORT TLS-PORT
     mkdir -p "$1/modules" "$1/logs" "$1/temp"
     chmod 755 "$1" # the workers of a root's nginx are nobody
     cp "build/$module" "$1/modules"
     cp -r docker/html "$1"
     sed "s/127\.0\.0\.1:8080/127.0.0.1:$2/" docker/nginx.conf >"$1/nginx.conf"
     sed "s|PREFIX|$1|" docker/control/control.conf >"$1/control.conf"
+    [[ ! $3 ]] || lay_out_tls "$1" "$3"
+}
+
+# The page Limits finds the port in a file.
+lay_out_tls() { # PREFIX TLS-PORT
+    run_quietly certificate openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$1/tls.key" -out "$1/tls.crt"
+    sed "s/127\.0\.0\.1:8443/127.0.0.1:$2/" docker/control/tls.conf >"$1/tls.conf"
+    say "{\"port\":$2}" >"$1/html/http2.json"
 }
 
 # A program of the demo, which is started again if it is killed.
@@ -520,8 +531,10 @@ end_demo() {
 }
 
 verb_run() {
-    local port=${SSE_PORT:-8080}
+    local port=${SSE_PORT:-8080} tls_port
     [[ $port =~ ^[0-9]+$ ]] || die "SSE_PORT is no port: \"$port\""
+    tls_port=${SSE_TLS_PORT:-$((port + 363))}
+    [[ $tls_port =~ ^[0-9]+$ ]] || die "SSE_TLS_PORT is no port: \"$tls_port\""
     need run
     build_for_distribution gcc "$root/build/$module"
     ! listening "$port" || die "port $port of 127.0.0.1 is in use; try SSE_PORT=8081 ./build.sh run"
@@ -529,7 +542,11 @@ verb_run() {
     nginx="" programs=() prefix=$(mktemp -d)
     trap end_demo EXIT
     trap 'exit 0' INT TERM HUP
-    lay_out_demo "$prefix" "$port"
+    if listening "$tls_port"; then
+        say "port $tls_port is in use, so there is no HTTP/2; SSE_TLS_PORT names another one"
+        tls_port=""
+    fi
+    lay_out_demo "$prefix" "$port" "$tls_port"
     nginx -p "$prefix" -c "$prefix/nginx.conf" -e stderr -g "daemon off;" &
     nginx=$!
 

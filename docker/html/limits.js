@@ -4,6 +4,24 @@ import { element, make } from "./page.js";
 
 const TABS = 7;
 
+// --- the protocol of this page, and where it is to be had over the other one ---
+
+const PROTOCOLS = { h2: "HTTP/2", h3: "HTTP/3" };
+
+async function showProtocol() {
+  const [{ nextHopProtocol }] = performance.getEntriesByType("navigation");
+  const protocol = PROTOCOLS[nextHopProtocol] ?? "HTTP/1.1";
+  element("protocol").textContent = `This page has come over ${protocol}. `;
+  const response = await fetch("http2.json");
+  if (protocol !== "HTTP/1.1" || !response.ok) return;
+  const { port } = await response.json();
+  const href = `https://${location.hostname}:${port}${location.pathname}`;
+  element("protocol").append(make("a", "The same over HTTP/2", { href, id: "over-http2" }),
+    ", with a certificate that your browser does not know.");
+}
+
+showProtocol();
+
 function tile(list, number) {
   const item = make("li", "", { className: "waiting" });
   item.append(make("span", `Tab ${number}`), make("b", "waiting"));

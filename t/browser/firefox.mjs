@@ -38,7 +38,7 @@ export class Firefox {
                           { env: { ...env, HOME: firefox.profile }, stdio: "ignore", detached: true });
     firefox.ended = once(firefox.child, "close");
     await firefox.#connect(port);
-    await firefox.#order("WebDriver:NewSession", {});
+    await firefox.#order("WebDriver:NewSession", { acceptInsecureCerts: true }); // the certificate of the demo is its own
     return firefox;
   }
 

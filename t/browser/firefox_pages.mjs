@@ -89,13 +89,33 @@ const PAGES = {
     await contains(firefox, "#sharing", "7 tabs, streams: 1");
     await firefox.waitFor(() => document.querySelectorAll("#shared .open").length === 7);
     ok(true, "Limits: seven tabs have one stream");
+    await firefox.goto(await firefox.evaluate(() => document.getElementById("over-http2").href));
+    await firefox.click("#open");
+    await firefox.waitFor(() => document.querySelectorAll("#streams .open").length === 7);
+    ok(true, "Limits: over HTTP/2 all seven are open");
   },
 };
+
+// Milliseconds from the request for a stream to its first event, on a page that is there already.
+const firstEvent = (firefox, path) => firefox.evaluate((url) => new Promise((resolve, reject) => {
+  const begin = performance.now();
+  const source = new EventSource(url);
+  source.onerror = reject;
+  source.onmessage = () => {
+    source.close();
+    resolve(performance.now() - begin);
+  };
+}), path);
 
 async function test({ page, demo }) {
   await page.close(); // Chromium has nothing to do here
   const firefox = await Firefox.start();
   try {
+    await firefox.goto(`${demo.base}index.html`);
+    await post(`${demo.base}publish?channel=firefox-first`, "there already");
+    const times = [];
+    for (let i = 0; i < 5; i++) times.push(await firstEvent(firefox, "events?channel=firefox-first"));
+    ok(Math.min(...times) < 100, "the first event is there within 100 ms", `ms: ${times.join(" ")}`);
     for (const [name, follow] of Object.entries(PAGES)) {
       await firefox.goto(demo.base + name);
       await follow(firefox, { base: demo.base, reload: () => demo.reload() });

@@ -1,5 +1,5 @@
 // The page Limits as a user meets it: of seven streams over HTTP/1.1 one waits until another one is closed; seven tabs that share
-// a worker have one stream.
+// a worker have one stream. Over HTTP/2 all seven are open.
 
 import { is, ok } from "./tap.mjs";
 import { pictures, testDemo, text } from "./pages.mjs";
@@ -47,6 +47,16 @@ async function test({ page, context, demo }) {
   await page.click("#close");
   await page.click("#unshare");
   is(await settles(0), 0, "the last one that leaves closes it");
+
+  ok((await text(page, "protocol")).includes("over HTTP/1.1"), "the page knows its protocol");
+  await Promise.all([page.waitForURL(/^https:/), page.click("#over-http2")]);
+  await page.click("#open");
+  await numbered(page, "streams", 7);
+  is(await states(page, "streams"), Array(7).fill("open"), "over HTTP/2 all seven are open");
+  is(await subscribers(), 7, "and nginx has seven");
+  is(await text(page, "protocol"), "This page has come over HTTP/2. ", "the page says so");
+  await page.click("#close");
+  is(await settles(0), 0, "and all can be closed");
 }
 
 await testDemo("limits.html", test);

@@ -57,6 +57,7 @@ async function inChromium(profile, use) {
     executablePath: "/usr/bin/chromium",
     headless: true,
     viewport: { width: 1100, height: 720 },
+    ignoreHTTPSErrors: true, // the certificate of the demo is its own
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
            "--disable-component-update", "--disable-sync"],
   });
