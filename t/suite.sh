@@ -6,7 +6,7 @@
 #   module                         the module; a test without such a line needs that and nothing else
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
 #   without-bus                    the module without sse_bus
-#   browser browsers clients haproxy nghttp njs node python
+#   browser browsers clients git haproxy nghttp njs node python
 #                                  programs of other people
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   mqtt                           a broker for MQTT, its clients, and jq
