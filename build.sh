@@ -109,7 +109,7 @@ TEXT
       ./build.sh test t/publish
       ./build.sh test -v t/publish/every_transport.t
     As many run at a time as there are processors, but one at a time where an option is given, and those that measure.
-    The fuzz targets run for 3 seconds each, or for 20 if CI is set in the environment.
+    The fuzz targets run for 3 seconds each, or for 10 if CI is set in the environment.
       --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
                           distribution's source package, in build/sanitize/; the unit tests also under valgrind
       --matrix            the same in clean root directories of the named releases of Debian, or of all: bookworm

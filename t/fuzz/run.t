@@ -4,7 +4,7 @@ use v5.36;
 use File::Temp;
 use Test::More;
 
-my $seconds = $ENV{CI} ? 20 : 3;
+my $seconds = $ENV{CI} ? 10 : 3;
 my @names   = map {m{([^/]+)\.cpp$}} sort glob 't/fuzz/*.cpp';
 
 my @missing = grep { !-x "build/fuzz/$_" } @names;
