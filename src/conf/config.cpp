@@ -43,6 +43,7 @@ void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, con
     config.channels = parent.channels;
     config.publish = parent.publish;
     config.status = parent.status;
+    config.statusFormat = parent.statusFormat;
     config.health = parent.health;
     config.kick = parent.kick;
     config.later = parent.later;

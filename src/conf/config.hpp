@@ -55,6 +55,7 @@ enum class Absent : ngx_uint_t { Wait, NoContent, NotFound };
 enum class BatchMode : ngx_uint_t { Off, Atomic };
 enum class Profile : ngx_uint_t { None, Model };
 enum class Reject : ngx_uint_t { Hard, Soft };
+enum class StatusFormat : uint8_t { Json, Prometheus };
 
 // A mode as a configuration stores it: nginx's setters know only numbers.
 template <typename Mode>
@@ -96,7 +97,8 @@ struct LocationConfig {
     ngx_array_t* channels; // of ngx_http_complex_value_t: this location subscribes
     ngx_http_complex_value_t* publish;
     ngx_array_t* status; // of ngx_str_t, names of zones; empty: all
-    ngx_array_t* health; // the same
+    StatusFormat statusFormat;
+    ngx_array_t* health; // as `status`
     bool kick;
     bool later;
     LaterTime laterTime; // of sse_later

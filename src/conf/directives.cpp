@@ -303,7 +303,7 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
 }
 
 // Takes "[zone …]". Returns what a setter does.
-char* takeZones(ngx_conf_t* cf, ngx_array_t*& zones) noexcept {
+char* takeZones(ngx_conf_t* cf, std::span<const ngx_str_t> words, ngx_array_t*& zones) noexcept {
     if (zones != nullptr) {
         return kDuplicate;
     }
@@ -311,7 +311,7 @@ char* takeZones(ngx_conf_t* cf, ngx_array_t*& zones) noexcept {
     if (zones == nullptr) {
         return kError;
     }
-    for (const ngx_str_t& word : arguments(cf)) {
+    for (const ngx_str_t& word : words) {
         if (!pushString(zones, word)) {
             return kError;
         }
@@ -319,10 +319,25 @@ char* takeZones(ngx_conf_t* cf, ngx_array_t*& zones) noexcept {
     return NGX_CONF_OK;
 }
 
-// sse_status [zone …]
+std::optional<StatusFormat> statusFormat(std::string_view name) noexcept {
+    return name == "json"         ? std::optional(StatusFormat::Json)
+           : name == "prometheus" ? std::optional(StatusFormat::Prometheus)
+                                  : std::nullopt;
+}
+
+// sse_status [format=json|prometheus] [zone …]
 char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
-    char* const status = takeZones(cf, config.status);
+    std::span<const ngx_str_t> words = arguments(cf);
+    if (!words.empty() && toView(words[0]).starts_with("format=")) {
+        const std::optional<StatusFormat> format = statusFormat(toView(parameter(words[0], "format")));
+        if (!format) {
+            return invalid(cf, command, words[0]);
+        }
+        config.statusFormat = *format;
+        words = words.subspan(1);
+    }
+    char* const status = takeZones(cf, words, config.status);
     if (status != NGX_CONF_OK) {
         return status;
     }
@@ -332,7 +347,7 @@ char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
 // sse_health [zone …]
 char* setHealth(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
-    char* const status = takeZones(cf, config.health);
+    char* const status = takeZones(cf, arguments(cf), config.health);
     if (status != NGX_CONF_OK) {
         return status;
     }

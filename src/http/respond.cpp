@@ -77,12 +77,17 @@ void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
 // nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4): ngx_http_send_response() throws the
 // body away. No handler does so before: an error page that goes to an upstream must find a body that is still
 // to come, for nginx does not survive the end of a client whose body it throws away for an upstream.
-ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view type,
+                  std::string_view body) noexcept {
     r->disable_not_modified = 1;
-    ngx_str_t type = ngx_string("application/json");
-    ngx_http_complex_value_t body{};
-    body.value = ngxString(json);
-    return ngx_http_send_response(r, status, &type, &body);
+    ngx_str_t contentType = ngxString(type);
+    ngx_http_complex_value_t content{};
+    content.value = ngxString(body);
+    return ngx_http_send_response(r, status, &contentType, &content);
+}
+
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
+    return respond(r, status, "application/json", json);
 }
 
 ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& json, Buffer& text) noexcept {

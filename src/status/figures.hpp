@@ -54,8 +54,8 @@ struct WorkerFigures {
 
 // Each figure was true at some moment, not all at the same one.
 struct Figures {
-    std::span<const ZoneFigures>
-        zones; // those that the location names, or all, in the order of the configuration
+    // Those that the location names, or all, in the order of the configuration.
+    std::span<const ZoneFigures> zones;
     std::span<const WorkerFigures> workers; // those that are alive
     // Of all workers so far: counters stay with an entry when its worker has gone, so they only grow.
     // Subscribers are those of living workers.

@@ -86,6 +86,11 @@ my @bad = (
     (map { ['sse_channel', $zone, location("sse_channel \$arg_c separator=$_;"), qr/separator/] }
         '', 'ab', 'a', '7', "\x{1}", "\xc3\xa9"),
     ['sse_status', $zone,                                   location('sse_status nowhere;'), qr/nowhere/],
+    (map { ['sse_status', $zone, location("sse_status format=$_;"), qr/invalid value "format=/] } '', 'xml', 'Json', '$arg_format'),
+    ['sse_status', $zone,                                   location('sse_status format=json format=prometheus;'), qr/unknown zone "format=prometheus"/],
+    ['sse_status', $zone,                                   location('sse_status events format=prometheus;'), qr/unknown zone "format=prometheus"/],
+    ['sse_status', $zone,                                   location('sse_status format=prometheus nowhere;'), qr/nowhere/],
+    ['sse_status', $zone,                                   location('sse_status format=json; sse_status format=prometheus;'), qr/duplicate/],
     ['sse_health', $zone,                                   location('sse_health nowhere;'), qr/nowhere/],
     ['sse_health', $zone,                                   location('sse_health events $arg_zone;'), qr/\$arg_zone/],
     ['sse_health', $zone,                                   location('sse_health; sse_health;'), qr/duplicate/],
