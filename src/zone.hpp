@@ -18,6 +18,8 @@ struct LockWatch {
 };
 
 struct BusConfig;
+struct CounterMemory;
+struct ZoneCounters;
 
 // Lives in the configuration pool; every cycle has its own, the log behind it is shared.
 struct Zone {
@@ -31,6 +33,9 @@ struct Zone {
     const std::atomic<uint32_t>* filled;
     Log log; // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
     mutable LockWatch lockWatch;
+    CounterMemory* counterMemory; // counters/zone_counters.hpp; valid as the log is
+    ZoneCounters* counters;       // where this process counts
+    ZoneCounters* homeless;       // the same as long as it has no place in that memory
 
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
 };

@@ -8,6 +8,7 @@
 
 #include "conf/bus_words.hpp"
 #include "conf/config.hpp"
+#include "counters/zone_counters.hpp"
 #include "keys/keys.hpp"
 #include "roster/registry.hpp"
 #include "sse/event.hpp"
@@ -141,7 +142,8 @@ std::optional<ZoneWords> parseZone(ngx_conf_t* cf, const ngx_command_t* command,
         return std::nullopt;
     }
     const std::string_view name = toView(words[0]);
-    if (name == Registry::kZoneName || name == Keys::kZoneName || name.starts_with(kBusMemory)) {
+    if (name == Registry::kZoneName || name == Keys::kZoneName || name.starts_with(kBusMemory) ||
+        name.starts_with(kCounterMemory)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is the module's own",
                            &words[0]);
         return std::nullopt;
@@ -174,7 +176,7 @@ bool registerZone(ngx_conf_t* cf, MainConfig& config, const ZoneWords& words) no
     zone->shared->init = initZone;
     zone->shared->data = zone;
     *place = zone;
-    return true;
+    return addCounters(cf, *zone);
 }
 
 // sse_zone name size [channels=n]

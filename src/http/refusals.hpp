@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "counters/counts.hpp"
 #include "log/event_id.hpp"
 
 namespace sse {
@@ -290,6 +291,113 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {503, "it is not known whether Redis has stored the events", "1"};
     }
     return {0, {}};
+}
+
+// As what it is counted. None is counted by nobody.
+constexpr RefusalGroup groupOf(Refusal refusal) noexcept {
+    switch (refusal) {
+    case Refusal::None:
+    case Refusal::MethodNotAllowed:
+    case Refusal::NoChannel:
+    case Refusal::BadChannelName:
+    case Refusal::TooManyChannels:
+    case Refusal::UnknownChannel:
+    case Refusal::BadWait:
+    case Refusal::BadWaitTime:
+    case Refusal::BadStart:
+    case Refusal::NobodyToKick:
+    case Refusal::BadKickTime:
+    case Refusal::EncodedBody:
+    case Refusal::MultipartBody:
+    case Refusal::BodyNotKept:
+    case Refusal::MalformedBody:
+    case Refusal::PublisherIdForMany:
+    case Refusal::EncodingForMany:
+    case Refusal::LengthRequired:
+    case Refusal::BadIdempotencyKey:
+    case Refusal::BadProducer:
+    case Refusal::KeyAndProducer:
+    case Refusal::BadEntityTags:
+        break;
+
+    case Refusal::ForeignPage:
+        return RefusalGroup::Origin;
+    case Refusal::EndNotAllowed:
+    case Refusal::ChannelsNotAllowed:
+    case Refusal::ForeignChannel:
+        return RefusalGroup::Forbidden;
+
+    case Refusal::BadType:
+    case Refusal::ReservedType:
+    case Refusal::BadPublisherId:
+    case Refusal::BadRetry:
+    case Refusal::BadEncoding:
+    case Refusal::BadUtf8:
+    case Refusal::IncompleteEvent:
+    case Refusal::NoEvents:
+    case Refusal::BadJson:
+    case Refusal::TooDeepJson:
+    case Refusal::NotEnvelope:
+    case Refusal::UnknownField:
+    case Refusal::DuplicateField:
+    case Refusal::NoData:
+    case Refusal::BadEnd:
+    case Refusal::ChannelsInBatch:
+        return RefusalGroup::Event;
+
+    case Refusal::BodyTooLarge:
+    case Refusal::EventTooLarge:
+    case Refusal::TooManyEvents:
+    case Refusal::BatchTooLarge:
+    case Refusal::TooLargeForChannels:
+        return RefusalGroup::Size;
+    case Refusal::BodyPaused:
+        return RefusalGroup::Timeout;
+
+    case Refusal::StaleEpoch:
+    case Refusal::OutOfSequence:
+    case Refusal::Unmatched:
+    case Refusal::NotWithBus:
+        return RefusalGroup::Precondition;
+
+    case Refusal::ChannelEnded:
+        return RefusalGroup::Ended;
+    case Refusal::EventsGone:
+        return RefusalGroup::Gap;
+    case Refusal::Expired:
+        return RefusalGroup::Expired;
+    case Refusal::Kicked:
+        return RefusalGroup::Kicked;
+
+    case Refusal::TooManyInZone:
+    case Refusal::TooManyOnChannel:
+    case Refusal::TooManyOfKey:
+    case Refusal::ClientMemory:
+        return RefusalGroup::Limit;
+    case Refusal::IndexFull:
+    case Refusal::KeysFull:
+    case Refusal::KicksFull:
+        return RefusalGroup::Full;
+
+    case Refusal::Retired:
+    case Refusal::Locked:
+        return RefusalGroup::Locked;
+    case Refusal::WaitCutByDrain:
+    case Refusal::BodyCutByDrain:
+        return RefusalGroup::Drain;
+
+    case Refusal::NotFilled:
+    case Refusal::KickedHere:
+    case Refusal::BusAway:
+    case Refusal::BusRefuses:
+    case Refusal::OutcomeUnknown:
+        return RefusalGroup::Bus;
+
+    case Refusal::BodyUnreadable:
+    case Refusal::NoMemory:
+        return RefusalGroup::Error;
+    }
+    return RefusalGroup::Request;
 }
 
 } // namespace sse

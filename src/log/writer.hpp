@@ -43,6 +43,7 @@ struct Appended {
     EventId id;
     ListenerSet listeners{};  // the workers to wake
     uint32_t subscribers = 0; // of the channel, all workers together
+    uint64_t bytes = 0;       // of what subscribers get
 };
 
 // Events of one channel on their way into the log. Nobody sees them before all of them are there.
@@ -53,6 +54,7 @@ struct Draft {
     EventId lastId;              // of the last event, or of the log's
     uint64_t number;             // how many events come before the next one
     uint64_t size = 0;           // bytes of the records
+    uint64_t payload = 0;        // and of the events in them
     uint64_t first = kNoOffset;  // offset of the first record
     uint64_t newest = kNoOffset; // and of the last
     uint32_t entry = kNoEntry;   // of their channel

@@ -6,6 +6,7 @@
 
 #include "http/body.hpp"
 #include "http/request.hpp"
+#include "http/respond.hpp"
 #include "log/layout.hpp"
 #include "sse/encode.hpp"
 #include "sse/token.hpp"
@@ -322,6 +323,13 @@ Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept {
         }
     }
     return Refusal::None;
+}
+
+ngx_int_t refusePublish(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts) noexcept {
+    ZoneCounters& counters = *locationConfig(r)->zone->counters;
+    counters.publishRequests[at(PublishOutcome::Refused)].add();
+    counters.publishRefusals[at(groupOf(refusal))].add();
+    return refuse(r, refusal, facts);
 }
 
 } // namespace sse

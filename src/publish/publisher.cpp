@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "http/body.hpp"
 #include "http/fault_scope.hpp"
@@ -66,6 +67,14 @@ void Publisher::unlink() noexcept {
     Worker::self().cancel(rest_);
     bus_.leave(outcome_);
     intake_.discard();
+    note(PublishOutcome::Aborted);
+}
+
+// The first time it knows what has become of it.
+void Publisher::note(PublishOutcome outcome) noexcept {
+    if (!std::exchange(noted_, true)) {
+        config_.zone->counters->publishRequests[at(outcome)].add();
+    }
 }
 
 void Publisher::onPoolEnd(void* data) noexcept {
@@ -266,7 +275,7 @@ HandedOver Publisher::append(const StagedEvents& events, const AppendOptions& op
 void Publisher::countRepairs() noexcept {
     const uint64_t all = intake_.repaired();
     if (all != countedRepairs_) {
-        Worker::self().counters().repairs.fetch_add(all - countedRepairs_, std::memory_order_relaxed);
+        config_.zone->counters->repairs.add(all - countedRepairs_);
         countedRepairs_ = all;
     }
 }
@@ -468,9 +477,10 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
 // What was staged before the fault is in the log by now, unless all was to be published or nothing.
 ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
+    noted_ = true;
     RefusalFacts facts = outcome_.facts(intake_.isStream());
     facts.place = intake_.place();
-    return refuse(request_, refusal_, facts);
+    return refusePublish(request_, refusal_, facts);
 }
 
 // What has become of the events comes before a fault that was found after them.
@@ -478,7 +488,11 @@ ngx_int_t Publisher::answer() noexcept {
     if (const Refusal refusal = bus_.settle(outcome_); refusal != Refusal::None) {
         refusal_ = refusal;
     }
-    return refusal_ == Refusal::None ? outcome_.answer(request_) : sendRefusal();
+    if (refusal_ != Refusal::None) {
+        return sendRefusal();
+    }
+    note(outcome_.isNothing() ? PublishOutcome::Nothing : PublishOutcome::Published);
+    return outcome_.answer(request_);
 }
 
 } // namespace sse

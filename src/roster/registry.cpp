@@ -120,12 +120,14 @@ bool Registry::isAlive(int64_t pid) noexcept {
 
 // nginx-internal: os/unix/ngx_process.c (1.22.1, 1.26.3, 1.30.4): no two living processes of a master have
 // the same ngx_process_slot.
-Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
+Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log, OnPlace onPlace) noexcept {
     zone_ = zone;
     roster_ = Roster(*static_cast<RosterMemory*>(zone->data), {ngx_pid, ngx_process_slot, isAlive});
     const std::optional<ShmLock> lock = acquire();
     LeftBehind left = lock ? roster_.claim() : LeftBehind{};
-    if (lock && !roster_.hasEntry()) {
+    if (roster_.hasEntry()) {
+        onPlace(roster_.index());
+    } else if (lock) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "too many workers: this one takes no subscribers");
     }
     return left;
@@ -158,12 +160,17 @@ uint32_t Registry::beginChange(bool stays) noexcept {
     return lock ? roster_.beginChange(stays) : kMaxListeners;
 }
 
-bool Registry::finishChange() noexcept {
+bool Registry::finishChange(OnPlace onPlace) noexcept {
     const std::optional<ShmLock> lock = acquire();
-    if (lock) {
-        roster_.finishChange();
+    if (!lock) {
+        return false;
     }
-    return lock.has_value();
+    const uint32_t before = roster_.index();
+    roster_.finishChange();
+    if (roster_.index() != before) {
+        onPlace(roster_.index());
+    }
+    return true;
 }
 
 void Registry::turnOver(bool crowded) noexcept {
@@ -183,6 +190,7 @@ void Registry::signal(uint32_t worker) noexcept {
     if (eventfds[worker] == -1 || roster_.at(worker).pending.exchange(1) != 0) {
         return;
     }
+    own().wakeUpsSent.add();
     uint64_t one = 1;
     // A full counter is a wake-up too, so EAGAIN needs no action.
     [[maybe_unused]] ssize_t written = write(eventfds[worker], &one, sizeof(one));

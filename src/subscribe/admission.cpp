@@ -40,6 +40,25 @@ ngx_int_t putOff(ngx_http_request_t* r, RequestContext& context, Refusal refusal
     return answerLater(r, context, config.rejectTime);
 }
 
+RefusalGroup groupOf(Admission refused) noexcept {
+    switch (refused) {
+    case Admission::IndexFull:
+        return RefusalGroup::Full;
+    case Admission::Locked:
+        return RefusalGroup::Locked;
+    case Admission::Unfilled:
+        return RefusalGroup::Bus;
+    case Admission::Gap:
+        return RefusalGroup::Gap;
+    case Admission::Ended:
+        return RefusalGroup::Ended;
+    case Admission::Absent:
+        return RefusalGroup::Absent;
+    default:
+        return RefusalGroup::Error;
+    }
+}
+
 CloseReason reasonAtDoor(Refusal refused) noexcept {
     return refused == Refusal::Kicked     ? CloseReason::Kicked
            : refused == Refusal::NoMemory ? CloseReason::Error
@@ -81,7 +100,7 @@ Admission admitFromNow(const LocationConfig& config, const Catchup& catchup) noe
 Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, Gap gap) noexcept {
     const bool missed = gap != Gap::None;
     if (missed && config.gapMode() == GapMode::Close) {
-        Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
+        countGap(*config.zone, catchup);
         return Admission::Gap;
     }
     if (!missed && isAbsent(config, catchup)) {
@@ -89,6 +108,14 @@ Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, G
     }
     const bool told = !missed || config.gapMode() == GapMode::Off;
     return told && catchup.onlyTheEnd() ? Admission::Ended : Admission::Ok;
+}
+
+void countGap(const Zone& zone, const Catchup& catchup) noexcept {
+    zone.counters->gaps[at(catchup.cause())].add();
+}
+
+void countRefusal(ngx_http_request_t* r, RefusalGroup group) noexcept {
+    locationConfig(r)->zone->counters->subscribeRefusals[at(group)].add();
 }
 
 CloseReason reasonOf(Admission refused) noexcept {
@@ -109,6 +136,7 @@ CloseReason reasonOf(Admission refused) noexcept {
 }
 
 ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admission refused) noexcept {
+    countRefusal(r, groupOf(refused));
     switch (refused) {
     case Admission::IndexFull:
         return putOff(r, context, Refusal::IndexFull);
@@ -133,6 +161,7 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admiss
 }
 
 ngx_int_t refuseAtDoor(ngx_http_request_t* r, RequestContext& context, Refusal refused) noexcept {
+    countRefusal(r, groupOf(refused));
     return refused == Refusal::NoMemory ? NGX_HTTP_INTERNAL_SERVER_ERROR
            : refused == Refusal::Kicked ? refuse(r, refused)
                                         : putOff(r, context, refused);

@@ -64,7 +64,10 @@ Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexce
     if (admission != Admission::Ok) {
         noteReason(reasonOf(admission));
         detach();
+        return admission;
     }
+    counters().opened[at(SubscriberKind::Stream)].add();
+    counted_ = true;
     return admission;
 }
 
@@ -76,7 +79,7 @@ Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcep
     }
     Worker& worker = Worker::self();
     worker.add(drainable_);
-    worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
+    worker.entry().subscribers.fetch_add(1, std::memory_order_relaxed);
     heartbeat_ = Heartbeats::ofProcess().add(*config_, beat_, onBeat);
     if (catchup_ == nullptr || (heartbeat_ == nullptr && config_->heartbeat != 0)) {
         return Admission::NoMemory;
@@ -155,11 +158,6 @@ void Subscriber::noteReason(CloseReason reason) noexcept {
     }
 }
 
-void Subscriber::noteSlow() noexcept {
-    noteReason(CloseReason::Slow);
-    Worker::self().counters().slowCloses.fetch_add(1, std::memory_order_relaxed);
-}
-
 // For the variables: adds what has been sent since the last call, up to that event. Called only at the end,
 // and when the cursor moves without an event, because a delivery must not touch the context.
 void Subscriber::noteGiven(EventId last) noexcept {
@@ -192,6 +190,9 @@ void Subscriber::detach() noexcept {
     if (member_.feed == nullptr) {
         return;
     }
+    if (std::exchange(counted_, false)) {
+        counters().closed[at(SubscriberKind::Stream)][at(context_->reason)].add();
+    }
     noteGiven(cursor_);
     closeCatchup();
     if (heartbeat_ != nullptr) {
@@ -202,7 +203,7 @@ void Subscriber::detach() noexcept {
     }
     Worker::self().cancel(catchUp_);
     Worker::self().remove(drainable_, stream_.request());
-    Worker::self().counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
+    Worker::self().entry().subscribers.fetch_sub(1, std::memory_order_relaxed);
     member_.feed->tail->leave(member_);
 }
 
@@ -243,7 +244,7 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     socklen_t size = sizeof(error);
     if (request->http_version <= NGX_HTTP_VERSION_20 &&
         getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
-        self.noteSlow();
+        self.noteReason(CloseReason::Slow);
     }
     if (error != 0) {
         c->read->error = 1;
@@ -278,7 +279,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
     self.watchClient();
     if (c->write->timedout) {
         c->timedout = 1;
-        self.noteSlow();
+        self.noteReason(CloseReason::Slow);
         self.stream_.giveUp();
         open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
     } else if (c->error || c->write->error) {
@@ -352,7 +353,7 @@ bool Subscriber::resume() noexcept {
     return endIfOver();
 }
 
-bool Subscriber::send(BatchRef batch) noexcept {
+bool Subscriber::send(BatchRef batch, Way way) noexcept {
     if (batch->events != 0) {
         primed_ = true;
         events_ += batch->events;
@@ -361,8 +362,9 @@ bool Subscriber::send(BatchRef batch) noexcept {
         } else {
             cursor_ = batch->last;
         }
-        WorkerEntry& counters = Worker::self().counters();
-        counters.delivered.fetch_add(batch->events, std::memory_order_relaxed);
+        ZoneCounters& counters = this->counters();
+        counters.deliveredEvents[at(way)].add(batch->events);
+        counters.deliveredBytes[at(way)].add(batch->size - batch->notices);
     }
     if (heartbeat_ != nullptr) {
         heartbeat_->onSent(beat_);
@@ -382,20 +384,35 @@ void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
         return;
     }
     if (!live_) {
+        defer(batch);
         return;
     }
     if (batch && batch->last > cursor_) {
         if (stream_.blocked() || ending_ || cursor_ >= batch->first) {
+            defer(batch);
             fallBehind();
             return;
         }
-        if (!send(batch)) {
+        if (!send(batch, Way::Live)) {
             close();
             return;
         }
+    } else {
+        defer(batch);
     }
     if (!endIfOver()) {
         close();
+    }
+}
+
+// Counts what it does not take.
+void Subscriber::defer(const BatchRef& batch) const noexcept {
+    if (batch) {
+        const Deferral why = ending_                  ? Deferral::Ending
+                             : batch->last <= cursor_ ? Deferral::Known
+                             : stream_.blocked()      ? Deferral::Blocked
+                                                      : Deferral::Behind;
+        counters().deferred[at(why)].add(batch->events);
     }
 }
 
@@ -426,7 +443,11 @@ void Subscriber::onBeat(Beat& beat, const BatchRef& text) noexcept {
 void Subscriber::beat(const BatchRef& text) noexcept {
     heartbeat_->onSent(beat_);
     watchClient();
-    if (begun_ && !ending_ && !stream_.blocked() && !check(stream_.send(text))) {
+    if (!begun_ || ending_ || stream_.blocked()) {
+        return;
+    }
+    counters().heartbeats.add();
+    if (!check(stream_.send(text))) {
         close();
     }
 }
