@@ -221,8 +221,12 @@ packages_of() {
     netns) say iproute2 iptables ;;
     mqtt) say mosquitto mosquitto-clients jq ;;
     git) say git ;;
+    prometheus) say prometheus ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt git ;;
+    test)
+        packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt \
+            git prometheus
+        ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan

@@ -10,6 +10,7 @@
 #                                  programs of other people
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   mqtt                           a broker for MQTT, its clients, and jq
+#   prometheus                     Prometheus, and promtool
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
 #

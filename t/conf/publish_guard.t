@@ -89,6 +89,7 @@ my @case = (
     ['',       'location / { internal; location /x { sse_publish c; } }',                   'no client gets there'],
     ['POST',   'location / { location /x { sse_publish c; limit_except POST { deny all; } } }', 'a block in an inner one'],
 
+    [$read,    'location /x { sse_status format=prometheus; }',                  'nothing guards'],
     [$read,    'location /x { sse_status; }',                                    'nothing guards'],
     ['',       'location /x { sse_status; deny all; }',                          'all are refused'],
     ['',       "location /x { sse_status; $basic }",                             'a password is asked for'],
