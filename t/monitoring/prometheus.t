@@ -104,6 +104,15 @@ subtest 'the format' => sub {
         'the versions';
 };
 
+subtest 'the configuration of the documents' => sub {
+    my ($sample) = do { local (@ARGV, $/) = 'docs/operations.md'; readline =~ /^```yaml\n(scrape_configs:.*?)^```/ms };
+    my $file = File::Temp->new(SUFFIX => '.yml');
+    print $file $sample;
+    close $file;
+    my $said = qx(promtool check config $file 2>&1);
+    is $?, 0, 'is one' or diag $said;
+};
+
 subtest 'names of zones' => sub {
     my %zone = map { ($_->{labels}{zone} // '') => 1 } metrics()->all;
     ok $zone{$_}, 'a zone called ' . $_ =~ s/\n/\\n/r for $hostile, "line\nend", "bad\xef\xbf\xbd\xef\xbf\xbdutf8";

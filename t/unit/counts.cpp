@@ -1,7 +1,7 @@
 // The counts of a zone: places that workers take, leave, move between and die in.
-#include "test_log.hpp"
-
 #include <memory>
+
+#include "test_log.hpp"
 
 #include "counters/counts.hpp"
 
