@@ -23,14 +23,14 @@ namespace sse {
 template <typename Kind>
 struct NamesOf;
 template <typename Kind>
-inline constexpr auto& kNames = NamesOf<Kind>::value;
+inline constexpr auto& kNames = NamesOf<Kind>::kValue;
 template <typename Kind>
-inline constexpr size_t kKinds = NamesOf<Kind>::value.size();
+inline constexpr size_t kKinds = NamesOf<Kind>::kValue.size();
 
 enum class SubscriberKind : uint8_t { Stream, Poll };
 template <>
 struct NamesOf<SubscriberKind> {
-    static constexpr std::array<std::string_view, 2> value = {"stream", "poll"};
+    static constexpr std::array<std::string_view, 2> kValue = {"stream", "poll"};
 };
 
 // How an event gets to a subscriber.
@@ -41,7 +41,7 @@ enum class Way : uint8_t {
 };
 template <>
 struct NamesOf<Way> {
-    static constexpr std::array<std::string_view, 3> value = {"live", "replay", "poll"};
+    static constexpr std::array<std::string_view, 3> kValue = {"live", "replay", "poll"};
 };
 
 // Why a subscriber does not take what its feed hands to it.
@@ -54,7 +54,8 @@ enum class Deferral : uint8_t {
 };
 template <>
 struct NamesOf<Deferral> {
-    static constexpr std::array<std::string_view, 5> value = {"blocked", "behind", "known", "ending", "poll"};
+    static constexpr std::array<std::string_view, 5> kValue = {"blocked", "behind", "known", "ending",
+                                                               "poll"};
 };
 
 // Why a stream or a poll is over.
@@ -75,7 +76,7 @@ enum class CloseReason : uint8_t {
 };
 template <>
 struct NamesOf<CloseReason> {
-    static constexpr std::array<std::string_view, 13> value = {
+    static constexpr std::array<std::string_view, 13> kValue = {
         "answered", "client", "drain",  "slow",     "gap",   "ended",  "lifetime",
         "expired",  "absent", "kicked", "rejected", "error", "crashed"};
 };
@@ -89,7 +90,7 @@ enum class GapCause : uint8_t {
 };
 template <>
 struct NamesOf<GapCause> {
-    static constexpr std::array<std::string_view, 4> value = {"evicted", "history", "unknown", "lost"};
+    static constexpr std::array<std::string_view, 4> kValue = {"evicted", "history", "unknown", "lost"};
 };
 
 // What has become of a request that publishes.
@@ -101,7 +102,7 @@ enum class PublishOutcome : uint8_t {
 };
 template <>
 struct NamesOf<PublishOutcome> {
-    static constexpr std::array<std::string_view, 4> value = {"published", "nothing", "refused", "aborted"};
+    static constexpr std::array<std::string_view, 4> kValue = {"published", "nothing", "refused", "aborted"};
 };
 
 // Why a request is refused: reasons that an operator does something about in the same way.
@@ -127,7 +128,7 @@ enum class RefusalGroup : uint8_t {
 };
 template <>
 struct NamesOf<RefusalGroup> {
-    static constexpr std::array<std::string_view, 18> value = {
+    static constexpr std::array<std::string_view, 18> kValue = {
         "request", "origin",  "forbidden", "event", "size", "timeout", "precondition", "ended", "absent",
         "gap",     "expired", "kicked",    "limit", "full", "locked",  "drain",        "bus",   "error"};
 };

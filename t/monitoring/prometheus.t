@@ -16,6 +16,7 @@ my $hostile = q{a"b\\c {zone="x"} 1};
 my $server = SSE::Nginx->start(
     workers => 2,
     listen  => ['h1', 'h2c'],
+    listen_flags => 'sndbuf=8k', # so that a client that does not read blocks its stream
     http    => 'sse_zone events 1m; sse_zone ' . "'a\"b\\\\c {zone=\"x\"} 1' 256k; sse_zone \"line\nend\" 256k; sse_zone 'bad\xff\xc3utf8' 256k;"
         . ($withBus ? 'sse_zone distant 256k; sse_bus distant redis://127.0.0.1:9;' : '')
         . 'log_format close "$sse_close_reason";',
@@ -191,6 +192,21 @@ subtest 'what is counted of publishers' => sub {
         my $distant = sub { metrics()->value('sse_bus_up', zone => 'distant') };
         is $distant->(), 0, 'a bus that is away';
     }
+};
+
+subtest 'a client that does not read' => sub {
+    my $slow   = $server->subscribe('/sub?channel=slow', rcvbuf => 4096)->ready;
+    my $before = metrics();
+    $server->publish('/pub?channel=slow', $_ . 'x' x 9000) for 1 .. 60;
+    wait_until(sub { metrics()->sum('sse_deferred_events_total', zone => 'events', reason => 'blocked') }, 'a stream that is blocked');
+    is scalar(() = $slow->events(60)), 60, 'gets all in the end';
+    my $after = metrics();
+    my $gain  = sub ($name, %labels) { return $after->sum($name, zone => 'events', %labels) - $before->sum($name, zone => 'events', %labels) };
+    is $gain->('sse_handed_out_events_total'), 60, 'each was handed out once';
+    is $gain->('sse_delivered_events_total'), 60, 'and delivered once';
+    is $gain->('sse_deferred_events_total'), $gain->('sse_delivered_events_total', way => 'replay'), 'by a replay if it was deferred';
+    cmp_ok $gain->('sse_deferred_events_total'), '>', 0, 'as some were';
+    $slow->close;
 };
 
 subtest 'closed as the access log says' => sub {
