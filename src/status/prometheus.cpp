@@ -362,24 +362,24 @@ void writeWorkers(MetricWriter& out, std::span<const WorkerFigures> workers) noe
 
 } // namespace
 
-bool writeMetrics(const Figures& figures, Buffer& text) noexcept {
-    MetricWriter out(text);
-    out.begin("sse_build_info", kGauge, "Versions of the module and of nginx.");
-    out.sample({{"version", kVersion}, {"nginx", NGINX_VERSION}}, {1});
+bool writeMetrics(const Figures& figures, Buffer& out) noexcept {
+    MetricWriter metrics(out);
+    metrics.begin("sse_build_info", kGauge, "Versions of the module and of nginx.");
+    metrics.sample({{"version", kVersion}, {"nginx", NGINX_VERSION}}, {1});
     for (const KindFamily& family : kKindFamilies) {
-        write(out, family, figures.zones);
+        write(metrics, family, figures.zones);
     }
     for (const Family<ZoneFigures>& family : kZoneFamilies) {
-        write(out, family, figures.zones);
+        write(metrics, family, figures.zones);
     }
-    writeHistograms(out, figures.zones);
+    writeHistograms(metrics, figures.zones);
     if (std::ranges::any_of(figures.zones, [](const ZoneFigures& zone) { return zone.bus.has_value(); })) {
         for (const Family<BusFigures>& family : kBusFamilies) {
-            write(out, family, figures.zones);
+            write(metrics, family, figures.zones);
         }
     }
-    writeWorkers(out, figures.workers);
-    return out.isComplete();
+    writeWorkers(metrics, figures.workers);
+    return metrics.isComplete();
 }
 
 } // namespace sse
