@@ -21,6 +21,7 @@ output
 fanout
 worker
 bus
+listing
 publish subscribe status health kick
 module.cpp
 '

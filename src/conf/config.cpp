@@ -47,6 +47,10 @@ void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, con
     config.health = parent.health;
     config.kick = parent.kick;
     config.later = parent.later;
+    if (!config.hasList) {
+        config.list = parent.list;
+        config.listsAll = parent.listsAll;
+    }
     config.laterTime = parent.laterTime;
     config.zoneName = parent.zoneName;
     config.separator = parent.separator;
@@ -511,6 +515,11 @@ char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept
     if (config.corsHeaders.data == nullptr) {
         config.corsHeaders =
             parent.corsHeaders.data == nullptr ? ngxString(kUsualCorsHeaders) : parent.corsHeaders;
+    }
+    if (isListing(config) && config.publish == nullptr && config.status == nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sse_list\" needs an \"sse_publish\" or \"sse_status\" in \"%V\"", &core->name);
+        return static_cast<char*>(NGX_CONF_ERROR);
     }
     return isEndpoint(config) ? const_cast<char*>(checkEndpoint(cf, config)) : NGX_CONF_OK;
 }

@@ -101,6 +101,10 @@ struct LocationConfig {
     ngx_array_t* health; // as `status`
     bool kick;
     bool later;
+    ngx_array_t* list;   // of ngx_http_complex_value_t, prefixes of channels that the location names to its
+                         // clients by sse_list; NULL: none
+    bool listsAll;       // it names all
+    bool hasList;        // there is an sse_list
     LaterTime laterTime; // of sse_later
     ngx_str_t zoneName;  // of sse_channel, sse_publish or sse_kick; empty: the only one
     Zone* zone;          // the same, found when everything has been read
@@ -193,6 +197,11 @@ struct LocationConfig {
 inline bool isEndpoint(const LocationConfig& config) noexcept {
     return config.channels != nullptr || config.publish != nullptr || config.status != nullptr ||
            config.health != nullptr || config.kick || config.later;
+}
+
+// Whether the location names channels to its clients.
+inline bool isListing(const LocationConfig& config) noexcept {
+    return config.listsAll || config.list != nullptr;
 }
 
 // Whether the body of a publish request may name the channels of its events.

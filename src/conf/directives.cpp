@@ -356,6 +356,37 @@ char* setHealth(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     return answerWith(cf, command, config, mainConfig(cf)->handlers.health) ? NGX_CONF_OK : kError;
 }
 
+// sse_list off|on|prefix …
+char* setList(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.hasList) {
+        return kDuplicate;
+    }
+    config.hasList = true;
+    auto words = arguments(cf);
+    const std::string_view mode = words.size() == 1 ? toView(words[0]) : std::string_view();
+    if (mode == "off" || mode == "on") {
+        config.listsAll = mode == "on";
+        return NGX_CONF_OK;
+    }
+    config.list = makeArray(cf, sizeof(ngx_http_complex_value_t));
+    if (config.list == nullptr) {
+        return kError;
+    }
+    for (ngx_str_t& word : words) {
+        const bool isMode = toView(word) == "on" || toView(word) == "off";
+        if (isMode || !compileInto(cf, word, config.list)) {
+            return isMode ? invalid(cf, command, word) : kError;
+        }
+    }
+    for (const ngx_http_complex_value_t& prefix : expressions(config.list)) {
+        if (!mayNameChannels(prefix, 0)) {
+            return invalid(cf, command, prefix.value);
+        }
+    }
+    return NGX_CONF_OK;
+}
+
 // --- Subscribing ---
 
 // sse_start new|earliest|last=N|$var
@@ -1038,6 +1069,7 @@ ngx_command_t directives[] = {
     endpoint(ngx_string("sse_health"), NGX_CONF_ANY, setHealth),
     endpoint(ngx_string("sse_kick"), NGX_CONF_NOARGS | NGX_CONF_TAKE1, setKick),
     endpoint(ngx_string("sse_later"), NGX_CONF_NOARGS | NGX_CONF_TAKE12, setLater),
+    endpoint(ngx_string("sse_list"), NGX_CONF_1MORE, setList),
 
     setting(ngx_string("sse_start"), NGX_CONF_TAKE1, setStart),
     setting(ngx_string("sse_cursor"), NGX_CONF_1MORE, setCursor),

@@ -26,6 +26,10 @@ enum class Refusal : uint8_t {
     BadWait,
     BadWaitTime,
     WaitCutByDrain,
+    ListNotAllowed,
+    BadListLimit,
+    BadListCursor,
+    ListCursorGone,
     BadStart,
     Expired,
     EventsGone,
@@ -156,6 +160,14 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "wait is a number of seconds, 60 at most"};
     case Refusal::WaitCutByDrain:
         return {503, "nginx is leaving, ask again", "1"};
+    case Refusal::ListNotAllowed:
+        return {403, "sse_list does not allow to list channels here"};
+    case Refusal::BadListLimit:
+        return {400, "limit is a number of channels, 1000 at most"};
+    case Refusal::BadListCursor:
+        return {400, "invalid cursor"};
+    case Refusal::ListCursorGone:
+        return {410, "the cursor belongs to another zone, list from the beginning"};
     case Refusal::BadStart:
         return {400, "invalid start"};
     case Refusal::Expired:
@@ -304,6 +316,9 @@ constexpr RefusalGroup groupOf(Refusal refusal) noexcept {
     case Refusal::UnknownChannel:
     case Refusal::BadWait:
     case Refusal::BadWaitTime:
+    case Refusal::BadListLimit:
+    case Refusal::BadListCursor:
+    case Refusal::ListCursorGone:
     case Refusal::BadStart:
     case Refusal::NobodyToKick:
     case Refusal::BadKickTime:
@@ -325,6 +340,7 @@ constexpr RefusalGroup groupOf(Refusal refusal) noexcept {
     case Refusal::EndNotAllowed:
     case Refusal::ChannelsNotAllowed:
     case Refusal::ForeignChannel:
+    case Refusal::ListNotAllowed:
         return RefusalGroup::Forbidden;
 
     case Refusal::BadType:

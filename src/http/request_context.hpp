@@ -13,6 +13,7 @@ class Poller;
 class Publisher;
 class ChannelWait;
 class Later;
+class SlicedRequest;
 
 struct RequestContext {
     ngx_str_t channel{}; // the names, joined by commas
@@ -27,6 +28,7 @@ struct RequestContext {
     Publisher* publisher = nullptr;
     ChannelWait* channelWait = nullptr;
     Later* later = nullptr;
+    SlicedRequest* sliced = nullptr;
 };
 
 inline RequestContext* contextOf(ngx_http_request_t* r) noexcept {

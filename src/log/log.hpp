@@ -24,6 +24,7 @@
 namespace sse {
 
 class Ring;
+struct ChannelSummary;
 
 // What the index knows of a channel; see LogWriter::channelAt().
 struct ChannelState {
@@ -167,6 +168,11 @@ public:
     bool hasEnded(const ChannelState& state, std::string_view channel) const noexcept;
     // Whether a channel's newest event can still be read; ends may follow it.
     bool hasEvent(const ChannelState& state) const noexcept;
+    // What the ring knows of a channel that LogWriter::walk() has met (channel_walk.hpp); false: nothing, or
+    // nothing any more.
+    bool summarise(const ChannelState& state, ChannelSummary& summary) const noexcept;
+    // The same in logs in which channels have the same places in a walk.
+    uint64_t walkKey() const noexcept;
 
 protected:
     explicit Log(LogHeader* header) noexcept;
@@ -186,6 +192,7 @@ private:
 
     bool isCalled(uint64_t offset, const RecordHeader& header, std::string_view publisherId) const noexcept;
     void findOldest(LogStats& stats) const noexcept;
+    uint32_t countBack(uint64_t offset, const RecordHeader& newest) const noexcept;
 };
 
 } // namespace sse

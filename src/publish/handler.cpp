@@ -6,6 +6,7 @@
 #include "http/request_context.hpp"
 #include "http/respond.hpp"
 #include "publish/channel_handler.hpp"
+#include "publish/channel_list.hpp"
 #include "publish/publish_request.hpp"
 #include "publish/publisher.hpp"
 #include "sse/validate.hpp"
@@ -44,6 +45,9 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     const bool changes = isPublishing(*r) || r->method == NGX_HTTP_DELETE;
     if (changes && isRefusedPage(r, config)) {
         return refuseAny(r, Refusal::ForeignPage);
+    }
+    if (asksForList(*r)) {
+        return handleChannelList(r);
     }
     ngx_str_t channel;
     if (ngx_http_complex_value(r, config.publish, &channel) != NGX_OK) {
