@@ -30,6 +30,7 @@ enum class Refusal : uint8_t {
     BadListLimit,
     BadListCursor,
     ListCursorGone,
+    BadTop,
     BadStart,
     Expired,
     EventsGone,
@@ -168,6 +169,8 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "invalid cursor"};
     case Refusal::ListCursorGone:
         return {410, "the cursor belongs to another zone, list from the beginning"};
+    case Refusal::BadTop:
+        return {400, "top is a number of channels, 100 at most"};
     case Refusal::BadStart:
         return {400, "invalid start"};
     case Refusal::Expired:
@@ -319,6 +322,7 @@ constexpr RefusalGroup groupOf(Refusal refusal) noexcept {
     case Refusal::BadListLimit:
     case Refusal::BadListCursor:
     case Refusal::ListCursorGone:
+    case Refusal::BadTop:
     case Refusal::BadStart:
     case Refusal::NobodyToKick:
     case Refusal::BadKickTime:

@@ -21,8 +21,8 @@ public:
     ChannelScan(const Zone& zone, const ListPermit& permit, uint64_t from) noexcept
         : zone_(&zone), permit_(permit), from_(from) {}
 
-    // Calls visit(summary, subscribers, place) with each channel of the next part that the permit covers,
-    // until it returns false; that channel comes again with the next call. What has a subscriber and no name
+    // Calls visit(summary, state) with each channel of the next part that the permit covers, until it returns
+    // false; that channel comes again with the next call. What has a subscriber and no name
     // is only counted. Some tenths of a millisecond at most.
     template <typename Visit>
     Step runSlice(Visit&& visit) noexcept {
@@ -34,8 +34,7 @@ public:
             ChannelSummary summary;
             if (!zone_->log.summarise(channel.state, summary)) {
                 unnamed_ += channel.state.subscribers != 0 ? 1 : 0;
-            } else if (permit_.covers(summary.nameView()) &&
-                       !visit(summary, channel.state.subscribers, channel.place)) {
+            } else if (permit_.covers(summary.nameView()) && !visit(summary, channel.state)) {
                 from_ = channel.place;
                 return Step::More;
             }

@@ -87,9 +87,14 @@ WalkedPart LogWriter::walk(uint64_t from, std::span<WalkedChannel> room) noexcep
 
 // --- What is known of one of them, without the lock ---
 
-// How many events of its chain are in the ring, from the newest record back to the oldest. Where a jump can
-// be taken, the records that it skips are there, too.
-uint32_t Log::countBack(uint64_t offset, const RecordHeader& newest) const noexcept {
+// From the newest record back to the oldest. Where a jump can be taken, the records that it skips are there,
+// too.
+uint32_t Log::retainedEvents(const ChannelState& state) const noexcept {
+    uint64_t offset = state.newest;
+    RecordHeader newest;
+    if (offset == kNoOffset || readHeader(offset, newest) != ReadStatus::Ok) {
+        return 0;
+    }
     RecordHeader record = newest;
     for (int step = 0; step < kMostSteps; ++step) {
         bool isFound = false;
@@ -118,9 +123,9 @@ bool Log::summarise(const ChannelState& state, ChannelSummary& summary) const no
     }
     summary.nameLength = static_cast<uint8_t>(newest.nameLength);
     summary.hasEnded = endsChannel(newest);
-    summary.events = countBack(state.newest, newest);
-    summary.lastId = summary.events == 0 ? EventId{} : newestEvent(newest);
     summary.time = newest.time;
+    summary.mostEvents = newest.place + countEvents(newest);
+    summary.newestId = newestEvent(newest);
     return true;
 }
 

@@ -36,9 +36,9 @@ struct ChannelSummary {
     char name[kMaxChannelName];
     uint8_t nameLength = 0;
     bool hasEnded = false;
-    uint32_t events = 0; // in the ring
-    EventId lastId;      // of the newest of them; zero if there is none
-    uint64_t time = 0;   // of the newest record, an event or an end, in Unix milliseconds
+    uint64_t time = 0;       // of the newest record, an event or an end, in Unix milliseconds
+    uint32_t mostEvents = 0; // that there can be in the ring, see Log::retainedEvents()
+    EventId newestId;        // of the newest event, which may not be in the ring any more
 
     std::string_view nameView() const noexcept { return {name, nameLength}; }
 };

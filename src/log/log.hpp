@@ -171,6 +171,8 @@ public:
     // What the ring knows of a channel that LogWriter::walk() has met (channel_walk.hpp); false: nothing, or
     // nothing any more.
     bool summarise(const ChannelState& state, ChannelSummary& summary) const noexcept;
+    // How many of its events are in the ring, in some 2 log2(n) steps.
+    uint32_t retainedEvents(const ChannelState& state) const noexcept;
     // The same in logs in which channels have the same places in a walk.
     uint64_t walkKey() const noexcept;
 
@@ -192,7 +194,6 @@ private:
 
     bool isCalled(uint64_t offset, const RecordHeader& header, std::string_view publisherId) const noexcept;
     void findOldest(LogStats& stats) const noexcept;
-    uint32_t countBack(uint64_t offset, const RecordHeader& newest) const noexcept;
 };
 
 } // namespace sse

@@ -74,11 +74,12 @@ Refusal readWish(ngx_http_request_t* r, Wish& wish) noexcept {
                           : PageCursor::parse(cursor, locationConfig(r)->zone->log, wish.from);
 }
 
-void writeChannel(JsonWriter& json, const ChannelSummary& channel, uint32_t subscribers) noexcept {
+void writeChannel(JsonWriter& json, const ChannelSummary& channel, uint32_t subscribers,
+                  uint32_t events) noexcept {
     json.beginObject().member("channel", channel.nameView()).member("subscribers", subscribers);
-    json.member("events", channel.events).key("last_id");
-    if (channel.events != 0) {
-        json.string(EventIdText(channel.lastId).view());
+    json.member("events", events).key("last_id");
+    if (events != 0) {
+        json.string(EventIdText(channel.newestId).view());
     } else {
         json.null();
     }
@@ -99,8 +100,8 @@ public:
 
     bool runSlice() noexcept {
         const ChannelScan::Step step =
-            scan_.runSlice([this](const ChannelSummary& channel, uint32_t subscribers, uint64_t) noexcept {
-                return add(channel, subscribers);
+            scan_.runSlice([this](const ChannelSummary& channel, const ChannelState& state) noexcept {
+                return add(channel, state);
             });
         isOver_ = step == ChannelScan::Step::Over;
         isLocked_ = step == ChannelScan::Step::Locked;
@@ -127,7 +128,7 @@ public:
 
 private:
     // Returns whether it had a place on the page.
-    bool add(const ChannelSummary& channel, uint32_t subscribers) noexcept {
+    bool add(const ChannelSummary& channel, const ChannelState& state) noexcept {
         if (!channel.nameView().starts_with(wish_.prefix)) {
             return true;
         }
@@ -136,7 +137,8 @@ private:
             return false;
         }
         ++count_;
-        writeChannel(json_, channel, subscribers);
+        const Log& log = locationConfig(request_)->zone->log;
+        writeChannel(json_, channel, state.subscribers, log.retainedEvents(state));
         return true;
     }
 

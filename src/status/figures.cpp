@@ -1,5 +1,6 @@
 #include "status/figures.hpp"
 
+#include <algorithm>
 #include <new>
 #include <numeric>
 
@@ -116,7 +117,8 @@ private:
 } // namespace
 
 std::optional<Figures> collectFigures(const MainConfig& main, const LocationConfig& config,
-                                      const Registry& registry, ngx_pool_t* pool) noexcept {
+                                      const Registry& registry, ngx_pool_t* pool,
+                                      std::span<const ZoneTop> tops) noexcept {
     const std::span<const Zone* const> zones(static_cast<Zone* const*>(main.zones.elts), main.zones.nelts);
     PoolList<ZoneFigures> all(pool);
     for (const Zone* zone : zones) {
@@ -140,6 +142,9 @@ std::optional<Figures> collectFigures(const MainConfig& main, const LocationConf
     }
     if (!all.isComplete() || !wanted.isComplete() || !workers.isComplete()) {
         return std::nullopt;
+    }
+    for (size_t i = 0; i < std::min(tops.size(), wanted.items().size()); ++i) {
+        wanted.items()[i].top = &tops[i];
     }
     return Figures{wanted.items(), workers.items()};
 }

@@ -11,6 +11,7 @@
 #include "counters/counts.hpp"
 #include "log/log.hpp"
 #include "roster/registry.hpp"
+#include "status/top.hpp"
 
 namespace sse {
 
@@ -42,6 +43,7 @@ struct ZoneFigures {
     std::optional<BusFigures> bus;
     ZoneSums sums;                                     // of all workers so far, those that have gone included
     std::array<uint64_t, kKinds<SubscriberKind>> open; // streams and polls now
+    const ZoneTop* top = nullptr;                      // if it is asked for
 };
 
 // Of a worker; but its place outlives it, and the counters with it.
@@ -71,9 +73,10 @@ struct Figures {
     std::span<const WorkerFigures> workers; // of all places that have ever been used
 };
 
-// Collects what the location asks for. Arrays are in `pool`; names belong to the configuration. Nothing
-// without memory.
+// Collects what the location asks for. Arrays are in `pool`; names belong to the configuration. `tops`: of
+// these zones in their order, or empty. Nothing without memory.
 std::optional<Figures> collectFigures(const MainConfig& main, const LocationConfig& config,
-                                      const Registry& registry, ngx_pool_t* pool) noexcept;
+                                      const Registry& registry, ngx_pool_t* pool,
+                                      std::span<const ZoneTop> tops = {}) noexcept;
 
 } // namespace sse

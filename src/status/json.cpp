@@ -91,6 +91,9 @@ void writeZone(JsonWriter& json, const ZoneFigures& zone) noexcept {
     if (zone.bus) {
         writeBus(json, *zone.bus);
     }
+    if (zone.top != nullptr) {
+        writeTop(json, *zone.top);
+    }
     json.endObject();
 }
 

@@ -194,10 +194,11 @@ void countsWhatIsInTheRing(void**) {
             const auto events = std::count_if(own.begin(), own.end(), [](const RecordHeader& record) {
                 return record.kind == RecordKind::Event;
             });
-            assert_int_equal(summary.events, events);
+            assert_int_equal(zone.log.retainedEvents(zone.log.findChannel(zone.log.hash(name))), events);
+            assert_true(summary.mostEvents >= events);
             assert_true(summary.hasEnded == (own.back().kind == RecordKind::End));
             assert_true(summary.time == own.back().time);
-            assert_true(summary.lastId == (events == 0 ? EventId{} : newestEvent(own.back())));
+            assert_true(events == 0 || summary.newestId == newestEvent(own.back()));
         }
     }
 }
@@ -209,7 +210,7 @@ void tellsOfAnEndThatIsAnEvent(void**) {
         kBirth);
     const ChannelSummary summary = summaryOf(zone.log, "c");
     assert_true(summary.hasEnded);
-    assert_int_equal(summary.events, 1);
+    assert_int_equal(zone.log.retainedEvents(zone.log.findChannel(zone.log.hash("c"))), 1);
 }
 
 } // namespace
