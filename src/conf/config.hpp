@@ -55,7 +55,7 @@ enum class Absent : ngx_uint_t { Wait, NoContent, NotFound };
 enum class BatchMode : ngx_uint_t { Off, Atomic };
 enum class Profile : ngx_uint_t { None, Model };
 enum class Reject : ngx_uint_t { Hard, Soft };
-enum class StatusFormat : uint8_t { Json, Prometheus };
+enum class StatusFormat : uint8_t { Json, Prometheus, Html };
 
 // A mode as a configuration stores it: nginx's setters know only numbers.
 template <typename Mode>

@@ -324,10 +324,11 @@ char* takeZones(ngx_conf_t* cf, std::span<const ngx_str_t> words, ngx_array_t*& 
 std::optional<StatusFormat> statusFormat(std::string_view name) noexcept {
     return name == "json"         ? std::optional(StatusFormat::Json)
            : name == "prometheus" ? std::optional(StatusFormat::Prometheus)
+           : name == "html"       ? std::optional(StatusFormat::Html)
                                   : std::nullopt;
 }
 
-// sse_status [format=json|prometheus] [zone …]
+// sse_status [format=json|prometheus|html] [zone …]
 char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
     std::span<const ngx_str_t> words = arguments(cf);

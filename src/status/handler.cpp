@@ -8,6 +8,7 @@
 #include "listing/scan.hpp"
 #include "listing/sliced_request.hpp"
 #include "status/figures.hpp"
+#include "status/html.hpp"
 #include "status/json.hpp"
 #include "status/prometheus.hpp"
 #include "worker/worker.hpp"
@@ -25,6 +26,7 @@ struct Format {
 Format formatOf(StatusFormat format) noexcept {
     switch (format) {
     case StatusFormat::Json:
+    case StatusFormat::Html: // for its page
         break;
     case StatusFormat::Prometheus:
         return {kMetricsType, writeMetrics};
@@ -159,9 +161,12 @@ ngx_int_t handleStatus(ngx_http_request_t* r) noexcept {
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
         return refuseMethod(r, "GET, HEAD, OPTIONS");
     }
+    const StatusFormat format = locationConfig(r)->statusFormat;
+    if (format == StatusFormat::Html && !isFlagSet(*r, "json")) {
+        return sendStatusPage(r);
+    }
     // Prometheus names no channels.
-    const bool mayHaveTop =
-        locationConfig(r)->statusFormat != StatusFormat::Prometheus && mainConfig(r)->zones.nelts != 0;
+    const bool mayHaveTop = format != StatusFormat::Prometheus && mainConfig(r)->zones.nelts != 0;
     const ngx_int_t top = mayHaveTop ? topLength(r) : 0;
     return top == NGX_ERROR ? refuse(r, Refusal::BadTop) : top == 0 ? send(r) : sendWithTop(r, top);
 }
