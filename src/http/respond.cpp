@@ -4,6 +4,8 @@
 #include <span>
 
 #include "http/body.hpp"
+#include "http/request_context.hpp"
+#include "sse/log_text.hpp"
 
 namespace sse {
 
@@ -98,7 +100,8 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
     return copy.data == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, status, toView(copy));
 }
 
-void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept {
+// nginx adds the client and its request to the line.
+void logRefusal(ngx_http_request_t* r, Refusal refusal) noexcept {
     static time_t second = 0;
     static ngx_uint_t unlogged = 0;
     if (!isFirstOfSecond(second)) {
@@ -106,8 +109,12 @@ void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept {
         return;
     }
     const RefusalAnswer answer = answerTo(refusal);
-    ngx_str_t text = ngxString(answer.reason);
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V (%ui more since the last)",
+    const ngx_str_t text = ngxString(answer.reason);
+    const RequestContext* context = contextOf(r);
+    const LogText channel(context == nullptr ? std::string_view() : toView(context->channel));
+    const ngx_str_t name = ngxString(channel.view());
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "sse: channel \"%V\": refused with %ui: %V (%ui more since the last)", &name,
                   ngx_uint_t{answer.status}, &text, unlogged);
     unlogged = 0;
 }

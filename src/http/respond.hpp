@@ -36,7 +36,7 @@ inline bool isFirstOfSecond(time_t& second) noexcept {
 }
 
 // Logs a refusal as refuse() does, for one that is answered in another way.
-void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept;
+void logRefusal(ngx_http_request_t* r, Refusal refusal) noexcept;
 
 // 405 with the allowed methods; 204 for OPTIONS.
 ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept;

@@ -1,6 +1,7 @@
 #include "subscribe/admission.hpp"
 
 #include "http/respond.hpp"
+#include "sse/log_text.hpp"
 #include "subscribe/later.hpp"
 #include "subscribe/subscriber.hpp"
 #include "worker/worker.hpp"
@@ -13,24 +14,28 @@ bool isAbsent(const LocationConfig& config, const Catchup& catchup) noexcept {
     return config.absentMode() != Absent::Wait && catchup.isAbsent();
 }
 
-void logIfTableIsFull(ngx_http_request_t* r, Refusal refusal) noexcept {
+void logIfTableIsFull(ngx_http_request_t* r, const RequestContext& context, Refusal refusal) noexcept {
     static time_t second = 0;
     const bool isFull = refusal == Refusal::IndexFull || refusal == Refusal::KeysFull;
     if (!isFull || !isFirstOfSecond(second)) {
         return;
     }
+    const LogText channel(toView(context.channel));
+    const ngx_str_t name = ngxString(channel.view());
     if (refusal == Refusal::KeysFull) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "\"sse_keys\" has no room for another key");
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "\"sse_keys\" has no room for another key, for channel \"%V\"", &name);
     } else {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
-                      &locationConfig(r)->zone->name);
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "sse_zone \"%V\" has no room for another channel, for channel \"%V\"",
+                      &locationConfig(r)->zone->name, &name);
     }
 }
 
 // A client that had better come back. An EventSource never does after a refusal that is a status; whoever
 // polls can read one.
 ngx_int_t putOff(ngx_http_request_t* r, RequestContext& context, Refusal refusal) noexcept {
-    logIfTableIsFull(r, refusal);
+    logIfTableIsFull(r, context, refusal);
     context.reason = CloseReason::Rejected;
     const LocationConfig& config = *locationConfig(r);
     if (config.rejectMode() == Reject::Hard || context.isPoll) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/body.hpp"
+#include "sse/log_text.hpp"
 #include "subscribe/jitter.hpp"
 #include "worker/free_list.hpp"
 #include "worker/worker.hpp"
@@ -167,6 +168,13 @@ void Subscriber::noteGiven(EventId last) noexcept {
     }
 }
 
+void Subscriber::logEnd(ngx_err_t error, const char* why) const noexcept {
+    const LogText channel(toView(context_->channel));
+    const ngx_str_t name = ngxString(channel.view());
+    ngx_log_error(NGX_LOG_INFO, stream_.request()->connection->log, error, "sse: channel \"%V\": %s", &name,
+                  why);
+}
+
 // Always false: the stream is no longer open.
 bool Subscriber::fail(CloseReason reason, ngx_int_t code) noexcept {
     noteReason(reason);
@@ -248,7 +256,7 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     }
     if (error != 0) {
         c->read->error = 1;
-        ngx_log_error(NGX_LOG_INFO, c->log, error, "sse: the connection is gone");
+        self.logEnd(error, "the connection is gone");
     }
     const bool isFramed = request->http_version > NGX_HTTP_VERSION_11;
     const bool isGone = isFramed ? c->error || c->read->error : error != 0 || !throwAway(request);
@@ -280,6 +288,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
     if (c->write->timedout) {
         c->timedout = 1;
         self.noteReason(CloseReason::Slow);
+        self.logEnd(NGX_ETIMEDOUT, "the client takes nothing");
         self.stream_.giveUp();
         open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
     } else if (c->error || c->write->error) {

@@ -89,6 +89,7 @@ private:
     void cut() noexcept;
     bool fail(CloseReason reason, ngx_int_t code) noexcept;
     void noteReason(CloseReason reason) noexcept;
+    void logEnd(ngx_err_t error, const char* why) const noexcept;
     void noteGiven(EventId last) noexcept;
     void defer(const BatchRef& batch) const noexcept;
     ZoneCounters& counters() const noexcept { return *config_->zone->counters; }
