@@ -160,6 +160,17 @@ TEXT
     VERSION is the newest in CHANGES. The same sources give the same bytes, in a checkout and in what was unpacked from
     such a file. The files have the time of the last commit, or SOURCE_DATE_EPOCH.
 TEXT
+    image) cat <<'TEXT' ;;
+./build.sh image [--base IMAGE | --make-base | --test]
+    Builds the images sse:VERSION (nginx and the module) and sse-demo:VERSION from what `./build.sh dist` packs, with
+    docker or podman, whichever works here; SSE_ENGINE in the environment names one.
+      --base IMAGE        on that image of a Debian (default: debian:12-slim)
+      --make-base         packs a root directory of the release that runs here into build/image/base.tar, which an
+                          engine can import where no registry can be had: podman import build/image/base.tar NAME.
+                          debootstrap makes it, so this needs root
+      --test              builds both on such a base, in an engine of its own (podman with runc), and tests them. Needs
+                          root, and some minutes
+TEXT
     lint) cat <<'TEXT' ;;
 ./build.sh lint
     Checks that no part of src includes what lies above it (t/layers.sh), and the sources with clang-format, clang-tidy,
@@ -182,6 +193,7 @@ TEXT
     install    builds, then installs the module for this Debian's nginx
     uninstall  removes the installed module
     dist       packs the sources for a release
+    image      builds the images of containers
     lint       checks the style of the sources
     clean      removes what was built
     help       this text; `./build.sh VERB --help` tells more
@@ -210,7 +222,7 @@ packages_of() {
     browser) say chromium nodejs npm ca-certificates ;;
     browsers) say chromium firefox-esr libnss3-tools ;;
     node) say nodejs ;;
-    clients) say nodejs npm ca-certificates ;;
+    clients | schemas) say nodejs npm ca-certificates ;;
     nghttp) say nghttp2-client ;;
     haproxy) say haproxy ;;
     njs) say libnginx-mod-http-js ;;
@@ -222,13 +234,14 @@ packages_of() {
     mqtt) say mosquitto mosquitto-clients jq ;;
     git) say git ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt git ;;
+    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt git image ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan
         grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
         ;;
-    matrix) say debootstrap ;;
+    matrix | image-base) say debootstrap ;;
+    image) say podman runc debootstrap ;;
     sanitize) say dpkg-dev libpcre2-dev libssl-dev zlib1g-dev valgrind ;;
     lint) say nginx nginx-dev g++ make libhiredis-dev clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
@@ -656,6 +669,11 @@ verb_dist() {
     say "packed $directory/$name.tar.gz"
 }
 
+verb_image() {
+    source t/image.sh
+    image "$@"
+}
+
 verb_lint() {
     local failed=() check status
     need lint
@@ -694,7 +712,7 @@ lint_cppcheck() {
 lint_shell() { shellcheck -x build.sh .ci/run t/*.sh; }
 
 verb_clean() {
-    rm -rf build t/{browser,clients}/node_modules
+    rm -rf build t/{browser,clients,image}/node_modules
 }
 
 # --- main -------------------------------------------------------------------------------------------------------
@@ -703,7 +721,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | fuzz | chaos | bench | install | uninstall | dist | lint | clean)
+deps | build | run | test | fuzz | chaos | bench | install | uninstall | dist | image | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;
