@@ -10,6 +10,8 @@
 #                                  programs of other people
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   mqtt                           a broker for MQTT, its clients, and jq
+#   image                          an engine for images and containers, see t/lib/SSE/Image.pm; with netns
+#   schemas                        those of Compose and Kubernetes
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
 #
@@ -26,9 +28,10 @@ prepare_fuzz() {
     build_fuzz_targets
 }
 
-# What the tests drive the browser with, and the clients of other people.
+# What the tests drive the browser with, the clients of other people, and what manifests are held against.
 prepare_browser() { install_npm_packages t/browser; }
 prepare_clients() { install_npm_packages t/clients; }
+prepare_schemas() { install_npm_packages t/image; }
 install_npm_packages() { # DIRECTORY
     local marker=$1/node_modules/.package-lock.json
     [[ $marker -nt $1/package-lock.json ]] ||
