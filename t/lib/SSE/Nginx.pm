@@ -108,6 +108,12 @@ sub new ($class, %option) {
     return $self;
 }
 
+# One that runs already, and goes on when the test ends: its master, and where it listens, as in h1 => 80.
+sub attach ($class, $master, %port) {
+    my $prefix = File::Temp->newdir('sse-XXXXXX', TMPDIR => 1);
+    return bless { prefix => $prefix, pid => $master, ports => {%port}, address => '127.0.0.1', master => 1 }, $class;
+}
+
 # The locations that most tests need.
 sub usual (%option) {
     my ($subscribe, $publish, $locations) = map { $_ // '' } @option{qw(subscribe publish locations)};
