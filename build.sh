@@ -221,8 +221,9 @@ packages_of() {
     netns) say iproute2 iptables ;;
     mqtt) say mosquitto mosquitto-clients jq ;;
     git) say git ;;
+    package) say debhelper dpkg-dev lintian ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt git ;;
+    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt git package ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan
@@ -259,6 +260,7 @@ has() {
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     libio-socket-ssl-perl) perl -MIO::Socket::SSL -e 1 2>/dev/null ;;
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
+    debhelper) command -v dh >/dev/null ;;
     dpkg-dev) command -v dpkg-source >/dev/null ;;
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
     iproute2) command -v ip >/dev/null ;;
@@ -603,9 +605,15 @@ modules_directory() {
     say "$directory"
 }
 
+# The package brings the same files.
+refuse_beside_package() {
+    ! dpkg-query -S "$snippet" >/dev/null 2>&1 || die "the package libnginx-mod-http-sse is installed; remove that first"
+}
+
 verb_install() {
     local modules
     need install
+    refuse_beside_package
     build_for_distribution gcc "$root/build/$module"
     modules=$(modules_directory)
     as_root install -D -m 644 "build/$module" "$modules/$module.new"
@@ -621,6 +629,7 @@ verb_install() {
 verb_uninstall() {
     local modules directory
     command -v nginx >/dev/null || die "there is no nginx to remove it from"
+    refuse_beside_package
     modules=$(modules_directory)
     [[ -e $modules/$module || -e $snippet || -L $enabled ]] || die "it is not installed"
     as_root rm -f "$enabled" "$snippet" "$modules/$module"
@@ -691,7 +700,7 @@ lint_cppcheck() {
         --suppress=uninitMemberVar -j "$jobs" -Isrc src
 }
 
-lint_shell() { shellcheck -x build.sh .ci/run t/*.sh; }
+lint_shell() { shellcheck -x build.sh .ci/run t/*.sh docker/debian/tests/smoke; }
 
 verb_clean() {
     rm -rf build t/{browser,clients}/node_modules
