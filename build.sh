@@ -160,6 +160,13 @@ TEXT
     VERSION is the newest in CHANGES. The same sources give the same bytes, in a checkout and in what was unpacked from
     such a file. The files have the time of the last commit, or SOURCE_DATE_EPOCH.
 TEXT
+    package) cat <<'TEXT' ;;
+./build.sh package [--release RELEASE]... [--test]
+    Makes the Debian package libnginx-mod-http-sse from the tarball of `dist`, in build/package/RELEASE/, for the named
+    releases or for all: bookworm, trixie and forky. Each is made in a clean root directory by debootstrap, so this
+    needs root. Lintian must have no complaint, and a second build must have the same bytes.
+      --test              also installs it in a fresh root directory, upgrades it under load and removes it
+TEXT
     lint) cat <<'TEXT' ;;
 ./build.sh lint
     Checks that no part of src includes what lies above it (t/layers.sh), and the sources with clang-format, clang-tidy,
@@ -182,6 +189,7 @@ TEXT
     install    builds, then installs the module for this Debian's nginx
     uninstall  removes the installed module
     dist       packs the sources for a release
+    package    makes the Debian package
     lint       checks the style of the sources
     clean      removes what was built
     help       this text; `./build.sh VERB --help` tells more
@@ -665,6 +673,11 @@ verb_dist() {
     say "packed $directory/$name.tar.gz"
 }
 
+verb_package() {
+    source t/package.sh
+    make_packages "$@"
+}
+
 verb_lint() {
     local failed=() check status
     need lint
@@ -700,7 +713,7 @@ lint_cppcheck() {
         --suppress=uninitMemberVar -j "$jobs" -Isrc src
 }
 
-lint_shell() { shellcheck -x build.sh .ci/run t/*.sh docker/debian/tests/smoke; }
+lint_shell() { shellcheck -x build.sh .ci/run t/*.sh t/package/*.sh docker/debian/tests/smoke; }
 
 verb_clean() {
     rm -rf build t/{browser,clients}/node_modules
@@ -712,7 +725,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | fuzz | chaos | bench | install | uninstall | dist | lint | clean)
+deps | build | run | test | fuzz | chaos | bench | install | uninstall | dist | package | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;

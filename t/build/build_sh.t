@@ -55,7 +55,7 @@ apt-get) [ "$1" != indextargets ] || echo archive ;;
 apt-config) echo 'Acquire::http::Proxy "";' ;;
 dpkg-source) mkdir -p unfinished/src/core && cp "$WORLD/bin/fake" unfinished/configure &&
     cp "$WORLD/usr/share/nginx/src/src/core/nginx.h" unfinished/src/core ;;
-debootstrap) mkdir -p "$4/etc/apt/apt.conf.d" "$4/etc/dpkg/dpkg.cfg.d" "$4/root" ;;
+debootstrap) mkdir -p "$4/etc/apt/apt.conf.d" "$4/etc/dpkg/dpkg.cfg.d" "$4/root" "$4/build/result" ;;
 chroot) echo 'nginx version: nginx/1.2.3' ;;
 nm | npm | prove | perl | gcc | g++ | clang++ | clang-format | clang-tidy | cppcheck | shellcheck | unshare | node | chromium | \
     firefox-esr | certutil | python3 | curl | openssl | nghttp | haproxy | llvm-symbolizer | valgrind | \
@@ -127,7 +127,7 @@ make_world();
 my %tried;
 for my $arguments (
     'build', 'build --without-bus', "build --nginx-src $world/usr/share/nginx/src", 'test', 'lint', 'fuzz --seconds 1', 'chaos', 'bench', 'dist', 'install',
-    'uninstall', 'test --sanitize', $> == 0 ? 'test --matrix bookworm' : (),
+    'uninstall', 'test --sanitize', $> == 0 ? ('test --matrix bookworm', 'package --release bookworm') : (),
 ) {
     subtest $arguments => sub {
         my ($status, $output) = build_sh($arguments);
