@@ -33,8 +33,8 @@ ngx_http_handler_pt endpointHandler(const MainConfig& main, const LocationConfig
 // their location.
 //
 // nginx-internal: http/ngx_http_core_module.c, http/modules/ngx_http_rewrite_module.c (1.22.1, 1.26.3,
-// 1.30.4): both blocks are `noname` locations. In an "if" the handler of the location stays; a "limit_except"
-// needs its own.
+// 1.30.4, 1.31.4): both blocks are `noname` locations. In an "if" the handler of the location stays; a
+// "limit_except" needs its own.
 void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, const LocationConfig& parent,
                      LocationConfig& config) noexcept {
     if (isEndpoint(config) || !isEndpoint(parent) || !(core.noname || core.lmt_excpt)) {
@@ -486,8 +486,8 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     return config;
 }
 
-// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4): modules merge one after the other, and the core
-// is the first.
+// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): modules merge one after the other, and
+// the core is the first.
 char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept {
     auto& parent = *static_cast<LocationConfig*>(parentConf);
     auto& config = *static_cast<LocationConfig*>(conf);

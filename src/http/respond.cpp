@@ -9,7 +9,7 @@ namespace sse {
 
 namespace {
 
-// nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4): as
+// nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): as
 // ngx_http_special_response_handler() decides. It is not called for a request that has timed out:
 // http/ngx_http_request.c closes the connection.
 bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
@@ -72,11 +72,12 @@ void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
 // The conditions of the request concern a channel, not this answer: nginx would compare them with the tag of
 // the answer, which has none, and turn a 200 for something that has been done into a 412.
 //
-// nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4).
+// nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4).
 //
-// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4): ngx_http_send_response() throws the
-// body away. No handler does so before: an error page that goes to an upstream must find a body that is still
-// to come, for nginx does not survive the end of a client whose body it throws away for an upstream.
+// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_send_response()
+// throws the body away. No handler does so before: an error page that goes to an upstream must find a body
+// that is still to come, for nginx does not survive the end of a client whose body it throws away for an
+// upstream.
 ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
     r->disable_not_modified = 1;
     ngx_str_t type = ngx_string("application/json");

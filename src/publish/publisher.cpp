@@ -89,8 +89,8 @@ ngx_int_t Publisher::run() noexcept {
     }
     ngx_int_t rc = ngx_http_read_client_request_body(request_, onBody);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): then onBody has not been
-        // called, and the reference for it has been given back.
+        // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): then onBody has not
+        // been called, and the reference for it has been given back.
         request_->main->count++;
         bodyError_ = rc;
         readOn();
@@ -169,7 +169,7 @@ Publisher::Progress Publisher::consume() noexcept {
     return Progress::Done;
 }
 
-// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): nginx has just set
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx has just set
 // client_body_timeout. That is for a client that has begun an event; between two events a stream may be
 // silent for longer.
 void Publisher::waitForMore() noexcept {
@@ -330,7 +330,7 @@ void Publisher::goOn() noexcept {
     ngx_http_run_posted_requests(c);
 }
 
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): what comes during a pause sets
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what comes during a pause sets
 // client_body_timeout (ngx_http_v2_process_request_body), and it is not the client that has paused.
 void Publisher::restartBodyTimeout() noexcept {
     ngx_event_t* read = request_->connection->read;
@@ -414,7 +414,7 @@ void Publisher::conclude() noexcept {
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
 // then neither the rest of the body nor a draining worker matters here, and no memory is needed.
 //
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): where the client has gone,
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): where the client has gone,
 // ngx_http_finalize_request() of a subrequest ends its main request at once, and with it other mirrors that
 // still publish. NGX_DONE gives back no more than this subrequest's share.
 void Publisher::end(ngx_int_t rc) noexcept {
@@ -442,8 +442,8 @@ void Publisher::concludeBodyError() noexcept {
         refusal = Refusal::MalformedBody;
         break;
     case NGX_HTTP_REQUEST_TIME_OUT:
-        // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): or nginx would close without a
-        // word.
+        // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): or nginx would close
+        // without a word.
         c->timedout = c->read->timedout = 0;
         refusal = Refusal::BodyPaused;
         break;

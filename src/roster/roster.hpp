@@ -42,8 +42,8 @@ static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // Valid when all zeros.
 struct RosterMemory {
-    // nginx-internal: os/unix/ngx_process.h (1.22.1, 1.26.3, 1.30.4): there are at most 1024 processes
-    // (NGX_MAX_PROCESSES), so each finds an entry.
+    // nginx-internal: os/unix/ngx_process.h (1.22.1, 1.26.3, 1.30.4, 1.31.4): there are at most 1024
+    // processes (NGX_MAX_PROCESSES), so each finds an entry.
     static constexpr uint32_t kCapacity = kMaxListeners + 1024;
 
     alignas(64) std::atomic<uint32_t> turn; // odd: the second of the shared ids is the current one

@@ -344,7 +344,7 @@ void Poller::onKick(Guest& guest) noexcept {
 
 // The client has sent something, or is gone.
 //
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): with "post_action"
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): with "post_action"
 // ngx_http_finalize_request() sends the request on to another location and calls no cleanup: it must have
 // left its feed before.
 void Poller::onRead(ngx_http_request_t* request) noexcept {

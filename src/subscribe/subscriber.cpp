@@ -26,8 +26,8 @@ FreeList<Subscriber> freeList;
 // Two cleanups: when the request ends the subscriber leaves its feed, but its buffer stays until the pool
 // goes.
 //
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): a stream with frames in the queue keeps its
-// pool until they are out (ngx_http_v2_close_stream).
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a stream with frames in the queue
+// keeps its pool until they are out (ngx_http_v2_close_stream).
 Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& context) noexcept {
     ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(request, 0);
     ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(request->pool, 0);
@@ -231,11 +231,11 @@ void Subscriber::close() noexcept {
 // error. Over HTTP/1 what has arrived is read, because the end of the client can be seen only after it. Over
 // HTTP/3 the socket is that of all connections, and its error concerns any of them.
 //
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_test_reading() asks for the
-// error once more, and the kernel reports it once. It sees the end past the rest of a body or another request
-// with epoll alone. And it leaves the end to ngx_http_finalize_request(), which with "post_action" sends the
-// request on to another location and calls no cleanup: the stream must have left its channel before. What it
-// asks for over HTTP/2 is `error` of the connection, and over HTTP/3 that of its read event.
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_test_reading() asks for
+// the error once more, and the kernel reports it once. It sees the end past the rest of a body or another
+// request with epoll alone. And it leaves the end to ngx_http_finalize_request(), which with "post_action"
+// sends the request on to another location and calls no cleanup: the stream must have left its channel
+// before. What it asks for over HTTP/2 is `error` of the connection, and over HTTP/3 that of its read event.
 void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     ngx_connection_t* c = request->connection;
     Subscriber& self = *contextOf(request)->subscriber;
@@ -258,8 +258,8 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     }
 }
 
-// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): nginx may have put in place a
-// handler that does not notice that the client has gone, for example at the end of a body.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx may have put in place
+// a handler that does not notice that the client has gone, for example at the end of a body.
 void Subscriber::watchClient() noexcept {
     ngx_http_request_t* request = stream_.request();
     if (request->read_event_handler != onRead) {
@@ -282,8 +282,8 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
         self.stream_.giveUp();
         open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
     } else if (c->error || c->write->error) {
-        // nginx-internal: event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4): HTTP/3 reports a STOP_SENDING
-        // here and nowhere else.
+        // nginx-internal: event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4, 1.31.4): HTTP/3 reports a
+        // STOP_SENDING here and nowhere else.
         open = self.fail(CloseReason::Client, NGX_HTTP_CLIENT_CLOSED_REQUEST);
     } else {
         open = self.check(self.stream_.flush()) && self.goOn();

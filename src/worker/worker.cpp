@@ -172,8 +172,8 @@ void Worker::checkRegistry() noexcept {
 // waking us.
 void Worker::poll() noexcept {
     clearPending();
-    // nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): ngx_exiting is set when the
-    // worker must leave, which without an eventfd no event reports.
+    // nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_exiting is set when
+    // the worker must leave, which without an eventfd no event reports.
     if (ngx_exiting && !drain_.hasStarted()) {
         poll_.setKind(LoopEvent::Kind::Cancelable);
         startDrain();
@@ -194,8 +194,8 @@ void Worker::remove(Drainable& drainable, ngx_http_request_t* request) noexcept 
 
 // A client that has not sent all of its request may continue to do so long after the end.
 //
-// nginx-internal: http/ngx_http_request.c, http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): the same
-// decides whether nginx lingers.
+// nginx-internal: http/ngx_http_request.c, http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the
+// same decides whether nginx lingers.
 void Worker::noteEnd(ngx_http_request_t* request) noexcept {
     const ngx_http_request_t& main = *request->main;
     bool unread = main.reading_body || main.discard_body || (hasBody(main) && main.request_body == nullptr);
