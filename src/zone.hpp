@@ -1,6 +1,7 @@
 // A zone: one nginx shared-memory zone that holds one log.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 
 #include "log/log.hpp"
@@ -42,7 +43,13 @@ inline bool isFilled(const Zone& zone) noexcept {
     return zone.filled == nullptr || zone.filled->load(std::memory_order_acquire) != 0;
 }
 
-inline constexpr size_t kMinZoneSize = 256 * 1024;
+// The smallest size of a shared memory that needs so much where pages are small. A slab pool of a few pages
+// has no room for anything but itself, so nginx asks for eight, too, where it asks for a size.
+inline size_t leastSize(size_t bytes) noexcept {
+    return std::max(bytes, 8 * ngx_pagesize);
+}
+
+inline constexpr size_t kMinZoneSize = 256 * 1024; // where pages are small
 
 // Channels of a zone whose directive gives no number: an index of about 4% of the zone.
 ngx_uint_t defaultChannels(size_t zoneSize) noexcept;

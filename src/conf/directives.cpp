@@ -95,10 +95,10 @@ size_t parseZoneSize(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx
         invalid(cf, command, words[1]);
         return 0;
     }
-    if (static_cast<size_t>(size) < kMinZoneSize) {
+    if (static_cast<size_t>(size) < leastSize(kMinZoneSize)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone \"%V\" in \"sse_zone\" is too small, at least %uz bytes", &words[0],
-                           kMinZoneSize);
+                           leastSize(kMinZoneSize));
         return 0;
     }
     return static_cast<size_t>(size);
@@ -195,9 +195,9 @@ char* setKeys(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     if (size == NGX_ERROR) {
         return invalid(cf, command, word);
     }
-    if (static_cast<size_t>(size) < Keys::kMinSize) {
+    if (static_cast<size_t>(size) < leastSize(Keys::kMinSize)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_keys\" is too small, at least %uz bytes",
-                           Keys::kMinSize);
+                           leastSize(Keys::kMinSize));
         return kError;
     }
     config.keysSize = static_cast<size_t>(size);
