@@ -103,7 +103,7 @@ TEXT
     TLS only: that is on port 8443, or SSE_TLS_PORT, with a certificate that nobody has signed.
 TEXT
     test) cat <<'TEXT' ;;
-./build.sh test [--sanitize | --matrix [RELEASE]...] [TEST | FOLDER | OPTION OF prove]...
+./build.sh test [--sanitize | --matrix [RELEASE]... | --nginx-src DIR] [TEST | FOLDER | OPTION OF prove]...
     Builds the module with gcc, with clang and with fault points (build/faults/), the unit tests, the simulation of the
     log and the fuzz targets, and runs all tests. Where tests or folders are named it runs these, and builds what they need:
       ./build.sh test t/publish
@@ -116,6 +116,7 @@ TEXT
                           (nginx 1.22), trixie (1.26) and forky (1.30), the latter two with HTTP/3. debootstrap makes
                           them, in build/matrix/, so this needs root, some 10 minutes and 3 GB for each; where
                           something fails it stays to be looked at. Fails if there is a release that it cannot test.
+      --nginx-src DIR     the same with the nginx of the source tree DIR, which is built in build/test-nginx-VERSION/
 TEXT
     fuzz) cat <<'TEXT' ;;
 ./build.sh fuzz [NAME]... [--seconds N] [--corpus DIR] [--no-build]
@@ -125,6 +126,14 @@ TEXT
       --corpus DIR        new inputs go to DIR/NAME, and the next run begins with them (default: build/fuzz/corpus)
       --no-build          runs what has been built before
     Each run begins with the inputs in t/fuzz/corpus/NAME, too. Those that fail go to build/fuzz/findings/.
+TEXT
+    cross) cat <<'TEXT' ;;
+./build.sh cross [ARCH] [TEST | FOLDER | OPTION OF prove]...
+    Compiles the module, the unit tests and the simulation of the log for another processor, and runs tests with them in
+    qemu's emulation of single programs, with the nginx that this release of Debian has for that processor. ARCH is arm64
+    (if none is named), ppc64el, riscv64 or s390x. Its packages are unpacked below build/cross/ARCH, and none is installed.
+    The module comes to lie in build/cross/ARCH/module/. Without names of tests: t/unit, t/sim, and those of the module
+    that depend on the processor, on memory, or on nginx's processes.
 TEXT
     chaos) cat <<'TEXT' ;;
 ./build.sh chaos [ARGUMENT]...
@@ -176,6 +185,7 @@ TEXT
     build      builds build/ngx_http_sse_module.so
     run        builds, then runs the demo on http://127.0.0.1:8080/ until Ctrl-C
     test       builds, then runs all tests
+    cross      builds for arm64 or another processor, then runs tests in an emulation
     fuzz       builds, then runs the fuzz targets
     chaos      builds, then injects faults under load
     bench      builds, then measures the module and its peers
@@ -229,6 +239,8 @@ packages_of() {
         grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
         ;;
     matrix) say debootstrap ;;
+    cross) say nginx nginx-dev g++ make qemu-user ;;
+    g++-*) say "$1" ;;
     sanitize) say dpkg-dev libpcre2-dev libssl-dev zlib1g-dev valgrind ;;
     lint) say nginx nginx-dev g++ make libhiredis-dev clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
@@ -265,6 +277,8 @@ has() {
     libnss3-tools) command -v certutil >/dev/null ;;
     mosquitto) [[ -x /usr/sbin/mosquitto ]] ;; # not in the path of a normal user
     mosquitto-clients) command -v mosquitto_sub >/dev/null ;;
+    g++-*) command -v "${1#g++-}-g++" >/dev/null ;;
+    qemu-user) command -v qemu-aarch64 >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
@@ -371,14 +385,18 @@ fingerprint() { # OPTION...
     cat config config.make
 }
 
-configure() { # NGINX-SOURCE DIRECTORY COMPILER OPTION...
-    local source=$1 directory=$2 compiler=$3 script=./configure
-    shift 3
+run_configure() { # NGINX-SOURCE DIRECTORY OPTION...
+    local source=$1 directory=$2 script=./configure
+    shift 2
     link_tree "$source" "$directory/nginx"
     rm -rf "$directory/objs"
     cd "$directory/nginx"
     [[ -x $script ]] || script=auto/configure # a checkout has it there
-    "$script" --with-cc="$compiler" "$@" --builddir="$directory/objs" --add-dynamic-module="$root"
+    "$script" "$@" --builddir="$directory/objs"
+}
+
+configure() { # NGINX-SOURCE DIRECTORY COMPILER OPTION...
+    run_configure "$1" "$2" --with-cc="$3" "${@:4}" --add-dynamic-module="$root"
 }
 
 # Builds for one nginx with one compiler and leaves the module at OUTPUT.
@@ -570,8 +588,19 @@ verb_test() {
         source t/matrix.sh
         test_matrix "${@:2}"
         ;;
+    --nginx-src)
+        source t/source.sh
+        test_source "${@:2}"
+        ;;
     *) test_here "$@" ;;
     esac
+}
+
+verb_cross() {
+    source t/suite.sh
+    source t/matrix.sh
+    source t/cross.sh
+    test_cross "$@"
 }
 
 verb_fuzz() {
@@ -703,7 +732,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | fuzz | chaos | bench | install | uninstall | dist | lint | clean)
+deps | build | run | test | cross | fuzz | chaos | bench | install | uninstall | dist | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;

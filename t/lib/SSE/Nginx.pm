@@ -373,10 +373,20 @@ sub children ($self, $master = $self->{pid}) {
         open my $stat, '<', $file or next;
         my ($pid, $state, $parent) = (readline($stat) // '') =~ /\A(\d+) \(.*\) (\S) (\d+)/ or next;
         next if $parent != $master || $state eq 'Z';
-        open my $line, '<', "/proc/$pid/cmdline" or next;
-        $title{$pid} = readline($line) // '';
+        $title{$pid} = $self->title($pid) // next;
     }
     return \%title;
+}
+
+# What nginx calls the process. What an emulator runs cannot show its title: a process that has begun to wait for events
+# is a worker then, and the log has the leaving ones.
+sub title ($self, $pid) {
+    if ($ENV{TEST_NGINX_EMULATED}) {
+        return '' unless grep { (readlink // '') eq 'anon_inode:[eventpoll]' } glob "/proc/$pid/fd/*";
+        return $self->log =~ /\b$pid#\d+: gracefully shutting down/ ? 'worker process is shutting down' : 'worker process';
+    }
+    open my $line, '<', "/proc/$pid/cmdline" or return undef;
+    return readline($line) // '';
 }
 
 # The workers that take new connections, and those that are leaving.
