@@ -163,9 +163,8 @@ ngx_int_t answerLater(ngx_http_request_t* r, RequestContext& context, const Late
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     takeOverReading(r);
-    if (mainConfig(r)->cut == CutMode::Abort) {
-        r->keepalive = 0;
-    }
+    // Not with "Connection: close", although that is what will happen: the fetch of Node takes a chunked
+    // response with this header for complete wherever it ends, and so a client for over what is a cut.
     const ngx_int_t rc = ngx_http_send_header(r);
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
