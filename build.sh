@@ -144,6 +144,16 @@ TEXT
       --before MODULE     compares with that older build of the module, and with nothing else
     Nothing else should run on the machine meanwhile.
 TEXT
+    clients) cat <<'TEXT' ;;
+./build.sh clients [--save] [--jobs N] [LANGUAGE | LANGUAGE/CLIENT]...
+    Installs client libraries for JavaScript, Python, Go, Rust and Java, as t/clients/drivers/ pins them, and drives each
+    of them, two browsers and curl through what happens to a stream: events of all kinds, heartbeats, cuts, reloads, gaps,
+    refusals, ends. Fails where something else is seen than the table in docs/clients.md says. All of them take ten
+    minutes, and as many more where they are not installed yet. Needs Go 1.26, Rust 1.95 and Java 17, or later.
+      LANGUAGE, LANGUAGE/CLIENT  only these, of browser, javascript, python, go, rust, java, curl: javascript/undici go
+      --save                     writes the table anew from what is seen, and does not compare
+      --jobs N                   as many at a time (default: 4)
+TEXT
     install) cat <<'TEXT' ;;
 ./build.sh install
     Builds the module, copies it to nginx's modules, has nginx load it and checks the configuration with `nginx -t`.
@@ -179,6 +189,7 @@ TEXT
     fuzz       builds, then runs the fuzz targets
     chaos      builds, then injects faults under load
     bench      builds, then measures the module and its peers
+    clients    builds, then drives client libraries of other people
     install    builds, then installs the module for this Debian's nginx
     uninstall  removes the installed module
     dist       packs the sources for a release
@@ -210,7 +221,13 @@ packages_of() {
     browser) say chromium nodejs npm ca-certificates ;;
     browsers) say chromium firefox-esr libnss3-tools ;;
     node) say nodejs ;;
-    clients) say nodejs npm ca-certificates ;;
+    clients | drivers | driver-javascript) say nodejs npm ca-certificates ;;
+    driver-browser) packages_of_each browsers drivers ;;
+    driver-python) packages_of python ;;
+    driver-go) say golang-go ;;
+    driver-rust) say cargo ;;
+    driver-java) say default-jdk-headless maven ;;
+    driver-curl) ;;
     nghttp) say nghttp2-client ;;
     haproxy) say haproxy ;;
     njs) say libnginx-mod-http-js ;;
@@ -265,6 +282,9 @@ has() {
     libnss3-tools) command -v certutil >/dev/null ;;
     mosquitto) [[ -x /usr/sbin/mosquitto ]] ;; # not in the path of a normal user
     mosquitto-clients) command -v mosquitto_sub >/dev/null ;;
+    golang-go) command -v go >/dev/null ;;
+    default-jdk-headless) command -v javac >/dev/null ;;
+    maven) command -v mvn >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
@@ -596,6 +616,12 @@ verb_bench() {
     exec perl t/bench/bench "$@"
 }
 
+verb_clients() {
+    source t/suite.sh
+    source t/clients.sh
+    drive_clients "$@"
+}
+
 modules_directory() {
     local directory
     directory=$(options_of nginx | sed -n 's/^--modules-path=//p')
@@ -694,7 +720,7 @@ lint_cppcheck() {
 lint_shell() { shellcheck -x build.sh .ci/run t/*.sh; }
 
 verb_clean() {
-    rm -rf build t/{browser,clients}/node_modules
+    rm -rf build t/{browser,clients,clients/drivers/javascript}/node_modules
 }
 
 # --- main -------------------------------------------------------------------------------------------------------
@@ -703,7 +729,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | fuzz | chaos | bench | install | uninstall | dist | lint | clean)
+deps | build | run | test | fuzz | chaos | bench | clients | install | uninstall | dist | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;

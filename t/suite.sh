@@ -6,7 +6,7 @@
 #   module                         the module; a test without such a line needs that and nothing else
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
 #   without-bus                    the module without sse_bus
-#   browser browsers clients git haproxy nghttp njs node python
+#   browser browsers clients drivers git haproxy nghttp njs node python
 #                                  programs of other people
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   mqtt                           a broker for MQTT, its clients, and jq
@@ -29,6 +29,7 @@ prepare_fuzz() {
 # What the tests drive the browser with, and the clients of other people.
 prepare_browser() { install_npm_packages t/browser; }
 prepare_clients() { install_npm_packages t/clients; }
+prepare_drivers() { install_npm_packages t/clients/drivers/javascript; }
 install_npm_packages() { # DIRECTORY
     local marker=$1/node_modules/.package-lock.json
     [[ $marker -nt $1/package-lock.json ]] ||

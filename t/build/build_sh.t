@@ -59,7 +59,8 @@ debootstrap) mkdir -p "$4/etc/apt/apt.conf.d" "$4/etc/dpkg/dpkg.cfg.d" "$4/root"
 chroot) echo 'nginx version: nginx/1.2.3' ;;
 nm | npm | prove | perl | gcc | g++ | clang++ | clang-format | clang-tidy | cppcheck | shellcheck | unshare | node | chromium | \
     firefox-esr | certutil | python3 | curl | openssl | nghttp | haproxy | llvm-symbolizer | valgrind | \
-    redis-server | valkey-server | ip | iptables | mosquitto_sub | jq) ;;
+    redis-server | valkey-server | ip | iptables | mosquitto_sub | jq | mvn | javac) ;;
+go | cargo) echo "$name 1.99" ;;
 *) exec "/usr/bin/$name" "$@" ;;
 esac
 SCRIPT
@@ -67,7 +68,7 @@ SCRIPT
 my @programs = qw(
     nginx configure make clang dpkg-query apt-cache apt-get apt-config dpkg-source debootstrap chroot sudo nm npm prove perl gcc
     g++ clang++ clang-format clang-tidy cppcheck shellcheck unshare node chromium firefox-esr certutil python3 curl openssl nghttp haproxy
-    llvm-symbolizer valgrind redis-server valkey-server ip iptables mosquitto_sub jq
+    llvm-symbolizer valgrind redis-server valkey-server ip iptables mosquitto_sub jq go cargo mvn javac
     awk cat chmod cmp cp c++filt cut find flock grep install ln mkdir mv nproc rm rmdir sed sort tar tee touch tr xargs
 );
 
@@ -106,7 +107,8 @@ sub make_world {
 
 # (status, output); the command named $break fails. Nothing has been built before, and something is installed.
 sub build_sh ($arguments, $break = '') {
-    system rm => '-rf', "$tree/build", "$tree/t/browser/node_modules", "$tree/t/clients/node_modules", "$world/calls";
+    system rm => '-rf', "$tree/build", "$tree/t/browser/node_modules", "$tree/t/clients/node_modules",
+        "$tree/t/clients/drivers/javascript/node_modules", "$world/calls";
     write_file("$world/$_", '') for qw(usr/share/nginx/modules-available/mod-http-sse.conf modules/ngx_http_sse_module.so);
     local %ENV = (PATH => "$world/bin:/usr/bin:/bin", HOME => "$world", LC_ALL => 'C', WORLD => "$world", BREAK => $break);
     my $output = qx{exec 2>&1 </dev/null; $tree/build.sh $arguments};
@@ -126,8 +128,8 @@ my $no_failure = qr{\A(?:cmp\ |grep\ -|perl\ -MIO|python3\ -m\ pip\ --version\z|
 make_world();
 my %tried;
 for my $arguments (
-    'build', 'build --without-bus', "build --nginx-src $world/usr/share/nginx/src", 'test', 'lint', 'fuzz --seconds 1', 'chaos', 'bench', 'dist', 'install',
-    'uninstall', 'test --sanitize', $> == 0 ? 'test --matrix bookworm' : (),
+    'build', 'build --without-bus', "build --nginx-src $world/usr/share/nginx/src", 'test', 'lint', 'fuzz --seconds 1', 'chaos', 'bench',
+    'clients', 'dist', 'install', 'uninstall', 'test --sanitize', $> == 0 ? 'test --matrix bookworm' : (),
 ) {
     subtest $arguments => sub {
         my ($status, $output) = build_sh($arguments);
