@@ -146,10 +146,11 @@ TEXT
 TEXT
     clients) cat <<'TEXT' ;;
 ./build.sh clients [--save] [--jobs N] [LANGUAGE | LANGUAGE/CLIENT]...
-    Installs client libraries for JavaScript, Python, Go, Rust and Java, as t/clients/drivers/ pins them, and drives each
-    of them, two browsers and curl through what happens to a stream: events of all kinds, heartbeats, cuts, reloads, gaps,
-    refusals, ends. Fails where something else is seen than the table in docs/clients.md says. All of them take ten
-    minutes, and as many more where they are not installed yet. Needs Go 1.26, Rust 1.95 and Java 17, or later.
+    Installs client libraries for JavaScript, Python, Go, Rust and Java, as t/clients/drivers/ pins them, and drives
+    each of them, two browsers and curl through what happens to a stream: events of all kinds, heartbeats, cuts,
+    reloads, gaps, refusals, ends. Fails where something else is seen than the table in docs/clients.md says. All of
+    them take ten minutes, and half as many more where they are not installed yet. Needs Go 1.26, Rust 1.95 and Java
+    17, or later.
       LANGUAGE, LANGUAGE/CLIENT  only these, of browser, javascript, python, go, rust, java, curl: javascript/undici go
       --save                     writes the table anew from what is seen, and does not compare
       --jobs N                   as many at a time (default: 4)

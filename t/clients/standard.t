@@ -47,7 +47,12 @@ location = /sub       { sse_channel \$arg_channel; sse_cors \$http_origin_known 
         location = /closed    { sse_channel \$arg_channel; }
         location = /open      { sse_channel \$arg_channel; sse_start earliest; sse_cors *; sse_cors_headers authorization; }
         location = /trusted   { sse_channel \$arg_channel; sse_start earliest; sse_cors PAGE credentials; }
-        location /page/       { alias @{[ abs_path('t/clients') ]}/; charset off; types { text/html html; } add_header Set-Cookie "who=page; Path=/"; }
+        location /page/ {
+            alias @{[ abs_path('t/clients') ]}/;
+            charset off;
+            types { text/html html; }
+            add_header Set-Cookie "who=page; Path=/";
+        }
         access_log asked.log asked;
 END
 );
@@ -66,16 +71,19 @@ my @formats = (
     ['9.2.5: it is UTF-8, whatever is said of it', "data: ok\xe2\x80\xa6\n\n", ['message', "ok\xe2\x80\xa6"]],
     ['9.2.6: a comment of any length', "data: 1\r:\0\n:\r\ndata: 2\n:" . 'x' x 100_000 . "\rdata: 3\n:data: no\r:\rdata: 4\n\n",
         ['message', "1\n2\n3\n4"]],
-    ['9.2.6: a field without a colon, and an empty one', "data:\n\ndata\ndata\n\ndata:end\n\n", ['message', ''], ['message', "\n"], ['message', 'end']],
+    ['9.2.6: a field without a colon, and an empty one', "data:\n\ndata\ndata\n\ndata:end\n\n",
+        ['message', ''], ['message', "\n"], ['message', 'end']],
     ['9.2.6: no data, no event', "event: a\n\ndata: x\n\n", ['message', 'x']],
     ['9.2.6: one space is not of the value', "data:\ttab\rdata:  space\ndata: plain\n\n", ['message', "\ttab\n space\nplain"]],
     ['9.2.6: names are exact', "data: 1\n data: 2\nDATA: 3\ndata : 4\nd\0ata: 5\ndata: 6\nmore: 7\nalone\n\n", ['message', "1\n6"]],
     ['9.2.6: a NUL is text', "data: a\0b\n\n", ['message', "a\0b"]],
-    ['9.2.6: a type, and its end', "event: note\ndata: a\n\ndata: b\n\nevent: note\nevent:\ndata: c\n\n", ['note', 'a'], ['message', 'b'], ['message', 'c']],
+    ['9.2.6: a type, and its end', "event: note\ndata: a\n\ndata: b\n\nevent: note\nevent:\ndata: c\n\n",
+        ['note', 'a'], ['message', 'b'], ['message', 'c']],
     ['9.2.6: an id with a NUL is none', "id: 1\0\ndata: a\n\n", ['message', 'a']],
     ['9.2.6: no number, no time', "retry: 1000x\nretry: -1\nretry:\ndata: a\n\n", ['message', 'a']],
     ['9.2.6: a line of a megabyte', 'data: ' . 'x' x 1_000_000 . "\n\n", ['message', 'x' x 1_000_000]],
-    ['9.2.6: what looks like a line end is none', "data: a\xe2\x80\xa8b\xc2\x85c\x0bd\n\n", ['message', "a\xe2\x80\xa8b\xc2\x85c\x0bd"]],
+    ['9.2.6: what looks like a line end is none',
+        "data: a\xe2\x80\xa8b\xc2\x85c\x0bd\n\n", ['message', "a\xe2\x80\xa8b\xc2\x85c\x0bd"]],
 );
 
 for my $via (@via) {
@@ -118,7 +126,7 @@ for my $via (@via) {
         );
         while (my ($what, $headers) = splice @headers, 0, 2) {
             my $reader = $server->subscribe("/sub?channel=request-$via", via => $via, headers => $headers)->ready;
-            is $reader->header('Content-Type'), 'text/event-stream; charset=utf-8', "$what: the type, which the charset of nginx does not change";
+            is $reader->header('Content-Type'), 'text/event-stream; charset=utf-8', "$what: the type, whatever charset nginx has";
             like $reader->header('Cache-Control'), qr/no-store/, 'not to be stored';
             $reader->close;
         }
@@ -153,8 +161,10 @@ for my $via (@via) {
     # Raw bytes, as an EventSource sends an id; RFC 9110 5.5 forbids some of them, which a server may refuse.
     subtest "9.2.4: ids of all kinds, over $via" => sub {
         $server->publish("/pub?channel=ids-$via", 'x');
-        my @ids = ('…', "caf\xe9", "\xff\xfe", 'a b', "tab\there", 'a, b', '"quoted"', '%00', '0', '-1', '1e9', '9' x 30, '1-', '-', '~',
-            'x' x 129, 'x' x 4000, '../..', '<script>', '1-1~');
+        my @ids = (
+            '…', "caf\xe9", "\xff\xfe", 'a b', "tab\there", 'a, b', '"quoted"', '%00', '0', '-1', '1e9', '9' x 30, '1-', '-', '~',
+            'x' x 129, 'x' x 4000, '../..', '<script>', '1-1~',
+        );
         for my $id (@ids) {
             my $reader = $server->subscribe("/sub?channel=ids-$via", via => $via, cursor => $id);
             my $event = $reader->next_event // { type => 'status ' . $reader->status };
@@ -211,8 +221,10 @@ for my $via (@via) {
     };
 
     subtest "Fetch, CORS-unsafe request-header bytes: an id may need a preflight, over $via" => sub {
-        my $answer = $server->request(OPTIONS => '/open?channel=a', via => $via, headers => [Origin => 'https://page.example',
-            'Access-Control-Request-Method' => 'GET', 'Access-Control-Request-Headers' => 'authorization,cache-control,last-event-id'])->finish;
+        my @asked = ('Access-Control-Request-Method' => 'GET',
+            'Access-Control-Request-Headers' => 'authorization,cache-control,last-event-id');
+        my $answer = $server->request(OPTIONS => '/open?channel=a', via => $via,
+            headers => [Origin => 'https://page.example', @asked])->finish;
         is $answer->status, 204, 'which is allowed';
         my $headers = lc $answer->header('Access-Control-Allow-Headers');
         like $headers, qr/(?:\A|[, ])\Q$_\E(?:,|\z)/, "with $_" for qw(last-event-id authorization cache-control);
@@ -256,6 +268,7 @@ for (@browsers) {
     $report{ $report->{name} } = $report;
 }
 $_->close for values %open, @seats, $listener;
+is_deeply [$server->stop], [], 'no trouble'; # and all requests are in the log
 my $log = sub ($case, $protocol) { return [$server->read_file('asked.log') =~ m{^\Q$case\E \Q$protocol\E (.*)$}mg] };
 
 for my $browser (@browsers) {
@@ -278,9 +291,10 @@ for my $browser (@browsers) {
             for my $code (@codes) {
                 my $moved = $seen->{moved}{$code};
                 is_deeply $moved->{data}, [1, 2, 3, 4], "9.2.3: $code leads to the stream, and to all of it after a cut";
-                is_deeply [map {/\[(.*)\]/} @{ $log->("$browser-$via-moved-$code", $protocol{$via}) }[0, 1]], ['-', $moved->{ids}[2]],
-                    '9.2.4: with the id of the last event';
-                is $moved->{origin}, 'https://127.0.0.1:' . $server->port($via), '9.2.6: the origin of an event is where it came from';
+                my @asked = @{ $log->("$browser-$via-moved-$code", $protocol{$via}) };
+                is_deeply [map {/\[(.*)\]/} @asked[0, 1]], ['-', $moved->{ids}[2]], '9.2.4: with the id of the last event';
+                is $moved->{origin}, 'https://127.0.0.1:' . $server->port($via),
+                    '9.2.6: the origin of an event is where it came from';
             }
             is_deeply $seen->{closed}, ['error 2'], 'Fetch, CORS: a page that is not allowed to sees nothing';
             is_deeply $seen->{open}, ['open', 1, 2, 3], 'Fetch, CORS: one that is sees it';
@@ -289,11 +303,10 @@ for my $browser (@browsers) {
             like $log->("$browser-$via-trusted", $protocol{$via})->[0], qr/who=page/, 'with its cookie';
             unlike $log->("$browser-$via-open", $protocol{$via})->[0], qr/who=page/, 'and not where it sends none';
             is $seen->{fetched}, 'gap', 'Fetch, CORS: by fetch, with a token and a long id';
-            is_deeply [map { (split / /)[0, 1] } grep {/OPTIONS/} @{ $log->("$browser-$via-fetched", $protocol{$via}) }], ['OPTIONS', 204],
-                'after a preflight';
+            my ($preflight) = @{ $log->("$browser-$via-fetched", $protocol{$via}) };
+            like $preflight, qr/\AOPTIONS 204 /, 'after a preflight';
         };
     }
 }
 
-is_deeply [$server->stop], [], 'no trouble';
 done_testing;

@@ -7,7 +7,9 @@ use v5.36;
 
 my $document = 'docs/clients.md';
 my ($begin, $end) = ('<!-- clients: begin -->', '<!-- clients: end -->');
-my %languages = (browser => 'Chromium', javascript => 'Node', python => 'Python', go => 'Go', rust => 'Rust', java => 'Java', curl => 'shell');
+my %languages = (
+    browser => 'Chromium', javascript => 'Node', python => 'Python', go => 'Go', rust => 'Rust', java => 'Java', curl => 'shell',
+);
 
 # The columns: the title, the scenarios that it needs, and what it shows of them.
 my @columns = (

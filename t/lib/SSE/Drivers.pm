@@ -20,7 +20,7 @@ my %languages = (
     python     => { command => ['python3', "$folder/python/driver.py"], versions => \&pypi_version },
     go         => { command => ["$built/go/drivers"], versions => \&go_version },
     rust       => { command => ["$built/rust/debug/drivers"], versions => \&crate_version },
-    java       => { command => ['java', '-XX:TieredStopAtLevel=1', '-cp', "$built/java:$built/java/jars/*", 'Driver'], versions => \&maven_version },
+    java       => { command => ['java', '-cp', "$built/java:$built/java/jars/*", 'Driver'], versions => \&maven_version },
     curl       => { command => ['perl', "$folder/curl/driver.pl"], versions => sub ($) { '' } },
 );
 

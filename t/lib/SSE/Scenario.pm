@@ -8,6 +8,7 @@ package SSE::Scenario;
 # Every wait is for a condition. Where the condition is that nothing happens, it is $Quiet seconds of nothing.
 
 use v5.36;
+use Cwd        ();
 use Encode     qw(decode_utf8 encode_utf8);
 use IO::Select;
 use JSON::PP   ();
@@ -138,12 +139,11 @@ sub listen ($self, $seconds) {
     }
 }
 
-# What it has told of events, those of nginx itself left out unless they are asked for.
-sub told ($self, @types) {
-    my %own = map { $_ => 1 } qw(ready gap end);
+# What it has told of events: of this type, or of all but those of nginx itself.
+sub told ($self, $type = undef) {
     my @events = grep { $_->{what} eq 'event' } @{ $self->{heard} };
-    return grep { $_->{type} eq $types[0] } map { { %$_, type => $_->{type} // '' } } @events if @types;
-    return grep { !$own{ $_->{type} // '' } } @events;
+    return grep { ($_->{type} // '') eq $type } @events if defined $type;
+    return grep { ($_->{type} // '') !~ /\A(?:ready|gap|end)\z/ } @events;
 }
 
 sub texts ($self) { return map { $_->{data} // '' } $self->told }
@@ -216,22 +216,22 @@ sub events ($self) {
 
 # In which kinds of events what has come is something else than what was sent.
 sub differences ($sent, $told) {
-    my (%wrong, %seen);
     my %sent = map { $_->{id} => $_ } @$sent;
-    my $ids = grep { length($_->{id} // '') } @$told;
-    my @told = map { { %$_, type => length($_->{type} // '') ? $_->{type} : 'message' } } grep { $_->{data} ne 'the last' } @$told;
-    return 'no ids' if !$ids;
+    my @told = grep { $_->{data} ne 'the last' } @$told;
+    return 'no ids' if !grep { length($_->{id} // '') } @told;
+    my (%wrong, %seen);
     for my $event (@told) {
         my $original = $sent{ $event->{id} // '' };
-        if (!$original) { $wrong{'phantoms'} = 1; next }
-        $wrong{'twice'} = 1 if $seen{ $event->{id} }++;
-        $wrong{ $original->{kind} } = 1 if $event->{data} ne $original->{data} || $event->{type} ne $original->{type};
+        if (!$original) {
+            $wrong{phantoms} = 1;
+            next;
+        }
+        my $type = length($event->{type} // '') ? $event->{type} : 'message';
+        $wrong{twice} = 1 if $seen{ $event->{id} }++;
+        $wrong{ $original->{kind} } = 1 if $event->{data} ne $original->{data} || $type ne $original->{type};
     }
-    for my $event (grep { !$seen{ $_->{id} } } @$sent) {
-        $wrong{ $event->{kind} eq 'no text' ? 'no text' : "$event->{kind}" } = 1;
-    }
-    my @order = grep { defined } map { $_->{id} } @told;
-    $wrong{order} = 1 if !%wrong && "@order" ne join ' ', map { $_->{id} } @$sent;
+    $wrong{ $_->{kind} } = 1 for grep { !$seen{ $_->{id} } } @$sent;
+    $wrong{order} = 1 if !%wrong && "@{[map { $_->{id} } @told]}" ne "@{[map { $_->{id} } @$sent]}";
     return %wrong ? 'not ' . join(', ', sort keys %wrong) : 'exact';
 }
 
