@@ -13,6 +13,10 @@ my $page = sprintf '%s/page/page.html?client=%s&report=%d&url=%s', $origin, $cli
     $url =~ s/([^\w.-])/sprintf '%%%02x', ord $1/ger;
 my $browser = SSE::Browser->open($name => $page);
 $| = 1;
+END { # the browser ends before its profile is removed, whatever signals come
+    $SIG{TERM} = 'IGNORE';
+    $browser->close if $browser;
+}
 
 # What the page reports. The browser may have more connections open than it uses.
 while (my $connection = $listener->accept) {
@@ -27,4 +31,3 @@ while (my $connection = $listener->accept) {
     say $report if $length;
     last if $report eq '{"what":"over"}';
 }
-$browser->close;
