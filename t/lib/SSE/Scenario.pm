@@ -17,9 +17,9 @@ use SSE::HttpProxy;
 use SSE::Nginx;
 use Time::HiRes qw(time);
 
-# For how long a client is waited for that comes back by itself, in seconds; for how long one is watched that does not; and
-# how long a silent stream is.
-our ($Return, $Quiet, $Silence) = (20, 6, 12);
+# In seconds: how long a client may take to start, which on a busy machine is long for a browser; for how long one is waited
+# for that comes back by itself; for how long one is watched that does not; and how long a silent stream is.
+our ($Start, $Return, $Quiet, $Silence) = (60, 20, 6, 12);
 
 my %scenarios = (
     events  => \&events,
@@ -102,7 +102,7 @@ sub follow ($self, $path, $id = '') {
 # Starts it, and waits until nginx has it.
 sub attach ($self, $path) {
     $self->follow($path);
-    $self->until(sub { $self->subscribers }) or die "it does not connect\n";
+    $self->until(sub { $self->subscribers }, $Start) or die "it does not connect\n";
     return $self;
 }
 
@@ -306,6 +306,7 @@ sub refused_while_away ($self, $path) {
 
 sub unauthorized ($self) {
     $self->follow('/private');
+    $self->until(sub { $self->requests }, $Start);
     $self->until(sub { $self->requests >= 3 });
     return $self->{over} ? 'stops' : $self->requests >= 3 ? 'asks on' : 'hangs';
 }
