@@ -137,7 +137,7 @@ sub start ($class, %option) {
         last if $self->launch;
         die "nginx does not start:\n" . $self->log . $self->read_file('stderr.log')
             if $attempt == 5 || $self->log !~ /bind\(\) to .* failed/;
-        unlink "$self->{prefix}/error.log";
+        unlink map {"$self->{prefix}/$_"} qw(error.log stderr.log);
         $_ = free_port() for values %{ $self->{ports} };
     }
     return $self;
