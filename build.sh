@@ -217,6 +217,9 @@ packages_of() {
     nghttpx) say nghttp2-proxy ;;
     caddy) say caddy python3 python3-pip ca-certificates ;;
     envoy | traefik) say python3 python3-pip ca-certificates ;;
+    express) say nodejs npm ca-certificates ;;
+    flask) say python3-flask ;;
+    spring) say maven default-jdk-headless ca-certificates ;;
     njs) say libnginx-mod-http-js ;;
     python) say python3 python3-pip ca-certificates ;;
     redis)
@@ -228,7 +231,7 @@ packages_of() {
     nothing) ;;
     test)
         packages_of_each harness module clang unit fuzz browser browsers clients python nghttp njs redis netns mqtt git \
-            apache caddy envoy haproxy lighttpd nghttpx squid traefik varnish
+            apache caddy envoy haproxy lighttpd nghttpx squid traefik varnish express flask spring
         ;;
     chaos) packages_of_each harness module ;;
     bench)
@@ -276,6 +279,9 @@ has() {
     nghttp2-client) command -v nghttp >/dev/null ;;
     nghttp2-proxy) command -v nghttpx >/dev/null ;;
     varnish) command -v varnishd >/dev/null ;;
+    python3-flask) python3 -c 'import flask' 2>/dev/null || /usr/bin/python3 -c 'import flask' 2>/dev/null ;;
+    default-jdk-headless) command -v javac >/dev/null ;;
+    maven) command -v mvn >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }

@@ -10,6 +10,7 @@
 #                                  programs of other people
 #   apache caddy envoy haproxy lighttpd nghttpx squid traefik varnish
 #                                  proxies of other people
+#   express flask spring           what the programs in docker/examples/ are written with
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   mqtt                           a broker for MQTT, its clients, and jq
 #   nothing
@@ -50,6 +51,25 @@ pip_install() {
     mkdir -p "$2"
     python3 -m pip install --no-deps --require-hashes --target "$2" -r "$1/requirements.txt"
     touch "$2/installed"
+}
+
+# The examples are built outside of their directories, so that nothing is left there.
+prepare_express() {
+    copy_example express package.json package-lock.json
+    install_npm_packages build/examples/express
+}
+prepare_spring() {
+    local built=build/examples/spring/built
+    [[ -e $built && ! $(find docker/examples/spring -newer "$built") ]] || run_quietly maven build_spring_example
+}
+build_spring_example() {
+    copy_example spring pom.xml src
+    mvn -q -B -f build/examples/spring/pom.xml compile dependency:copy-dependencies -DincludeScope=runtime
+    touch build/examples/spring/built
+}
+copy_example() { # NAME FILE...
+    mkdir -p "build/examples/$1"
+    (cd "docker/examples/$1" && cp -ru "${@:2}" "$root/build/examples/$1")
 }
 
 find_tests() { find "$@" -name node_modules -prune -o -name '*.t' -print | LC_ALL=C sort; }
