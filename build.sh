@@ -103,7 +103,7 @@ TEXT
     TLS only: that is on port 8443, or SSE_TLS_PORT, with a certificate that nobody has signed.
 TEXT
     test) cat <<'TEXT' ;;
-./build.sh test [--sanitize | --matrix [RELEASE]...] [TEST | FOLDER | OPTION OF prove]...
+./build.sh test [--sanitize | --matrix [RELEASE]... | --nginx-src DIR] [TEST | FOLDER | OPTION OF prove]...
     Builds the module with gcc, with clang and with fault points (build/faults/), the unit tests, the simulation of the
     log and the fuzz targets, and runs all tests. Where tests or folders are named it runs these, and builds what they need:
       ./build.sh test t/publish
@@ -116,6 +116,7 @@ TEXT
                           (nginx 1.22), trixie (1.26) and forky (1.30), the latter two with HTTP/3. debootstrap makes
                           them, in build/matrix/, so this needs root, some 10 minutes and 3 GB for each; where
                           something fails it stays to be looked at. Fails if there is a release that it cannot test.
+      --nginx-src DIR     the same with the nginx of the source tree DIR, which is built in build/test-nginx-VERSION/
 TEXT
     fuzz) cat <<'TEXT' ;;
 ./build.sh fuzz [NAME]... [--seconds N] [--corpus DIR] [--no-build]
@@ -125,6 +126,14 @@ TEXT
       --corpus DIR        new inputs go to DIR/NAME, and the next run begins with them (default: build/fuzz/corpus)
       --no-build          runs what has been built before
     Each run begins with the inputs in t/fuzz/corpus/NAME, too. Those that fail go to build/fuzz/findings/.
+TEXT
+    cross) cat <<'TEXT' ;;
+./build.sh cross [ARCH] [TEST | FOLDER | OPTION OF prove]...
+    Compiles the module, the unit tests and the simulation of the log for another processor, and runs tests with them in
+    qemu's emulation of single programs, with the nginx that this release of Debian has for that processor. ARCH is arm64
+    (if none is named), ppc64el, riscv64 or s390x. Its packages are unpacked below build/cross/ARCH, and none is installed.
+    The module comes to lie in build/cross/ARCH/module/. Without names of tests: t/unit, t/sim, and those of the module
+    that depend on the processor, on memory, or on nginx's processes.
 TEXT
     chaos) cat <<'TEXT' ;;
 ./build.sh chaos [ARGUMENT]...
@@ -144,6 +153,17 @@ TEXT
       --before MODULE     compares with that older build of the module, and with nothing else
     Nothing else should run on the machine meanwhile.
 TEXT
+    clients) cat <<'TEXT' ;;
+./build.sh clients [--save] [--jobs N] [LANGUAGE | LANGUAGE/CLIENT]...
+    Installs client libraries for JavaScript, Python, Go, Rust and Java, as t/clients/drivers/ pins them, and drives
+    each of them, two browsers and curl through what happens to a stream: events of all kinds, heartbeats, cuts,
+    reloads, gaps, refusals, ends. Fails where something else is seen than the table in docs/clients.md says. All of
+    them take ten minutes, and half as many more where they are not installed yet. Needs Go 1.26, Rust 1.95 and Java
+    17, or later.
+      LANGUAGE, LANGUAGE/CLIENT  only these, of browser, javascript, python, go, rust, java, curl: javascript/undici go
+      --save                     writes the table anew from what is seen, and does not compare
+      --jobs N                   as many at a time (default: 4)
+TEXT
     install) cat <<'TEXT' ;;
 ./build.sh install
     Builds the module, copies it to nginx's modules, has nginx load it and checks the configuration with `nginx -t`.
@@ -159,6 +179,24 @@ TEXT
     Packs the sources into build/dist/ngx_http_sse_module-VERSION.tar.gz, from which packages and images are built.
     VERSION is the newest in CHANGES. The same sources give the same bytes, in a checkout and in what was unpacked from
     such a file. The files have the time of the last commit, or SOURCE_DATE_EPOCH.
+TEXT
+    image) cat <<'TEXT' ;;
+./build.sh image [--base IMAGE | --make-base | --test]
+    Builds the images sse:VERSION (nginx and the module) and sse-demo:VERSION from what `./build.sh dist` packs, with
+    docker or podman, whichever works here; SSE_ENGINE in the environment names one.
+      --base IMAGE        on that image of a Debian (default: debian:12-slim)
+      --make-base         packs a root directory of the release that runs here into build/image/base.tar, which an
+                          engine can import where no registry can be had: podman import build/image/base.tar NAME.
+                          debootstrap makes it, so this needs root
+      --test              builds both on such a base, in an engine of its own (podman with runc), and tests them. Needs
+                          root, and some minutes
+TEXT
+    package) cat <<'TEXT' ;;
+./build.sh package [--release RELEASE]... [--test]
+    Makes the Debian package libnginx-mod-http-sse from the tarball of `dist`, in build/package/RELEASE/, for the named
+    releases or for all: bookworm, trixie and forky. Each is made in a clean root directory by debootstrap, so this
+    needs root. Lintian must have no complaint, and a second build must have the same bytes.
+      --test              also installs it in a fresh root directory, upgrades it under load and removes it
 TEXT
     lint) cat <<'TEXT' ;;
 ./build.sh lint
@@ -176,12 +214,16 @@ TEXT
     build      builds build/ngx_http_sse_module.so
     run        builds, then runs the demo on http://127.0.0.1:8080/ until Ctrl-C
     test       builds, then runs all tests
+    cross      builds for arm64 or another processor, then runs tests in an emulation
     fuzz       builds, then runs the fuzz targets
     chaos      builds, then injects faults under load
     bench      builds, then measures the module and its peers
+    clients    builds, then drives client libraries of other people
     install    builds, then installs the module for this Debian's nginx
     uninstall  removes the installed module
     dist       packs the sources for a release
+    image      builds the images of containers
+    package    makes the Debian package
     lint       checks the style of the sources
     clean      removes what was built
     help       this text; `./build.sh VERB --help` tells more
@@ -210,9 +252,22 @@ packages_of() {
     browser) say chromium nodejs npm ca-certificates ;;
     browsers) say chromium firefox-esr libnss3-tools ;;
     node) say nodejs ;;
-    clients) say nodejs npm ca-certificates ;;
+    clients | schemas | drivers | driver-javascript) say nodejs npm ca-certificates ;;
+    driver-browser) packages_of_each browsers drivers ;;
+    driver-python) packages_of python ;;
+    driver-go) say golang-go ;;
+    driver-rust) say cargo ;;
+    driver-java) say default-jdk-headless maven ;;
+    driver-curl) ;;
     nghttp) say nghttp2-client ;;
-    haproxy) say haproxy ;;
+    haproxy | lighttpd | squid | varnish) say "$1" ;;
+    apache) say apache2 ;;
+    nghttpx) say nghttp2-proxy ;;
+    caddy) say caddy python3 python3-pip ca-certificates ;;
+    envoy | traefik) say python3 python3-pip ca-certificates ;;
+    express) say nodejs npm ca-certificates ;;
+    flask) say python3-flask ;;
+    spring) say maven default-jdk-headless ca-certificates ;;
     njs) say libnginx-mod-http-js ;;
     python) say python3 python3-pip ca-certificates ;;
     redis)
@@ -221,14 +276,23 @@ packages_of() {
     netns) say iproute2 iptables ;;
     mqtt) say mosquitto mosquitto-clients jq ;;
     git) say git ;;
+    prometheus) say prometheus ;;
+    package) say debhelper dpkg-dev lintian ;;
     nothing) ;;
-    test) packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis netns mqtt git ;;
+    test)
+        packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis \
+            netns mqtt git prometheus image package apache caddy envoy lighttpd nghttpx squid traefik varnish \
+            express flask spring
+        ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan
         grep -qx 'VERSION_ID="12"' /etc/os-release || say libnginx-mod-http-push-stream
         ;;
-    matrix) say debootstrap ;;
+    matrix | image-base) say debootstrap ;;
+    image) say podman runc debootstrap ;;
+    cross) say nginx nginx-dev g++ make qemu-user ;;
+    g++-*) say "$1" ;;
     sanitize) say dpkg-dev libpcre2-dev libssl-dev zlib1g-dev valgrind ;;
     lint) say nginx nginx-dev g++ make libhiredis-dev clang clang-format clang-tidy cppcheck shellcheck ;;
     *) die "there is nothing to install for \"$1\"" ;;
@@ -259,14 +323,23 @@ has() {
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     libio-socket-ssl-perl) perl -MIO::Socket::SSL -e 1 2>/dev/null ;;
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
+    debhelper) command -v dh >/dev/null ;;
     dpkg-dev) command -v dpkg-source >/dev/null ;;
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
     iproute2) command -v ip >/dev/null ;;
     libnss3-tools) command -v certutil >/dev/null ;;
     mosquitto) [[ -x /usr/sbin/mosquitto ]] ;; # not in the path of a normal user
     mosquitto-clients) command -v mosquitto_sub >/dev/null ;;
+    g++-*) command -v "${1#g++-}-g++" >/dev/null ;;
+    qemu-user) command -v qemu-aarch64 >/dev/null ;;
+    golang-go) command -v go >/dev/null ;;
+    default-jdk-headless) command -v javac >/dev/null ;;
+    maven) command -v mvn >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
+    nghttp2-proxy) command -v nghttpx >/dev/null ;;
+    varnish) command -v varnishd >/dev/null ;;
+    python3-flask) python3 -c 'import flask' 2>/dev/null || /usr/bin/python3 -c 'import flask' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -371,14 +444,18 @@ fingerprint() { # OPTION...
     cat config config.make
 }
 
-configure() { # NGINX-SOURCE DIRECTORY COMPILER OPTION...
-    local source=$1 directory=$2 compiler=$3 script=./configure
-    shift 3
+run_configure() { # NGINX-SOURCE DIRECTORY OPTION...
+    local source=$1 directory=$2 script=./configure
+    shift 2
     link_tree "$source" "$directory/nginx"
     rm -rf "$directory/objs"
     cd "$directory/nginx"
     [[ -x $script ]] || script=auto/configure # a checkout has it there
-    "$script" --with-cc="$compiler" "$@" --builddir="$directory/objs" --add-dynamic-module="$root"
+    "$script" "$@" --builddir="$directory/objs"
+}
+
+configure() { # NGINX-SOURCE DIRECTORY COMPILER OPTION...
+    run_configure "$1" "$2" --with-cc="$3" "${@:4}" --add-dynamic-module="$root"
 }
 
 # Builds for one nginx with one compiler and leaves the module at OUTPUT.
@@ -570,8 +647,19 @@ verb_test() {
         source t/matrix.sh
         test_matrix "${@:2}"
         ;;
+    --nginx-src)
+        source t/source.sh
+        test_source "${@:2}"
+        ;;
     *) test_here "$@" ;;
     esac
+}
+
+verb_cross() {
+    source t/suite.sh
+    source t/matrix.sh
+    source t/cross.sh
+    test_cross "$@"
 }
 
 verb_fuzz() {
@@ -596,6 +684,12 @@ verb_bench() {
     exec perl t/bench/bench "$@"
 }
 
+verb_clients() {
+    source t/suite.sh
+    source t/clients.sh
+    drive_clients "$@"
+}
+
 modules_directory() {
     local directory
     directory=$(options_of nginx | sed -n 's/^--modules-path=//p')
@@ -603,9 +697,15 @@ modules_directory() {
     say "$directory"
 }
 
+# The package brings the same files.
+refuse_beside_package() {
+    ! dpkg-query -S "$snippet" >/dev/null 2>&1 || die "the package libnginx-mod-http-sse is installed; remove that first"
+}
+
 verb_install() {
     local modules
     need install
+    refuse_beside_package
     build_for_distribution gcc "$root/build/$module"
     modules=$(modules_directory)
     as_root install -D -m 644 "build/$module" "$modules/$module.new"
@@ -621,6 +721,7 @@ verb_install() {
 verb_uninstall() {
     local modules directory
     command -v nginx >/dev/null || die "there is no nginx to remove it from"
+    refuse_beside_package
     modules=$(modules_directory)
     [[ -e $modules/$module || -e $snippet || -L $enabled ]] || die "it is not installed"
     as_root rm -f "$enabled" "$snippet" "$modules/$module"
@@ -654,6 +755,16 @@ verb_dist() {
         gzip -n9 >"$directory/$name.tar.gz.new"
     mv "$directory/$name.tar.gz.new" "$directory/$name.tar.gz"
     say "packed $directory/$name.tar.gz"
+}
+
+verb_image() {
+    source t/image.sh
+    image "$@"
+}
+
+verb_package() {
+    source t/package.sh
+    make_packages "$@"
 }
 
 verb_lint() {
@@ -691,10 +802,10 @@ lint_cppcheck() {
         --suppress=uninitMemberVar -j "$jobs" -Isrc src
 }
 
-lint_shell() { shellcheck -x build.sh .ci/run t/*.sh; }
+lint_shell() { shellcheck -x build.sh .ci/run t/*.sh t/package/*.sh docker/debian/tests/smoke; }
 
 verb_clean() {
-    rm -rf build t/{browser,clients}/node_modules
+    rm -rf build t/{browser,clients,clients/drivers/javascript,image}/node_modules
 }
 
 # --- main -------------------------------------------------------------------------------------------------------
@@ -703,7 +814,7 @@ verb=${1:-help}
 shift || true
 case $verb in
 help | -h | --help) help_text "$@" ;;
-deps | build | run | test | fuzz | chaos | bench | install | uninstall | dist | lint | clean)
+deps | build | run | test | cross | fuzz | chaos | bench | clients | install | uninstall | dist | image | package | lint | clean)
     case ${1:-} in
     -h | --help) help_text "$verb" ;;
     *) "verb_$verb" "$@" ;;

@@ -57,8 +57,8 @@ MainConfig* activeConfig(ngx_cycle_t* cycle) noexcept {
 
 // In the master, also under "nginx -t".
 //
-// nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4): an error here would end a master that is being
-// reloaded (ngx_init_cycle).
+// nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): an error here would end a master that is
+// being reloaded (ngx_init_cycle).
 ngx_int_t initModule(ngx_cycle_t* cycle) noexcept {
     const MainConfig* config = activeConfig(cycle);
     if (config != nullptr && !ngx_test_config) {

@@ -13,7 +13,8 @@ extern "C" {
 #include <ngx_http.h>
 #include <ngx_sha1.h>
 
-// nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4): in no header of nginx.
+// nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): in no header of
+// nginx.
 extern ngx_module_t ngx_http_write_filter_module;
 }
 

@@ -14,8 +14,8 @@ namespace {
 
 // What the slab pool takes for itself.
 //
-// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4): a descriptor for each page, and less than three
-// pages for the rest.
+// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a descriptor for each page, and less than
+// three pages for the rest.
 size_t slabOverhead(size_t zoneSize) noexcept {
     return 3 * ngx_pagesize + zoneSize / ngx_pagesize * sizeof(ngx_slab_page_t);
 }
@@ -50,8 +50,8 @@ uint64_t birthOf(const Zone& zone) noexcept {
     return zone.bus == nullptr ? unixMilliseconds() : 0;
 }
 
-// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4): the free pages of a new pool, `pfree`, can be had
-// in one allocation.
+// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the free pages of a new pool, `pfree`,
+// can be had in one allocation.
 ngx_int_t createLog(Zone& zone, ngx_log_t* log) noexcept {
     ngx_slab_pool_t* pool = zone.pool();
     pool->log_nomem = 0;
@@ -109,8 +109,8 @@ ngx_int_t attachLog(Zone& zone, ngx_log_t* log) noexcept {
 
 // The zone of the same name in the cycle that is being replaced, of whatever module; NULL if there is none.
 //
-// nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4): ngx_init_cycle() frees old zones after the
-// modules have been initialised.
+// nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_init_cycle() frees old zones after
+// the modules have been initialised.
 const ngx_shm_zone_t* findOldZone(const ngx_cycle_t* cycle, const Zone& zone) noexcept {
     if (cycle->old_cycle == nullptr) {
         return nullptr;

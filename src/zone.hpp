@@ -1,6 +1,7 @@
 // A zone: one nginx shared-memory zone that holds one log.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 
 #include "log/log.hpp"
@@ -18,6 +19,8 @@ struct LockWatch {
 };
 
 struct BusConfig;
+struct CounterMemory;
+struct ZoneCounters;
 
 // Lives in the configuration pool; every cycle has its own, the log behind it is shared.
 struct Zone {
@@ -31,6 +34,9 @@ struct Zone {
     const std::atomic<uint32_t>* filled;
     Log log; // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
     mutable LockWatch lockWatch;
+    CounterMemory* counterMemory; // counters/zone_counters.hpp; valid as the log is
+    ZoneCounters* counters;       // where this process counts
+    ZoneCounters* homeless;       // the same as long as it has no place in that memory
 
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
 };
@@ -42,7 +48,13 @@ inline bool isFilled(const Zone& zone) noexcept {
     return zone.filled == nullptr || zone.filled->load(std::memory_order_acquire) != 0;
 }
 
-inline constexpr size_t kMinZoneSize = 256 * 1024;
+// The smallest size of a shared memory that needs so much where pages are small. A slab pool of a few pages
+// has no room for anything but itself, so nginx asks for eight, too, where it asks for a size.
+inline size_t leastSize(size_t bytes) noexcept {
+    return std::max(bytes, 8 * ngx_pagesize);
+}
+
+inline constexpr size_t kMinZoneSize = 256 * 1024; // where pages are small
 
 // Channels of a zone whose directive gives no number: an index of about 4% of the zone.
 ngx_uint_t defaultChannels(size_t zoneSize) noexcept;

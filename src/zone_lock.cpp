@@ -99,7 +99,8 @@ private:
     // Whether this holder has been waited for in vain, so that each attempt must be cheap.
     bool hasGivenUp() const noexcept { return watch_.naps >= patience() && holder() == watch_.holder; }
 
-    // nginx-internal: core/ngx_shmtx.c (1.22.1, 1.26.3, 1.30.4): the word of a lock is the pid of its holder.
+    // nginx-internal: core/ngx_shmtx.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the word of a lock is the pid of its
+    // holder.
     ngx_pid_t holder() const noexcept { return static_cast<ngx_pid_t>(*mutex_->lock); }
 
     bool tryEagerly(int attempts) noexcept {

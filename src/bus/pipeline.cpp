@@ -10,6 +10,7 @@
 #include "bus/sync.hpp"
 #include "http/respond.hpp"
 #include "sse/channel_names.hpp"
+#include "sse/log_text.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
@@ -665,7 +666,8 @@ void Pipeline::report() noexcept {
 // Once a second at most.
 void Pipeline::log(const char* what, std::string_view text) noexcept {
     if (isFirstOfSecond(logged_)) {
-        const ngx_str_t why = ngxString(text);
+        const LogText reason(text);
+        const ngx_str_t why = ngxString(reason.view());
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "sse: bus \"%V\": %s: %V", &config_.zone->name, what,
                       &why);
     }

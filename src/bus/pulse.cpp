@@ -5,6 +5,7 @@
 #include "bus/decimal.hpp"
 #include "bus/random.hpp"
 #include "bus/sync.hpp"
+#include "sse/log_text.hpp"
 #include "zone.hpp"
 
 namespace sse {
@@ -187,7 +188,8 @@ void Pulse::onRefusal(std::string_view why) noexcept {
         return;
     }
     loggedAt_ = ngx_current_msec;
-    ngx_str_t text = ngxString(why);
+    const LogText reason(why);
+    const ngx_str_t text = ngxString(reason.view());
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "sse: bus \"%V\": the server refuses what keeps the stream: %V", &config_->zone->name,
                   &text);

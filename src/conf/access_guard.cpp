@@ -9,8 +9,8 @@ namespace sse {
 
 namespace {
 
-// nginx-internal: http/modules/ngx_http_access_module.c (1.22.1, 1.26.3, 1.30.4): the layouts of its rules
-// and of its configuration.
+// nginx-internal: http/modules/ngx_http_access_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the layouts of its
+// rules and of its configuration.
 struct AccessRule {
     in_addr_t mask;
     in_addr_t address;
@@ -32,14 +32,14 @@ struct AccessConfig {
 #endif
 };
 
-// nginx-internal: http/modules/ngx_http_auth_basic_module.c (1.22.1, 1.26.3, 1.30.4): the layout of its
-// configuration.
+// nginx-internal: http/modules/ngx_http_auth_basic_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the layout of
+// its configuration.
 struct AuthBasicConfig {
     ngx_http_complex_value_t* realm;
     ngx_http_complex_value_t* userFile;
 };
 
-// nginx-internal: http/modules/ngx_http_auth_request_module.c (1.22.1, 1.26.3, 1.30.4): what its
+// nginx-internal: http/modules/ngx_http_auth_request_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what its
 // configuration begins with.
 struct AuthRequestConfig {
     ngx_str_t uri;
@@ -93,8 +93,8 @@ bool asksForCredentials(const ngx_cycle_t& cycle, void* const* configs) noexcept
     return jwt != nullptr && jwt->realm != 0 && jwt->realm != static_cast<uintptr_t>(NGX_CONF_UNSET);
 }
 
-// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4): ngx_http_core_access_phase(). With
-// "satisfy any" the first module that allows ends the phase, and one that is undecided leaves it to the
+// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_core_access_phase().
+// With "satisfy any" the first module that allows ends the phase, and one that is undecided leaves it to the
 // others; with "satisfy all" none of them can open what another one closes.
 bool isOpen(const ngx_cycle_t& cycle, void* const* configs) noexcept {
     auto* core = static_cast<const ngx_http_core_loc_conf_t*>(configs[ngx_http_core_module.ctx_index]);
@@ -119,8 +119,8 @@ bool isOpen(const ngx_cycle_t& cycle, void* const* configs) noexcept {
 
 } // namespace
 
-// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4): ngx_http_update_location_config()
-// takes the block of "limit_except" for the methods in `limit_except`.
+// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
+// ngx_http_update_location_config() takes the block of "limit_except" for the methods in `limit_except`.
 ngx_uint_t openMethods(const ngx_cycle_t& cycle, const ngx_http_core_loc_conf_t& location,
                        ngx_uint_t methods) noexcept {
     if (location.internal || location.named) {

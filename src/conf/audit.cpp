@@ -29,6 +29,7 @@ struct Deed {
 constexpr Deed kPublish{"publish to", kPublishing};
 constexpr Deed kKick{"kick subscribers at", kKicking};
 constexpr Deed kReadStatus{"read the status at", kReading};
+constexpr Deed kListChannels{"list channels at", kReading};
 
 // What nobody should be able to do who has not been let in. Streams and refusals are for anybody, and so is
 // the health: it names nothing, and whoever balances load often cannot identify itself.
@@ -133,6 +134,9 @@ ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept {
         const Deed* deed = guardedDeed(config);
         if (!endpoint.location->noname && deed != nullptr) {
             warnIfOpen(cf, endpoint, config, *deed);
+        }
+        if (!endpoint.location->noname && config.publish != nullptr && isListing(config)) {
+            warnIfOpen(cf, endpoint, config, kListChannels);
         }
         if (!endpoint.location->noname) {
             warnIfCountedHere(cf, endpoint, config);

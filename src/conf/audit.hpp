@@ -9,8 +9,8 @@ namespace sse {
 // read the status, and about limits that do not hold across machines. For the postconfiguration, when every
 // module has merged every location, blocks of "limit_except" included.
 //
-// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4): ngx_http_block() merges all locations before it
-// calls any postconfiguration.
+// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_block() merges all locations
+// before it calls any postconfiguration.
 ngx_int_t auditEndpoints(ngx_conf_t* cf) noexcept;
 
 } // namespace sse

@@ -361,8 +361,8 @@ bool readBus(ngx_conf_t* cf, const MainConfig& config, std::span<ngx_str_t> word
 
 // --- When everything has been read ---
 
-// nginx-internal: http/ngx_http.c, http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4): a block without
-// `resolver` has none, or gets one without servers when the core merges its configuration.
+// nginx-internal: http/ngx_http.c, http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a block
+// without `resolver` has none, or gets one without servers when the core merges its configuration.
 void findResolver(ngx_conf_t* cf, BusConfig& bus) noexcept {
     const auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));

@@ -33,8 +33,8 @@ ngx_http_handler_pt endpointHandler(const MainConfig& main, const LocationConfig
 // their location.
 //
 // nginx-internal: http/ngx_http_core_module.c, http/modules/ngx_http_rewrite_module.c (1.22.1, 1.26.3,
-// 1.30.4): both blocks are `noname` locations. In an "if" the handler of the location stays; a "limit_except"
-// needs its own.
+// 1.30.4, 1.31.4): both blocks are `noname` locations. In an "if" the handler of the location stays; a
+// "limit_except" needs its own.
 void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, const LocationConfig& parent,
                      LocationConfig& config) noexcept {
     if (isEndpoint(config) || !isEndpoint(parent) || !(core.noname || core.lmt_excpt)) {
@@ -43,9 +43,14 @@ void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, con
     config.channels = parent.channels;
     config.publish = parent.publish;
     config.status = parent.status;
+    config.statusFormat = parent.statusFormat;
     config.health = parent.health;
     config.kick = parent.kick;
     config.later = parent.later;
+    if (!config.hasList) {
+        config.list = parent.list;
+        config.listsAll = parent.listsAll;
+    }
     config.laterTime = parent.laterTime;
     config.zoneName = parent.zoneName;
     config.separator = parent.separator;
@@ -486,8 +491,8 @@ void* createLocationConfig(ngx_conf_t* cf) noexcept {
     return config;
 }
 
-// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4): modules merge one after the other, and the core
-// is the first.
+// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): modules merge one after the other, and
+// the core is the first.
 char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept {
     auto& parent = *static_cast<LocationConfig*>(parentConf);
     auto& config = *static_cast<LocationConfig*>(conf);
@@ -510,6 +515,11 @@ char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept
     if (config.corsHeaders.data == nullptr) {
         config.corsHeaders =
             parent.corsHeaders.data == nullptr ? ngxString(kUsualCorsHeaders) : parent.corsHeaders;
+    }
+    if (isListing(config) && config.publish == nullptr && config.status == nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sse_list\" needs an \"sse_publish\" or \"sse_status\" in \"%V\"", &core->name);
+        return static_cast<char*>(NGX_CONF_ERROR);
     }
     return isEndpoint(config) ? const_cast<char*>(checkEndpoint(cf, config)) : NGX_CONF_OK;
 }

@@ -55,6 +55,7 @@ enum class Absent : ngx_uint_t { Wait, NoContent, NotFound };
 enum class BatchMode : ngx_uint_t { Off, Atomic };
 enum class Profile : ngx_uint_t { None, Model };
 enum class Reject : ngx_uint_t { Hard, Soft };
+enum class StatusFormat : uint8_t { Json, Prometheus, Html };
 
 // A mode as a configuration stores it: nginx's setters know only numbers.
 template <typename Mode>
@@ -96,9 +97,14 @@ struct LocationConfig {
     ngx_array_t* channels; // of ngx_http_complex_value_t: this location subscribes
     ngx_http_complex_value_t* publish;
     ngx_array_t* status; // of ngx_str_t, names of zones; empty: all
-    ngx_array_t* health; // the same
+    StatusFormat statusFormat;
+    ngx_array_t* health; // as `status`
     bool kick;
     bool later;
+    ngx_array_t* list;   // of ngx_http_complex_value_t, prefixes of channels that the location names to its
+                         // clients by sse_list; NULL: none
+    bool listsAll;       // it names all
+    bool hasList;        // there is an sse_list
     LaterTime laterTime; // of sse_later
     ngx_str_t zoneName;  // of sse_channel, sse_publish or sse_kick; empty: the only one
     Zone* zone;          // the same, found when everything has been read
@@ -191,6 +197,11 @@ struct LocationConfig {
 inline bool isEndpoint(const LocationConfig& config) noexcept {
     return config.channels != nullptr || config.publish != nullptr || config.status != nullptr ||
            config.health != nullptr || config.kick || config.later;
+}
+
+// Whether the location names channels to its clients.
+inline bool isListing(const LocationConfig& config) noexcept {
+    return config.listsAll || config.list != nullptr;
 }
 
 // Whether the body of a publish request may name the channels of its events.

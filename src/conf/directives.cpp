@@ -8,6 +8,7 @@
 
 #include "conf/bus_words.hpp"
 #include "conf/config.hpp"
+#include "counters/zone_counters.hpp"
 #include "keys/keys.hpp"
 #include "roster/registry.hpp"
 #include "sse/event.hpp"
@@ -95,10 +96,10 @@ size_t parseZoneSize(ngx_conf_t* cf, const ngx_command_t* command, std::span<ngx
         invalid(cf, command, words[1]);
         return 0;
     }
-    if (static_cast<size_t>(size) < kMinZoneSize) {
+    if (static_cast<size_t>(size) < leastSize(kMinZoneSize)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone \"%V\" in \"sse_zone\" is too small, at least %uz bytes", &words[0],
-                           kMinZoneSize);
+                           leastSize(kMinZoneSize));
         return 0;
     }
     return static_cast<size_t>(size);
@@ -141,7 +142,8 @@ std::optional<ZoneWords> parseZone(ngx_conf_t* cf, const ngx_command_t* command,
         return std::nullopt;
     }
     const std::string_view name = toView(words[0]);
-    if (name == Registry::kZoneName || name == Keys::kZoneName || name.starts_with(kBusMemory)) {
+    if (name == Registry::kZoneName || name == Keys::kZoneName || name.starts_with(kBusMemory) ||
+        name.starts_with(kCounterMemory)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" in \"sse_zone\" is the module's own",
                            &words[0]);
         return std::nullopt;
@@ -174,7 +176,7 @@ bool registerZone(ngx_conf_t* cf, MainConfig& config, const ZoneWords& words) no
     zone->shared->init = initZone;
     zone->shared->data = zone;
     *place = zone;
-    return true;
+    return addCounters(cf, *zone);
 }
 
 // sse_zone name size [channels=n]
@@ -195,9 +197,9 @@ char* setKeys(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     if (size == NGX_ERROR) {
         return invalid(cf, command, word);
     }
-    if (static_cast<size_t>(size) < Keys::kMinSize) {
+    if (static_cast<size_t>(size) < leastSize(Keys::kMinSize)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_keys\" is too small, at least %uz bytes",
-                           Keys::kMinSize);
+                           leastSize(Keys::kMinSize));
         return kError;
     }
     config.keysSize = static_cast<size_t>(size);
@@ -303,7 +305,7 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
 }
 
 // Takes "[zone …]". Returns what a setter does.
-char* takeZones(ngx_conf_t* cf, ngx_array_t*& zones) noexcept {
+char* takeZones(ngx_conf_t* cf, std::span<const ngx_str_t> words, ngx_array_t*& zones) noexcept {
     if (zones != nullptr) {
         return kDuplicate;
     }
@@ -311,7 +313,7 @@ char* takeZones(ngx_conf_t* cf, ngx_array_t*& zones) noexcept {
     if (zones == nullptr) {
         return kError;
     }
-    for (const ngx_str_t& word : arguments(cf)) {
+    for (const ngx_str_t& word : words) {
         if (!pushString(zones, word)) {
             return kError;
         }
@@ -319,10 +321,26 @@ char* takeZones(ngx_conf_t* cf, ngx_array_t*& zones) noexcept {
     return NGX_CONF_OK;
 }
 
-// sse_status [zone …]
+std::optional<StatusFormat> statusFormat(std::string_view name) noexcept {
+    return name == "json"         ? std::optional(StatusFormat::Json)
+           : name == "prometheus" ? std::optional(StatusFormat::Prometheus)
+           : name == "html"       ? std::optional(StatusFormat::Html)
+                                  : std::nullopt;
+}
+
+// sse_status [format=json|prometheus|html] [zone …]
 char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
-    char* const status = takeZones(cf, config.status);
+    std::span<const ngx_str_t> words = arguments(cf);
+    if (!words.empty() && toView(words[0]).starts_with("format=")) {
+        const std::optional<StatusFormat> format = statusFormat(toView(parameter(words[0], "format")));
+        if (!format) {
+            return invalid(cf, command, words[0]);
+        }
+        config.statusFormat = *format;
+        words = words.subspan(1);
+    }
+    char* const status = takeZones(cf, words, config.status);
     if (status != NGX_CONF_OK) {
         return status;
     }
@@ -332,11 +350,42 @@ char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
 // sse_health [zone …]
 char* setHealth(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     auto& config = *static_cast<LocationConfig*>(conf);
-    char* const status = takeZones(cf, config.health);
+    char* const status = takeZones(cf, arguments(cf), config.health);
     if (status != NGX_CONF_OK) {
         return status;
     }
     return answerWith(cf, command, config, mainConfig(cf)->handlers.health) ? NGX_CONF_OK : kError;
+}
+
+// sse_list off|on|prefix …
+char* setList(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
+    auto& config = *static_cast<LocationConfig*>(conf);
+    if (config.hasList) {
+        return kDuplicate;
+    }
+    config.hasList = true;
+    auto words = arguments(cf);
+    const std::string_view mode = words.size() == 1 ? toView(words[0]) : std::string_view();
+    if (mode == "off" || mode == "on") {
+        config.listsAll = mode == "on";
+        return NGX_CONF_OK;
+    }
+    config.list = makeArray(cf, sizeof(ngx_http_complex_value_t));
+    if (config.list == nullptr) {
+        return kError;
+    }
+    for (ngx_str_t& word : words) {
+        const bool isMode = toView(word) == "on" || toView(word) == "off";
+        if (isMode || !compileInto(cf, word, config.list)) {
+            return isMode ? invalid(cf, command, word) : kError;
+        }
+    }
+    for (const ngx_http_complex_value_t& prefix : expressions(config.list)) {
+        if (!mayNameChannels(prefix, 0)) {
+            return invalid(cf, command, prefix.value);
+        }
+    }
+    return NGX_CONF_OK;
 }
 
 // --- Subscribing ---
@@ -1021,6 +1070,7 @@ ngx_command_t directives[] = {
     endpoint(ngx_string("sse_health"), NGX_CONF_ANY, setHealth),
     endpoint(ngx_string("sse_kick"), NGX_CONF_NOARGS | NGX_CONF_TAKE1, setKick),
     endpoint(ngx_string("sse_later"), NGX_CONF_NOARGS | NGX_CONF_TAKE12, setLater),
+    endpoint(ngx_string("sse_list"), NGX_CONF_1MORE, setList),
 
     setting(ngx_string("sse_start"), NGX_CONF_TAKE1, setStart),
     setting(ngx_string("sse_cursor"), NGX_CONF_1MORE, setCursor),

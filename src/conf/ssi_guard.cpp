@@ -6,8 +6,8 @@ namespace sse {
 
 namespace {
 
-// nginx-internal: http/modules/ngx_http_ssi_filter_module.c (1.22.1, 1.26.3, 1.30.4): what its configuration
-// begins with.
+// nginx-internal: http/modules/ngx_http_ssi_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what its
+// configuration begins with.
 struct SsiConfig {
     ngx_flag_t enable;
     ngx_flag_t silentErrors;
@@ -25,8 +25,8 @@ bool isSsiOn(const ngx_cycle_t& cycle, const ngx_http_core_loc_conf_t& location,
     if (ssi == nullptr || ssi->enable != 1) {
         return false;
     }
-    // nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4): ngx_http_test_content_type()
-    // takes "ssi_types *" for all types.
+    // nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
+    // ngx_http_test_content_type() takes "ssi_types *" for all types.
     if (ssi->types.size == 0) {
         return true;
     }

@@ -1,6 +1,7 @@
 // Fan-out: hands each feed's batch to its subscribers, in slices.
 #include <utility>
 
+#include "counters/counts.hpp"
 #include "fanout/tail.hpp"
 
 namespace sse {
@@ -9,6 +10,21 @@ namespace {
 
 // Subscribers that are served in one slice: then the next feed has its turn.
 constexpr int kDeliveries = 16;
+
+// nginx's own clock stands still during a turn.
+uint64_t unixMicroseconds() noexcept {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+}
+
+// A batch has been handed to all subscribers of its feed.
+void count(const Batch& batch, ZoneCounters& counters) noexcept {
+    const uint64_t now = unixMicroseconds();
+    const uint64_t published = batch.time * 1000;
+    counters.batches.observe(batch.events);
+    counters.fanout.observe(now > published ? now - published : 0);
+}
 
 } // namespace
 
@@ -33,6 +49,9 @@ void Tail::beginRound(Feed& feed) noexcept {
 
 void Tail::endRound(Feed& feed) noexcept {
     feed.inRound = false;
+    if (feed.current) {
+        count(*feed.current, *zone_->counters);
+    }
     release(feed.current);
     ngx_queue_remove(&feed.runnable);
     feed.scheduled = false;
@@ -66,6 +85,7 @@ bool Tail::fanOut() noexcept {
             __builtin_prefetch(Member::fromLink(ngx_queue_head(&feed.waiting)).firstRead);
         }
         Member& member = Member::fromLink(link);
+        zone_->counters->handedOut.add(feed.current ? feed.current->events : 0);
         member.deliver(member, feed.current, feed.lost);
     }
     return false;

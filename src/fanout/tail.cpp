@@ -204,7 +204,7 @@ void Tail::copy(Feed& feed, uint64_t offset, const RecordHeader& header) noexcep
     }
     feed.pending.grow(header.payloadLength);
     held_ += header.payloadLength;
-    feed.pending.addEvent(header.id);
+    feed.pending.addEvent(header.id, header.time);
     if (first) {
         feed.pendingFrom = offset;
     }

@@ -20,8 +20,8 @@ off_t announcedLength(const ngx_http_request_t& r) noexcept {
 
 // The connection ends with the answer to this request.
 //
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_finalize_connection() lingers if
-// `lingering_close` is set.
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_finalize_connection()
+// lingers if `lingering_close` is set.
 void makeLast(ngx_http_request_t& r) noexcept {
     r.main->keepalive = 0;
     r.main->lingering_close = 1;
@@ -29,31 +29,32 @@ void makeLast(ngx_http_request_t& r) noexcept {
 
 } // namespace
 
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4), http/v3/ngx_http_v3_request.c (1.26.3,
-// 1.30.4): over HTTP/2 and 3, too, nginx marks a body without a length as chunked.
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4), http/v3/ngx_http_v3_request.c
+// (1.26.3, 1.30.4, 1.31.4): over HTTP/2 and 3, too, nginx marks a body without a length as chunked.
 bool hasBody(const ngx_http_request_t& r) noexcept {
     return r.headers_in.content_length_n > 0 || r.headers_in.chunked;
 }
 
-// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): ngx_http_discard_request_body()
-// counts content_length_n down, and nothing else remains of a body that it has thrown away at once.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
+// ngx_http_discard_request_body() counts content_length_n down, and nothing else remains of a body that it
+// has thrown away at once.
 bool isBodyToCome(const ngx_http_request_t& r) noexcept {
     bool isThrownAway = r.headers_in.content_length_n == 0 && announcedLength(r) > 0;
     return &r == r.main && r.request_body == nullptr && !r.discard_body && !isThrownAway;
 }
 
-// nginx-internal: http/ngx_http_request_body.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): `last_saved`
-// is set only for a body that is read, be it chunked, framed or empty. Over HTTP/2 a body that nginx has
-// begun to throw away looks like one that ends at once (ngx_http_v2_read_request_body).
+// nginx-internal: http/ngx_http_request_body.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
+// `last_saved` is set only for a body that is read, be it chunked, framed or empty. Over HTTP/2 a body that
+// nginx has begun to throw away looks like one that ends at once (ngx_http_v2_read_request_body).
 bool isBodyWhole(const ngx_http_request_t& r) noexcept {
     const ngx_http_request_body_t* body = r.request_body;
     return !hasBody(r) || body != r.main->request_body || (body != nullptr && body->last_saved);
 }
 
-// nginx-internal: http/ngx_http_request_body.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4),
-// http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4): what has been read of a body without a length is counted in
-// content_length_n if it is chunked, and in `received` over HTTP/2 and 3. A chunked body that nginx throws
-// away has a request_body, too.
+// nginx-internal: http/ngx_http_request_body.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4),
+// http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4, 1.31.4): what has been read of a body without a length is
+// counted in content_length_n if it is chunked, and in `received` over HTTP/2 and 3. A chunked body that
+// nginx throws away has a request_body, too.
 bool isBodyKept(const ngx_http_request_t& r) noexcept {
     const ngx_http_request_t& main = *r.main;
     const ngx_http_request_body_t* body = r.request_body;
@@ -74,9 +75,9 @@ bool isBodyKept(const ngx_http_request_t& r) noexcept {
     return sizeOf(body->bufs) == length;
 }
 
-// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): while `discard_body` is set, nginx
-// throws away the rest; at the end of a chunked body it leaves a length of 0. Over HTTP/2 and 3 a body is
-// framed apart from other requests.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): while `discard_body` is set,
+// nginx throws away the rest; at the end of a chunked body it leaves a length of 0. Over HTTP/2 and 3 a body
+// is framed apart from other requests.
 bool isBodyUnread(const ngx_http_request_t& r) noexcept {
     const ngx_http_request_t& main = *r.main;
     if (main.http_version > NGX_HTTP_VERSION_11 || !hasBody(main) || main.discard_body) {
@@ -87,9 +88,9 @@ bool isBodyUnread(const ngx_http_request_t& r) noexcept {
            (!body->last_saved && main.headers_in.content_length_n != 0);
 }
 
-// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): ngx_http_discard_request_body()
-// holds a reference for its handler, which would not notice that the client has gone once the body has ended.
-// Reading a body may have left a timer.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
+// ngx_http_discard_request_body() holds a reference for its handler, which would not notice that the client
+// has gone once the body has ended. Reading a body may have left a timer.
 void takeOverReading(ngx_http_request_t* r) noexcept {
     if (r->http_version > NGX_HTTP_VERSION_11) {
         (void)ngx_http_discard_request_body(r);
@@ -123,9 +124,10 @@ bool throwAway(ngx_http_request_t* r) noexcept {
     return true;
 }
 
-// nginx-internal: http/modules/ngx_http_proxy_module.c, http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4):
-// what an upstream is promised follows from content_length_n, and more is read while `reading_body` is set.
-// Without `last_saved` a body is not whole. http/v2/ngx_http_v2.c drops what comes after `skip_data`.
+// nginx-internal: http/modules/ngx_http_proxy_module.c, http/ngx_http_upstream.c
+// (1.22.1, 1.26.3, 1.30.4, 1.31.4): what an upstream is promised follows from content_length_n, and more is
+// read while `reading_body` is set. Without `last_saved` a body is not whole. http/v2/ngx_http_v2.c drops
+// what comes after `skip_data`.
 void forgetBody(ngx_http_request_t* r) noexcept {
     closeIfUnread(r);
     r->request_body->bufs = nullptr;

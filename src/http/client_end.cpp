@@ -27,9 +27,9 @@ bool watchClient(ngx_http_request_t* r, ngx_http_event_handler_pt handler) noexc
 
 // Over HTTP/1 an end after another request is seen with epoll alone, which reports it at once.
 //
-// nginx-internal: http/ngx_http_request.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4),
-// event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4): as ngx_http_test_reading() decides. Over HTTP/3 a
-// STOP_SENDING is reported to the write event.
+// nginx-internal: http/ngx_http_request.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4),
+// event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4, 1.31.4): as ngx_http_test_reading() decides. Over
+// HTTP/3 a STOP_SENDING is reported to the write event.
 bool hasClientGone(ngx_http_request_t* r) noexcept {
     ngx_connection_t* c = r->connection;
     if (r->http_version > NGX_HTTP_VERSION_11) {

@@ -19,7 +19,7 @@ bool forbidStoring(ngx_http_request_t* r) noexcept {
     return hasHeader(r, "Cache-Control") || addHeader(r, "Cache-Control", "no-store");
 }
 
-// nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4):
+// nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
 // ngx_http_filter_finalize_request() calls this again if a later filter replaces the answer or fails, so
 // nothing may be added twice.
 ngx_int_t filterHeader(ngx_http_request_t* r) noexcept {
@@ -36,8 +36,9 @@ ngx_int_t filterHeader(ngx_http_request_t* r) noexcept {
 
 // Installed even if the configuration has no endpoint.
 //
-// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4): the chains are global, not part of a cycle: after
-// a reload that has failed, new workers of the old configuration run with the chain of the new one.
+// nginx-internal: http/ngx_http.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the chains are global, not part of a
+// cycle: after a reload that has failed, new workers of the old configuration run with the chain of the new
+// one.
 void addHeaderFilter(AnswerHook onAnswer) noexcept {
     answerHook = onAnswer;
     nextFilter = ngx_http_top_header_filter;

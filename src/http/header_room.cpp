@@ -1,7 +1,7 @@
 // nginx-internal: http/ngx_http_request.c, http/ngx_http_request.h, http/ngx_http_core_module.c
-// (1.22.1, 1.26.3, 1.30.4): nginx makes two lists with room for 20 headers each (ngx_http_alloc_request,
-// ngx_http_process_request_line). Here each list moves to a block of the size of its content. What refers to
-// the elements of a list:
+// (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx makes two lists with room for 20 headers each
+// (ngx_http_alloc_request, ngx_http_process_request_line). Here each list moves to a block of the size of its
+// content. What refers to the elements of a list:
 //
 // Pointers in r->headers_in and r->headers_out; before 1.23 also arrays of such pointers, there and nowhere
 // else; since 1.23 also the elements' own `next`. All of them move along.

@@ -10,8 +10,8 @@ namespace {
 
 // The host and port of a target in absolute form; empty if the target is a path.
 //
-// nginx-internal: http/ngx_http_parse.c (1.22.1, 1.26.3, 1.30.4): `host_start` is where it lies in the
-// request line. `host_end` leaves out the port.
+// nginx-internal: http/ngx_http_parse.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): `host_start` is where it lies in
+// the request line. `host_end` leaves out the port.
 std::string_view hostOfTarget(const ngx_http_request_t& r) noexcept {
     if (r.http_version > NGX_HTTP_VERSION_11 || r.host_start == nullptr) {
         return {};
@@ -24,7 +24,7 @@ std::string_view hostOfTarget(const ngx_http_request_t& r) noexcept {
 // A host in the target takes the place of the header (RFC 9112, section 3.2.2), also where nginx chooses the
 // server.
 //
-// nginx-internal: http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4): over HTTP/3 the host may be in the
+// nginx-internal: http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4, 1.31.4): over HTTP/3 the host may be in the
 // pseudo-header :authority alone, of which nginx keeps only where it lies.
 std::string_view hostOf(const ngx_http_request_t& r) noexcept {
     if (std::string_view host = hostOfTarget(r); !host.empty()) {
@@ -60,8 +60,8 @@ bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) no
 // Whether the application has sent the request here by X-Accel-Redirect: then it has allowed it. An error
 // page may have redirected it since, and the header may be present without having been used.
 //
-// nginx-internal: http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4): as ngx_http_upstream_process_headers()
-// decides.
+// nginx-internal: http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): as
+// ngx_http_upstream_process_headers() decides.
 bool isAllowedByApplication(ngx_http_request_t* r) noexcept {
     const ngx_http_upstream_t* upstream = r->upstream;
     if (r != r->main || !r->internal || upstream == nullptr ||

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "counters/counts.hpp"
 #include "log/event_id.hpp"
 
 namespace sse {
@@ -25,6 +26,11 @@ enum class Refusal : uint8_t {
     BadWait,
     BadWaitTime,
     WaitCutByDrain,
+    ListNotAllowed,
+    BadListLimit,
+    BadListCursor,
+    ListCursorGone,
+    BadTop,
     BadStart,
     Expired,
     EventsGone,
@@ -155,6 +161,16 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {400, "wait is a number of seconds, 60 at most"};
     case Refusal::WaitCutByDrain:
         return {503, "nginx is leaving, ask again", "1"};
+    case Refusal::ListNotAllowed:
+        return {403, "sse_list does not allow to list channels here"};
+    case Refusal::BadListLimit:
+        return {400, "limit is a number of channels, 1000 at most"};
+    case Refusal::BadListCursor:
+        return {400, "invalid cursor"};
+    case Refusal::ListCursorGone:
+        return {410, "the cursor belongs to another zone, list from the beginning"};
+    case Refusal::BadTop:
+        return {400, "top is a number of channels, 100 at most"};
     case Refusal::BadStart:
         return {400, "invalid start"};
     case Refusal::Expired:
@@ -290,6 +306,118 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {503, "it is not known whether Redis has stored the events", "1"};
     }
     return {0, {}};
+}
+
+// As what it is counted. None is counted by nobody.
+constexpr RefusalGroup groupOf(Refusal refusal) noexcept {
+    switch (refusal) {
+    case Refusal::None:
+    case Refusal::MethodNotAllowed:
+    case Refusal::NoChannel:
+    case Refusal::BadChannelName:
+    case Refusal::TooManyChannels:
+    case Refusal::UnknownChannel:
+    case Refusal::BadWait:
+    case Refusal::BadWaitTime:
+    case Refusal::BadListLimit:
+    case Refusal::BadListCursor:
+    case Refusal::ListCursorGone:
+    case Refusal::BadTop:
+    case Refusal::BadStart:
+    case Refusal::NobodyToKick:
+    case Refusal::BadKickTime:
+    case Refusal::EncodedBody:
+    case Refusal::MultipartBody:
+    case Refusal::BodyNotKept:
+    case Refusal::MalformedBody:
+    case Refusal::PublisherIdForMany:
+    case Refusal::EncodingForMany:
+    case Refusal::LengthRequired:
+    case Refusal::BadIdempotencyKey:
+    case Refusal::BadProducer:
+    case Refusal::KeyAndProducer:
+    case Refusal::BadEntityTags:
+        break;
+
+    case Refusal::ForeignPage:
+        return RefusalGroup::Origin;
+    case Refusal::EndNotAllowed:
+    case Refusal::ChannelsNotAllowed:
+    case Refusal::ForeignChannel:
+    case Refusal::ListNotAllowed:
+        return RefusalGroup::Forbidden;
+
+    case Refusal::BadType:
+    case Refusal::ReservedType:
+    case Refusal::BadPublisherId:
+    case Refusal::BadRetry:
+    case Refusal::BadEncoding:
+    case Refusal::BadUtf8:
+    case Refusal::IncompleteEvent:
+    case Refusal::NoEvents:
+    case Refusal::BadJson:
+    case Refusal::TooDeepJson:
+    case Refusal::NotEnvelope:
+    case Refusal::UnknownField:
+    case Refusal::DuplicateField:
+    case Refusal::NoData:
+    case Refusal::BadEnd:
+    case Refusal::ChannelsInBatch:
+        return RefusalGroup::Event;
+
+    case Refusal::BodyTooLarge:
+    case Refusal::EventTooLarge:
+    case Refusal::TooManyEvents:
+    case Refusal::BatchTooLarge:
+    case Refusal::TooLargeForChannels:
+        return RefusalGroup::Size;
+    case Refusal::BodyPaused:
+        return RefusalGroup::Timeout;
+
+    case Refusal::StaleEpoch:
+    case Refusal::OutOfSequence:
+    case Refusal::Unmatched:
+    case Refusal::NotWithBus:
+        return RefusalGroup::Precondition;
+
+    case Refusal::ChannelEnded:
+        return RefusalGroup::Ended;
+    case Refusal::EventsGone:
+        return RefusalGroup::Gap;
+    case Refusal::Expired:
+        return RefusalGroup::Expired;
+    case Refusal::Kicked:
+        return RefusalGroup::Kicked;
+
+    case Refusal::TooManyInZone:
+    case Refusal::TooManyOnChannel:
+    case Refusal::TooManyOfKey:
+    case Refusal::ClientMemory:
+        return RefusalGroup::Limit;
+    case Refusal::IndexFull:
+    case Refusal::KeysFull:
+    case Refusal::KicksFull:
+        return RefusalGroup::Full;
+
+    case Refusal::Retired:
+    case Refusal::Locked:
+        return RefusalGroup::Locked;
+    case Refusal::WaitCutByDrain:
+    case Refusal::BodyCutByDrain:
+        return RefusalGroup::Drain;
+
+    case Refusal::NotFilled:
+    case Refusal::KickedHere:
+    case Refusal::BusAway:
+    case Refusal::BusRefuses:
+    case Refusal::OutcomeUnknown:
+        return RefusalGroup::Bus;
+
+    case Refusal::BodyUnreadable:
+    case Refusal::NoMemory:
+        return RefusalGroup::Error;
+    }
+    return RefusalGroup::Request;
 }
 
 } // namespace sse

@@ -136,9 +136,9 @@ bool isEncoded(const ngx_http_request_t& r) noexcept {
     return encoded;
 }
 
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4), http/v3/ngx_http_v3_request.c (1.26.3,
-// 1.30.4): over HTTP/2 and 3 nginx makes a request line like that of HTTP/1. It does not touch the line when
-// it changes the method.
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4), http/v3/ngx_http_v3_request.c
+// (1.26.3, 1.30.4, 1.31.4): over HTTP/2 and 3 nginx makes a request line like that of HTTP/1. It does not
+// touch the line when it changes the method.
 bool isSentWith(const ngx_http_request_t& r, std::string_view method) noexcept {
     std::string_view line = toView(r.main->request_line);
     return line.starts_with(method) && line.size() > method.size() && line[method.size()] == ' ';

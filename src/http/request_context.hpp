@@ -2,31 +2,18 @@
 // pool.
 #pragma once
 
+#include "counters/counts.hpp"
 #include "log/event_id.hpp"
 #include "ngx.hpp"
 
 namespace sse {
-
-enum class CloseReason : uint8_t {
-    None,
-    Client,   // it went away
-    Drain,    // the worker is leaving
-    Slow,     // no progress within sse_send_timeout
-    Gap,      // it has missed events, and sse_gap is "close"
-    Ended,    // the channel has ended
-    Lifetime, // sse_lifetime is over
-    Expired,  // the time of sse_expires has come
-    Absent,   // the channel has no events, and sse_absent says not to wait
-    Kicked,   // by sse_kick
-    Rejected, // there was no room for it, or it was put off by sse_later
-    Error,    // out of memory, or a filter failed
-};
 
 class Subscriber;
 class Poller;
 class Publisher;
 class ChannelWait;
 class Later;
+class SlicedRequest;
 
 struct RequestContext {
     ngx_str_t channel{}; // the names, joined by commas
@@ -41,6 +28,7 @@ struct RequestContext {
     Publisher* publisher = nullptr;
     ChannelWait* channelWait = nullptr;
     Later* later = nullptr;
+    SlicedRequest* sliced = nullptr;
 };
 
 inline RequestContext* contextOf(ngx_http_request_t* r) noexcept {

@@ -4,12 +4,14 @@
 #include <span>
 
 #include "http/body.hpp"
+#include "http/request_context.hpp"
+#include "sse/log_text.hpp"
 
 namespace sse {
 
 namespace {
 
-// nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4): as
+// nginx-internal: http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): as
 // ngx_http_special_response_handler() decides. It is not called for a request that has timed out:
 // http/ngx_http_request.c closes the connection.
 bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
@@ -72,17 +74,23 @@ void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
 // The conditions of the request concern a channel, not this answer: nginx would compare them with the tag of
 // the answer, which has none, and turn a 200 for something that has been done into a 412.
 //
-// nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4).
+// nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4).
 //
-// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4): ngx_http_send_response() throws the
-// body away. No handler does so before: an error page that goes to an upstream must find a body that is still
-// to come, for nginx does not survive the end of a client whose body it throws away for an upstream.
-ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
+// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_send_response()
+// throws the body away. No handler does so before: an error page that goes to an upstream must find a body
+// that is still to come, for nginx does not survive the end of a client whose body it throws away for an
+// upstream.
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view type,
+                  std::string_view body) noexcept {
     r->disable_not_modified = 1;
-    ngx_str_t type = ngx_string("application/json");
-    ngx_http_complex_value_t body{};
-    body.value = ngxString(json);
-    return ngx_http_send_response(r, status, &type, &body);
+    ngx_str_t contentType = ngxString(type);
+    ngx_http_complex_value_t content{};
+    content.value = ngxString(body);
+    return ngx_http_send_response(r, status, &contentType, &content);
+}
+
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept {
+    return respond(r, status, "application/json", json);
 }
 
 ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& json, Buffer& text) noexcept {
@@ -93,7 +101,8 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
     return copy.data == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : respond(r, status, toView(copy));
 }
 
-void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept {
+// nginx adds the client and its request to the line.
+void logRefusal(ngx_http_request_t* r, Refusal refusal) noexcept {
     static time_t second = 0;
     static ngx_uint_t unlogged = 0;
     if (!isFirstOfSecond(second)) {
@@ -101,8 +110,12 @@ void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept {
         return;
     }
     const RefusalAnswer answer = answerTo(refusal);
-    ngx_str_t text = ngxString(answer.reason);
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "sse: refused with %ui: %V (%ui more since the last)",
+    const ngx_str_t text = ngxString(answer.reason);
+    const RequestContext* context = contextOf(r);
+    const LogText channel(context == nullptr ? std::string_view() : toView(context->channel));
+    const ngx_str_t name = ngxString(channel.view());
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "sse: channel \"%V\": refused with %ui: %V (%ui more since the last)", &name,
                   ngx_uint_t{answer.status}, &text, unlogged);
     unlogged = 0;
 }

@@ -12,8 +12,10 @@
 
 namespace sse {
 
-// Sends a body of type application/json, which must live as long as the request; returns what a content
-// handler returns.
+// Sends a body of that type; both must live as long as the request. Returns what a content handler returns.
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view type,
+                  std::string_view body) noexcept;
+// The same of type application/json.
 ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view json) noexcept;
 
 // The same with what `json` has written into `text`: a copy in the request's pool, followed by a line feed.
@@ -34,7 +36,7 @@ inline bool isFirstOfSecond(time_t& second) noexcept {
 }
 
 // Logs a refusal as refuse() does, for one that is answered in another way.
-void logRefusal(const ngx_http_request_t* r, Refusal refusal) noexcept;
+void logRefusal(ngx_http_request_t* r, Refusal refusal) noexcept;
 
 // 405 with the allowed methods; 204 for OPTIONS.
 ngx_int_t refuseMethod(ngx_http_request_t* r, std::string_view allowed) noexcept;

@@ -15,33 +15,7 @@ namespace {
 enum class Variable : uintptr_t { Channel, Events, LastId, Reason, Subscribers, Bus };
 
 std::string_view reasonText(CloseReason reason) noexcept {
-    switch (reason) {
-    case CloseReason::None:
-        break;
-    case CloseReason::Client:
-        return "client";
-    case CloseReason::Drain:
-        return "drain";
-    case CloseReason::Slow:
-        return "slow";
-    case CloseReason::Gap:
-        return "gap";
-    case CloseReason::Ended:
-        return "ended";
-    case CloseReason::Lifetime:
-        return "lifetime";
-    case CloseReason::Expired:
-        return "expired";
-    case CloseReason::Absent:
-        return "absent";
-    case CloseReason::Kicked:
-        return "kicked";
-    case CloseReason::Rejected:
-        return "rejected";
-    case CloseReason::Error:
-        return "error";
-    }
-    return {};
+    return reason == CloseReason::None ? std::string_view() : kNames<CloseReason>[at(reason)];
 }
 
 std::string_view number(ngx_http_request_t* r, uint64_t value) noexcept {

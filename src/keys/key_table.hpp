@@ -57,8 +57,8 @@ struct Life {
 
 // Valid when all zeros, but for the key and the tables.
 struct KeyMemory {
-    // nginx-internal: os/unix/ngx_process.h (1.22.1, 1.26.3, 1.30.4): there are at most 1024 processes
-    // (NGX_MAX_PROCESSES).
+    // nginx-internal: os/unix/ngx_process.h (1.22.1, 1.26.3, 1.30.4, 1.31.4): there are at most 1024
+    // processes (NGX_MAX_PROCESSES).
     static constexpr uint32_t kMostProcesses = 1024;
 
     uint64_t version;

@@ -8,8 +8,8 @@ namespace sse {
 
 namespace {
 
-// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4): the free pages of a new pool, `pfree`, can be had
-// in one allocation.
+// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the free pages of a new pool, `pfree`,
+// can be had in one allocation.
 ngx_int_t createTable(ngx_shm_zone_t* zone, ngx_slab_pool_t* pool) noexcept {
     const size_t length = pool->pfree * ngx_pagesize;
     auto* memory = static_cast<std::byte*>(ngx_slab_alloc(pool, length));
@@ -58,8 +58,8 @@ void Keys::init(ngx_shm_zone_t* zone) noexcept {
     }
 }
 
-// nginx-internal: os/unix/ngx_process.c (1.22.1, 1.26.3, 1.30.4): no two living processes of a master have
-// the same ngx_process_slot.
+// nginx-internal: os/unix/ngx_process.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): no two living processes of a master
+// have the same ngx_process_slot.
 std::optional<ShmLock> Keys::acquire() noexcept {
     std::optional<ShmLock> lock = ShmLock::acquire(*zone_, lockWatch_);
     if (lock && !table_.hasLife()) {

@@ -131,7 +131,7 @@ AppendStatus LogWriter::appendBreak(EventId id) noexcept {
 
 Appended LogWriter::commit(const Draft& draft) noexcept {
     publish(draft);
-    Appended result{.id = draft.lastId};
+    Appended result{.id = draft.lastId, .bytes = draft.payload};
     if (draft.entry != kNoEntry) {
         result.listeners = entries_[draft.entry].listeners;
         result.subscribers = index().subscribers(draft.entry);
@@ -174,6 +174,7 @@ void LogWriter::write(Draft& draft, RecordHeader& record,
     draft.lastId = record.id;
     draft.number = numberAfter(record);
     draft.size += recordLength(record);
+    draft.payload += record.kind == RecordKind::Event ? record.payloadLength : 0;
     draft.first = isFirst ? offset : draft.first;
     draft.newest = offset;
     draft.entry = record.entry;

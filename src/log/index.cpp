@@ -43,6 +43,10 @@ bool Index::isListenedTo(uint32_t number) const noexcept {
     return number < header_->used && hasListener(entries_[number]);
 }
 
+bool Index::isInUse(uint32_t number) const noexcept {
+    return hasRecord(entries_[number]) || isListenedTo(number);
+}
+
 uint32_t Index::announced(uint32_t entry) const noexcept {
     SSE_ASSERT(entry < header_->used);
     const bool valid = entries_[entry].census == header_->census.load(std::memory_order_relaxed);

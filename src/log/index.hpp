@@ -29,6 +29,8 @@ public:
 
     // The channel's entry, or kNoEntry.
     uint32_t find(uint64_t hash) const noexcept;
+    // The first entry of the bucket of that hash; the others follow by `nextInBucket`.
+    uint32_t firstOf(uint64_t hash) const noexcept { return bucket(hash); }
     // Makes one if there is none; kNoEntry if all have listeners.
     uint32_t findOrMake(uint64_t hash) noexcept;
 
@@ -47,6 +49,8 @@ public:
     void loseRecords(uint32_t number) noexcept;
 
     bool isListenedTo(uint32_t number) const noexcept;
+    // Whether it has a listener or a record.
+    bool isInUse(uint32_t number) const noexcept;
     // Subscribers of an entry that the workers have announced in the current census.
     uint32_t announced(uint32_t entry) const noexcept;
     // How many it has: those, but at least one if a worker listens. So a census that not all have answered

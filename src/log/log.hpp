@@ -24,6 +24,7 @@
 namespace sse {
 
 class Ring;
+struct ChannelSummary;
 
 // What the index knows of a channel; see LogWriter::channelAt().
 struct ChannelState {
@@ -167,6 +168,13 @@ public:
     bool hasEnded(const ChannelState& state, std::string_view channel) const noexcept;
     // Whether a channel's newest event can still be read; ends may follow it.
     bool hasEvent(const ChannelState& state) const noexcept;
+    // What the ring knows of a channel that LogWriter::walk() has met (channel_walk.hpp); false: nothing, or
+    // nothing any more.
+    bool summarise(const ChannelState& state, ChannelSummary& summary) const noexcept;
+    // How many of its events are in the ring, in some 2 log2(n) steps.
+    uint32_t retainedEvents(const ChannelState& state) const noexcept;
+    // The same in logs in which channels have the same places in a walk.
+    uint64_t walkKey() const noexcept;
 
 protected:
     explicit Log(LogHeader* header) noexcept;

@@ -15,6 +15,8 @@
 namespace sse {
 
 class Index;
+struct WalkedChannel;
+struct WalkedPart;
 
 // An event on its way into the log. The bytes are the caller's and are copied.
 struct NewEvent {
@@ -43,6 +45,7 @@ struct Appended {
     EventId id;
     ListenerSet listeners{};  // the workers to wake
     uint32_t subscribers = 0; // of the channel, all workers together
+    uint64_t bytes = 0;       // of what subscribers get
 };
 
 // Events of one channel on their way into the log. Nobody sees them before all of them are there.
@@ -53,6 +56,7 @@ struct Draft {
     EventId lastId;              // of the last event, or of the log's
     uint64_t number;             // how many events come before the next one
     uint64_t size = 0;           // bytes of the records
+    uint64_t payload = 0;        // and of the events in them
     uint64_t first = kNoOffset;  // offset of the first record
     uint64_t newest = kNoOffset; // and of the last
     uint32_t entry = kNoEntry;   // of their channel
@@ -126,6 +130,10 @@ public:
     bool holds(std::string_view channel, uint64_t hash, EventId id) noexcept;
     bool holds(std::string_view channel, uint64_t hash, EventId id, std::string_view fields) noexcept;
 
+    // The next channels in use of a walk through all of them (channel_walk.hpp), from that place on: at most
+    // as many as there is room for, and maybe none yet. 0 is the first place.
+    WalkedPart walk(uint64_t from, std::span<WalkedChannel> room) noexcept;
+
     // Removes listeners that are gone from the entries [from, from + count); returns whether there are more.
     // In slices, so that no process waits long for the lock.
     bool forgetListeners(const ListenerSet& ids, uint32_t from, uint32_t count) noexcept;
@@ -141,6 +149,7 @@ private:
 
     Index index() const noexcept;
     ChannelState stateOf(uint32_t entry) const noexcept;
+    size_t walkBucket(uint64_t place, std::span<WalkedChannel> room, bool& more) const noexcept;
 
     // Around every change; death may interrupt what lies between at any point. No guard object: a writer that
     // dies in a test leaves by longjmp, which runs no destructor.

@@ -50,9 +50,11 @@ char* BatchRef::room(size_t length) noexcept {
     }
     if (batch_ != nullptr) {
         larger->size = used;
+        larger->notices = batch_->notices;
         larger->events = batch_->events;
         larger->first = batch_->first;
         larger->last = batch_->last;
+        larger->time = batch_->time;
         std::memcpy(larger->bytes(), batch_->bytes(), used);
         Batch::release(batch_);
     }

@@ -33,9 +33,11 @@ struct Batch {
     uint32_t chunkHead = 0; // length of the line before the bytes; 0: not made yet
     size_t size = 0;
     size_t capacity = 0;
+    size_t notices = 0; // bytes of it that are not events
     uint64_t events = 0;
     EventId first; // of the events in it; meaningless without any
     EventId last;
+    uint64_t time = 0; // of the first one: when it was published, in milliseconds since 1970
 
     char* bytes() noexcept { return reinterpret_cast<char*>(this + 1) + kBeforeBytes; }
     std::string_view content() noexcept { return {bytes(), size}; }
@@ -84,6 +86,7 @@ public:
     // Drops bytes at the end.
     void shrink(size_t length) noexcept { batch_->size -= length; }
 
+    // Something that is no event.
     bool append(std::string_view text) noexcept {
         if (text.empty()) {
             return true;
@@ -94,13 +97,15 @@ public:
         }
         std::memcpy(place, text.data(), text.size());
         grow(text.size());
+        batch_->notices += text.size();
         return true;
     }
 
     // Records that what was appended last is an event.
-    void addEvent(EventId id) noexcept {
+    void addEvent(EventId id, uint64_t time) noexcept {
         if (batch_->events++ == 0) {
             batch_->first = id;
+            batch_->time = time;
         }
         batch_->last = id;
     }

@@ -31,8 +31,8 @@ Stream::Status Stream::send(BatchRef batch) noexcept {
 
 Stream::Status Stream::flush() noexcept {
     if (way_ != Way::Direct) {
-        // nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4): with nothing buffered
-        // an empty chain is an alert.
+        // nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): with nothing
+        // buffered an empty chain is an alert.
         return blocked() ? push(nullptr) : settle(NGX_OK);
     }
     Status status = blocked() ? sendRest() : Status::Sent;
@@ -74,9 +74,9 @@ Stream::Status Stream::sendChain() noexcept {
 }
 
 // nginx-internal: event/ngx_event_openssl.c, http/modules/ngx_http_chunked_filter_module.c (1.22.1, 1.26.3,
-// 1.30.4): the end of a chunk comes after our buffer and has no flush flag: if it is all that is left for
-// TLS's own buffer, it stays there although the socket takes more, and no event would come for it. Hence the
-// second call.
+// 1.30.4, 1.31.4): the end of a chunk comes after our buffer and has no flush flag: if it is all that is left
+// for TLS's own buffer, it stays there although the socket takes more, and no event would come for it. Hence
+// the second call.
 Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
     ngx_int_t rc = ngx_http_output_filter(request_, chain);
     const ngx_event_t* write = connection_->write;
@@ -86,8 +86,8 @@ Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
     return settle(rc);
 }
 
-// nginx-internal: http/ngx_http_postpone_filter_module.c (1.22.1, 1.26.3, 1.30.4): while a subrequest has its
-// turn (add_before_body, SSI) our bytes wait there, which no bit shows.
+// nginx-internal: http/ngx_http_postpone_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): while a subrequest
+// has its turn (add_before_body, SSI) our bytes wait there, which no bit shows.
 bool Stream::blockedInChain() const noexcept {
     return request_->buffered || connection_->buffered || request_->postponed != nullptr ||
            connection_->data != request_;
@@ -140,16 +140,16 @@ void Stream::decideWay() noexcept {
         freeSpareHeaderRoom(request_);
     }
 #if (NGX_SSL)
-    // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4): only the chain uses the buffer of
-    // 16 KB, and allocates it again if need be.
+    // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): only the chain uses the
+    // buffer of 16 KB, and allocates it again if need be.
     if (way_ == Way::Direct && connection_->ssl != nullptr) {
         ngx_ssl_free_buffer(connection_);
     }
 #endif
 }
 
-// nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4): the timer of a write event
-// that is `delayed` belongs to limit_rate.
+// nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the timer of a write
+// event that is `delayed` belongs to limit_rate.
 void Stream::watchProgress() noexcept {
     ngx_event_t* write = connection_->write;
     if (write->delayed) {
@@ -162,13 +162,13 @@ void Stream::watchProgress() noexcept {
     }
 }
 
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): a stream with a frame in the queue of its
-// connection cannot be closed before that frame is out. If the connection has stood still for as long as the
-// stream, waiting is in vain, and nginx's own timer for it, which may be much longer, is due now.
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a stream with a frame in the queue
+// of its connection cannot be closed before that frame is out. If the connection has stood still for as long
+// as the stream, waiting is in vain, and nginx's own timer for it, which may be much longer, is due now.
 void Stream::giveUp() noexcept {
     if (!rest_.empty()) {
-        // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4): then TLS is closed without a
-        // word, which could not be sent in the middle of a record.
+        // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): then TLS is closed
+        // without a word, which could not be sent in the middle of a record.
         connection_->error = 1;
     }
     ngx_connection_t* c = transportOf(request_);

@@ -1,5 +1,6 @@
 #include "publish/append_events.hpp"
 
+#include "counters/counts.hpp"
 #include "log/assert.hpp"
 #include "zone_lock.hpp"
 
@@ -60,6 +61,7 @@ NewEvent newEvent(const ChannelKey& channel, const StagedEvent& event,
 }
 
 void note(const ChannelKey& channel, const Appended& appended, bool ended, AppendedEvents& result) noexcept {
+    result.bytes += appended.bytes;
     result.lastId = appended.id;
     result.lastChannel = channel.name;
     result.ended = ended;
@@ -207,6 +209,7 @@ AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedE
         options.whole ? appendTogether(log, channel, events, options, result)
                       : appendOneByOne(log, channel, events, options, result);
     }
+    zone.counters->publishedBytes.add(result.bytes);
     return result;
 }
 

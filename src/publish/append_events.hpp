@@ -23,6 +23,7 @@ struct AppendedEvents {
     Verdict verdict;                        // of the preconditions
     uint64_t count = 0;                     // how many were appended, from the first on
     uint64_t copies = 0;                    // the same, but one for several channels counts once for each
+    uint64_t bytes = 0;                     // of the copies, as subscribers get them
     EventId lastId;                         // of the last of these; zero if there is none
     std::string_view lastPublisherId;       // its publisher id, a view of the staged bytes
     std::string_view lastChannel;           // the last of its channels, a view of the key or the staged bytes

@@ -20,8 +20,8 @@ public:
 
     // Returns the buffers, all of which have been taken, so that nginx can fill them again.
     //
-    // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): a buffer whose `pos` is at its
-    // end is used again.
+    // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a buffer whose `pos` is
+    // at its end is used again.
     static void release(ngx_http_request_t* r) noexcept;
 
 private:

@@ -6,6 +6,7 @@
 #include "http/request_context.hpp"
 #include "http/respond.hpp"
 #include "publish/channel_handler.hpp"
+#include "publish/channel_list.hpp"
 #include "publish/publish_request.hpp"
 #include "publish/publisher.hpp"
 #include "sse/validate.hpp"
@@ -22,10 +23,14 @@ bool isOtherMethod(const ngx_http_request_t& r) noexcept {
     return (r.method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0 || (r.method == NGX_HTTP_DELETE && &r == r.main);
 }
 
+ngx_int_t refuseAny(ngx_http_request_t* r, Refusal refusal) noexcept {
+    return isPublishing(*r) ? refusePublish(r, refusal) : refuse(r, refusal);
+}
+
 ngx_int_t publish(ngx_http_request_t* r, RequestContext& context) noexcept {
     Publisher* publisher = Publisher::make(r, context);
     if (publisher == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return refusePublish(r, Refusal::NoMemory);
     }
     return publisher->readHead() ? publisher->run() : publisher->sendRefusal();
 }
@@ -39,17 +44,20 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     }
     const bool changes = isPublishing(*r) || r->method == NGX_HTTP_DELETE;
     if (changes && isRefusedPage(r, config)) {
-        return refuse(r, Refusal::ForeignPage);
+        return refuseAny(r, Refusal::ForeignPage);
+    }
+    if (asksForList(*r)) {
+        return handleChannelList(r);
     }
     ngx_str_t channel;
     if (ngx_http_complex_value(r, config.publish, &channel) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (channel.len == 0 && !(isPublishing(*r) && mayNameChannels(config))) {
-        return refuse(r, Refusal::NoChannel);
+        return refuseAny(r, Refusal::NoChannel);
     }
     if (channel.len != 0 && !isChannelName(toView(channel))) {
-        return refuse(r, Refusal::BadChannelName);
+        return refuseAny(r, Refusal::BadChannelName);
     }
     // Only now: what the variables contain has been checked.
     RequestContext* context = makeContext(r);

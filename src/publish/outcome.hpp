@@ -31,6 +31,8 @@ public:
         return hasEnded_ && lastChannel_.view() == channel;
     }
     bool isRepeated() const noexcept { return verdict_.isRepeated(); }
+    // Whether no event has been published.
+    bool isNothing() const noexcept { return context_.events == 0; }
     // Of the newest record that it has brought, which may be an end alone; zero: there is none.
     EventId newestId() const noexcept { return newestId_; }
 

@@ -6,6 +6,7 @@
 
 #include "http/body.hpp"
 #include "http/request.hpp"
+#include "http/respond.hpp"
 #include "log/layout.hpp"
 #include "sse/encode.hpp"
 #include "sse/token.hpp"
@@ -133,9 +134,10 @@ Refusal readEncoding(ngx_http_request_t* r, Intake& intake) noexcept {
 // is demanded of that. One whose URI has been rewritten (rewrite, try_files) is still the client's own, and
 // its sender relies on what it demands.
 //
-// nginx-internal: http/ngx_http_upstream.c, http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4): an
-// upstream stays with the request after X-Accel-Redirect. An error page sets `error_page`, or with
-// recursive_error_pages no more than `err_status`, and not even that if the page gives the status ("=").
+// nginx-internal: http/ngx_http_upstream.c, http/ngx_http_special_response.c
+// (1.22.1, 1.26.3, 1.30.4, 1.31.4): an upstream stays with the request after X-Accel-Redirect. An error page
+// sets `error_page`, or with recursive_error_pages no more than `err_status`, and not even that if the page
+// gives the status ("=").
 bool isPassedOn(const ngx_http_request_t& r) noexcept {
     return &r != r.main || r.upstream != nullptr || r.error_page || r.err_status != 0;
 }
@@ -237,10 +239,10 @@ bool isPublishing(const ngx_http_request_t& r) noexcept {
     return (r.method & (NGX_HTTP_POST | NGX_HTTP_PUT)) != 0 || isTurnedIntoGet(r);
 }
 
-// nginx-internal: http/ngx_http_upstream.c, http/ngx_http_special_response.c (1.22.1, 1.26.3, 1.30.4):
-// X-Accel-Redirect and error_page turn every method but HEAD into GET, while the body is still the client's.
-// Other ways into an internal location (rewrite, try_files, index) leave the method alone: a GET there is the
-// client's, and so is one of a subrequest.
+// nginx-internal: http/ngx_http_upstream.c, http/ngx_http_special_response.c
+// (1.22.1, 1.26.3, 1.30.4, 1.31.4): X-Accel-Redirect and error_page turn every method but HEAD into GET,
+// while the body is still the client's. Other ways into an internal location (rewrite, try_files, index)
+// leave the method alone: a GET there is the client's, and so is one of a subrequest.
 bool isTurnedIntoGet(const ngx_http_request_t& r) noexcept {
     return r.method == NGX_HTTP_GET && &r == r.main && r.internal &&
            (isSentWith(r, "POST") || isSentWith(r, "PUT"));
@@ -322,6 +324,13 @@ Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept {
         }
     }
     return Refusal::None;
+}
+
+ngx_int_t refusePublish(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts) noexcept {
+    ZoneCounters& counters = *locationConfig(r)->zone->counters;
+    counters.publishRequests[at(PublishOutcome::Refused)].add();
+    counters.publishRefusals[at(groupOf(refusal))].add();
+    return refuse(r, refusal, facts);
 }
 
 } // namespace sse

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "http/body.hpp"
 #include "http/fault_scope.hpp"
@@ -66,6 +67,14 @@ void Publisher::unlink() noexcept {
     Worker::self().cancel(rest_);
     bus_.leave(outcome_);
     intake_.discard();
+    note(PublishOutcome::Aborted);
+}
+
+// The first time it knows what has become of it.
+void Publisher::note(PublishOutcome outcome) noexcept {
+    if (!std::exchange(noted_, true)) {
+        config_.zone->counters->publishRequests[at(outcome)].add();
+    }
 }
 
 void Publisher::onPoolEnd(void* data) noexcept {
@@ -89,8 +98,8 @@ ngx_int_t Publisher::run() noexcept {
     }
     ngx_int_t rc = ngx_http_read_client_request_body(request_, onBody);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): then onBody has not been
-        // called, and the reference for it has been given back.
+        // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): then onBody has not
+        // been called, and the reference for it has been given back.
         request_->main->count++;
         bodyError_ = rc;
         readOn();
@@ -169,7 +178,7 @@ Publisher::Progress Publisher::consume() noexcept {
     return Progress::Done;
 }
 
-// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): nginx has just set
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx has just set
 // client_body_timeout. That is for a client that has begun an event; between two events a stream may be
 // silent for longer.
 void Publisher::waitForMore() noexcept {
@@ -266,7 +275,7 @@ HandedOver Publisher::append(const StagedEvents& events, const AppendOptions& op
 void Publisher::countRepairs() noexcept {
     const uint64_t all = intake_.repaired();
     if (all != countedRepairs_) {
-        Worker::self().counters().repairs.fetch_add(all - countedRepairs_, std::memory_order_relaxed);
+        config_.zone->counters->repairs.add(all - countedRepairs_);
         countedRepairs_ = all;
     }
 }
@@ -330,7 +339,7 @@ void Publisher::goOn() noexcept {
     ngx_http_run_posted_requests(c);
 }
 
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): what comes during a pause sets
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what comes during a pause sets
 // client_body_timeout (ngx_http_v2_process_request_body), and it is not the client that has paused.
 void Publisher::restartBodyTimeout() noexcept {
     ngx_event_t* read = request_->connection->read;
@@ -414,7 +423,7 @@ void Publisher::conclude() noexcept {
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
 // then neither the rest of the body nor a draining worker matters here, and no memory is needed.
 //
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): where the client has gone,
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): where the client has gone,
 // ngx_http_finalize_request() of a subrequest ends its main request at once, and with it other mirrors that
 // still publish. NGX_DONE gives back no more than this subrequest's share.
 void Publisher::end(ngx_int_t rc) noexcept {
@@ -442,8 +451,8 @@ void Publisher::concludeBodyError() noexcept {
         refusal = Refusal::MalformedBody;
         break;
     case NGX_HTTP_REQUEST_TIME_OUT:
-        // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): or nginx would close without a
-        // word.
+        // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): or nginx would close
+        // without a word.
         c->timedout = c->read->timedout = 0;
         refusal = Refusal::BodyPaused;
         break;
@@ -468,9 +477,10 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
 // What was staged before the fault is in the log by now, unless all was to be published or nothing.
 ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
+    noted_ = true;
     RefusalFacts facts = outcome_.facts(intake_.isStream());
     facts.place = intake_.place();
-    return refuse(request_, refusal_, facts);
+    return refusePublish(request_, refusal_, facts);
 }
 
 // What has become of the events comes before a fault that was found after them.
@@ -478,7 +488,11 @@ ngx_int_t Publisher::answer() noexcept {
     if (const Refusal refusal = bus_.settle(outcome_); refusal != Refusal::None) {
         refusal_ = refusal;
     }
-    return refusal_ == Refusal::None ? outcome_.answer(request_) : sendRefusal();
+    if (refusal_ != Refusal::None) {
+        return sendRefusal();
+    }
+    note(outcome_.isNothing() ? PublishOutcome::Nothing : PublishOutcome::Published);
+    return outcome_.answer(request_);
 }
 
 } // namespace sse

@@ -52,6 +52,7 @@ private:
     static void onPoolEnd(void* data) noexcept;
 
     void unlink() noexcept;
+    void note(PublishOutcome outcome) noexcept;
 
     // Reading.
     enum class Progress { Done, Paused, Refused };
@@ -104,6 +105,7 @@ private:
 
     Refusal refusal_ = Refusal::None;
     ngx_int_t bodyError_ = NGX_OK; // what nginx has said when it could not read on
+    bool noted_ = false;           // what has become of it is counted
     bool draining_ = false;
     bool linked_ = false;
     bool ends_ = false;        // the channel is to end with the body

@@ -30,8 +30,8 @@ ngx_uint_t users = 0;
 // Called when a cycle ends. With the last one this copy of the module goes, and one that is loaded later
 // would not know of them.
 //
-// nginx-internal: core/ngx_palloc.c, core/nginx.c (1.22.1, 1.26.3, 1.30.4): the cleanups of a pool run last
-// in, first out, so this one before that by which the module is unloaded (ngx_load_module).
+// nginx-internal: core/ngx_palloc.c, core/nginx.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the cleanups of a pool
+// run last in, first out, so this one before that by which the module is unloaded (ngx_load_module).
 void leaveEventfds(void*) noexcept {
     if (--users != 0) {
         return;
@@ -56,7 +56,7 @@ ngx_int_t initEntries(ngx_shm_zone_t* zone, void* old) noexcept {
 // Room for this generation, the one that is leaving, and as many again for reloads in quick succession. But
 // every worker has all of them open, and most of the descriptors that it may open are for its clients.
 //
-// nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): a worker sets its limit to
+// nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a worker sets its limit to
 // worker_rlimit_nofile.
 uint32_t wantedEventfds(ngx_cycle_t* cycle) noexcept {
     auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cycle->conf_ctx, ngx_core_module));
@@ -118,14 +118,16 @@ bool Registry::isAlive(int64_t pid) noexcept {
     return pid == ngx_pid || kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
 }
 
-// nginx-internal: os/unix/ngx_process.c (1.22.1, 1.26.3, 1.30.4): no two living processes of a master have
-// the same ngx_process_slot.
-Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept {
+// nginx-internal: os/unix/ngx_process.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): no two living processes of a master
+// have the same ngx_process_slot.
+Registry::LeftBehind Registry::claim(ngx_shm_zone_t* zone, ngx_log_t* log, OnPlace onPlace) noexcept {
     zone_ = zone;
     roster_ = Roster(*static_cast<RosterMemory*>(zone->data), {ngx_pid, ngx_process_slot, isAlive});
     const std::optional<ShmLock> lock = acquire();
     LeftBehind left = lock ? roster_.claim() : LeftBehind{};
-    if (lock && !roster_.hasEntry()) {
+    if (roster_.hasEntry()) {
+        onPlace(roster_.index());
+    } else if (lock) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "too many workers: this one takes no subscribers");
     }
     return left;
@@ -158,12 +160,17 @@ uint32_t Registry::beginChange(bool stays) noexcept {
     return lock ? roster_.beginChange(stays) : kMaxListeners;
 }
 
-bool Registry::finishChange() noexcept {
+bool Registry::finishChange(OnPlace onPlace) noexcept {
     const std::optional<ShmLock> lock = acquire();
-    if (lock) {
-        roster_.finishChange();
+    if (!lock) {
+        return false;
     }
-    return lock.has_value();
+    const uint32_t before = roster_.index();
+    roster_.finishChange();
+    if (roster_.index() != before) {
+        onPlace(roster_.index());
+    }
+    return true;
 }
 
 void Registry::turnOver(bool crowded) noexcept {
@@ -183,6 +190,7 @@ void Registry::signal(uint32_t worker) noexcept {
     if (eventfds[worker] == -1 || roster_.at(worker).pending.exchange(1) != 0) {
         return;
     }
+    own().wakeUpsSent.add();
     uint64_t one = 1;
     // A full counter is a wake-up too, so EAGAIN needs no action.
     [[maybe_unused]] ssize_t written = write(eventfds[worker], &one, sizeof(one));

@@ -30,9 +30,12 @@ public:
     // Whether there is a process with that pid.
     static bool isAlive(int64_t pid) noexcept;
 
+    // Called with the lock when this worker has come to an entry, from another one or from none.
+    using OnPlace = void (*)(uint32_t place) noexcept;
+
     // In a worker: takes an entry for this process, and what others have left behind. Without the lock
     // nothing is taken, here and below, and it is to be called again.
-    LeftBehind claim(ngx_shm_zone_t* zone, ngx_log_t* log) noexcept;
+    LeftBehind claim(ngx_shm_zone_t* zone, ngx_log_t* log, OnPlace onPlace) noexcept;
     bool hasEntry() const noexcept { return roster_.hasEntry(); }
     // Later: what has been left since.
     LeftBehind claimLeftBehind() noexcept;
@@ -41,7 +44,7 @@ public:
 
     // As the roster's. false: the lock was not to be had.
     uint32_t beginChange(bool stays) noexcept;
-    bool finishChange() noexcept;
+    bool finishChange(OnPlace onPlace) noexcept;
     void turnOver(bool crowded) noexcept;
 
     static bool isExclusive(uint32_t listenerId) noexcept { return listenerId < Roster::kExclusiveIds; }
@@ -55,13 +58,13 @@ public:
     bool wake(const ListenerSet& workers) noexcept;
     void wakeAll() noexcept;
 
-    // For the status page: visit(entry, whether its worker is alive), each worker once; but without the lock
-    // one that changes its entry right now may come twice.
+    // For the status page: visit(place, entry, whether its worker is alive), each worker once; but without
+    // the lock one that changes its entry right now may come twice.
     template <typename F>
     void eachEntry(F&& visit) const noexcept {
         const std::optional<ShmLock> lock = acquire();
         for (uint32_t i = 0; i < roster_.entryCount(); ++i) {
-            visit(roster_.at(i), roster_.isWorker(i));
+            visit(i, roster_.at(i), roster_.isWorker(i));
         }
     }
 

@@ -46,6 +46,7 @@ void Roster::occupy(uint32_t index, uint32_t listenerId, bool held) noexcept {
     entry.listenerId.store(listenerId);
     entry.pending.store(0);
     entry.subscribers.store(0);
+    entry.draining.store(0);
     faultPoint("occupy: done");
 }
 

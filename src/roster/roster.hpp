@@ -20,6 +20,7 @@
 #include <cstdint>
 
 #include "log/layout.hpp"
+#include "roster/counter.hpp"
 
 namespace sse {
 
@@ -30,20 +31,23 @@ struct alignas(64) WorkerEntry {
     std::atomic<uint32_t> held; // not to be used yet: its id is being cleared, or added to channels
     std::atomic<uint32_t> listenerId;
     std::atomic<uint32_t> pending; // woken, and has not looked yet
-    // What the worker alone writes, once for each delivery: not in the line that others write to wake it.
+    // What the worker alone writes: not in the line that others write to wake it.
     alignas(64) std::atomic<uint32_t> subscribers;
-    std::atomic<uint64_t> delivered; // these four only grow, and stay when the entry is reused
-    std::atomic<uint64_t> gaps;
-    std::atomic<uint64_t> slowCloses;
-    std::atomic<uint64_t> repairs; // invalid sequences replaced in published text
+    std::atomic<uint32_t> draining;    // it leaves
+    std::atomic<uint32_t> connections; // of nginx that it uses, looked at now and then
+    std::atomic<uint32_t> mostConnections;
+    Counter wakeUpsSent; // these stay when the entry is reused
+    Counter wakeUpsReceived;
+    Counter turns;
+    Counter turnTime; // nanoseconds
 };
 static_assert(sizeof(WorkerEntry) == 128);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // Valid when all zeros.
 struct RosterMemory {
-    // nginx-internal: os/unix/ngx_process.h (1.22.1, 1.26.3, 1.30.4): there are at most 1024 processes
-    // (NGX_MAX_PROCESSES), so each finds an entry.
+    // nginx-internal: os/unix/ngx_process.h (1.22.1, 1.26.3, 1.30.4, 1.31.4): there are at most 1024
+    // processes (NGX_MAX_PROCESSES), so each finds an entry.
     static constexpr uint32_t kCapacity = kMaxListeners + 1024;
 
     alignas(64) std::atomic<uint32_t> turn; // odd: the second of the shared ids is the current one

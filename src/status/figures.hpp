@@ -1,14 +1,17 @@
 // The figures of the status: the counters of zones and workers, as plain numbers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
 
 #include "conf/config.hpp"
+#include "counters/counts.hpp"
 #include "log/log.hpp"
 #include "roster/registry.hpp"
+#include "status/top.hpp"
 
 namespace sse {
 
@@ -36,35 +39,44 @@ struct BusFigures {
 struct ZoneFigures {
     std::string_view name;
     LogStats log;
+    uint64_t age; // of the oldest event in milliseconds; 0: there is none
     std::optional<BusFigures> bus;
+    ZoneSums sums;                                     // of all workers so far, those that have gone included
+    std::array<uint64_t, kKinds<SubscriberKind>> open; // streams and polls now
+    const ZoneTop* top = nullptr;                      // if it is asked for
 };
 
-struct WorkerCounters {
-    uint64_t subscribers = 0; // now; the others count since nginx started
-    uint64_t delivered = 0;   // events, counted once for each subscriber
-    uint64_t gaps = 0;
-    uint64_t slowCloses = 0;
-    uint64_t repairs = 0;
-};
-
+// Of a worker; but its place outlives it, and the counters with it.
 struct WorkerFigures {
+    uint32_t place; // the number of its entry in the roster
     int64_t pid;
-    WorkerCounters counters;
+    bool isAlive;
+    bool isDraining;
+    uint64_t subscribers; // now, as are connections
+    uint64_t connections;
+    uint64_t mostConnections;
+    uint64_t wakeUpsSent;
+    uint64_t wakeUpsReceived;
+    uint64_t turns;
+    uint64_t turnTime; // nanoseconds
+    // In all zones together.
+    uint64_t delivered; // events, counted once for each subscriber
+    uint64_t gaps;
+    uint64_t slowCloses;
+    uint64_t repairs;
 };
 
 // Each figure was true at some moment, not all at the same one.
 struct Figures {
-    std::span<const ZoneFigures>
-        zones; // those that the location names, or all, in the order of the configuration
-    std::span<const WorkerFigures> workers; // those that are alive
-    // Of all workers so far: counters stay with an entry when its worker has gone, so they only grow.
-    // Subscribers are those of living workers.
-    WorkerCounters total;
+    // Those that the location names, or all, in the order of the configuration.
+    std::span<const ZoneFigures> zones;
+    std::span<const WorkerFigures> workers; // of all places that have ever been used
 };
 
-// Collects what the location asks for. Arrays are in `pool`; names belong to the configuration. Nothing
-// without memory.
+// Collects what the location asks for. Arrays are in `pool`; names belong to the configuration. `tops`: of
+// these zones in their order, or empty. Nothing without memory.
 std::optional<Figures> collectFigures(const MainConfig& main, const LocationConfig& config,
-                                      const Registry& registry, ngx_pool_t* pool) noexcept;
+                                      const Registry& registry, ngx_pool_t* pool,
+                                      std::span<const ZoneTop> tops = {}) noexcept;
 
 } // namespace sse

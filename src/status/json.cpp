@@ -45,6 +45,37 @@ void writeBus(JsonWriter& json, const BusFigures& bus) noexcept {
     json.endObject();
 }
 
+// A member for each kind.
+template <typename Kind>
+void writeKinds(JsonWriter& json, const JsonName& name, std::span<const uint64_t> counts) noexcept {
+    json.key(name).beginObject();
+    for (size_t i = 0; i < counts.size(); ++i) {
+        json.keyOf(kNames<Kind>[i]).number(counts[i]);
+    }
+    json.endObject();
+}
+
+void writeCounts(JsonWriter& json, const ZoneFigures& zone) noexcept {
+    const ZoneSums& sums = zone.sums;
+    writeKinds<SubscriberKind>(json, "subscribers", zone.open);
+    writeKinds<SubscriberKind>(json, "opened", sums.opened);
+    std::array<uint64_t, kKinds<CloseReason>> closed{};
+    for (size_t i = 0; i < closed.size(); ++i) {
+        closed[i] = sums.closed[at(SubscriberKind::Stream)][i] + sums.closed[at(SubscriberKind::Poll)][i];
+    }
+    writeKinds<CloseReason>(json, "closed", closed);
+    writeKinds<RefusalGroup>(json, "subscribe_refusals", sums.subscribeRefusals);
+    json.member("kicks", sums.kicks).member("heartbeats", sums.heartbeats);
+    json.member("handed_out", sums.handedOut);
+    writeKinds<Deferral>(json, "deferred", sums.deferred);
+    writeKinds<Way>(json, "delivered", sums.deliveredEvents);
+    writeKinds<Way>(json, "delivered_bytes", sums.deliveredBytes);
+    writeKinds<GapCause>(json, "gaps", sums.gaps);
+    writeKinds<PublishOutcome>(json, "publish_requests", sums.publishRequests);
+    writeKinds<RefusalGroup>(json, "publish_refusals", sums.publishRefusals);
+    json.member("published_bytes", sums.publishedBytes).member("repairs", sums.repairs);
+}
+
 void writeZone(JsonWriter& json, const ZoneFigures& zone) noexcept {
     const LogStats& log = zone.log;
     json.keyOf(zone.name).beginObject();
@@ -56,13 +87,18 @@ void writeZone(JsonWriter& json, const ZoneFigures& zone) noexcept {
     json.member("published", log.published).member("evicted", log.evicted);
     json.member("channels", log.channels).member("channel_capacity", log.channelCapacity);
     json.member("forgotten_channels", log.forgottenChannels);
+    writeCounts(json, zone);
     if (zone.bus) {
         writeBus(json, *zone.bus);
+    }
+    if (zone.top != nullptr) {
+        writeTop(json, *zone.top);
     }
     json.endObject();
 }
 
-void writeCounters(JsonWriter& json, const WorkerCounters& counters) noexcept {
+// Of a worker, or of all together.
+void writeCounters(JsonWriter& json, const WorkerFigures& counters) noexcept {
     json.member("subscribers", counters.subscribers)
         .member("delivered", counters.delivered)
         .member("gaps", counters.gaps)
@@ -72,8 +108,23 @@ void writeCounters(JsonWriter& json, const WorkerCounters& counters) noexcept {
 
 void writeWorker(JsonWriter& json, const WorkerFigures& worker) noexcept {
     json.beginObject().member("pid", static_cast<uint64_t>(worker.pid));
-    writeCounters(json, worker.counters);
-    json.endObject();
+    writeCounters(json, worker);
+    json.member("place", worker.place).key("draining").boolean(worker.isDraining);
+    json.member("connections", worker.connections).member("connection_capacity", worker.mostConnections);
+    json.member("wakeups_sent", worker.wakeUpsSent).member("wakeups_received", worker.wakeUpsReceived);
+    json.member("turns", worker.turns).endObject();
+}
+
+WorkerFigures totalOf(std::span<const WorkerFigures> workers) noexcept {
+    WorkerFigures total{};
+    for (const WorkerFigures& worker : workers) {
+        total.subscribers += worker.subscribers;
+        total.delivered += worker.delivered;
+        total.gaps += worker.gaps;
+        total.slowCloses += worker.slowCloses;
+        total.repairs += worker.repairs;
+    }
+    return total;
 }
 
 } // namespace
@@ -88,10 +139,12 @@ bool writeStatus(const Figures& figures, Buffer& out) noexcept {
     json.endObject();
     json.key("workers").beginArray();
     for (const WorkerFigures& worker : figures.workers) {
-        writeWorker(json, worker);
+        if (worker.isAlive) {
+            writeWorker(json, worker);
+        }
     }
     json.endArray();
-    writeCounters(json, figures.total);
+    writeCounters(json, totalOf(figures.workers));
     json.endObject();
     return json.isComplete() && out.append("\n");
 }

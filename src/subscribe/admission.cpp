@@ -1,6 +1,7 @@
 #include "subscribe/admission.hpp"
 
 #include "http/respond.hpp"
+#include "sse/log_text.hpp"
 #include "subscribe/later.hpp"
 #include "subscribe/subscriber.hpp"
 #include "worker/worker.hpp"
@@ -13,24 +14,28 @@ bool isAbsent(const LocationConfig& config, const Catchup& catchup) noexcept {
     return config.absentMode() != Absent::Wait && catchup.isAbsent();
 }
 
-void logIfTableIsFull(ngx_http_request_t* r, Refusal refusal) noexcept {
+void logIfTableIsFull(ngx_http_request_t* r, const RequestContext& context, Refusal refusal) noexcept {
     static time_t second = 0;
     const bool isFull = refusal == Refusal::IndexFull || refusal == Refusal::KeysFull;
     if (!isFull || !isFirstOfSecond(second)) {
         return;
     }
+    const LogText channel(toView(context.channel));
+    const ngx_str_t name = ngxString(channel.view());
     if (refusal == Refusal::KeysFull) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "\"sse_keys\" has no room for another key");
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "\"sse_keys\" has no room for another key, for channel \"%V\"", &name);
     } else {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "sse_zone \"%V\" has no room for another channel",
-                      &locationConfig(r)->zone->name);
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "sse_zone \"%V\" has no room for another channel, for channel \"%V\"",
+                      &locationConfig(r)->zone->name, &name);
     }
 }
 
 // A client that had better come back. An EventSource never does after a refusal that is a status; whoever
 // polls can read one.
 ngx_int_t putOff(ngx_http_request_t* r, RequestContext& context, Refusal refusal) noexcept {
-    logIfTableIsFull(r, refusal);
+    logIfTableIsFull(r, context, refusal);
     context.reason = CloseReason::Rejected;
     const LocationConfig& config = *locationConfig(r);
     if (config.rejectMode() == Reject::Hard || context.isPoll) {
@@ -38,6 +43,25 @@ ngx_int_t putOff(ngx_http_request_t* r, RequestContext& context, Refusal refusal
     }
     logRefusal(r, refusal);
     return answerLater(r, context, config.rejectTime);
+}
+
+RefusalGroup groupOf(Admission refused) noexcept {
+    switch (refused) {
+    case Admission::IndexFull:
+        return RefusalGroup::Full;
+    case Admission::Locked:
+        return RefusalGroup::Locked;
+    case Admission::Unfilled:
+        return RefusalGroup::Bus;
+    case Admission::Gap:
+        return RefusalGroup::Gap;
+    case Admission::Ended:
+        return RefusalGroup::Ended;
+    case Admission::Absent:
+        return RefusalGroup::Absent;
+    default:
+        return RefusalGroup::Error;
+    }
 }
 
 CloseReason reasonAtDoor(Refusal refused) noexcept {
@@ -81,7 +105,7 @@ Admission admitFromNow(const LocationConfig& config, const Catchup& catchup) noe
 Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, Gap gap) noexcept {
     const bool missed = gap != Gap::None;
     if (missed && config.gapMode() == GapMode::Close) {
-        Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
+        countGap(*config.zone, catchup);
         return Admission::Gap;
     }
     if (!missed && isAbsent(config, catchup)) {
@@ -89,6 +113,14 @@ Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, G
     }
     const bool told = !missed || config.gapMode() == GapMode::Off;
     return told && catchup.onlyTheEnd() ? Admission::Ended : Admission::Ok;
+}
+
+void countGap(const Zone& zone, const Catchup& catchup) noexcept {
+    zone.counters->gaps[at(catchup.cause())].add();
+}
+
+void countRefusal(ngx_http_request_t* r, RefusalGroup group) noexcept {
+    locationConfig(r)->zone->counters->subscribeRefusals[at(group)].add();
 }
 
 CloseReason reasonOf(Admission refused) noexcept {
@@ -109,6 +141,7 @@ CloseReason reasonOf(Admission refused) noexcept {
 }
 
 ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admission refused) noexcept {
+    countRefusal(r, groupOf(refused));
     switch (refused) {
     case Admission::IndexFull:
         return putOff(r, context, Refusal::IndexFull);
@@ -133,6 +166,7 @@ ngx_int_t refuseAdmission(ngx_http_request_t* r, RequestContext& context, Admiss
 }
 
 ngx_int_t refuseAtDoor(ngx_http_request_t* r, RequestContext& context, Refusal refused) noexcept {
+    countRefusal(r, groupOf(refused));
     return refused == Refusal::NoMemory ? NGX_HTTP_INTERNAL_SERVER_ERROR
            : refused == Refusal::Kicked ? refuse(r, refused)
                                         : putOff(r, context, refused);

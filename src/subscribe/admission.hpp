@@ -43,6 +43,12 @@ Admission admitFromNow(const LocationConfig& config, const Catchup& catchup) noe
 // Whether one is served whose start has been found. `gap`: as it is told of it.
 Admission admitFromStart(const LocationConfig& config, const Catchup& catchup, Gap gap) noexcept;
 
+// A client has a gap.
+void countGap(const Zone& zone, const Catchup& catchup) noexcept;
+
+// A request to subscribe is refused.
+void countRefusal(ngx_http_request_t* r, RefusalGroup group) noexcept;
+
 // The reason for the log.
 CloseReason reasonOf(Admission refused) noexcept;
 

@@ -94,7 +94,7 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
     Reading reading = Reading::More;
 
     if (gap != Gap::None) {
-        Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
+        countGap(*config_->zone, *catchup_);
         if (config_->gapMode() == GapMode::Close) {
             noteReason(CloseReason::Gap);
             cut();

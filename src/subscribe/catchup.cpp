@@ -81,6 +81,18 @@ GapReason Catchup::reason() const noexcept {
                                  : GapReason::Unknown;
 }
 
+GapCause Catchup::cause() const noexcept {
+    switch (reason()) {
+    case GapReason::Evicted:
+        return replay_.missed() ? GapCause::History : GapCause::Evicted;
+    case GapReason::Lost:
+        return GapCause::Lost;
+    case GapReason::Unknown:
+        break;
+    }
+    return GapCause::Unknown;
+}
+
 Gap Catchup::gapFor(std::string_view requested) const noexcept {
     return requested.empty() && cursor_ == Replay::kBeginning ? Gap::None : gap();
 }
@@ -132,7 +144,7 @@ Catchup::Progress Catchup::readUntil(uint64_t limit, size_t most, MergeMode mode
             return Progress::Outdated;
         }
         out.grow(header.payloadLength);
-        out.addEvent(header.id);
+        out.addEvent(header.id, header.time);
         cursor_ = header.id;
         out.shrink(merger.add(out->bytes(), out.size(),
                               {.size = header.payloadLength,

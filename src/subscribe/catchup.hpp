@@ -1,6 +1,7 @@
 // Catching up: a subscriber that is behind reads the log for itself, from its cursor to the tip of its feed.
 #pragma once
 
+#include "counters/counts.hpp"
 #include "fanout/tail.hpp"
 #include "log/replay.hpp"
 #include "output/batch.hpp"
@@ -39,6 +40,7 @@ public:
     Gap gap() const noexcept { return replay_.gap(); }
     EventId start() const noexcept { return replay_.start(); }
     GapReason reason() const noexcept;
+    GapCause cause() const noexcept; // the same as it is counted
     // The gap as a client is told of it that came with this id: one without an id and without a cursor, which
     // has got nothing yet, has missed nothing, whatever is lost.
     Gap gapFor(std::string_view requested) const noexcept;

@@ -52,10 +52,10 @@ bool Subscriber::sendEnd() noexcept {
 // For whoever ends although its channels have not: the client comes back and resumes. Most take a clean end
 // for that of the channel.
 //
-// nginx-internal: http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4): a request that goes before the last of its
-// response is a failure of its connection (ngx_http_v3_cleanup_request), so that its stream is reset. With
-// that what QUIC has not sent or has lost is dropped; it may be the end of an event, which a client throws
-// away.
+// nginx-internal: http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4, 1.31.4): a request that goes before the last
+// of its response is a failure of its connection (ngx_http_v3_cleanup_request), so that its stream is reset.
+// With that what QUIC has not sent or has lost is dropped; it may be the end of an event, which a client
+// throws away.
 void Subscriber::cut() noexcept {
     if (mainConfig(stream_.request())->cut == CutMode::Abort) {
         closeCode_ = NGX_ERROR;

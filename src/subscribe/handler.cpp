@@ -42,11 +42,16 @@ ngx_int_t sendHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexc
     return !r->header_only && watchClient(r, Subscriber::onRead) ? NGX_OK : NGX_ERROR;
 }
 
+ngx_int_t fail(ngx_http_request_t* r) noexcept {
+    countRefusal(r, RefusalGroup::Error);
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
 ngx_int_t poll(ngx_http_request_t* r, RequestContext& context, Tail& tail,
                const Subscription& subscription) noexcept {
     Poller* poller = Poller::make(r, context);
     if (poller == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return fail(r);
     }
     FaultScope crash(r);
     const Refusal refusal = poller->arrive(subscription);
@@ -90,13 +95,16 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
+        if (r->method != NGX_HTTP_OPTIONS) {
+            countRefusal(r, groupOf(Refusal::MethodNotAllowed));
+        }
         return refuseMethod(r, "GET, HEAD, OPTIONS");
     }
     SubscriptionReader reader;
     const bool isRead = reader.read(r);
     RequestContext* context = makeContext(r);
     if (context == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return fail(r);
     }
     if (!isRead) {
         return reader.sendRefusal(r, *context);
@@ -108,14 +116,14 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
     }
     Tail* tail = Worker::self().tail(*locationConfig(r)->zone);
     if (tail == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return fail(r);
     }
     if (context->isPoll) {
         return poll(r, *context, *tail, reader.subscription());
     }
     Subscriber* subscriber = Subscriber::make(r, *context);
     if (subscriber == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return fail(r);
     }
     FaultScope crash(r);
     const Refusal refusal = subscriber->arrive(reader.subscription());

@@ -48,7 +48,7 @@ private:
     ngx_event_t timer_{};
 };
 
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): see Subscriber::make().
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): see Subscriber::make().
 Later* Later::make(ngx_http_request_t* r, RequestContext& context) noexcept {
     ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(r, 0);
     ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(r->pool, sizeof(Later));
@@ -163,9 +163,8 @@ ngx_int_t answerLater(ngx_http_request_t* r, RequestContext& context, const Late
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     takeOverReading(r);
-    if (mainConfig(r)->cut == CutMode::Abort) {
-        r->keepalive = 0;
-    }
+    // Not with "Connection: close", although that is what will happen: the fetch of Node takes a chunked
+    // response with this header for complete wherever it ends, and so a client for over what is a cut.
     const ngx_int_t rc = ngx_http_send_header(r);
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
@@ -180,7 +179,7 @@ ngx_int_t handleLater(ngx_http_request_t* r) noexcept {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     // nginx-internal: http/ngx_http_core_module.c, http/ngx_http_special_response.c (1.22.1, 1.26.3,
-    // 1.30.4): an error page is sent with this status, unless it is 0.
+    // 1.30.4, 1.31.4): an error page is sent with this status, unless it is 0.
     r->err_status = 0;
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
         return refuseMethod(r, "GET, HEAD, OPTIONS");

@@ -69,6 +69,10 @@ Refusal Poller::arrive(const Subscription& subscription) noexcept {
 ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {
     const Admission admission = join(tail, subscription);
     const bool isLater = Worker::self().isBusy();
+    if (admission == Admission::Ok) {
+        counters().opened[at(SubscriberKind::Poll)].add();
+        counted_ = true;
+    }
     const Step step = admission != Admission::Ok ? refuseWith(admission)
                       : begun_                   ? onNothing()
                       : isLater                  ? Step::More
@@ -97,7 +101,7 @@ Admission Poller::join(Tail& tail, const Subscription& subscription) noexcept {
     }
     Worker& worker = Worker::self();
     worker.add(drainable_);
-    worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
+    worker.entry().subscribers.fetch_add(1, std::memory_order_relaxed);
     if (catchup_ == nullptr) {
         return Admission::NoMemory;
     }
@@ -188,7 +192,7 @@ bool Poller::begin() noexcept {
         refused_ = admitFromStart(*config_, *catchup_, gap);
     }
     if (missed && refused_ == Admission::Ok) {
-        Worker::self().counters().gaps.fetch_add(1, std::memory_order_relaxed);
+        countGap(*config_->zone, *catchup_);
         const bool told = config_->gapMode() != GapMode::Event || append([this](Buffer& out) noexcept {
                               return catchup_->tellGap(requested_, [&](const GapFacts& facts) noexcept {
                                   return answer_.addGap(out, facts);
@@ -298,6 +302,7 @@ void Poller::onDelivery(Member& member, const BatchRef& batch, bool isLost) noex
 }
 
 void Poller::deliver(const BatchRef& batch, bool isLost) noexcept {
+    counters().deferred[at(Deferral::Poll)].add(batch ? batch->events : 0);
     if (isLost || (batch && batch->last > cursor_) || member_.feed->ended()) {
         isWoken_ = true;
         if (std::exchange(isWaiting_, false)) {
@@ -344,7 +349,7 @@ void Poller::onKick(Guest& guest) noexcept {
 
 // The client has sent something, or is gone.
 //
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): with "post_action"
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): with "post_action"
 // ngx_http_finalize_request() sends the request on to another location and calls no cleanup: it must have
 // left its feed before.
 void Poller::onRead(ngx_http_request_t* request) noexcept {
@@ -359,7 +364,11 @@ void Poller::onRead(ngx_http_request_t* request) noexcept {
 }
 
 void Poller::onRequestEnd(void* data) noexcept {
-    static_cast<Poller*>(data)->leave();
+    auto& poller = *static_cast<Poller*>(data);
+    if (poller.member_.feed != nullptr) {
+        poller.noteReason(CloseReason::Client);
+    }
+    poller.leave();
 }
 
 void Poller::onPoolEnd(void* data) noexcept {
@@ -371,12 +380,15 @@ void Poller::leave() noexcept {
     if (member_.feed == nullptr) {
         return;
     }
+    if (std::exchange(counted_, false)) {
+        counters().closed[at(SubscriberKind::Poll)][at(context_->reason)].add();
+    }
     Worker& worker = Worker::self();
     closeCatchup();
     timer_.cancel();
     worker.cancel(task_);
     worker.remove(drainable_, request_);
-    worker.counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
+    worker.entry().subscribers.fetch_sub(1, std::memory_order_relaxed);
     member_.feed->tail->leave(member_);
 }
 
@@ -414,25 +426,23 @@ void Poller::finish() noexcept {
 // Leaves the feed; returns what the request is to be finalized with. What is refused may go on to another
 // location.
 ngx_int_t Poller::conclude() noexcept {
-    leave();
-    request_->read_event_handler = ngx_http_block_reading;
-    request_->write_event_handler = ngx_http_request_empty_handler;
     if (!kicked_ && refused_ == Admission::Ok && !close()) {
         refused_ = Admission::NoMemory;
     }
+    if (kicked_ || refused_ != Admission::Ok) {
+        noteReason(kicked_ ? CloseReason::Kicked : reasonOf(refused_));
+    }
+    leave();
+    request_->read_event_handler = ngx_http_block_reading;
+    request_->write_event_handler = ngx_http_request_empty_handler;
     batch_.reset();
     answer_.discard();
-    if (kicked_) {
-        text_.reset();
-        noteReason(CloseReason::Kicked);
-        return refuse(request_, Refusal::Kicked);
-    }
-    if (refused_ == Admission::Ok) {
+    if (!kicked_ && refused_ == Admission::Ok) {
         return send();
     }
     text_.reset();
-    noteReason(reasonOf(refused_));
-    return refuseAdmission(request_, *context_, refused_);
+    return kicked_ ? refuseAtDoor(request_, *context_, Refusal::Kicked)
+                   : refuseAdmission(request_, *context_, refused_);
 }
 
 bool Poller::close() noexcept {
@@ -446,7 +456,8 @@ bool Poller::close() noexcept {
     }
     context_->events = answer_.events();
     context_->lastId = parseEventId(last.substr(0, last.find('~'))).value_or(EventId{});
-    Worker::self().counters().delivered.fetch_add(answer_.events(), std::memory_order_relaxed);
+    counters().deliveredEvents[at(Way::Poll)].add(answer_.events());
+    counters().deliveredBytes[at(Way::Poll)].add(text_.size());
     return true;
 }
 

@@ -76,6 +76,7 @@ private:
     void leave() noexcept;
     void closeCatchup() noexcept;
     void noteReason(CloseReason reason) noexcept;
+    ZoneCounters& counters() const noexcept { return *config_->zone->counters; }
 
     ngx_http_request_t* request_;
     RequestContext* context_;
@@ -104,6 +105,7 @@ private:
     bool ended_ = false;
     Admission refused_ = Admission::Ok;
     bool kicked_ = false;
+    bool counted_ = false; // as one that is open
 
     ngx_msec_t wait_ = 0; // how long it may wait; 0: not or no longer
     bool isWaiting_ = false;

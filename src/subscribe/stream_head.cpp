@@ -10,8 +10,8 @@ namespace {
 // by "charset" nor compressed (which would cost a quarter of a megabyte for each subscriber).
 //
 // nginx-internal: http/modules/ngx_http_charset_filter_module.c, http/modules/ngx_http_gzip_filter_module.c
-// (1.22.1, 1.26.3, 1.30.4): both ask for headers_out.content_encoding; sent are the headers in the list
-// alone.
+// (1.22.1, 1.26.3, 1.30.4, 1.31.4): both ask for headers_out.content_encoding; sent are the headers in the
+// list alone.
 ngx_table_elt_t* identityEncoding() noexcept {
     static ngx_table_elt_t header{};
     header.value = ngxString("identity");
@@ -27,8 +27,8 @@ bool setStreamHead(ngx_http_request_t* r) noexcept {
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = nullptr;
     r->headers_out.content_encoding = identityEncoding();
-    // nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4): a stream
-    // has no version that a condition could ask for.
+    // nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a
+    // stream has no version that a condition could ask for.
     r->disable_not_modified = 1;
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
@@ -36,9 +36,9 @@ bool setStreamHead(ngx_http_request_t* r) noexcept {
            addHeader(r, "X-Accel-Buffering", "no");
 }
 
-// nginx-internal: http/ngx_http_request.c, http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4): nginx does so
-// for connections that are kept alive, upgraded, or proxied without buffers, but not for a plain response. A
-// stream of HTTP/2 or 3 has no socket of its own.
+// nginx-internal: http/ngx_http_request.c, http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx
+// does so for connections that are kept alive, upgraded, or proxied without buffers, but not for a plain
+// response. A stream of HTTP/2 or 3 has no socket of its own.
 void sendAtOnce(ngx_http_request_t* r) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));

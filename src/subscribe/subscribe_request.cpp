@@ -49,6 +49,7 @@ bool SubscriptionReader::fail() noexcept {
 }
 
 ngx_int_t SubscriptionReader::sendRefusal(ngx_http_request_t* r, RequestContext& context) const noexcept {
+    countRefusal(r, groupOf(refusal_));
     if (refusal_ == Refusal::Expired) {
         context.channel = joinedNames(r->pool); // which have been checked by then
         context.reason = CloseReason::Expired;

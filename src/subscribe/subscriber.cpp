@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/body.hpp"
+#include "sse/log_text.hpp"
 #include "subscribe/jitter.hpp"
 #include "worker/free_list.hpp"
 #include "worker/worker.hpp"
@@ -26,8 +27,8 @@ FreeList<Subscriber> freeList;
 // Two cleanups: when the request ends the subscriber leaves its feed, but its buffer stays until the pool
 // goes.
 //
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4): a stream with frames in the queue keeps its
-// pool until they are out (ngx_http_v2_close_stream).
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a stream with frames in the queue
+// keeps its pool until they are out (ngx_http_v2_close_stream).
 Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& context) noexcept {
     ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(request, 0);
     ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(request->pool, 0);
@@ -64,7 +65,10 @@ Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexce
     if (admission != Admission::Ok) {
         noteReason(reasonOf(admission));
         detach();
+        return admission;
     }
+    counters().opened[at(SubscriberKind::Stream)].add();
+    counted_ = true;
     return admission;
 }
 
@@ -76,7 +80,7 @@ Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcep
     }
     Worker& worker = Worker::self();
     worker.add(drainable_);
-    worker.counters().subscribers.fetch_add(1, std::memory_order_relaxed);
+    worker.entry().subscribers.fetch_add(1, std::memory_order_relaxed);
     heartbeat_ = Heartbeats::ofProcess().add(*config_, beat_, onBeat);
     if (catchup_ == nullptr || (heartbeat_ == nullptr && config_->heartbeat != 0)) {
         return Admission::NoMemory;
@@ -155,11 +159,6 @@ void Subscriber::noteReason(CloseReason reason) noexcept {
     }
 }
 
-void Subscriber::noteSlow() noexcept {
-    noteReason(CloseReason::Slow);
-    Worker::self().counters().slowCloses.fetch_add(1, std::memory_order_relaxed);
-}
-
 // For the variables: adds what has been sent since the last call, up to that event. Called only at the end,
 // and when the cursor moves without an event, because a delivery must not touch the context.
 void Subscriber::noteGiven(EventId last) noexcept {
@@ -167,6 +166,13 @@ void Subscriber::noteGiven(EventId last) noexcept {
         context_->events += std::exchange(events_, 0);
         context_->lastId = last;
     }
+}
+
+void Subscriber::logEnd(ngx_err_t error, const char* why) const noexcept {
+    const LogText channel(toView(context_->channel));
+    const ngx_str_t name = ngxString(channel.view());
+    ngx_log_error(NGX_LOG_INFO, stream_.request()->connection->log, error, "sse: channel \"%V\": %s", &name,
+                  why);
 }
 
 // Always false: the stream is no longer open.
@@ -192,6 +198,9 @@ void Subscriber::detach() noexcept {
     if (member_.feed == nullptr) {
         return;
     }
+    if (std::exchange(counted_, false)) {
+        counters().closed[at(SubscriberKind::Stream)][at(context_->reason)].add();
+    }
     noteGiven(cursor_);
     closeCatchup();
     if (heartbeat_ != nullptr) {
@@ -202,7 +211,7 @@ void Subscriber::detach() noexcept {
     }
     Worker::self().cancel(catchUp_);
     Worker::self().remove(drainable_, stream_.request());
-    Worker::self().counters().subscribers.fetch_sub(1, std::memory_order_relaxed);
+    Worker::self().entry().subscribers.fetch_sub(1, std::memory_order_relaxed);
     member_.feed->tail->leave(member_);
 }
 
@@ -231,11 +240,11 @@ void Subscriber::close() noexcept {
 // error. Over HTTP/1 what has arrived is read, because the end of the client can be seen only after it. Over
 // HTTP/3 the socket is that of all connections, and its error concerns any of them.
 //
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): ngx_http_test_reading() asks for the
-// error once more, and the kernel reports it once. It sees the end past the rest of a body or another request
-// with epoll alone. And it leaves the end to ngx_http_finalize_request(), which with "post_action" sends the
-// request on to another location and calls no cleanup: the stream must have left its channel before. What it
-// asks for over HTTP/2 is `error` of the connection, and over HTTP/3 that of its read event.
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_test_reading() asks for
+// the error once more, and the kernel reports it once. It sees the end past the rest of a body or another
+// request with epoll alone. And it leaves the end to ngx_http_finalize_request(), which with "post_action"
+// sends the request on to another location and calls no cleanup: the stream must have left its channel
+// before. What it asks for over HTTP/2 is `error` of the connection, and over HTTP/3 that of its read event.
 void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     ngx_connection_t* c = request->connection;
     Subscriber& self = *contextOf(request)->subscriber;
@@ -243,11 +252,11 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     socklen_t size = sizeof(error);
     if (request->http_version <= NGX_HTTP_VERSION_20 &&
         getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ETIMEDOUT) {
-        self.noteSlow();
+        self.noteReason(CloseReason::Slow);
     }
     if (error != 0) {
         c->read->error = 1;
-        ngx_log_error(NGX_LOG_INFO, c->log, error, "sse: the connection is gone");
+        self.logEnd(error, "the connection is gone");
     }
     const bool isFramed = request->http_version > NGX_HTTP_VERSION_11;
     const bool isGone = isFramed ? c->error || c->read->error : error != 0 || !throwAway(request);
@@ -258,8 +267,8 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     }
 }
 
-// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): nginx may have put in place a
-// handler that does not notice that the client has gone, for example at the end of a body.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx may have put in place
+// a handler that does not notice that the client has gone, for example at the end of a body.
 void Subscriber::watchClient() noexcept {
     ngx_http_request_t* request = stream_.request();
     if (request->read_event_handler != onRead) {
@@ -278,12 +287,13 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
     self.watchClient();
     if (c->write->timedout) {
         c->timedout = 1;
-        self.noteSlow();
+        self.noteReason(CloseReason::Slow);
+        self.logEnd(NGX_ETIMEDOUT, "the client takes nothing");
         self.stream_.giveUp();
         open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
     } else if (c->error || c->write->error) {
-        // nginx-internal: event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4): HTTP/3 reports a STOP_SENDING
-        // here and nowhere else.
+        // nginx-internal: event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4, 1.31.4): HTTP/3 reports a
+        // STOP_SENDING here and nowhere else.
         open = self.fail(CloseReason::Client, NGX_HTTP_CLIENT_CLOSED_REQUEST);
     } else {
         open = self.check(self.stream_.flush()) && self.goOn();
@@ -352,7 +362,7 @@ bool Subscriber::resume() noexcept {
     return endIfOver();
 }
 
-bool Subscriber::send(BatchRef batch) noexcept {
+bool Subscriber::send(BatchRef batch, Way way) noexcept {
     if (batch->events != 0) {
         primed_ = true;
         events_ += batch->events;
@@ -361,8 +371,9 @@ bool Subscriber::send(BatchRef batch) noexcept {
         } else {
             cursor_ = batch->last;
         }
-        WorkerEntry& counters = Worker::self().counters();
-        counters.delivered.fetch_add(batch->events, std::memory_order_relaxed);
+        ZoneCounters& counters = this->counters();
+        counters.deliveredEvents[at(way)].add(batch->events);
+        counters.deliveredBytes[at(way)].add(batch->size - batch->notices);
     }
     if (heartbeat_ != nullptr) {
         heartbeat_->onSent(beat_);
@@ -382,20 +393,35 @@ void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
         return;
     }
     if (!live_) {
+        defer(batch);
         return;
     }
     if (batch && batch->last > cursor_) {
         if (stream_.blocked() || ending_ || cursor_ >= batch->first) {
+            defer(batch);
             fallBehind();
             return;
         }
-        if (!send(batch)) {
+        if (!send(batch, Way::Live)) {
             close();
             return;
         }
+    } else {
+        defer(batch);
     }
     if (!endIfOver()) {
         close();
+    }
+}
+
+// Counts what it does not take.
+void Subscriber::defer(const BatchRef& batch) const noexcept {
+    if (batch) {
+        const Deferral why = ending_                  ? Deferral::Ending
+                             : batch->last <= cursor_ ? Deferral::Known
+                             : stream_.blocked()      ? Deferral::Blocked
+                                                      : Deferral::Behind;
+        counters().deferred[at(why)].add(batch->events);
     }
 }
 
@@ -426,7 +452,11 @@ void Subscriber::onBeat(Beat& beat, const BatchRef& text) noexcept {
 void Subscriber::beat(const BatchRef& text) noexcept {
     heartbeat_->onSent(beat_);
     watchClient();
-    if (begun_ && !ending_ && !stream_.blocked() && !check(stream_.send(text))) {
+    if (!begun_ || ending_ || stream_.blocked()) {
+        return;
+    }
+    counters().heartbeats.add();
+    if (!check(stream_.send(text))) {
         close();
     }
 }

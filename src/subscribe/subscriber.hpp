@@ -76,7 +76,7 @@ private:
     Admission seekStart() noexcept;
     [[nodiscard]] bool goOn() noexcept;
     [[nodiscard]] bool resume() noexcept;
-    [[nodiscard]] bool send(BatchRef batch) noexcept;
+    [[nodiscard]] bool send(BatchRef batch, Way way = Way::Replay) noexcept;
     [[nodiscard]] bool check(Stream::Status status) noexcept;
     [[nodiscard]] bool endIfOver() noexcept;
     [[nodiscard]] bool sendEnd() noexcept;
@@ -89,8 +89,10 @@ private:
     void cut() noexcept;
     bool fail(CloseReason reason, ngx_int_t code) noexcept;
     void noteReason(CloseReason reason) noexcept;
-    void noteSlow() noexcept;
+    void logEnd(ngx_err_t error, const char* why) const noexcept;
     void noteGiven(EventId last) noexcept;
+    void defer(const BatchRef& batch) const noexcept;
+    ZoneCounters& counters() const noexcept { return *config_->zone->counters; }
     void close() noexcept;
     void detach() noexcept;
     void fallBehind() noexcept;
@@ -129,6 +131,7 @@ private:
     bool expiring_;   // what limits its time is sse_expires
     bool warned_;     // it has been told so
     bool kicked_;     // and its time is over even if it is blocked
+    bool counted_;    // as one that is open
     uint64_t events_; // see noteGiven()
     Heartbeat* heartbeat_;
     Stream stream_;

@@ -10,9 +10,11 @@ namespace sse {
 
 class Budget {
 public:
-    explicit Budget(uint64_t microseconds) noexcept : end_(now() + microseconds * 1000) {}
+    explicit Budget(uint64_t microseconds) noexcept : start_(now()), end_(start_ + microseconds * 1000) {}
 
     bool isSpent() const noexcept { return now() >= end_; }
+    // Nanoseconds since it was made.
+    uint64_t spent() const noexcept { return now() - start_; }
 
 private:
     // nginx's own clock stands still during a turn.
@@ -22,7 +24,8 @@ private:
         return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
     }
 
-    uint64_t end_; // nanoseconds
+    uint64_t start_; // nanoseconds
+    uint64_t end_;
 };
 
 } // namespace sse

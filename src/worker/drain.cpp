@@ -31,8 +31,8 @@ void Drain::add(Drainable& drainable) noexcept {
     }
 }
 
-// nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): a leaving worker exits as soon as it
-// finds no timer that is not cancelable, so one is set here and now.
+// nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a leaving worker exits as
+// soon as it finds no timer that is not cancelable, so one is set here and now.
 void Drain::start() noexcept {
     started_ = true;
     startedAt_ = ngx_current_msec;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "counters/counts.hpp"
+
 namespace sse {
 
 namespace {
@@ -130,7 +132,11 @@ Refusal Guests::kick(const Zone& zone, std::string_view key, std::string_view ch
     if (!lock) {
         return Refusal::Locked;
     }
-    return table.kick(target, ngx_current_msec + time, ngx_current_msec) ? Refusal::None : Refusal::KicksFull;
+    if (!table.kick(target, ngx_current_msec + time, ngx_current_msec)) {
+        return Refusal::KicksFull;
+    }
+    zone.counters->kicks.add();
+    return Refusal::None;
 }
 
 bool Guests::runSlice() noexcept {

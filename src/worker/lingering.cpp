@@ -59,9 +59,10 @@ void Lingering::forget(void* data) noexcept {
 
 // Whether nginx only waits for the client there.
 //
-// nginx-internal: http/v2/ngx_http_v2.c, http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4): a connection of
-// HTTP/2 is `reusable` if no stream is being processed and no frame waits. Over HTTP/1 `lingering_time` is
-// set once all of the answer is with the kernel and what is left of the request is thrown away.
+// nginx-internal: http/v2/ngx_http_v2.c, http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a
+// connection of HTTP/2 is `reusable` if no stream is being processed and no frame waits. Over HTTP/1
+// `lingering_time` is set once all of the answer is with the kernel and what is left of the request is thrown
+// away.
 bool Lingering::Watched::lingers() const noexcept {
     return request == nullptr ? connection->reusable : request->lingering_time != 0;
 }
@@ -81,8 +82,8 @@ bool Lingering::Watched::isDue() noexcept {
     return ngx_current_msec - since >= kPatience;
 }
 
-// nginx-internal: core/ngx_connection.c (1.22.1, 1.26.3, 1.30.4): closes as ngx_drain_connections() does when
-// it needs the place.
+// nginx-internal: core/ngx_connection.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): closes as ngx_drain_connections()
+// does when it needs the place.
 void Lingering::look() noexcept {
     ngx_queue_t rest;
     ngx_queue_init(&rest);

@@ -13,8 +13,8 @@ public:
     void init(void* owner, ngx_event_handler_pt handler, Kind kind = Kind::Cancelable) noexcept {
         event_ = {};
         connection_ = {};
-        // nginx-internal: event/ngx_event.h (1.22.1, 1.26.3, 1.30.4): the debug log reads the descriptor of
-        // an event's connection (ngx_event_ident), so there is one.
+        // nginx-internal: event/ngx_event.h (1.22.1, 1.26.3, 1.30.4, 1.31.4): the debug log reads the
+        // descriptor of an event's connection (ngx_event_ident), so there is one.
         connection_.fd = static_cast<ngx_socket_t>(-1);
         connection_.data = owner;
         event_.data = &connection_;

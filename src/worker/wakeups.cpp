@@ -19,13 +19,13 @@ bool WakeUps::listen(ngx_cycle_t* cycle, const Registry& registry, void* owner,
 }
 
 // nginx-internal: core/ngx_connection.c, os/unix/ngx_process_cycle.c, os/unix/ngx_channel.c (1.22.1, 1.26.3,
-// 1.30.4): the connection is `idle`, so that nginx notifies it when the worker must leave
+// 1.30.4, 1.31.4): the connection is `idle`, so that nginx notifies it when the worker must leave
 // (ngx_close_idle_connections), and a `channel`, so that it is not reported at exit
 // (ngx_worker_process_exit). Level-triggered and for reading only, like nginx's own channel.
 ngx_connection_t* WakeUps::watch(ngx_cycle_t* cycle, int fd, void* owner,
                                  ngx_event_handler_pt onWakeUp) noexcept {
-    // nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): one is left for nginx's own
-    // channel, without which a worker does not start.
+    // nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): one is left for nginx's
+    // own channel, without which a worker does not start.
     ngx_connection_t* c = cycle->free_connection_n < 2 ? nullptr : ngx_get_connection(fd, cycle->log);
     if (c == nullptr) {
         return nullptr;
@@ -45,8 +45,8 @@ ngx_connection_t* WakeUps::watch(ngx_cycle_t* cycle, int fd, void* owner,
 
 // An eventfd that is not in the registry is closed.
 //
-// nginx-internal: event/modules/ngx_epoll_module.c (1.22.1, 1.26.3, 1.30.4): an event is added and deleted by
-// the descriptor that its connection has at that moment.
+// nginx-internal: event/modules/ngx_epoll_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): an event is added and
+// deleted by the descriptor that its connection has at that moment.
 void WakeUps::follow(const Registry& registry, int before) noexcept {
     if (connection_ == nullptr || registry.eventfd() == before) {
         return;

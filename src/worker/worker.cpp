@@ -1,5 +1,6 @@
 #include "worker/worker.hpp"
 
+#include "counters/zone_counters.hpp"
 #include "http/body.hpp"
 #include "worker/budget.hpp"
 #include "worker/upkeep.hpp"
@@ -70,7 +71,7 @@ void Worker::changeListenerId() noexcept {
         return;
     }
     int before = registry_.eventfd();
-    if (registry_.finishChange()) {
+    if (registry_.finishChange(countAtPlace)) {
         nextListenerId_ = kMaxListeners;
         wakeUps_.follow(registry_, before);
     }
@@ -79,8 +80,25 @@ void Worker::changeListenerId() noexcept {
 // In the roster. Not before the lock can be had.
 void Worker::takeEntry() noexcept {
     const int before = registry_.eventfd();
-    upkeep_.add(registry_.claim(config_->workers, ngx_cycle->log));
+    upkeep_.add(registry_.claim(config_->workers, ngx_cycle->log, countAtPlace));
     wakeUps_.follow(registry_, before);
+}
+
+void Worker::countAtPlace(uint32_t place) noexcept {
+    for (Zone* zone :
+         std::span(static_cast<Zone* const*>(worker.config_->zones.elts), worker.config_->zones.nelts)) {
+        countAt(*zone, place);
+    }
+}
+
+// nginx-internal: core/ngx_cycle.h (1.22.1, 1.26.3, 1.30.4): how many connections of the cycle are free.
+void Worker::showState() noexcept {
+    WorkerEntry& entry = this->entry();
+    const ngx_uint_t all = ngx_cycle->connection_n;
+    entry.draining.store(isDraining() ? 1 : 0, std::memory_order_relaxed);
+    entry.connections.store(static_cast<uint32_t>(all - ngx_cycle->free_connection_n),
+                            std::memory_order_relaxed);
+    entry.mostConnections.store(static_cast<uint32_t>(all), std::memory_order_relaxed);
 }
 
 void Worker::stop() noexcept {
@@ -89,6 +107,7 @@ void Worker::stop() noexcept {
 }
 
 void Worker::onWakeUp() noexcept {
+    entry().wakeUpsReceived.add();
     if (wakeUps_.receive() && !drain_.hasStarted()) {
         startDrain();
     }
@@ -100,7 +119,7 @@ void Worker::onWakeUp() noexcept {
 // older head on some processors. The exchange reads what the publisher that was content with the flag has
 // written, so what that one has appended before is seen.
 void Worker::clearPending() noexcept {
-    counters().pending.exchange(0);
+    entry().pending.exchange(0);
 }
 
 void Worker::wake(const ListenerSet& listeners) noexcept {
@@ -147,6 +166,8 @@ void Worker::turn() noexcept {
         more = upkeep_.runSlice() || more;
         more = work_.runOne() || more;
     } while (more && ++slices < kTurnSlices && !budget.isSpent());
+    entry().turns.add();
+    entry().turnTime.add(budget.spent());
     if (more) {
         runSoon();
     }
@@ -172,8 +193,8 @@ void Worker::checkRegistry() noexcept {
 // waking us.
 void Worker::poll() noexcept {
     clearPending();
-    // nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4): ngx_exiting is set when the
-    // worker must leave, which without an eventfd no event reports.
+    // nginx-internal: os/unix/ngx_process_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_exiting is set when
+    // the worker must leave, which without an eventfd no event reports.
     if (ngx_exiting && !drain_.hasStarted()) {
         poll_.setKind(LoopEvent::Kind::Cancelable);
         startDrain();
@@ -181,6 +202,7 @@ void Worker::poll() noexcept {
     if (ngx_current_msec - checked_ >= kPollTime) {
         checkRegistry();
     }
+    showState();
     turn();
     poll_.wait(!wakeUps_.areHeard() || registry_.eventfd() == -1 ? kPollTimeWithoutWakeUps : kPollTime);
 }
@@ -194,8 +216,8 @@ void Worker::remove(Drainable& drainable, ngx_http_request_t* request) noexcept 
 
 // A client that has not sent all of its request may continue to do so long after the end.
 //
-// nginx-internal: http/ngx_http_request.c, http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4): the same
-// decides whether nginx lingers.
+// nginx-internal: http/ngx_http_request.c, http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the
+// same decides whether nginx lingers.
 void Worker::noteEnd(ngx_http_request_t* request) noexcept {
     const ngx_http_request_t& main = *request->main;
     bool unread = main.reading_body || main.discard_body || (hasBody(main) && main.request_body == nullptr);
@@ -207,6 +229,7 @@ void Worker::noteEnd(ngx_http_request_t* request) noexcept {
 void Worker::startDrain() noexcept {
     lingering_.closeAfter(drain_.time());
     drain_.start();
+    showState();
 }
 
 } // namespace sse

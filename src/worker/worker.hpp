@@ -23,7 +23,8 @@ public:
     void stop() noexcept;
 
     Registry& registry() noexcept { return registry_; }
-    WorkerEntry& counters() noexcept { return registry_.own(); }
+    // What the other workers see of this one.
+    WorkerEntry& entry() noexcept { return registry_.own(); }
     Guests& guests() noexcept { return guests_; }
 
     // The tail of a zone, made on first use; NULL without memory.
@@ -65,6 +66,8 @@ private:
     void checkRegistry() noexcept;
     void changeListenerId() noexcept;
     void takeEntry() noexcept;
+    static void countAtPlace(uint32_t place) noexcept;
+    void showState() noexcept;
     void startDrain() noexcept;
 
     Registry registry_;

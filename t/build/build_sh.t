@@ -55,11 +55,12 @@ apt-get) [ "$1" != indextargets ] || echo archive ;;
 apt-config) echo 'Acquire::http::Proxy "";' ;;
 dpkg-source) mkdir -p unfinished/src/core && cp "$WORLD/bin/fake" unfinished/configure &&
     cp "$WORLD/usr/share/nginx/src/src/core/nginx.h" unfinished/src/core ;;
-debootstrap) mkdir -p "$4/etc/apt/apt.conf.d" "$4/etc/dpkg/dpkg.cfg.d" "$4/root" ;;
+debootstrap) mkdir -p "$4/etc/apt/apt.conf.d" "$4/etc/dpkg/dpkg.cfg.d" "$4/root" "$4/build/result" ;;
 chroot) echo 'nginx version: nginx/1.2.3' ;;
 nm | npm | prove | perl | gcc | g++ | clang++ | clang-format | clang-tidy | cppcheck | shellcheck | unshare | node | chromium | \
     firefox-esr | certutil | python3 | curl | openssl | nghttp | haproxy | llvm-symbolizer | valgrind | \
-    redis-server | valkey-server | ip | iptables | mosquitto_sub | jq) ;;
+    redis-server | valkey-server | ip | iptables | mosquitto_sub | jq | docker | podman | runc | mvn | javac) ;;
+go | cargo) echo "$name 1.99" ;;
 *) exec "/usr/bin/$name" "$@" ;;
 esac
 SCRIPT
@@ -67,7 +68,7 @@ SCRIPT
 my @programs = qw(
     nginx configure make clang dpkg-query apt-cache apt-get apt-config dpkg-source debootstrap chroot sudo nm npm prove perl gcc
     g++ clang++ clang-format clang-tidy cppcheck shellcheck unshare node chromium firefox-esr certutil python3 curl openssl nghttp haproxy
-    llvm-symbolizer valgrind redis-server valkey-server ip iptables mosquitto_sub jq
+    llvm-symbolizer valgrind redis-server valkey-server ip iptables mosquitto_sub jq docker podman runc go cargo mvn javac
     awk cat chmod cmp cp c++filt cut find flock grep install ln mkdir mv nproc rm rmdir sed sort tar tee touch tr xargs
 );
 
@@ -106,7 +107,8 @@ sub make_world {
 
 # (status, output); the command named $break fails. Nothing has been built before, and something is installed.
 sub build_sh ($arguments, $break = '') {
-    system rm => '-rf', "$tree/build", "$tree/t/browser/node_modules", "$tree/t/clients/node_modules", "$world/calls";
+    system rm => '-rf', "$tree/build", "$tree/t/browser/node_modules", "$tree/t/clients/node_modules",
+        "$tree/t/clients/drivers/javascript/node_modules", "$tree/t/image/node_modules", "$world/calls";
     write_file("$world/$_", '') for qw(usr/share/nginx/modules-available/mod-http-sse.conf modules/ngx_http_sse_module.so);
     local %ENV = (PATH => "$world/bin:/usr/bin:/bin", HOME => "$world", LC_ALL => 'C', WORLD => "$world", BREAK => $break);
     my $output = qx{exec 2>&1 </dev/null; $tree/build.sh $arguments};
@@ -121,19 +123,19 @@ sub calls {
 }
 
 # No failure: what is asked a question, and may say no. And what build.sh becomes speaks for itself.
-my $no_failure = qr{\A(?:cmp\ |grep\ -|perl\ -MIO|python3\ -m\ pip\ --version\z|clang\ -print-resource-dir\z|dpkg-query\ -S|chroot\ |perl\ t/)}x;
+my $no_failure = qr{\A(?:cmp\ |grep\ -|perl\ -MIO|python3\ -m\ pip\ --version\z|clang\ -print-resource-dir\z|dpkg-query\ -S|chroot\ |docker\ info\z|perl\ t/)}x;
 
 make_world();
 my %tried;
 for my $arguments (
-    'build', 'build --without-bus', "build --nginx-src $world/usr/share/nginx/src", 'test', 'lint', 'fuzz --seconds 1', 'chaos', 'bench', 'dist', 'install',
-    'uninstall', 'test --sanitize', $> == 0 ? 'test --matrix bookworm' : (),
+    'build', 'build --without-bus', "build --nginx-src $world/usr/share/nginx/src", 'test', 'lint', 'fuzz --seconds 1', 'chaos', 'bench', 'clients', 'dist', 'image', 'install',
+    'uninstall', 'test --sanitize', "test --nginx-src $world/usr/share/nginx/src t/http/methods.t", $> == 0 ? ('image --make-base', 'test --matrix bookworm', 'package --release bookworm') : (),
 ) {
     subtest $arguments => sub {
         my ($status, $output) = build_sh($arguments);
         is $status, 0, 'succeeds' or return diag $output;
         # What is done for each of several modules is the same each time.
-        for my $call (grep { !$tried{s{build/(?:clang|faults|gcc(?:-without-bus)?|nginx-1.2.3|sanitize/\w+|fuzz/(?:corpus/)?\w+)\b}{build/*}gr}++ } calls()) {
+        for my $call (grep { !$tried{s{build/(?:clang|faults|gcc(?:-without-bus)?|nginx-1.2.3|test-nginx-1.2.3(?:/\w+)?|sanitize/\w+|fuzz/(?:corpus/)?\w+)\b}{build/*}gr}++ } calls()) {
             next if $call =~ $no_failure;
             my ($status, $output) = build_sh($arguments, $call);
             my ($name) = split / /, $call;

@@ -60,7 +60,7 @@ my $server = SSE::Nginx->start(
     zone         => "${megabytes}m",
     drain        => "${drain}s",
     publish      => $crash,
-    locations    => "location = /lines { sse_publish \$arg_channel; sse_framing lines; client_max_body_size 0; $crash }",
+    locations    => "location = /metrics { sse_status format=prometheus; } location = /lines { sse_publish \$arg_channel; sse_framing lines; client_max_body_size 0; $crash }",
 );
 $server->allow(qr/exited on signal 9/, qr/zone "\w+" was locked by/);
 $server->allow(qr/unknown directive "rubbish"/) if grep { $_ eq 'badconf' } @kinds;
@@ -68,7 +68,10 @@ $server->allow(qr/unknown directive "rubbish"/) if grep { $_ eq 'badconf' } @kin
 my $load    = Chaos::Load->start(%option, server => $server);
 my $verdict = $load->verdict;
 my $faults  = Chaos::Faults->new(server => $server, load => $load, kinds => \@kinds, size => $megabytes);
-my $gauges  = Chaos::Gauges->new(server => $server, load => $load, zone => 1);
+my $gauges  = Chaos::Gauges->new(
+    server => $server, load => $load, zone => 1,
+    kills  => sub { return sum0(map { $faults->{injected}{$_} // 0 } qw(kill crash)) },
+);
 my $leaving = Chaos::Leaving->new(server => $server, limit => $drain + 2);
 $load->watch($_) for $gauges, $leaving;
 

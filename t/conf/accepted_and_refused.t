@@ -86,6 +86,11 @@ my @bad = (
     (map { ['sse_channel', $zone, location("sse_channel \$arg_c separator=$_;"), qr/separator/] }
         '', 'ab', 'a', '7', "\x{1}", "\xc3\xa9"),
     ['sse_status', $zone,                                   location('sse_status nowhere;'), qr/nowhere/],
+    (map { ['sse_status', $zone, location("sse_status format=$_;"), qr/invalid value "format=/] } '', 'xml', 'Json', '$arg_format'),
+    ['sse_status', $zone,                                   location('sse_status format=json format=prometheus;'), qr/unknown zone "format=prometheus"/],
+    ['sse_status', $zone,                                   location('sse_status events format=prometheus;'), qr/unknown zone "format=prometheus"/],
+    ['sse_status', $zone,                                   location('sse_status format=prometheus nowhere;'), qr/nowhere/],
+    ['sse_status', $zone,                                   location('sse_status format=json; sse_status format=prometheus;'), qr/duplicate/],
     ['sse_health', $zone,                                   location('sse_health nowhere;'), qr/nowhere/],
     ['sse_health', $zone,                                   location('sse_health events $arg_zone;'), qr/\$arg_zone/],
     ['sse_health', $zone,                                   location('sse_health; sse_health;'), qr/duplicate/],
@@ -210,6 +215,13 @@ my @bad = (
         ["\xff",      qr/"\xff"/],
         ['x' x 256,   qr/"x+"/]),
     ['sse_body_channels', $zone, location("$pub sse_body_channels a; sse_body_channels b;"), qr/duplicate/],
+    (map { ['sse_list', $zone, location("$pub sse_list $_->[0];"), $_->[1]] }
+        ['', qr/number of arguments/], ["''", qr/invalid value ""/], ['on off', qr/invalid value "on"/], ['a off', qr/invalid value "off"/],
+        ['x' x 256, qr/invalid value/], ["\xff", qr/invalid value/]),
+    ['sse_list', $zone, location("$pub sse_list a; sse_list b;"), qr/duplicate/],
+    ['sse_list', "$zone sse_list on;", location($pub), qr/not allowed here/],
+    ['sse_list', $zone, location("$sub sse_list on;"), qr/needs an "sse_publish" or "sse_status"/],
+    ['sse_list', $zone, location('sse_list on;'), qr/needs an "sse_publish" or "sse_status"/],
     (map { ['sse_publish', $zone, location("sse_publish ''; $_"), qr/"".*sse_body_channels/] }
         '', 'sse_body_channels on;', 'sse_framing json;', 'sse_framing lines; sse_body_channels on;',
         'sse_framing form; sse_body_channels off;'),
@@ -273,6 +285,9 @@ my @good = (
     ["$zone sse_framing json; sse_body_channels on;", location("sse_publish ''; limit_except GET { deny all; }")],
     [$zone, location("sse_publish ''; sse_body_channels \xc3\xbc; sse_framing form;")],
     [$zone, location("$pub sse_event_type ''; sse_event_id 1%2b2; sse_event_retry '';")],
+    [$zone, location("$pub sse_list off; deny all;")],
+    [$zone, location("$pub sse_list a- \$arg_x \xc3\xbc; deny all;")],
+    [$zone, location('sse_status; sse_list on; deny all;')],
     [$zone, location('sse_status events;') . location("$sub sse_cors *;") =~ s/x/y/r],
     (map { ["$zone sse_bus events $_;", ''] } (
         'redis://127.0.0.1',

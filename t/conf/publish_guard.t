@@ -1,4 +1,4 @@
-# nginx -t warns about locations where anybody can publish, kick or read the status, and about no others. What anybody can
+# nginx -t warns about locations where anybody can publish, kick, list channels or read the status, and about no others. What anybody can
 # do there nginx itself is asked, too: a stranger's address and no credentials, and see what is answered.
 use v5.36;
 use lib 't/lib';
@@ -89,6 +89,7 @@ my @case = (
     ['',       'location / { internal; location /x { sse_publish c; } }',                   'no client gets there'],
     ['POST',   'location / { location /x { sse_publish c; limit_except POST { deny all; } } }', 'a block in an inner one'],
 
+    [$read,    'location /x { sse_status format=prometheus; }',                  'nothing guards'],
     [$read,    'location /x { sse_status; }',                                    'nothing guards'],
     ['',       'location /x { sse_status; deny all; }',                          'all are refused'],
     ['',       "location /x { sse_status; $basic }",                             'a password is asked for'],
@@ -105,6 +106,12 @@ my @case = (
     ['',       'location /x { sse_kick; internal; }',                            'no client gets here'],
     ['POST',   'location /x { sse_kick; limit_except POST { deny all; } }',      'the rest is refused'],
     ['DELETE', 'location /x { sse_kick; limit_except DELETE GET { deny all; } }', 'the rest is refused'],
+
+    [$read,    'location /x { sse_publish c; sse_list on; limit_except GET { deny all; } }',   'names are for those who may publish'],
+    [$read,    'location /x { sse_publish c; sse_list a b; limit_except GET { deny all; } }',  'some names, too'],
+    ['',       'location /x { sse_publish c; sse_list on; deny all; }',          'all are refused'],
+    ['',       "location /x { sse_publish c; sse_list on; $basic }",             'a password is asked for'],
+    ['',       'location /x { sse_publish c; sse_list off; limit_except GET { deny all; } }', 'a channel that one knows the name of is no secret'],
 
     ['',       'location /x { sse_later; }',                                     'who is put off does nothing'],
     ['',       'location /x { sse_health; }',                                    'the health is for anybody'],
@@ -136,7 +143,8 @@ subtest 'what is warned of' => sub {
         my ($open) = @{ $case[$number] };
         my $warnings = join "\n", @{ delete $warning{"case$number.test"} // [] };
         my $kicks = $case[$number][1] =~ /sse_kick/;
-        my $deed = $kicks ? 'kick subscribers at' : $open =~ /GET|HEAD/ ? 'read the status at' : 'publish to';
+        my $lists = $case[$number][1] =~ /sse_list (?!off)/;
+        my $deed = $kicks ? 'kick subscribers at' : $lists ? 'list channels at' : $open =~ /GET|HEAD/ ? 'read the status at' : 'publish to';
         my $expected = $open
             ? qr{\Anginx: \[warn\] anybody can $deed location "/x" of server "case$number\.test": .* guards $open in \S+:\d+\z}
             : qr/\A\z/;
@@ -154,18 +162,18 @@ subtest 'what nginx does' => sub {
     for my $number (0 .. $#case) {
         my ($open, $location) = @{ $case[$number] };
         next if $location =~ /sse_channel|sse_later|sse_health/;
-        my @method = split /, /, $location =~ /sse_status/ ? $read : $location =~ /sse_kick/ ? $kick : $publish;
+        my @method = split /, /, $location =~ /sse_status|sse_list on; limit|sse_list a/ ? $read : $location =~ /sse_kick/ ? $kick : $publish;
         my @answered = grep { answers("http://case$number.test/x", $_) } @method;
         is join(', ', @answered), $open, name($case[$number]);
     }
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# Whether the module answers to a stranger, over the one IP or the other; what nginx answers itself is no JSON.
+# Whether the module answers to a stranger, over the one IP or the other; what nginx answers itself is of another type.
 sub answers ($url, $method) {
     return scalar grep {
         my $answer = $server->request($method, $url, headers => ['X-Real-IP' => $_], body => $method =~ /P/ ? 'x' : undef)->finish;
-        ($answer->header('Content-Type') // '') eq 'application/json'
+        ($answer->header('Content-Type') // '') =~ m{\A(?:application/json|text/plain; version=)}
     } '192.0.32.1', '2001:db8::1';
 }
 

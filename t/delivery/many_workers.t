@@ -4,6 +4,7 @@ use lib 't/lib';
 use List::Util qw(first);
 use Test::More;
 use Time::HiRes qw(time);
+use SSE::Metrics;
 use SSE::Nginx;
 
 my $own = 126; # marks that are no other's
@@ -87,7 +88,8 @@ subtest 'all the time' => sub {
 };
 
 subtest 'while those before a reload are still there' => sub {
-    my $server = SSE::Nginx->start(workers => 70, events => 'worker_connections 64;', zone => '1m channels=64');
+    my $server = SSE::Nginx->start(workers => 70, events => 'worker_connections 64;', zone => '1m channels=64',
+        locations => 'location = /metrics { sse_status format=prometheus; }');
     $server->allow(qr/exited on signal 9/);
     my @request = map { begin_request($server, $_) } $server->workers;
     my @old     = $server->reload;
@@ -101,12 +103,16 @@ subtest 'while those before a reload are still there' => sub {
     cmp_ok channels($server), '>', 2, 'what it had takes room';
     my $dying = first { worker_of($_) ne worker_of($stays) } map { subscribe_on_any($server, \@sharing, '/sub?channel=dies') } 1 .. 20;
     $server->kill9(worker_of($dying));
+    my $before = SSE::Metrics->of($server);
 
     $_->close for @request;
     $server->wait_gone(@old);
     ok eval { wait_until(sub { channels($server) == 1 }, 'all but one channel to go'); 1 }, 'room that is given back when they have gone'
         or diag channels($server), ' channels are left';
     is status($server)->{subscribers}, 1, 'who stayed is counted once';
+    my $after = SSE::Metrics->of($server);
+    is $after->value('sse_subscribers', zone => 'events', kind => 'stream'), 1, 'in the metrics, too, although its worker has another place';
+    is_deeply [$after->gone_back($before), $after->does_not_add_up('events')], [], 'which have not gone back, and add up';
     is_woken($server, $stays, 'stays', 'and woken by a mark of its own');
     my $short = $server->subscribe_on(worker_of($stays), '/sub?channel=short')->ready;
     is channels($server), 2, 'another channel';

@@ -260,10 +260,10 @@ subtest 'refusals in the log' => sub {
     my $start = time;
     my @status = SSE::Pipeline->new($server)->publish(map { ["/one-lines?channel=refused$_&retry=x", "a"] } 1 .. 1000);
     is scalar(grep { $_ == 400 } @status), 1000, 'a thousand are refused';
-    my @lines = $server->log_since($mark) =~ /^(.*sse: refused.*)$/mg;
+    my @lines = $server->log_since($mark) =~ /^(.*sse: channel "\w+": refused.*)$/mg;
     cmp_ok scalar @lines, '<=', 2 + time - $start, 'at most one a second is logged';
     cmp_ok scalar @lines, '>=', 1, 'but not none';
-    like $lines[0], qr/\[info\].* sse: refused with 400: invalid retry \(\d+ more since the last\)/, 'with status and reason';
+    like $lines[0], qr/\[info\].* sse: channel "refused\d+": refused with 400: invalid retry \(\d+ more since the last\)/, 'with channel, status and reason';
     # The next one tells of the others.
     wait_until(
         sub {
@@ -282,8 +282,8 @@ subtest 'refusals in the log' => sub {
     my %status;
     $status{ $server->get("/sub?channel=more$_", on => $connection)->status }++ for 1 .. 1000;
     is_deeply \%status, { 503 => 1000 }, 'a thousand more are refused';
-    my @full    = grep {/\[error\].* has no room for another channel/} split /\n/, $server->log_since($mark);
-    my @refused = grep {/sse: refused/} split /\n/, $server->log_since($mark);
+    my @full    = grep {/\[error\].* has no room for another channel, for channel "more\d+"/} split /\n/, $server->log_since($mark);
+    my @refused = grep {/sse: channel "\w+": refused/} split /\n/, $server->log_since($mark);
     cmp_ok scalar @full,    '>=', 1,                 'the log says so';
     cmp_ok scalar @full,    '<=', 2 + time - $start, 'at most once a second';
     cmp_ok scalar @refused, '<=', 2 + time - $start, 'and so for the refusals';

@@ -104,12 +104,12 @@ subtest 'nothing comes through' => sub {
 };
 
 subtest 'a zone that is not filled' => sub {
+    $redis->command(XADD => 'sse:events', '*', channel => 'a', data => 'x');
     $cable->rule(match => '^XREAD ', hang => 0);
     my $late = SSE::Nginx->start(
         http   => "sse_zone events 1m; sse_bus events redis://@{[$cable->address]};",
         server => 'location = /health { sse_health; } location = /anybody { return 200 "[$sse_bus]"; }'
     );
-    $redis->command(XADD => 'sse:events', '*', channel => 'a', data => 'x');
     my $health = $late->get('/health');
     is $health->status, 503, 'is not well';
     like $health->json->{reason}, qr/have not been read yet/, 'and why';

@@ -1,9 +1,9 @@
 # A reload under fire: the history stays, streams end whole, and who comes back has missed nothing.
 use v5.36;
 use lib 't/lib';
-use POSIX ();
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
+use SSE::Load;
 use SSE::Nginx;
 use SSE::Process;
 use SSE::Util;
@@ -16,67 +16,18 @@ my $server = SSE::Nginx->start(
     locations => 'location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }',
 );
 
-# Publishes 1, 2, 3... from a process of its own until there is a file that tells it to stop, for a signal would cut off
-# the last one. What is turned away, because the zone is being taken over, is published again. Each line it writes:
-# number, status, id.
-sub start_publisher ($channel) {
-    my $parent = $$;
-    unlink my $stop = $server->prefix . '/stop';
-    my $pid = fork // die "fork: $!";
-    return $pid if $pid;
-    open my $file, '>', $server->prefix . '/published' or POSIX::_exit(1);
-    $file->autoflush(1);
-    for (my $number = 1; !-e $stop && getppid == $parent;) {
-        my $answer = eval { $server->publish("/pub?channel=$channel", $number) };
-        my $status = $answer ? $answer->status : 0;
-        print $file "$number $status ", $status == 201 ? $answer->json->{id} : '-', "\n";
-        $number++ unless $status == 503;
-        sleep 0.003;
-    }
-    POSIX::_exit(0);
-}
-
-# A subscriber that comes back whenever its stream ends.
-sub connect_follower ($follower) {
-    $follower->{client} = $server->subscribe("/sub?channel=$follower->{channel}", via => $follower->{via}, cursor => $follower->{cursor});
-}
-
-sub follow ($follower) {
-    my $client = $follower->{client};
-    $client->poll;
-    push @{ $follower->{events} }, splice @{ $client->{events} };
-    $follower->{cursor} = $client->last_event_id;
-    return unless $client->closed;
-    $follower->{ends}{ $client->closed }++;
-    $follower->{torn}++ if $client->pending;
-    connect_follower($follower);
-}
-
-# Reloads with each of these in turn, while there are publishers and subscribers on a channel. @allowed: what publishers
+# Reloads with each of these in turn, while there are publishers and subscribers on a channel. $allowed: what publishers
 # may be answered.
 sub under_fire ($channel, $allowed, @reload) {
-    my @follower = map { { channel => $channel, via => $_, events => [], ends => {}, torn => 0 } }
-        qw(h1 h1.0 unchunked tls h2c h2 h1 h2c h1 tls);
-    for my $follower (@follower) {
-        connect_follower($follower);
-        my $ready = $follower->{client}->ready;
-        $follower->{cursor} = $ready->last_event_id;
-    }
-    my $publisher = start_publisher($channel);
-    my $reached = sub ($number) {
-        follow($_) for @follower;
-        return !grep { (@{ $_->{events} } ? $_->{events}[-1]{data} : 0) < $number } @follower;
-    };
-
+    my $load = SSE::Load->start($server, channel => $channel, via => [qw(h1 h1.0 unchunked tls h2c h2 h1 h2c h1 tls)]);
     my $round = 0;
     for my $option (@reload) {
         $round++;
-        wait_until(sub { $reached->(100 * $round) }, 'everybody to get on');
+        $load->reach(100 * $round);
         my $start = time;
         my @old = $server->reload(%$option);
-        wait_until(
+        $load->follow_until(
             sub {
-                follow($_) for @follower;
                 my $child = $server->children;
                 return !grep { exists $child->{$_} } @old;
             },
@@ -85,29 +36,7 @@ sub under_fire ($channel, $allowed, @reload) {
         note sprintf 'reload %d: the old workers were gone after %.1f s', $round, time - $start;
         cmp_ok time - $start, '<', 12, 'the old workers leave in time';
     }
-    $server->write_file('stop', '');
-    waitpid $publisher, 0;
-
-    my @line = map { [split / /] } split /\n/, $server->read_file('published');
-    my @failed = grep { $_->[1] !~ $allowed } @line;
-    is_deeply \@failed, [], 'every publish has succeeded' or diag map {"@$_\n"} @failed;
-    my @done = grep { $_->[1] == 201 } @line;
-    note scalar(@line) - scalar(@done), ' were turned away';
-    is_ascending [map { $_->[2] } @done], 'ids grow';
-    my @expected = map {"$_->[0] $_->[2]"} @done;
-    wait_until(sub { $reached->($done[-1][0]) }, 'everybody to have the last one');
-
-    for my $number (0 .. $#follower) {
-        my $follower = $follower[$number];
-        my $name = "follower $number over $follower->{via}";
-        my @got = map {"$_->{data} $_->{id}"} grep { $_->{type} ne 'ready' } @{ $follower->{events} };
-        ok "@got" eq "@expected", "$name has got exactly what was published"
-            or diag scalar(@got), ' of ', scalar(@expected), '; first wrong: ',
-            (grep { ($got[$_] // '-') ne ($expected[$_] // '-') } 0 .. $#expected)[0] // 'too many';
-        is $follower->{torn}, 0, 'no stream has ended inside an event';
-        my $end = $follower->{via} =~ /1\.0|unchunked/ ? 'clean' : 'abort';
-        is_deeply [keys %{ $follower->{ends} }], [$end], 'each has been told to come back' or diag explain $follower->{ends};
-    }
+    $load->judge($allowed);
 }
 
 subtest 'with the same module' => sub {

@@ -5,13 +5,14 @@ use v5.36;
 use Test::More;
 
 my $program = ($ENV{TEST_SIM_DIRECTORY} // 'build/sim') . '/log';
+my $runner  = $ENV{TEST_UNIT_RUNNER} // ''; # what runs it, if not it itself (an emulator)
 plan skip_all => "not built: $program" unless -x $program;
 
 # One seed if it is given. There are fewer with sanitizers, which are for what goes unnoticed otherwise.
 my $seeds = $ENV{TEST_NGINX_SEED} ? 1 : $ENV{TEST_SIM_DIRECTORY} ? 1_000 : 10_000;
 my $first = $ENV{TEST_NGINX_SEED} // 1;
 
-open my $output, '-|', "$program --seed $first --seeds $seeds 2>&1" or die "$program: $!";
+open my $output, '-|', "$runner $program --seed $first --seeds $seeds 2>&1" or die "$program: $!";
 my @lines = readline $output;
 close $output;
 is $?, 0, 'nothing is wrong';

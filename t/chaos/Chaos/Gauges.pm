@@ -6,8 +6,10 @@ package Chaos::Gauges;
 use v5.36;
 use List::Util qw(sum0);
 use Time::HiRes qw(time);
+use SSE::Metrics;
 
-# Options: server, load, zone (whether `published` is to be looked at as well).
+# Options: server, load, kills (returns how many workers have been killed), zone (whether `published` is to be looked at as well,
+# and whether counters go on).
 sub new ($class, %option) {
     return bless { %option, worst => 0, calms => 0, off => [], next => 0, picture => '' }, $class;
 }
@@ -51,6 +53,7 @@ sub calm ($self) {
     $load->go_on_until($right, "calm with true counts of $server->{workers} workers and " . $load->subscribers . ' subscribers');
     $self->{calms}++;
     $self->await_stragglers if $self->{zone};
+    $self->compare_metrics;
     my $before = $self->status;
     $self->compare('the sum of subscribers', sum0(map { $_->{subscribers} } @{ $before->{workers} }), scalar $load->subscribers);
     $self->compare_channels;
@@ -68,6 +71,14 @@ sub await_stragglers ($self) {
     eval { $load->go_on_until($all_there, 'all that was published', 10) };
 }
 
+# What a killed worker was handing out, a batch at most, may be missing.
+sub compare_metrics ($self) {
+    my $metrics = SSE::Metrics->of($self->{server});
+    push @{ $self->{off} }, $metrics->does_not_add_up('events', 64 * $self->{kills}->());
+    push @{ $self->{off} }, map {"went back: $_"} $metrics->gone_back($self->{metrics}) if $self->{zone} && $self->{metrics};
+    $self->{metrics} = $metrics;
+}
+
 # Of each channel, too; after the death of a worker these are put right by a census.
 sub compare_channels ($self) {
     my ($server, $load) = @$self{qw(server load)};
@@ -83,7 +94,7 @@ sub compare_channels ($self) {
 
 # Some load without any fault: what is counted then is exactly what has come.
 sub compare_traffic ($self, $before) {
-    my ($load, $verdict) = ($self->{load}, $self->{load}->verdict);
+    my ($server, $load, $verdict) = (@$self{qw(server load)}, $self->{load}->verdict);
     $verdict->adopt($load->subscribers);
     my ($received, $distinct) = ($load->received, $verdict->distinct);
     $self->compare('published', $before->{zones}{events}{published}, $distinct) if $self->{zone};
@@ -91,6 +102,8 @@ sub compare_traffic ($self, $before) {
     $load->go_on_for(0.3);
     $load->settle;
     my $after = $self->status;
+    my ($old, $new) = map { $_->balances('events') } $self->{metrics}, SSE::Metrics->of($server);
+    $self->compare("what does not add up ($_)", $new->{$_}, $old->{$_}) for sort keys %$old;
     $verdict->adopt($load->subscribers);
     my %gain = map { $_ => $after->{zones}{events}{$_} - $before->{zones}{events}{$_} } qw(published);
     $self->compare('what was published in the calm', $gain{published}, $verdict->distinct - $distinct);

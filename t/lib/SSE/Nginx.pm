@@ -108,6 +108,12 @@ sub new ($class, %option) {
     return $self;
 }
 
+# One that runs already, and goes on when the test ends: its master, and where it listens, as in h1 => 80.
+sub attach ($class, $master, %port) {
+    my $prefix = File::Temp->newdir('sse-XXXXXX', TMPDIR => 1);
+    return bless { prefix => $prefix, pid => $master, ports => {%port}, address => '127.0.0.1', master => 1 }, $class;
+}
+
 # The locations that most tests need.
 sub usual (%option) {
     my ($subscribe, $publish, $locations) = map { $_ // '' } @option{qw(subscribe publish locations)};
@@ -137,7 +143,7 @@ sub start ($class, %option) {
         last if $self->launch;
         die "nginx does not start:\n" . $self->log . $self->read_file('stderr.log')
             if $attempt == 5 || $self->log !~ /bind\(\) to .* failed/;
-        unlink "$self->{prefix}/error.log";
+        unlink map {"$self->{prefix}/$_"} qw(error.log stderr.log);
         $_ = free_port() for values %{ $self->{ports} };
     }
     return $self;
@@ -373,10 +379,20 @@ sub children ($self, $master = $self->{pid}) {
         open my $stat, '<', $file or next;
         my ($pid, $state, $parent) = (readline($stat) // '') =~ /\A(\d+) \(.*\) (\S) (\d+)/ or next;
         next if $parent != $master || $state eq 'Z';
-        open my $line, '<', "/proc/$pid/cmdline" or next;
-        $title{$pid} = readline($line) // '';
+        $title{$pid} = $self->title($pid) // next;
     }
     return \%title;
+}
+
+# What nginx calls the process. What an emulator runs cannot show its title: a process that has begun to wait for events
+# is a worker then, and the log has the leaving ones.
+sub title ($self, $pid) {
+    if ($ENV{TEST_NGINX_EMULATED}) {
+        return '' unless grep { (readlink // '') eq 'anon_inode:[eventpoll]' } glob "/proc/$pid/fd/*";
+        return $self->log =~ /\b$pid#\d+: gracefully shutting down/ ? 'worker process is shutting down' : 'worker process';
+    }
+    open my $line, '<', "/proc/$pid/cmdline" or return undef;
+    return readline($line) // '';
 }
 
 # The workers that take new connections, and those that are leaving.

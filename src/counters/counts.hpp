@@ -1,0 +1,228 @@
+// What happens in a zone, in numbers.
+//
+// Each worker counts for itself, in a place of its own in shared memory; the sum of the places is the zone's.
+// A place outlives its worker, and the next one that takes it counts on from there: so no count is lost when
+// a worker dies, and none goes back.
+//
+// Knows no nginx.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "roster/counter.hpp"
+
+namespace sse {
+
+// --- What is told apart ---
+
+// For each enumeration, what its values are called, in their order.
+template <typename Kind>
+struct NamesOf;
+template <typename Kind>
+inline constexpr auto& kNames = NamesOf<Kind>::kValue;
+template <typename Kind>
+inline constexpr size_t kKinds = NamesOf<Kind>::kValue.size();
+
+enum class SubscriberKind : uint8_t { Stream, Poll };
+template <>
+struct NamesOf<SubscriberKind> {
+    static constexpr std::array<std::string_view, 2> kValue = {"stream", "poll"};
+};
+
+// How an event gets to a subscriber.
+enum class Way : uint8_t {
+    Live,   // in a batch of its feed
+    Replay, // it has read it from the log for itself
+    Poll,   // in the answer to a poll
+};
+template <>
+struct NamesOf<Way> {
+    static constexpr std::array<std::string_view, 3> kValue = {"live", "replay", "poll"};
+};
+
+// Why a subscriber does not take what its feed hands to it.
+enum class Deferral : uint8_t {
+    Blocked, // its connection is full
+    Behind,  // it reads the log for itself
+    Known,   // it has got it that way
+    Ending,  // its stream ends
+    Poll,    // a poll is woken, and reads the log
+};
+template <>
+struct NamesOf<Deferral> {
+    static constexpr std::array<std::string_view, 5> kValue = {"blocked", "behind", "known", "ending",
+                                                               "poll"};
+};
+
+// Why a stream or a poll is over.
+enum class CloseReason : uint8_t {
+    None,
+    Client,   // it went away
+    Drain,    // the worker is leaving
+    Slow,     // no progress within sse_send_timeout
+    Gap,      // it has missed events, and sse_gap is "close"
+    Ended,    // the channel has ended
+    Lifetime, // sse_lifetime is over
+    Expired,  // the time of sse_expires has come
+    Absent,   // the channel has no events, and sse_absent says not to wait
+    Kicked,   // by sse_kick
+    Rejected, // there was no room for it, or it was put off by sse_later
+    Error,    // out of memory, or a filter failed
+    Crashed,  // its worker died: only others can say so
+};
+template <>
+struct NamesOf<CloseReason> {
+    static constexpr std::array<std::string_view, 13> kValue = {
+        "answered", "client", "drain",  "slow",     "gap",   "ended",  "lifetime",
+        "expired",  "absent", "kicked", "rejected", "error", "crashed"};
+};
+
+// Why a subscriber has missed events.
+enum class GapCause : uint8_t {
+    Evicted, // they are no longer in the log
+    History, // sse_history keeps them back
+    Unknown, // the log does not know its id
+    Lost,    // the source of the events has lost some, or may have
+};
+template <>
+struct NamesOf<GapCause> {
+    static constexpr std::array<std::string_view, 4> kValue = {"evicted", "history", "unknown", "lost"};
+};
+
+// What has become of a request that publishes.
+enum class PublishOutcome : uint8_t {
+    Published,
+    Nothing, // it has been here before, or has no event
+    Refused,
+    Aborted, // its client has gone
+};
+template <>
+struct NamesOf<PublishOutcome> {
+    static constexpr std::array<std::string_view, 4> kValue = {"published", "nothing", "refused", "aborted"};
+};
+
+// Why a request is refused: reasons that an operator does something about in the same way.
+enum class RefusalGroup : uint8_t {
+    Request,
+    Origin,
+    Forbidden,
+    Event,
+    Size,
+    Timeout,
+    Precondition,
+    Ended,
+    Absent,
+    Gap,
+    Expired,
+    Kicked,
+    Limit,
+    Full,
+    Locked,
+    Drain,
+    Bus,
+    Error,
+};
+template <>
+struct NamesOf<RefusalGroup> {
+    static constexpr std::array<std::string_view, 18> kValue = {
+        "request", "origin",  "forbidden", "event", "size", "timeout", "precondition", "ended", "absent",
+        "gap",     "expired", "kicked",    "limit", "full", "locked",  "drain",        "bus",   "error"};
+};
+
+// --- Histograms ---
+
+// Events of a batch: 1, 2, 4, …, 1024, and more.
+struct BatchSizes {
+    static constexpr size_t kBounds = 11;
+    static constexpr uint64_t bound(size_t bucket) noexcept { return uint64_t{1} << bucket; }
+};
+
+// How long a batch takes, in microseconds.
+struct Durations {
+    static constexpr std::array<uint64_t, 13> kSteps = {1'000,     2'500,     5'000,     10'000,  25'000,
+                                                        50'000,    100'000,   250'000,   500'000, 1'000'000,
+                                                        2'500'000, 5'000'000, 10'000'000};
+    static constexpr size_t kBounds = kSteps.size();
+    static constexpr uint64_t bound(size_t bucket) noexcept { return kSteps[bucket]; }
+};
+
+// How many values were at most as large as each bound and larger than the one before, and how many were
+// larger than all of them. How many there were is the sum of that, so it always fits.
+template <typename Word, typename Bounds>
+struct Histogram {
+    Word buckets[Bounds::kBounds + 1];
+    Word sum; // of the values
+
+    void observe(uint64_t value) noexcept {
+        size_t bucket = 0;
+        while (bucket < Bounds::kBounds && value > Bounds::bound(bucket)) {
+            ++bucket;
+        }
+        buckets[bucket].add(1);
+        sum.add(value);
+    }
+};
+
+// --- The counts ---
+
+// Of a zone. What is counted for each delivery comes first.
+template <typename Word>
+struct ZoneCounts {
+    Word handedOut; // events that a feed has handed to subscribers, once for each
+    Word deferred[kKinds<Deferral>];
+    Word deliveredEvents[kKinds<Way>];
+    Word deliveredBytes[kKinds<Way>];
+    Histogram<Word, BatchSizes> batches;
+    Histogram<Word, Durations> fanout;
+
+    // `closed` comes before `opened`, and is read before it: then there are never more of them.
+    Word closed[kKinds<SubscriberKind>][kKinds<CloseReason>];
+    Word opened[kKinds<SubscriberKind>];
+    Word moved[kKinds<SubscriberKind>]; // that were opened in another place, less those that went there
+    Word heartbeats;
+    Word gaps[kKinds<GapCause>];
+    Word subscribeRefusals[kKinds<RefusalGroup>];
+    Word kicks;
+
+    Word publishRequests[kKinds<PublishOutcome>];
+    Word publishRefusals[kKinds<RefusalGroup>];
+    Word publishedBytes;
+    Word repairs; // invalid sequences in published text that were replaced
+};
+
+// The number of a kind, as an index of these arrays.
+template <typename Kind>
+constexpr size_t at(Kind kind) noexcept {
+    return static_cast<size_t>(kind);
+}
+
+// As plain numbers: the sum of some places.
+using ZoneSums = ZoneCounts<uint64_t>;
+
+// A worker's place.
+struct alignas(64) ZoneCounters : ZoneCounts<Counter> {
+    // Streams, or polls, that are open.
+    uint64_t open(SubscriberKind kind) const noexcept;
+
+    // The worker has died with what was open here. Does no harm if it is called again.
+    void closeCrashed() noexcept;
+    // The worker has moved here.
+    void takeOpenOf(ZoneCounters& before) noexcept;
+    // What it has counted while it had no place.
+    void addAll(const ZoneCounters& other) noexcept;
+};
+static_assert(std::is_trivially_default_constructible_v<ZoneSums> && alignof(ZoneSums) == sizeof(uint64_t));
+static_assert(sizeof(ZoneCounts<Counter>) == sizeof(ZoneSums));
+
+void addTo(ZoneSums& sums, const ZoneSums& others) noexcept;
+
+// Adds what is in a place. If the worker of that place is not alive, what is open there has crashed. Returns
+// what is open in it: the streams, and the polls.
+std::array<uint64_t, kKinds<SubscriberKind>> addTo(ZoneSums& sums, const ZoneCounters& place,
+                                                   bool isAlive) noexcept;
+
+} // namespace sse

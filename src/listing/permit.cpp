@@ -1,0 +1,43 @@
+#include "listing/permit.hpp"
+
+#include <algorithm>
+#include <new>
+#include <span>
+
+namespace sse {
+
+// An expression that comes out empty permits nothing: every name would begin with it.
+bool ListPermit::of(ngx_http_request_t* r, ListPermit& permit) noexcept {
+    const LocationConfig& config = *locationConfig(r);
+    permit.all_ = config.listsAll;
+    if (config.list == nullptr) {
+        return true;
+    }
+    const std::span expressions(static_cast<ngx_http_complex_value_t*>(config.list->elts),
+                                config.list->nelts);
+    auto* prefixes =
+        static_cast<std::string_view*>(ngx_palloc(r->pool, expressions.size() * sizeof(std::string_view)));
+    if (prefixes == nullptr) {
+        return false;
+    }
+    size_t count = 0;
+    for (ngx_http_complex_value_t& expression : expressions) {
+        ngx_str_t prefix;
+        if (ngx_http_complex_value(r, &expression, &prefix) != NGX_OK) {
+            return false;
+        }
+        if (prefix.len != 0) {
+            new (&prefixes[count++]) std::string_view(toView(prefix));
+        }
+    }
+    permit.prefixes_ = {prefixes, count};
+    return true;
+}
+
+bool ListPermit::covers(std::string_view channel) const noexcept {
+    return all_ || std::ranges::any_of(prefixes_, [channel](std::string_view prefix) noexcept {
+               return channel.starts_with(prefix);
+           });
+}
+
+} // namespace sse

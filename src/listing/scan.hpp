@@ -1,0 +1,66 @@
+// A walk through the channels of a zone that a request may see: with the zone's lock for short moments, and
+// reading names and counts without it.
+#pragma once
+
+#include <array>
+
+#include "listing/permit.hpp"
+#include "log/channel_walk.hpp"
+#include "zone.hpp"
+
+namespace sse {
+
+class ChannelScan {
+public:
+    enum class Step {
+        More,   // another part is to follow
+        Over,   // all channels have been met
+        Locked, // the lock of the zone is not to be had
+    };
+
+    ChannelScan(const Zone& zone, const ListPermit& permit, uint64_t from) noexcept
+        : zone_(&zone), permit_(permit), from_(from) {}
+
+    // Calls visit(summary, state) with each channel of the next part that the permit covers, until it returns
+    // false; that channel comes again with the next call. What has a subscriber and no name
+    // is only counted. Some tenths of a millisecond at most.
+    template <typename Visit>
+    Step runSlice(Visit&& visit) noexcept {
+        Part part;
+        if (!walk(part)) {
+            return Step::Locked;
+        }
+        for (const WalkedChannel& channel : part.found.channels) {
+            ChannelSummary summary;
+            if (!zone_->log.summarise(channel.state, summary)) {
+                unnamed_ += channel.state.subscribers != 0 ? 1 : 0;
+            } else if (permit_.covers(summary.nameView()) && !visit(summary, channel.state)) {
+                from_ = channel.place;
+                return Step::More;
+            }
+        }
+        from_ = part.found.next.value_or(0);
+        return part.found.next ? Step::More : Step::Over;
+    }
+
+    // Where it goes on.
+    uint64_t from() const noexcept { return from_; }
+    // How many channels with subscribers have been met of which the zone has no event, and so no name.
+    uint64_t unnamed() const noexcept { return unnamed_; }
+
+private:
+    // So many that a slice takes no longer than others.
+    struct Part {
+        std::array<WalkedChannel, 128> room;
+        WalkedPart found;
+    };
+
+    bool walk(Part& part) const noexcept;
+
+    const Zone* zone_;
+    ListPermit permit_;
+    uint64_t from_;
+    uint64_t unnamed_ = 0;
+};
+
+} // namespace sse

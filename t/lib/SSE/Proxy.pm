@@ -1,0 +1,40 @@
+package SSE::Proxy;
+
+# A proxy of other people in front of the module, set up with a sample of docs/proxies.md.
+#
+#   my $proxy = SSE::Proxy->new(
+#       program => 'caddy',
+#       files   => { Caddyfile => sample('caddy') },
+#       command => sub ($proxy) { return (qw(caddy run --config), $proxy->file('Caddyfile')) },
+#   );
+#   $proxy->start($server);   # port 8080 in its files stands for that of nginx, 8088 for that of the proxy
+#
+# The options are those of SSE::Program, and backend (the listener of nginx, default h1).
+
+use v5.36;
+use parent 'SSE::Program';
+use Cwd qw(abs_path);
+use Exporter 'import';
+use HTTP::Tiny;
+our @EXPORT = qw(sample);
+
+my $document = 'docs/proxies.md';
+
+# The sample of that name.
+sub sample ($name) {
+    my $text = do { local (@ARGV, $/) = $document; readline };
+    my ($block) = $text =~ /^<!-- test: \Q$name\E -->\n```\w+\n(.*?)^```/ms or die "$document has no sample $name";
+    return $block;
+}
+
+# A program that pip has brought, which Debian does not have, or not as new.
+sub package_of ($path) { return (abs_path('build/proxies') // 'build/proxies') . "/$path" }
+
+sub new ($class, %option) { return $class->SUPER::new(stands => 8088, backend => 'h1', %option) }
+
+sub start ($self, $server) { return $self->SUPER::start(8080 => $server->port($self->{backend})) }
+
+# Some listen before they know what is behind them.
+sub is_ready ($self) { return HTTP::Tiny->new(timeout => 5)->get("http://127.0.0.1:$self->{port}/status")->{success} }
+
+1;
