@@ -1,6 +1,7 @@
 #include "counters/zone_counters.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 namespace sse {
@@ -8,12 +9,16 @@ namespace sse {
 namespace {
 
 // nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4): what is larger than a page comes in whole pages,
-// aligned to them. They are fresh from the kernel, so all zeros, and take memory only when they are used.
+// aligned to them. Places that no worker has had are not touched, so that they take no memory.
 ngx_int_t initMemory(ngx_shm_zone_t* shared, void* old) noexcept {
     auto& zone = *static_cast<Zone*>(shared->data);
     auto* pool = reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr);
     if (old == nullptr && !shared->shm.exists) {
-        pool->data = ngx_slab_alloc(pool, sizeof(CounterMemory));
+        void* memory = ngx_slab_alloc(pool, sizeof(CounterMemory));
+        if (memory != nullptr) {
+            static_cast<CounterMemory*>(memory)->used.store(0);
+        }
+        pool->data = memory;
     }
     zone.counterMemory = static_cast<CounterMemory*>(pool->data);
     return zone.counterMemory == nullptr ? NGX_ERROR : NGX_OK;
@@ -51,6 +56,9 @@ bool addCounters(ngx_conf_t* cf, Zone& zone) noexcept {
 
 void countAt(Zone& zone, uint32_t place) noexcept {
     CounterMemory& memory = *zone.counterMemory;
+    for (uint32_t used = memory.used.load(); used <= place; ++used) {
+        std::memset(static_cast<void*>(&memory.places[used]), 0, sizeof(ZoneCounters));
+    }
     ZoneCounters& counters = memory.places[place];
     counters.closeCrashed();
     if (zone.counters == zone.homeless) {

@@ -13,9 +13,8 @@ namespace sse {
 // Begins the name of that memory; the rest is the zone's.
 inline constexpr std::string_view kCounterMemory = "sse_counters:";
 
-// Valid when all zeros.
 struct CounterMemory {
-    std::atomic<uint32_t> used; // places before it have been used
+    std::atomic<uint32_t> used; // places before it have been used; what others contain means nothing
     ZoneCounters places[RosterMemory::kCapacity];
 };
 
