@@ -162,7 +162,7 @@ constexpr RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::WaitCutByDrain:
         return {503, "nginx is leaving, ask again", "1"};
     case Refusal::ListNotAllowed:
-        return {403, "sse_list does not allow to list channels here"};
+        return {403, "sse_list does not permit listing channels here"};
     case Refusal::BadListLimit:
         return {400, "limit is a number of channels, 1000 at most"};
     case Refusal::BadListCursor:

@@ -14,6 +14,8 @@ public:
 
     // Whether it permits anything at all.
     bool isEmpty() const noexcept { return !all_ && prefixes_.empty(); }
+    // Whether it permits all channels, also those whose names are not known.
+    bool coversAll() const noexcept { return all_; }
     bool covers(std::string_view channel) const noexcept;
 
 private:

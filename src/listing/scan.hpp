@@ -22,8 +22,8 @@ public:
         : zone_(&zone), permit_(permit), from_(from) {}
 
     // Calls visit(summary, state) with each channel of the next part that the permit covers, until it returns
-    // false; that channel comes again with the next call. What has a subscriber and no name
-    // is only counted. Some tenths of a millisecond at most.
+    // false; that channel comes again with the next call. What has a subscriber and no name is only counted.
+    // Some tenths of a millisecond at most, without what `visit` takes.
     template <typename Visit>
     Step runSlice(Visit&& visit) noexcept {
         Part part;
@@ -33,7 +33,7 @@ public:
         for (const WalkedChannel& channel : part.found.channels) {
             ChannelSummary summary;
             if (!zone_->log.summarise(channel.state, summary)) {
-                unnamed_ += channel.state.subscribers != 0 ? 1 : 0;
+                unnamed_ += permit_.coversAll() && channel.state.subscribers != 0 ? 1 : 0;
             } else if (permit_.covers(summary.nameView()) && !visit(summary, channel.state)) {
                 from_ = channel.place;
                 return Step::More;
@@ -45,7 +45,8 @@ public:
 
     // Where it goes on.
     uint64_t from() const noexcept { return from_; }
-    // How many channels with subscribers have been met of which the zone has no event, and so no name.
+    // How many channels with subscribers have been met of which the zone has no event, and so no name; 0 if
+    // the permit is not for all channels.
     uint64_t unnamed() const noexcept { return unnamed_; }
 
 private:

@@ -14,12 +14,10 @@ namespace sse {
 
 class SlicedRequest {
 public:
-    // Makes a Work from the arguments, which lives as long as the request's pool, and runs it. It has
-    //   bool runSlice() noexcept;                     returns whether another one is to follow
-    //   ngx_int_t answer(Refusal refusal) noexcept;   sends the answer, or that refusal if there is one;
-    //   returns
-    //                                                 what a content handler returns
-    // Returns what a content handler returns.
+    // Makes a Work from the arguments, which lives as long as the request's pool, and runs it. Its member
+    // `bool runSlice() noexcept` returns whether another slice is to follow. Then its member
+    // `ngx_int_t answer(Refusal) noexcept` sends the answer, or that refusal if there is one, and returns
+    // what a content handler returns. So does this.
     template <typename Work, typename... Arguments>
     static ngx_int_t run(ngx_http_request_t* r, RequestContext& context, Arguments&&... arguments) noexcept {
         ngx_pool_cleanup_t* end = ngx_pool_cleanup_add(r->pool, sizeof(Work));

@@ -46,7 +46,9 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     if (changes && isRefusedPage(r, config)) {
         return refuseAny(r, Refusal::ForeignPage);
     }
-    if (asksForList(*r)) {
+    // A client names the arguments of its own request, and not of those that nginx makes of it. What was a
+    // request that publishes is one whatever nginx has turned it into.
+    if (!isPublishing(*r) && !isForeign(*r) && asksForList(*r)) {
         return handleChannelList(r);
     }
     ngx_str_t channel;

@@ -4,7 +4,6 @@ use v5.36;
 use lib 't/lib';
 use Test::More;
 use JSON::PP;
-use Time::HiRes qw(time);
 use SSE::Nginx;
 
 my $server = SSE::Nginx->start(
@@ -19,7 +18,7 @@ my $server = SSE::Nginx->start(
         location = /other  { sse_publish $arg_channel zone=other; sse_list on; }
         location = /off    { sse_publish $arg_channel zone=events; sse_list off; }
         location = /rooms  { sse_publish $arg_channel zone=events; sse_list room- lobby; }
-        location = /mine   { sse_publish $arg_channel zone=events; sse_list user-$http_x_user-; }
+        location = /mine   { sse_publish $arg_channel zone=events; sse_list user:$http_x_user:; }
         location = /bare   { sse_publish $arg_channel zone=events; sse_list $http_x_prefix; }
         location ~ ^/path/(.*) { sse_publish $1 zone=events; }
         location /outer/   {
@@ -28,6 +27,7 @@ my $server = SSE::Nginx->start(
             location /outer/inner { sse_publish $arg_channel zone=events; }
             limit_except POST PUT { deny 192.0.2.1; }
         }
+        location = /turned { error_page 403 = /all?list&channel=turned; deny all; }
         location = /if     { sse_publish c zone=events; sse_list room-; if ($arg_x) { set $y 1; } }
         location = /sub/request { sse_publish c zone=events; sse_list on; }
         location = /lines  { sse_publish $arg_channel zone=events; sse_framing json; sse_body_channels on; client_max_body_size 0; }
@@ -46,7 +46,7 @@ subtest 'nothing is there' => sub {
     like $answer->header('content-type'), qr{^application/json}, 'in JSON';
 };
 
-my @id = (publish('room-1', 1 .. 3), publish('room-2', 1), publish('lobby', 1), publish('user-al-1', 1), publish('user-alice-1', 1));
+my @id = (publish('room-1', 1 .. 3), publish('room-2', 1), publish('lobby', 1), publish('user:al:1', 1), publish('user:al-ice:1', 1), publish('user:alice:1', 1));
 my $subscriber = $server->subscribe('/sub?channel=room-1')->ready;
 
 subtest 'what is told' => sub {
@@ -66,23 +66,25 @@ subtest 'what is told' => sub {
 };
 
 subtest 'who sees what' => sub {
-    my @all = qw(done lobby room-1 room-2 user-al-1 user-alice-1);
+    my @all = qw(done lobby room-1 room-2 user:al-ice:1 user:al:1 user:alice:1);
     is_deeply names(list('/all?list')), \@all, 'all';
     is_deeply names(list('/all?list&channel=room-1')), \@all, 'whatever channel the request names';
     is_deeply names(list('/rooms?list')), [qw(lobby room-1 room-2)], 'some prefixes';
     is_deeply names(list('/rooms?list&prefix=room-1')), ['room-1'], 'and a longer one';
     is_deeply names(list('/rooms?list&prefix=user')), [], 'but no other';
     is_deeply names(list('/rooms?list&prefix=')), [qw(lobby room-1 room-2)], 'nor all';
-    is_deeply names(list('/mine?list', headers => ['X-User' => 'al'])), ['user-al-1'], 'a prefix of the request ends where it ends';
+    is_deeply names(list('/mine?list', headers => ['X-User' => 'al'])), ['user:al:1'], 'a prefix of the request ends where it ends';
     is_deeply names(list('/bare?list', headers => ['X-Prefix' => 'room'])), [qw(room-1 room-2)], 'one that is a variable';
     is list('/bare?list')->status, 403, 'an empty one permits nothing';
-    is_deeply list('/bare?list')->json, { error => 'sse_list does not allow to list channels here' }, 'and says so';
+    is_deeply list('/bare?list')->json, { error => 'sse_list does not permit listing channels here' }, 'and says so';
     is list($_)->status, 403, "not at $_" for '/off?list', '/pub?list', '/path/room-1?list', '/pub?list&channel=room-1';
     is list('/outer/inner?list')->status, 403, 'a location inside does not inherit it';
     is_deeply names(list('/outer/?list')), \@all, 'a block does';
     is_deeply names(list('/if?list&x=1')), [qw(room-1 room-2)], 'and another kind of block';
     is list('/pub?list=0&channel=room-1')->json->{channel}, 'room-1', '"list=0" describes the channel';
     is $server->publish('/pub?list&channel=room-1', 'x')->status, 201, 'a POST publishes';
+    is $server->publish('/turned',                  'x')->status, 201, 'also one that nginx has turned into a GET with that argument';
+    is list('/all?list&prefix=turned')->json->{channels}[0]{events}, 1, 'and the event is there';
 };
 
 subtest 'prefixes are bytes' => sub {
@@ -149,6 +151,7 @@ subtest 'channels without events' => sub {
         $cursor = $page->{cursor};
     } while $cursor;
     is $unnamed, 3, 'are counted: their names are not in the zone';
+    is list('/rooms?list&limit=1000')->json->{unnamed}, 0, 'but not for those who may not see all';
     $_->close for @quiet;
 };
 
@@ -157,8 +160,8 @@ subtest 'channels without events' => sub {
 subtest 'beside others' => sub {
     $server->publish('/lines', join '', map { qq({"channel":"bulk-$_","data":1}) } 1 .. 20_000);
     my @walk  = map { $server->request(GET => '/all?list&prefix=nothing') } 1 .. 20;
-    my $start = time;
     is $server->publish('/pub?channel=between', 'x')->status, 201, 'a publisher is answered';
+    ok scalar(grep { !length $_->poll->raw } @walk), 'before all who walk through the index';
     is_deeply $_->json, { channels => [], unnamed => 0, cursor => undef }, 'a page of nothing' for @walk;
     my @left = map { $server->request(GET => '/all?list&prefix=nothing') } 1 .. 20;
     $_->reset for @left;
