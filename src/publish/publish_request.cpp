@@ -326,10 +326,14 @@ Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept {
     return Refusal::None;
 }
 
-ngx_int_t refusePublish(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts) noexcept {
+void countRefusedPublish(ngx_http_request_t* r, Refusal refusal) noexcept {
     ZoneCounters& counters = *locationConfig(r)->zone->counters;
     counters.publishRequests[at(PublishOutcome::Refused)].add();
     counters.publishRefusals[at(groupOf(refusal))].add();
+}
+
+ngx_int_t refusePublish(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts) noexcept {
+    countRefusedPublish(r, refusal);
     return refuse(r, refusal, facts);
 }
 

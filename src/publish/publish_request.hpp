@@ -42,6 +42,9 @@ Refusal readPreconditions(const ngx_http_request_t& r, Preconditions& preconditi
 // body. Returns why the request is refused.
 Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept;
 
+// Counts a request that publishes as refused, which is answered otherwise.
+void countRefusedPublish(ngx_http_request_t* r, Refusal refusal) noexcept;
+
 // Refuses a request that publishes, and counts it.
 ngx_int_t refusePublish(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts = {}) noexcept;
 

@@ -457,6 +457,9 @@ void Publisher::concludeBodyError() noexcept {
         refusal = Refusal::BodyPaused;
         break;
     default:
+        if (!c->error && bodyError_ >= NGX_HTTP_INTERNAL_SERVER_ERROR && !std::exchange(noted_, true)) {
+            countRefusedPublish(request_, Refusal::BodyUnreadable);
+        }
         end(bodyError_);
         return;
     }
