@@ -24,11 +24,11 @@ void logIfTableIsFull(ngx_http_request_t* r, const RequestContext& context, Refu
     const ngx_str_t name = ngxString(channel.view());
     if (refusal == Refusal::KeysFull) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "\"sse_keys\" has no room for another key, for channel \"%V\"", &name);
+                      "sse: channel \"%V\": no room for another key in \"sse_keys\"", &name);
     } else {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "sse_zone \"%V\" has no room for another channel, for channel \"%V\"",
-                      &locationConfig(r)->zone->name, &name);
+                      "sse: channel \"%V\": no room for another channel in zone \"%V\"", &name,
+                      &locationConfig(r)->zone->name);
     }
 }
 

@@ -64,7 +64,7 @@ subtest 'more than there is room for' => sub {
     cmp_ok scalar @out, '>', 50, 'others are not';
     is scalar(grep { $_->status != 503 } @out), 0, 'but get 503';
     is $out[0]->finish->json->{error}, 'no room for another key', 'with a reason';
-    $server->wait_for_log(qr/\[error\].*"sse_keys" has no room for another key/, $mark);
+    $server->wait_for_log(qr/\[error\].*no room for another key in "sse_keys"/, $mark);
     my $same = $server->subscribe_on($in[0]->header('X-Worker'), '/sub?channel=c&key=m1')->ready;
     is $same->status, 200, 'a key that is there may have another, where it has its seat';
     is $server->subscribe('/sub?channel=c')->ready->status, 200, 'who has no key is not concerned';
