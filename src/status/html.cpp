@@ -254,8 +254,8 @@ function health(state, text) {
 function show(status) {
   measure(status);
   const wrong = troubles(status);
-  health(wrong.length ? "bad" : "good", wrong.length ? `Ill: ${wrong.join("; ")}` : "All is well");
-  document.title = `${wrong.length ? "Ill" : "Well"} \u2013 SSE status`;
+  health(wrong.length ? "bad" : "good", wrong.length ? `Problem: ${wrong.join("; ")}` : "No problem");
+  document.title = `${wrong.length ? "Problem" : "OK"} \u2013 SSE status`;
   element("total").replaceChildren(total(status));
   element("zones").replaceChildren(...Object.entries(status.zones ?? {}).map(([name, figures]) => zone(name, figures)));
   element("workers").replaceChildren(workers(status.workers ?? []));

@@ -27,10 +27,10 @@ try {
 
   await page.goto(url);
   await page.waitForSelector("#health[data-state=good]");
-  check(await text("#health") === "All is well", "the page says that all is well");
+  check(await text("#health") === "No problem", "the page says that all is well");
   check((await page.$$("#zones .card")).length === 2, "each zone has a card");
   check((await page.$$("#workers tbody tr")).length === 2, "each worker has a row");
-  check(/^Well/.test(await page.title()), "the title says how it is");
+  check(/^OK/.test(await page.title()), "the title says how it is");
 
   const published = () => page.$$eval("#zones dt", (all) => Number(all.find((one) => one.textContent === "published").nextSibling.textContent));
   const first = await published();
@@ -115,7 +115,7 @@ try {
     zones: { a: { capacity: 1, used: 1, channels: 1, channel_capacity: 1, first_id: null, last_id: "1-1", published: 1,
                   closed: { client: 3, slow: 0, drain: 2 }, bus: { up: false, connected: false, dead_since: Date.now() - 5000, lag: 1 } } },
     workers: [], subscribers: 0, delivered: 0, later_member: 5 } }));
-  await says("Ill: a: no connection to the bus");
+  await says("Problem: a: no connection to the bus");
   check((await page.textContent("#zones")).includes("3 client, 2 drain"), "of counters by reason those are shown that count something");
   check((await page.$$("#zones dd.bad")).length > 0, "what is wrong with a bus is marked");
   check((await page.textContent("#total")).includes("later member"), "figures of later versions are shown");
