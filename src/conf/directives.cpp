@@ -340,6 +340,12 @@ char* setStatus(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         config.statusFormat = *format;
         words = words.subspan(1);
     }
+    if (std::ranges::any_of(words,
+                            [](const ngx_str_t& word) { return toView(word).starts_with("format="); })) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"format=\" must come first, and once, in \"%V\"",
+                           &command->name);
+        return kError;
+    }
     char* const status = takeZones(cf, words, config.status);
     if (status != NGX_CONF_OK) {
         return status;
