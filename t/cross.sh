@@ -8,7 +8,7 @@
 cross=$root/build/cross
 architectures=(arm64 ppc64el riscv64 s390x)
 
-# How compilers call a processor.
+# What compilers call a processor.
 triplet_of() { # ARCH
     case $1 in
     arm64) say aarch64-linux-gnu ;;
