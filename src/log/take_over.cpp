@@ -166,6 +166,7 @@ void TakeOver::finish() noexcept {
     header.lastId.store(old_.lastId()); // the newest may have been too large, here or in a log before
     takeBreak();
     header.published.store(old_.header_->published.load());
+    header.forgottenChannels.store(old_.header_->forgottenChannels.load());
     if (!isWhole_) {
         loseTrack();
     }

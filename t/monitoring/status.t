@@ -86,4 +86,22 @@ subtest 'a reload' => sub {
     is_deeply [sort { $a <=> $b } map { $_->{pid} } @{ $after->{workers} }], [$server->workers], 'by other workers';
 };
 
+subtest 'another size of a zone' => sub {
+    my $small = SSE::Nginx->start(
+        http   => 'sse_zone events 1m channels=64;',
+        server => <<'END',
+location = /pub { sse_publish $arg_channel; sse_framing json; sse_body_channels on; }
+        location = /status { sse_status; }
+END
+    );
+    $small->publish('/pub', join "\n", map {qq({"channel":"many-$_","data":1})} 1 .. 100);
+    my $before = $small->get('/status')->json->{zones}{events};
+    cmp_ok $before->{forgotten_channels}, '>', 0, 'the index was too small';
+    $small->wait_gone($small->reload(http => 'sse_zone events 2m channels=1024;'));
+    my $after = $small->get('/status')->json->{zones}{events};
+    cmp_ok $after->{channel_capacity}, '>=', 1024, 'it is larger now';
+    is $after->{forgotten_channels}, $before->{forgotten_channels}, 'how many channels were forgotten is still told';
+    is_deeply [$small->stop], [], 'no trouble';
+};
+
 done_testing;
