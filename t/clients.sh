@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# ./build.sh clients: sourced by build.sh, whose functions and variables it uses. It installs clients of other people as
+# ./build.sh clients: sourced by build.sh, whose functions and variables it uses. It installs third-party clients as
 # t/clients/drivers/ pins them, builds the programs that drive them, and runs t/clients/clients.pl.
 
 drivers=t/clients/drivers

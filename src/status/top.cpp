@@ -34,7 +34,7 @@ bool TopList::wants(uint32_t number, std::string_view name, uint32_t TopChannel:
     return number > last.*order || (number == last.*order && name < nameOf(last));
 }
 
-// The last one makes place.
+// The last one makes room.
 void TopList::add(const TopChannel& channel, uint32_t TopChannel::*order) noexcept {
     if (!wants(channel.*order, nameOf(channel), order)) {
         return;

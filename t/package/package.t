@@ -51,7 +51,7 @@ my $file    = "ngx_http_sse_module-$full.so";
 is output("cat $unpacked/usr/share/nginx/modules-available/mod-http-sse.conf"), "load_module modules/$file;\n",
     'nginx loads the module from a path of that version alone';
 is readlink "$modules/ngx_http_sse_module.so", $file, 'and it is there by its plain name, too';
-ok -s "$unpacked/usr/share/doc/$name/$_", "there is $_" for qw(copyright copyright.hiredis README.md docs/guide.md examples/sse.js changelog.gz);
+ok -s "$unpacked/usr/share/doc/$name/$_", "there is $_" for qw(copyright copyright.hiredis README.md docs/guide.md examples/sse.js examples/alerts.yml examples/kubernetes/sse.yaml changelog.gz);
 
 my $control = "$directory/control";
 output("dpkg-deb -e $package $control");
