@@ -75,11 +75,11 @@ subtest 'reloads with the module in use' => sub {
 # nginx serves nobody after a reload in this mode, with or without the module.
 subtest 'one process' => sub {
     my $server = SSE::Nginx->start(master => 0);
-    my $before = wake_ups($server->{pid});
-    cmp_ok $before, '>', 4, 'has them, too';
     my $subscriber = $server->subscribe('/sub?channel=a')->ready;
     $server->publish('/pub?channel=a', 'x');
-    is $subscriber->next_event->{data}, 'x', 'and serves';
+    is $subscriber->next_event->{data}, 'x', 'serves';
+    my $before = wake_ups($server->{pid}); # only now are all there: nginx can be connected to before it begins
+    cmp_ok $before, '>', 4, 'and has them, too';
     for my $round (1 .. 2) {
         my $mark = $server->log_mark;
         $server->signal('HUP');
