@@ -23,7 +23,7 @@ struct Decimal {
 class DecimalText {
 public:
     explicit DecimalText(Decimal decimal) noexcept {
-        char digits[20];
+        char digits[20]{}; // gcc 14 does not see that what is read has been written
         const char* end = std::to_chars(digits, digits + sizeof(digits), decimal.value).ptr;
         const auto count = static_cast<size_t>(end - digits);
         const size_t zeros = count > decimal.places ? 0 : decimal.places + 1 - count;
