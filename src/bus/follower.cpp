@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "bus/decimal.hpp"
-#include "bus/random.hpp"
+#include "http/random.hpp"
 #include "sse/log_text.hpp"
 #include "worker/worker.hpp"
 

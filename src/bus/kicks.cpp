@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "bus/random.hpp"
 #include "conf/bus_config.hpp"
+#include "http/random.hpp"
 #include "http/refusals.hpp"
 #include "worker/worker.hpp"
 

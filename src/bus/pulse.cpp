@@ -3,8 +3,8 @@
 #include <charconv>
 
 #include "bus/decimal.hpp"
-#include "bus/random.hpp"
 #include "bus/sync.hpp"
+#include "http/random.hpp"
 #include "sse/log_text.hpp"
 #include "zone.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "bus/random.hpp"
+#include "http/random.hpp"
 #include "http/respond.hpp"
 #include "sse/buffer.hpp"
 
