@@ -47,19 +47,22 @@ func followTmaxmax(url string) error {
 	return connection.Connect()
 }
 
-func followLaunchdarkly(url string) error {
-	stream, err := launchdarkly.Subscribe(url, "")
-	if err != nil {
-		return err
-	}
+// One of the two libraries comes from the other.
+type event interface {
+	Event() string
+	Id() string
+	Data() string
+}
+
+func follow[E event](events <-chan E, errors <-chan error) error {
 	for {
 		select {
-		case event, open := <-stream.Events:
+		case event, open := <-events:
 			if !open {
 				return nil
 			}
 			tell(event.Event(), event.Id(), event.Data())
-		case err, open := <-stream.Errors:
+		case err, open := <-errors:
 			if !open {
 				return nil
 			}
@@ -68,25 +71,20 @@ func followLaunchdarkly(url string) error {
 	}
 }
 
+func followLaunchdarkly(url string) error {
+	stream, err := launchdarkly.Subscribe(url, "")
+	if err != nil {
+		return err
+	}
+	return follow(stream.Events, stream.Errors)
+}
+
 func followDonovanhide(url string) error {
 	stream, err := donovanhide.Subscribe(url, "")
 	if err != nil {
 		return err
 	}
-	for {
-		select {
-		case event, open := <-stream.Events:
-			if !open {
-				return nil
-			}
-			tell(event.Event(), event.Id(), event.Data())
-		case err, open := <-stream.Errors:
-			if !open {
-				return nil
-			}
-			trouble(err)
-		}
-	}
+	return follow(stream.Events, stream.Errors)
 }
 
 func main() {
