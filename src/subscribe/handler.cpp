@@ -58,15 +58,15 @@ ngx_int_t poll(ngx_http_request_t* r, RequestContext& context, Tail& tail,
     return refusal == Refusal::None ? poller->run(tail, subscription) : refuseAtDoor(r, context, refusal);
 }
 
-// The answer to a GET, without the stream.
+// The answer to a GET, without the stream. It has left before its client can come again.
 ngx_int_t answerHead(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
-    ngx_int_t rc =
-        setHeaders(r, subscriber) ? ngx_http_discard_request_body(r) : NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (rc == NGX_OK) {
-        rc = ngx_http_send_header(r);
-    }
+    const bool isSet = setHeaders(r, subscriber);
     subscriber.abandon(CloseReason::None);
-    return rc;
+    if (!isSet) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    const ngx_int_t rc = ngx_http_discard_request_body(r);
+    return rc == NGX_OK ? ngx_http_send_header(r) : rc;
 }
 
 ngx_int_t stream(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
