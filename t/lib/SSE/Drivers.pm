@@ -90,7 +90,8 @@ sub title ($self) {
 sub command ($self, $url) { return (@{ $languages{ $self->{language} }{command} }, @{ $self->{words} }, $url) }
 
 sub environment ($self) {
-    return (PYTHONPATH => Cwd::abs_path("$built/python") . ':' . Cwd::abs_path('build/python')) if $self->{language} eq 'python';
+    my $root = Cwd::getcwd();
+    return (PYTHONPATH => "$root/$built/python:$root/build/python") if $self->{language} eq 'python';
     return (NODE_NO_WARNINGS => 1) if $self->{language} eq 'javascript';
     return;
 }
