@@ -627,7 +627,7 @@ verb_run() {
     nginx -p "$prefix" -c "$prefix/nginx.conf" -e stderr -g "daemon off;" &
     nginx=$!
 
-    until listening "$port"; do
+    until [[ -s $prefix/logs/nginx.pid ]]; do # it listens on all of its ports
         kill -0 "$nginx" 2>/dev/null || die "nginx did not start"
         sleep 0.05
     done

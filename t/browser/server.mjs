@@ -7,13 +7,20 @@ import { request } from "node:http";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 
+// Outside of the range from which the kernel takes the ports of clients, which keep them for a minute.
 export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const server = createServer().listen(10_000 + Math.floor(Math.random() * 22_000), "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue; // somebody has it
+    }
+    const { port } = server.address();
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 // One request on a connection of its own: during a reload a kept one may just be closing.
@@ -61,7 +68,7 @@ export class Demo {
     demo.output = [];
     demo.errors = "";
     demo.child = spawn("./build.sh", ["run"], {
-      env: { ...process.env, SSE_PORT: String(port), TMPDIR: temporary },
+      env: { ...process.env, SSE_PORT: String(port), SSE_TLS_PORT: String(await freePort()), TMPDIR: temporary },
       stdio: ["ignore", "pipe", "pipe"],
     });
     demo.child.stderr.on("data", (part) => { demo.errors += part; });
@@ -70,10 +77,20 @@ export class Demo {
     lines.on("line", (line) => demo.output.push(line));
     const first = await Promise.race([once(lines, "line"), demo.ended.then(() => null)]);
     if (!first) throw new Error(`./build.sh run has ended:\n${demo.errors}`);
-    const { workers } = JSON.parse((await exchange(`${demo.base}status`, "GET")).text);
-    demo.master = parentOf(workers[0].pid);
-    demo.processes = [demo.master, ...workers.map(({ pid }) => pid)];
+    try {
+      await demo.look();
+    } catch (error) {
+      await demo.interrupt();
+      throw new Error(`${error.message}; ./build.sh run said:\n${demo.output.join("\n")}\n${demo.errors}`);
+    }
     return demo;
+  }
+
+  // Which processes it consists of.
+  async look() {
+    const { workers } = JSON.parse((await exchange(`${this.base}status`, "GET")).text);
+    this.master = parentOf(workers[0].pid);
+    this.processes = [this.master, ...workers.map(({ pid }) => pid)];
   }
 
   url(location) {
