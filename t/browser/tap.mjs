@@ -8,7 +8,9 @@ export function diag(text) {
 
 export function ok(good, name, detail) {
   console.log(`${good ? "ok" : "not ok"} ${++count} - ${name}`);
-  if (!good && detail !== undefined) diag(detail);
+  if (good) return;
+  diag(`  Failed test '${name}'`);
+  if (detail !== undefined) diag(detail);
 }
 
 // Compares values by their JSON; of lists it shows where they part.
