@@ -33,11 +33,21 @@ make_base() { # RELEASE DIRECTORY
     say force-unsafe-io >"$directory/etc/dpkg/dpkg.cfg.d/unsafe" # it is thrown away: no need to wait for disks
 }
 
+# Java, which comes later, takes over what the system trusts then.
+trust_as_here() { # DIRECTORY
+    local extra=/usr/local/share/ca-certificates
+    if [[ -d $extra ]]; then
+        cp -r "$extra/." "$1$extra"
+        chroot "$1" update-ca-certificates
+    fi
+    [[ ! ${NODE_EXTRA_CA_CERTS:-} ]] || install -D -m 644 "$NODE_EXTRA_CA_CERTS" "$1/etc/ssl/outside.crt"
+}
+
 make_root() { # RELEASE DIRECTORY
     local directory=$2
     make_base "$@"
     cp /etc/resolv.conf /etc/hosts "$directory/etc"
-    [[ ! ${NODE_EXTRA_CA_CERTS:-} ]] || install -D -m 644 "$NODE_EXTRA_CA_CERTS" "$directory/etc/ssl/outside.crt"
+    trust_as_here "$directory"
     mkdir "$directory/root/tree"
     tar -c --exclude=./build --exclude=./.git --exclude=node_modules . |
         tar -x --no-same-owner -C "$directory/root/tree"
