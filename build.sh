@@ -260,7 +260,10 @@ packages_of() {
     driver-java) say default-jdk-headless maven ;;
     driver-curl) ;;
     nghttp) say nghttp2-client ;;
-    haproxy | lighttpd | squid | varnish) say "$1" ;;
+    haproxy | lighttpd | squid) say "$1" ;;
+    varnish) # in the coming release under another name, with the same programs
+        if grep -qx 'VERSION_CODENAME=forky' /etc/os-release; then say vinyl-cache; else say varnish; fi
+        ;;
     apache) say apache2 ;;
     nghttpx) say nghttp2-proxy ;;
     caddy) say caddy python3 python3-pip ca-certificates ;;

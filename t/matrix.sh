@@ -37,6 +37,7 @@ make_base() { # RELEASE DIRECTORY
 trust_as_here() { # DIRECTORY
     local extra=/usr/local/share/ca-certificates
     if [[ -d $extra ]]; then
+        mkdir -p "$1$extra"
         cp -r "$extra/." "$1$extra"
         chroot "$1" update-ca-certificates
     fi
