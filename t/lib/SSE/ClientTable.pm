@@ -55,7 +55,7 @@ sub settings ($seen, $client) {
     push @set, 'sse_drain 5s end' if needs_end($seen);
     push @set, 'sse_reject soft'  if $seen->{hard} eq 'stops' && $seen->{soft} eq 'resumes';
     push @set, 'sse_end_event end'
-        if $seen->{delete} =~ /asks on|phantoms/ && $seen->{end} !~ /phantoms/;
+        if $seen->{delete} =~ /keeps asking|phantoms/ && $seen->{end} !~ /phantoms/;
     return join ', ', map {"`$_`"} @set;
 }
 

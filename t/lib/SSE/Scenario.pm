@@ -308,7 +308,7 @@ sub unauthorized ($self) {
     $self->follow('/private');
     $self->until(sub { $self->requests }, $Start);
     $self->until(sub { $self->requests >= 3 });
-    return $self->{over} ? 'stops' : $self->requests >= 3 ? 'asks on' : 'hangs';
+    return $self->{over} ? 'stops' : $self->requests >= 3 ? 'keeps asking' : 'hangs';
 }
 
 # The channel ends, with a last event or by DELETE.
@@ -335,7 +335,7 @@ sub channel_ends ($self, $path, $end) {
     );
     $asked = $self->requests - $before;
     return $self->wrong
-        || ($asked >= 3 && !$self->{over} ? 'asks on' : $asked ? '204 stops it' : $self->{over} ? 'stops' : 'waits');
+        || ($asked >= 3 && !$self->{over} ? 'keeps asking' : $asked ? '204 stops it' : $self->{over} ? 'stops' : 'waits');
 }
 
 # Nothing is published.
