@@ -79,9 +79,10 @@ jobs=$(nproc)
 help_text() {
     case ${1:-all} in
     deps) cat <<'TEXT' ;;
-./build.sh deps [VERB]
-    Installs the Debian packages that VERB needs (default: test) and that are missing. Needs root or sudo, and only
-    when something is missing. A freshly installed nginx is not started.
+./build.sh deps [VERB | WORD]
+    Installs the Debian packages that VERB needs (default: test), or what a test with WORD in its line "# needs:" does,
+    as far as they are missing. Needs root or sudo, and only when something is missing. A freshly installed nginx is
+    not started.
 TEXT
     build) cat <<'TEXT' ;;
 ./build.sh build [--compiler gcc|clang] [--nginx-src DIR] [--without-bus]
@@ -242,7 +243,7 @@ packages_of() {
     case $1 in
     build | install | module | faults) say nginx nginx-dev g++ make "$bus" ;;
     without-bus) say nginx nginx-dev g++ make ;;
-    run) say nginx nginx-dev g++ make "$bus" python3 openssl ;;
+    run | demo) say nginx nginx-dev g++ make "$bus" python3 openssl ;;
     clang) say clang ;;
     source) say g++ make libpcre2-dev libssl-dev zlib1g-dev "$bus" ;;
     harness) say perl libio-socket-ssl-perl curl openssl ;;
@@ -282,11 +283,6 @@ packages_of() {
     prometheus) say prometheus ;;
     package) say debhelper dpkg-dev lintian ;;
     nothing) ;;
-    test)
-        packages_of_each harness module clang unit fuzz browser browsers clients python nghttp haproxy njs redis \
-            netns mqtt git prometheus image package apache caddy envoy lighttpd nghttpx squid traefik varnish \
-            express flask spring
-        ;;
     chaos) packages_of_each harness module ;;
     bench)
         say nginx nginx-dev g++ make perl libio-socket-ssl-perl openssl libcmocka-dev libhiredis-dev libnginx-mod-nchan
@@ -515,8 +511,18 @@ build_for_source() { # DIRECTORY COMPILER SUFFIX
 
 # --- verbs ------------------------------------------------------------------------------------------------------
 
+# The packages of some verbs are those of several words, or not those of the word that is called like them.
 verb_deps() {
-    need "${1:-test}"
+    case ${1:-test} in
+    test)
+        source t/suite.sh
+        need_for_all_tests
+        ;;
+    clients) need harness module driver-{browser,javascript,python,go,rust,java} ;;
+    package) need matrix ;;
+    dist | uninstall | clean) ;;
+    *) need "$1" ;;
+    esac
 }
 
 verb_build() {

@@ -128,8 +128,7 @@ valgrind_unit_tests() {
 test_sanitized() { # ARGUMENT...
     local tests options whole together alone
     select_tests "$@"
-    [[ ! $whole ]] || need test sanitize # all at once
-    prepare_tests
+    prepare_tests ${whole:+sanitize}
     [[ ! $whole ]] || valgrind_unit_tests
     export TEST_NGINX_BINARY=$sanitized/nginx/objs/nginx
     export TEST_NGINX_MODULE=$sanitized/module/$module TEST_NGINX_FAULTS_MODULE=$sanitized/faults/$module

@@ -37,8 +37,7 @@ test_source() { # DIRECTORY [ARGUMENT]...
     version=$(version_of_source "$source")
     directory=$root/build/test-nginx-$version
     select_tests "$@"
-    [[ ! $whole ]] || need test source # all at once
-    prepare_tests
+    prepare_tests ${whole:+source}
     export TEST_NGINX_BINARY=$directory/objs/nginx
     export TEST_NGINX_MODULE=$directory/module/$module TEST_NGINX_FAULTS_MODULE=$directory/faults/$module
     run_tests

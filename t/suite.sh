@@ -6,6 +6,7 @@
 #   module                         the module; a test without such a line needs that and nothing else
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
 #   without-bus                    the module without sse_bus
+#   demo                           what ./build.sh run needs
 #   browser browsers clients drivers git nghttp njs node python
 #                                  programs of other people
 #   apache caddy envoy haproxy lighttpd nghttpx squid traefik varnish
@@ -108,15 +109,18 @@ needs_of() { # TEST...
         END { finish() }' "$@"
 }
 
+# The words of such lines, each once.
+words_of() { awk '{ for (i = 2; i <= NF; ++i) if ($i != "quiet" && !seen[$i]++) print $i }' <<<"$1"; } # LINES
+
 # Installs and builds what the selected tests need, and sets `together` and `alone` to those that may run beside others
-# and those that may not.
-prepare_tests() {
+# and those that may not. What else is needed is installed at the same time.
+prepare_tests() { # [WHAT]...
     local needs word words
     needs=$(needs_of "${tests[@]}")
     read_lines together awk '!/ quiet( |$)/ { print $1 }' <<<"$needs"
     read_lines alone awk '/ quiet( |$)/ { print $1 }' <<<"$needs"
-    read_lines words awk '{ for (i = 2; i <= NF; ++i) if ($i != "quiet" && !seen[$i]++) print $i }' <<<"$needs"
-    need harness "${words[@]}"
+    read_lines words words_of "$needs"
+    need harness "${words[@]}" "$@"
     for word in "${words[@]}"; do
         if declare -F "prepare_$word" >/dev/null; then
             "prepare_$word"
@@ -168,11 +172,19 @@ run_chain_tests() {
         t/slow_clients/{reads_nothing,stalled}.t t/{end/delete,reload/drain,protocols/tls,http/other_filters}.t
 }
 
+# Installs what prepare_tests does for all tests.
+need_for_all_tests() {
+    local tests options whole needs words
+    select_tests
+    needs=$(needs_of "${tests[@]}")
+    read_lines words words_of "$needs"
+    need harness "${words[@]}" clang
+}
+
 test_here() { # ARGUMENT...
     local tests options whole together alone
     select_tests "$@"
-    [[ ! $whole ]] || need test # all at once
-    prepare_tests
+    prepare_tests ${whole:+clang}
     if [[ $whole ]]; then
         build_for_distribution clang "$root/build/clang/$module" # which warns of other things than gcc
     fi
