@@ -1,16 +1,11 @@
 // The page Chat as a user meets it: `./build.sh run`, an answer that types, Stop, a reload in the middle, a second window,
 // a program that is killed while it answers.
-//
-// SSE_SCREENSHOT=1 writes docker/chat.png; otherwise the pictures go below build/.
 
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
-import { done, is, ok } from "./tap.mjs";
-import { Demo, freePort, post } from "./server.mjs";
+import { readFileSync } from "node:fs";
+import { is, ok } from "./tap.mjs";
+import { pictures, programs, state, testDemo } from "./pages.mjs";
+import { post } from "./server.mjs";
 
-const TIMEOUT = 60_000;
 const TEXT = readFileSync("docker/chat/answer.txt", "utf8").trim();
 
 // --- what the page shows ---
@@ -19,9 +14,6 @@ const answer = (page) => page.textContent("#text");
 
 const reads = (page, length) =>
   page.waitForFunction((least) => document.getElementById("text").textContent.length >= least, length);
-
-const state = (page, wanted) =>
-  page.waitForFunction((name) => document.getElementById("state").dataset.state === name, wanted);
 
 // Asks; the name of the answer.
 async function ask(page, question) {
@@ -33,15 +25,7 @@ async function ask(page, question) {
 }
 
 // The processes that answer: children of the shell that ./build.sh run has started for them.
-function producers(demo) {
-  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`producer.py\0${demo.base.slice(0, -1)}\0`);
-    } catch {
-      return false;
-    }
-  }).map(Number);
-}
+const producers = (demo) => programs(demo, "chat/producer.py");
 
 // --- the tests, each beginning where the one before has ended ---
 
@@ -145,19 +129,11 @@ async function testSpoken(page, demo) {
   await state(page, "stopped");
 }
 
-async function pictures(page, demo) {
+async function testLooks(page, demo) {
   await page.goto(`${demo.base}chat.html`);
   await ask(page, "What are Server-Sent Events, and what happens if I reload this page now?");
   await reads(page, 700);
-  const file = process.env.SSE_SCREENSHOT ? "docker/chat.png" : "build/browser/chat.png";
-  mkdirSync("build/browser", { recursive: true });
-  await page.screenshot({ path: file });
-  await page.emulateMedia({ colorScheme: "dark" });
-  await page.screenshot({ path: "build/browser/chat-dark.png" });
-  await page.setViewportSize({ width: 320, height: 640 });
-  await page.screenshot({ path: "build/browser/chat-phone.png", fullPage: true });
-  is(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false,
-     "on a phone nothing is wider than the screen");
+  await pictures(page, "chat", "docker/chat.png");
   const blinking = () => page.evaluate(() => getComputedStyle(document.getElementById("text"), "::after").animationName);
   is(await blinking(), "blink", "a cursor blinks");
   await page.emulateMedia({ reducedMotion: "reduce" });
@@ -166,50 +142,14 @@ async function pictures(page, demo) {
   await state(page, "stopped");
 }
 
-async function testPage(demo, profile) {
-  const errors = [];
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: "/usr/bin/chromium",
-    headless: true,
-    viewport: { width: 1000, height: 640 },
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-           "--disable-component-update", "--disable-sync"],
-  });
-  context.setDefaultTimeout(TIMEOUT);
-  context.on("weberror", (error) => errors.push(error.error().message));
-  try {
-    const page = await context.newPage();
-    await page.goto(demo.base);
-    await page.click("nav a >> text=Chat");
-    await testAnswer(page, context, demo);
-    const stopped = await testStop(page, context);
-    await testNumbers(page, demo);
-    await testHistory(page, demo, stopped);
-    await testSpoken(page, demo);
-    await pictures(page, demo);
-    is(errors, [], "the page's script made no error");
-  } finally {
-    await context.close();
-  }
+async function test({ page, context, demo }) {
+  await page.click("nav a >> text=Chat");
+  await testAnswer(page, context, demo);
+  const stopped = await testStop(page, context);
+  await testNumbers(page, demo);
+  await testHistory(page, demo, stopped);
+  await testSpoken(page, demo);
+  await testLooks(page, demo);
 }
 
-const directory = mkdtempSync(join(tmpdir(), "sse-browser-"));
-chmodSync(directory, 0o755); // root's nginx has workers of another user
-try {
-  const temporary = join(directory, "demo");
-  mkdirSync(temporary);
-  const demo = await Demo.start(await freePort(), temporary);
-  try {
-    await testPage(demo, join(directory, "profile"));
-  } finally {
-    is(await demo.interrupt(), 0, "Ctrl-C ends it");
-    is(readdirSync(temporary), [], "no file is left behind");
-    is([...demo.alive(), ...producers(demo)], [], "no process is left behind");
-    is(demo.complaints().filter((line) => !/ Killed .*python3/.test(line)), [], "nothing had anything to complain about");
-  }
-} catch (error) {
-  ok(false, "the test ran to its end", error.stack);
-} finally {
-  rmSync(directory, { recursive: true, force: true });
-}
-done();
+await testDemo("", test, { allowed: / Killed .*python3/, viewport: { width: 1000, height: 640 } });

@@ -1,12 +1,7 @@
-#!/usr/bin/perl
 # The page Chat of the demo in a real browser; the test itself is t/browser/chat.mjs.
-# needs: module browser python
-use strict;
-use warnings;
+# needs: module browser demo
+use v5.36;
+use lib 't/lib';
+use SSE::Playwright;
 
-use Test::More;
-
-if (!-d 't/browser/node_modules/playwright-core' && !$ENV{CI}) {
-    plan skip_all => 'no playwright-core; `./build.sh test` installs it';
-}
-exec 'node', 't/browser/chat.mjs' or BAIL_OUT "node does not start: $!";
+SSE::Playwright::become('chat.mjs');

@@ -10,6 +10,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 use SSE::App;
 use SSE::Browser;
+use SSE::Document;
 use SSE::Nginx;
 use SSE::Recipe;
 
@@ -26,7 +27,7 @@ my $app       = SSE::App->start(sub ($method, $path, $headers, $body) {
     return (204, ['X-Channel' => "user-$user", 'X-Expires' => $expires]);
 });
 
-my $script = do { local (@ARGV, $/) = 't/browser/credentials.mjs'; readline };
+my $script = slurp('t/browser/credentials.mjs');
 my $server = start(
     ['application', 'password'],
     app   => $app,

@@ -1,7 +1,7 @@
 # The page Dashboard of the demo in a real browser; the test itself is t/browser/dashboard.mjs.
-# needs: module browser python
+# needs: module browser demo
 use v5.36;
-use Test::More;
+use lib 't/lib';
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
-exec 'node', 't/browser/dashboard.mjs' or BAIL_OUT("node does not start: $!");
+SSE::Playwright::become('dashboard.mjs');

@@ -5,12 +5,13 @@ use lib 't/lib';
 use IPC::Open2 qw(open2);
 use JSON::PP   qw(decode_json);
 use Test::More;
+use SSE::Document;
 use SSE::Nginx;
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
+SSE::Playwright::need();
 
-my ($code) = do { local (@ARGV, $/) = 'docs/guide.md'; readline } =~ /^<!-- test: fallback -->\n```js\n(.*?)^```/ms;
-ok $code, 'the sample is there';
+my $code = sample('docs/guide.md', 'fallback');
 
 my $page   = 'location = /page { default_type text/html; return 200 "<!doctype html><title>a page</title><script src=/follow.js></script>"; }';
 my $script = 'location = /follow.js { root .; }';

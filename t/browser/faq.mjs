@@ -3,10 +3,7 @@
 // node faq.mjs ORIGIN OTHER: both serve /page, /events?channel=..., /events.js and /tab, which has the code of a tab. Prints
 // lines of JSON.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { inChromium } from "./chromium.mjs";
 
 const [origin, other] = process.argv.slice(2);
 const report = (what, value) => console.log(JSON.stringify({ what, value }));
@@ -104,16 +101,6 @@ async function policy(context) {
   }
 }
 
-const profile = mkdtempSync(join(tmpdir(), "sse-browser-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: "/usr/bin/chromium",
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"],
-});
-try {
+await inChromium(async (context) => {
   for (const part of [six, shared, preflights, policy]) await part(context);
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
+});

@@ -5,16 +5,11 @@ use v5.36;
 use lib 't/lib';
 use JSON::PP qw(decode_json);
 use Test::More;
+use SSE::Document;
 use SSE::Nginx;
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
-
-my $document = do { local (@ARGV, $/) = 'docs/faq.md'; readline };
-
-sub sample ($name) {
-    my ($code) = $document =~ /^<!-- test: \Q$name\E -->\n```js\n(.*?)^```/ms or die "there is no sample $name";
-    return $code;
-}
+SSE::Playwright::need();
 
 sub page ($path, $content, @more) {
     return qq{location = $path { default_type text/html; @more return 200 "<!doctype html><title>a page</title>$content"; }};
@@ -35,8 +30,8 @@ my $server = SSE::Nginx->start(
     'location = /publish { mirror /mirrored; sse_publish $arg_channel; }',
     "location = /mirrored { internal; proxy_pass $there/pub\$is_args\$args; }",
 );
-$server->write_file('events.js', sample('shared-worker'));
-$server->write_file('tab.js',    sample('tab'));
+$server->write_file('events.js', sample('docs/faq.md', 'shared-worker'));
+$server->write_file('tab.js',    sample('docs/faq.md', 'tab'));
 my $here = 'http://127.0.0.1:' . $server->port;
 $other->{http} .= ' log_format asked "$request_method $arg_by $http_origin $http_last_event_id";';
 $other->{server} .= <<"END";
@@ -46,10 +41,9 @@ END
 $other->write_configuration;
 $other->launch or BAIL_OUT 'the other server does not start: ' . $other->log;
 
-open my $browser, '-|', 'node', 't/browser/faq.mjs', $here, $there or BAIL_OUT "node does not start: $!";
+my $browser = SSE::Playwright::start('faq.mjs', $here, $there);
 my %report = map { my $line = decode_json($_); ($line->{what} => $line->{value}) } readline $browser;
-close $browser;
-is $? >> 8, 0, 'the browser has ended well';
+is SSE::Playwright::status($browser), 0, 'the browser has ended well';
 
 subtest 'six connections' => sub {
     is_deeply $report{'the seventh'}, [0, 0, 'none'], 'a seventh stream waits, and so does a fetch, while the others get an event';

@@ -1,8 +1,8 @@
 # All pages of the demo in Firefox: each connects, shows its first event, and resumes after a reload of nginx; the test itself is
 # t/browser/firefox_pages.mjs.
-# needs: module browser browsers python
+# needs: module browser browsers demo
 use v5.36;
-use Test::More;
+use lib 't/lib';
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
-exec 'node', 't/browser/firefox_pages.mjs' or BAIL_OUT("node does not start: $!");
+SSE::Playwright::become('firefox_pages.mjs');

@@ -1,25 +1,14 @@
 // The live log of a demo that runs elsewhere: image.mjs URL. Prints the state of its stream, and two lines that it shows: one
 // that its own form has published, and one that comes from outside.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { inChromium } from "./chromium.mjs";
 
 const url = process.argv[2];
-const profile = mkdtempSync(join(tmpdir(), "sse-browser-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: "/usr/bin/chromium",
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"],
-});
-context.setDefaultTimeout(30_000);
 
 const last = (page, text) => page.waitForFunction((wanted) =>
   document.querySelector("#log li:last-child span")?.textContent === wanted, text).then(() => console.log(text));
 
-try {
+await inChromium(async (context) => {
   const page = await context.newPage();
   await page.goto(`${url}log.html?channel=log`);
   await page.waitForFunction(() => document.getElementById("state").dataset.state === "open");
@@ -30,7 +19,4 @@ try {
   const answer = await fetch(`${url}publish?channel=log`, { method: "POST", body: "published from outside" });
   if (answer.status !== 201) throw new Error(`publishing was answered with ${answer.status}`);
   await last(page, "published from outside");
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
+});

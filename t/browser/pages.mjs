@@ -1,31 +1,24 @@
 // What the tests of the demo's pages have in common: `./build.sh run`, a Chromium, pictures, and a clean end.
 //
-// SSE_SCREENSHOT=1 writes docs/images/NAME.png, of a demo that has its own port; otherwise pictures go below build/.
+// SSE_SCREENSHOT=1 writes the pictures of the documents, of a demo that has its own port; otherwise they go below build/.
 
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { inChromium } from "./chromium.mjs";
+import { contrast, isTooWide, unnamed } from "./looks.mjs";
 import { done, is, ok } from "./tap.mjs";
 import { Demo, freePort } from "./server.mjs";
 
-const TIMEOUT = 20_000;
-
-// Runs test({ page, context, demo }) on that page of the demo. `allowed` are complaints that belong to the test.
-export async function testDemo(name, test, allowed = /(?!)/) {
-  const directory = mkdtempSync(join(tmpdir(), "sse-browser-"));
-  chmodSync(directory, 0o755); // root's nginx has workers of another user
-  const temporary = join(directory, "demo");
-  mkdirSync(temporary);
+// Runs test({ page, context, demo }) on that page of the demo. `allowed` are complaints of the demo that belong to the test.
+export async function testDemo(name, test, { allowed = /(?!)/, viewport = { width: 1100, height: 720 } } = {}) {
+  const temporary = mkdtempSync(join(tmpdir(), "sse-browser-"));
+  chmodSync(temporary, 0o755); // root's nginx has workers of another user
   try {
     const demo = await Demo.start(process.env.SSE_SCREENSHOT ? 8080 : await freePort(), temporary);
     try {
-      await inChromium(join(directory, "profile"), async (context, errors) => {
-        const page = await context.newPage();
-        await page.goto(`${demo.base}${name}`);
-        await test({ page, context, demo });
-        is(errors, [], "the scripts of the page made no error");
-      });
+      // The certificate of the demo is its own.
+      await inChromium((context) => testPage(name, test, demo, context), { viewport, ignoreHTTPSErrors: true });
     } finally {
       is(await demo.interrupt(), 0, "Ctrl-C ends it");
       is(readdirSync(temporary), [], "no file is left behind");
@@ -35,9 +28,18 @@ export async function testDemo(name, test, allowed = /(?!)/) {
   } catch (error) {
     ok(false, "the test ran to its end", error.stack);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
   }
   done();
+}
+
+async function testPage(name, test, demo, context) {
+  const errors = [];
+  context.on("weberror", (error) => errors.push(error.error().message));
+  const page = await context.newPage();
+  await page.goto(`${demo.base}${name}`);
+  await test({ page, context, demo });
+  is(errors, [], "the scripts of the page made no error");
 }
 
 // The programs that publish to that demo.
@@ -51,25 +53,6 @@ export function programs(demo, name = ".py") {
   }).map(Number);
 }
 
-async function inChromium(profile, use) {
-  const errors = [];
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: "/usr/bin/chromium",
-    headless: true,
-    viewport: { width: 1100, height: 720 },
-    ignoreHTTPSErrors: true, // the certificate of the demo is its own
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-           "--disable-component-update", "--disable-sync"],
-  });
-  context.setDefaultTimeout(TIMEOUT);
-  context.on("weberror", (error) => errors.push(error.error().message));
-  try {
-    await use(context, errors);
-  } finally {
-    await context.close();
-  }
-}
-
 export const text = (page, id) => page.textContent(`#${id}`);
 export const number = async (page, id) => Number(await text(page, id));
 
@@ -81,25 +64,23 @@ export const state = (page, wanted) =>
 export const reaches = (page, id, least) =>
   page.waitForFunction(([name, wanted]) => Number(document.getElementById(name).textContent) >= wanted, [id, least]);
 
-// Pictures in light and dark and on a phone, on which nothing may be too wide, and what a screen reader needs.
-export async function pictures(page, name) {
-  const official = process.env.SSE_SCREENSHOT ? "docs/images" : "build/browser";
+// Pictures in light and dark and on a phone, and what the page must be in each. `official` is the picture of the documents.
+export async function pictures(page, name, official = `docs/images/${name}.png`) {
   mkdirSync("build/browser", { recursive: true });
-  mkdirSync(official, { recursive: true });
+  const screenshot = (kind, options) => page.screenshot({ path: `build/browser/${name}${kind}.png`, ...options });
   await page.evaluate(() => document.activeElement.blur());
-  await page.screenshot({ path: `${official}/${name}.png` });
-  await page.emulateMedia({ colorScheme: "dark" });
-  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
-  await page.screenshot({ path: `build/browser/${name}-dark.png` });
+  for (const colorScheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    const least = await contrast(page);
+    ok(least.ratio >= 4.5, `in the ${colorScheme} everything can be read`, JSON.stringify(least));
+    await screenshot(`-${colorScheme}`);
+  }
+  if (process.env.SSE_SCREENSHOT) await page.screenshot({ path: official });
   const before = page.viewportSize();
   await page.setViewportSize({ width: 340, height: 740 });
-  await page.screenshot({ path: `build/browser/${name}-phone.png`, fullPage: true });
-  is(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false,
-     "on a phone nothing is wider than the screen");
+  await screenshot("-phone", { fullPage: true });
+  is(await isTooWide(page), false, "on a phone nothing is wider than the screen");
   await page.setViewportSize(before);
-  await page.emulateMedia({ colorScheme: "light" });
-  is(await page.$$eval("button, input, textarea, select, [role=img], canvas, svg, [tabindex='0']", (all) => all.filter((one) => {
-    const named = one.getAttribute("aria-label") || one.getAttribute("aria-labelledby") || one.textContent.trim();
-    return !named && !one.labels?.length && !one.closest("[aria-hidden=true]");
-  }).map((one) => one.outerHTML)), [], "everything that can be used or looked at has a name");
+  is(await unnamed(page), [], "everything that can be used or looked at has a name");
 }

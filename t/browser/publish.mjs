@@ -4,12 +4,8 @@
 //
 // node publish.mjs SERVER PAGE ...: SERVER publishes, each PAGE is where a page is served from. One line of JSON for each attempt.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { inChromium } from "./chromium.mjs";
 
-const TIMEOUT = 30_000;
 const [server, ...origins] = process.argv.slice(2);
 
 // The ways of a page to send a POST. Each resolves when the answer is there; what the page may see of it is another matter.
@@ -39,18 +35,10 @@ function byForm(page, url, text, sandbox) {
   }), [url, text, sandbox]);
 }
 
-const profile = mkdtempSync(join(tmpdir(), "sse-browser-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: "/usr/bin/chromium",
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP *.test 127.0.0.1"],
-});
-try {
+await inChromium(async (context) => {
   let number = 0;
   for (const origin of origins) {
     const page = await context.newPage();
-    page.setDefaultTimeout(TIMEOUT);
     await page.goto(`${origin}/page`);
     for (const target of ["/pub", "/listed"]) {
       const attempt = async (how, act) => {
@@ -66,7 +54,4 @@ try {
     }
     await page.close();
   }
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
+}, { args: ["--host-resolver-rules=MAP *.test 127.0.0.1"] });

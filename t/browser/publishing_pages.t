@@ -6,8 +6,9 @@ use lib 't/lib';
 use JSON::PP qw(decode_json);
 use Test::More;
 use SSE::Nginx;
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
+SSE::Playwright::need();
 
 my $page = 'location = /page { default_type text/html; return 200 "<!doctype html><title>a page</title>"; }';
 
@@ -29,10 +30,9 @@ END
     my $own   = "$scheme_host:" . $server->port;
     my $witness = $server->subscribe('/sub?channel=c')->ready;
     my @pages = ($own, map { "$_->[0]:" . $other->port } @$others);
-    open my $browser, '-|', 'node', 't/browser/publish.mjs', $own, @pages or BAIL_OUT "node does not start: $!";
+    my $browser = SSE::Playwright::start('publish.mjs', $own, @pages);
     my @attempt = map { decode_json($_) } readline $browser;
-    close $browser;
-    is $? >> 8, 0, 'the browser has ended well';
+    is SSE::Playwright::status($browser), 0, 'the browser has ended well';
     my %status = $server->read_file('attempts.log') =~ /^(\d+) POST (\d+)$/mg;
     $_->{status} = delete $status{ $_->{number} } // 'not asked' for @attempt;
     return ($server, $witness, $own, { map { $_ => 1 } @listed }, @attempt);

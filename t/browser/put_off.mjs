@@ -4,24 +4,12 @@
 // node put_off.mjs PAGE URL: opens an EventSource for URL in PAGE. One line of JSON for each thing that happens to it, until it
 // is closed or has received a "ready" event.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { inChromium } from "./chromium.mjs";
 
 const [where, url] = process.argv.slice(2);
 
-const profile = mkdtempSync(join(tmpdir(), "sse-browser-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: "/usr/bin/chromium",
-  headless: true,
-  ignoreHTTPSErrors: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"],
-});
-try {
+await inChromium(async (context) => {
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
   await page.exposeFunction("report", (what, state) => console.log(JSON.stringify({ what, state, time: Date.now() })));
   await page.goto(where);
   await page.evaluate((target) => new Promise((resolve) => {
@@ -38,7 +26,4 @@ try {
       resolve();
     });
   }), url);
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
+}, { ignoreHTTPSErrors: true });

@@ -6,8 +6,9 @@ use lib 't/lib';
 use JSON::PP qw(decode_json);
 use Test::More;
 use SSE::Nginx;
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
+SSE::Playwright::need();
 
 my $server = SSE::Nginx->start(
     listen => [qw(h1 h2)],
@@ -27,14 +28,13 @@ for my $via (qw(h1 h2)) {
         subtest "$path over $via" => sub {
             my $url   = "$path?key=" . substr($path, 1) . $via;
             my $first = $server->subscribe($url)->ready;
-            open my $browser, '-|', 'node', 't/browser/put_off.mjs', "$own/page", "$own$url" or BAIL_OUT "node does not start: $!";
+            my $browser = SSE::Playwright::start('put_off.mjs', "$own/page", "$own$url");
             my @report;
             while (my $line = readline $browser) {
                 push @report, decode_json($line);
                 $first->close if $report[-1]{what} eq 'error';
             }
-            close $browser;
-            is $? >> 8, 0, 'the browser has ended well';
+            is SSE::Playwright::status($browser), 0, 'the browser has ended well';
             my @error = grep { $_->{what} eq 'error' } @report;
             if ($path eq '/hard') {
                 is_deeply [map {"$_->{what} $_->{state}"} @report], ['error 2'], 'it is closed, and that is all';

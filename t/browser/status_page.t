@@ -3,14 +3,13 @@
 # needs: module browser
 use v5.36;
 use lib 't/lib';
-use Cwd        ();
 use File::Path qw(make_path);
-use File::Temp ();
 use JSON::PP;
 use Test::More;
 use SSE::Nginx;
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
+SSE::Playwright::need();
 
 my $server = SSE::Nginx->start(
     workers => 2,
@@ -40,21 +39,18 @@ is_deeply [sort keys %{ $server->get('/status?json')->json }], [sort keys %{ $se
 is $server->get('/plain?json&top=1')->status, 403, 'and names channels only with sse_list';
 is $server->request(HEAD => '/status')->status, 200, 'HEAD';
 
-my $profile  = File::Temp->newdir('sse-browser-XXXXXX', TMPDIR => 1);
-my $pictures = $ENV{SSE_SCREENSHOT} ? 'docs/images' : 'build/pictures';
+my $pictures = 'build/browser';
 make_path($pictures);
 my @subscriber = map { $server->subscribe('/sub?channel=news')->ready } 1 .. 3;
 my $base = 'http://127.0.0.1:' . $server->port;
-open my $node, '-|', 'node', 't/browser/status_page.mjs', "$base/status", "$base/pub", $profile, Cwd::abs_path($pictures)
-    or BAIL_OUT("node does not start: $!");
+my $browser = SSE::Playwright::start('status_page.mjs', "$base/status", "$base/pub", $pictures);
 my $count = 0;
-while (my $line = readline $node) {
+while (my $line = readline $browser) {
     my $check = decode_json($line);
     ok($check->{good}, $check->{name}) or diag $check->{detail};
     ++$count;
 }
-close $node;
-is $?, 0, 'the driver has come to its end';
+is SSE::Playwright::status($browser), 0, 'the driver has come to its end';
 cmp_ok $count, '>=', 23, 'and has made all its checks';
 
 is_deeply [$server->stop], [], 'no trouble';

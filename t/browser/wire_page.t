@@ -1,7 +1,7 @@
 # The page On the wire of the demo in a real browser; the test itself is t/browser/wire.mjs.
-# needs: module browser python
+# needs: module browser demo
 use v5.36;
-use Test::More;
+use lib 't/lib';
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
-exec 'node', 't/browser/wire.mjs' or BAIL_OUT("node does not start: $!");
+SSE::Playwright::become('wire.mjs');

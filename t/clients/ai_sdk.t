@@ -39,7 +39,7 @@ sub publish ($end, @chunks) {
 }
 sub text ($text) { return { type => 'text-delta', id => 't', delta => $text } }
 
-my $client = SSE::Clients->node($server, do { local (@ARGV, $/) = 't/clients/ai_sdk.mjs'; readline });
+my $client = SSE::Clients->node($server, SSE::Document::slurp('t/clients/ai_sdk.mjs'));
 sub reported { return decode_json($client->line // die 'the client has ended') }
 # The answer, once it is that one.
 sub answer ($wanted) {

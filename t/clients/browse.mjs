@@ -3,11 +3,8 @@
 //
 // node browse.mjs: each line of its input is the address of a page to open beside the others.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { chromium } from "../browser/node_modules/playwright-core/index.mjs";
+import { inChromium } from "../browser/chromium.mjs";
 
 // In the page, before its own scripts run.
 function watch() {
@@ -18,14 +15,7 @@ function watch() {
   }).observe(document, { childList: true, subtree: true });
 }
 
-const profile = mkdtempSync(join(tmpdir(), "sse-browser-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: "/usr/bin/chromium",
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"],
-});
-try {
+await inChromium(async (context) => {
   await context.exposeFunction("report", (text) => console.log(text.trim()));
   await context.addInitScript(watch);
   context.on("weberror", (error) => console.log(`error: ${error.error().message}`));
@@ -33,7 +23,4 @@ try {
     await (await context.newPage()).goto(address);
     console.log("loaded");
   }
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
+});

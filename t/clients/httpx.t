@@ -5,14 +5,14 @@ use v5.36;
 use lib 't/lib';
 use Cwd qw(abs_path);
 use Test::More;
+use SSE::Document;
 use SSE::Nginx;
 
 $ENV{PYTHONPATH} = abs_path('build/python') // '';
 plan skip_all => 'no httpx; `./build.sh test` installs it' if !-d 'build/python/httpx' && !$ENV{CI};
 
-my $document = do { local (@ARGV, $/) = 'docs/clients.md'; readline };
-my ($reader)   = $document =~ /<!-- test: httpx -->\n```python\n(.*?)^```/ms or die 'no reader';
-my ($location) = $document =~ /^(location = \/service \{.*?^\}\n)/ms         or die 'no location';
+my $reader   = sample('docs/clients.md', 'httpx');
+my $location = location('docs/clients.md', '/service');
 
 my $server = SSE::Nginx->start(
     http   => 'sse_zone events 4m; sse_retry 250ms 0%;',
@@ -42,7 +42,7 @@ sub lines_of ($program) {
 
 subtest 'the numbers of the document' => sub {
     my ($timeout) = lines_of('import httpx; print(httpx.Client().timeout.read)');
-    my ($said)    = $document =~ /^\| httpx and httpx-sse \(Python\) \| (\d+) s \|/m;
+    my ($said)    = slurp('docs/clients.md') =~ /^\| httpx and httpx-sse \(Python\) \| (\d+) s \|/m;
     my ($set)     = $location =~ /sse_heartbeat (\d+)s;/;
     is $timeout, "$said.0", 'the time-out of httpx';
     cmp_ok $set, '<', $timeout, 'the heartbeat comes before';

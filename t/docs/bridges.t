@@ -7,21 +7,9 @@ use JSON::PP qw(decode_json);
 use POSIX ();
 use Test::More;
 use SSE::Client;
+use SSE::Document;
 use SSE::Nginx;
 use SSE::Redis;
-
-sub slurp ($file) { local (@ARGV, $/) = $file; return readline }
-
-sub recipe ($file, $name) {
-    my ($code) = slurp($file) =~ /^<!-- test: \Q$name\E -->\n```bash\n(.*?)^```/ms or die "$file has no recipe $name";
-    return $code;
-}
-
-# A location of a document.
-sub location ($file, $path) {
-    my ($block) = slurp($file) =~ /^(location = \Q$path\E \{\n.*?^\}\n)/ms or die "$file has no location $path";
-    return $block;
-}
 
 my %running;
 
@@ -80,7 +68,7 @@ subtest 'MQTT' => sub {
         system('mosquitto_pub', '-p', $port, '-t', $topic, '-m', $payload) == 0 or diag 'mosquitto_pub failed';
     };
     wait_until(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }, 'the broker');
-    my $bridge = bridge(recipe('docs/guide.md', 'mqtt'), 1883, $port);
+    my $bridge = bridge(sample('docs/guide.md', 'mqtt'), 1883, $port);
     my $all    = $server->subscribe('/sub?channel=factory')->ready;
     my $alarms = $server->subscribe('/sub?channel=factory/alarms')->ready;
     my $probe  = sub { $send->('factory/probe', '0') };
@@ -113,7 +101,7 @@ subtest 'MQTT' => sub {
 subtest 'Redis' => sub {
     my $redis = SSE::Redis->start;
     my ($cli) = grep { my $name = $_; grep {-x "$_/$name"} split /:/, $ENV{PATH} } qw(redis-cli valkey-cli);
-    my $bridge = bridge(recipe('docs/migration.md', 'redis') =~ s/redis-cli/$cli/r, 6379, $redis->port);
+    my $bridge = bridge(sample('docs/migration.md', 'redis') =~ s/redis-cli/$cli/r, 6379, $redis->port);
     my $client = $server->subscribe('/sub?channel=chat:1')->ready;
     my $probe  = sub { $redis->command(PUBLISH => 'chat:1', 'probe') };
     first_event($client, $probe);

@@ -6,11 +6,11 @@ use v5.36;
 use lib 't/lib';
 use Cwd qw(abs_path);
 use Test::More;
+use SSE::Document;
 use SSE::Nginx;
 use SSE::Redis;
 
-my $guide = do { local (@ARGV, $/) = 'docs/guide.md'; readline };
-my %sample = $guide =~ /<!-- test: (bus\w*) -->\n```\w+\n(.*?)^```/msg;
+my %sample = slurp('docs/guide.md') =~ /<!-- test: (bus\w*) -->\n```\w+\n(.*?)^```/msg;
 is_deeply [sort keys %sample], [qw(bus bus_locations bus_node bus_python bus_shell)], 'the samples are there';
 
 my $redis = SSE::Redis->start(aof => 1);

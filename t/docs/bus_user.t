@@ -4,12 +4,12 @@
 use v5.36;
 use lib 't/lib';
 use Test::More;
+use SSE::Document;
 use SSE::Nginx;
 use SSE::Redis;
 use SSE::RedisProxy;
 
-my $document = do { local (@ARGV, $/) = 'docs/operations.md'; readline };
-my %user = $document =~ /<!-- test: bus_(user|program) -->\n```\nuser (.*?)\n```/msg;
+my %user = slurp('docs/operations.md') =~ /<!-- test: bus_(user|program) -->\n```\nuser (.*?)\n```/msg;
 is_deeply [sort keys %user], [qw(program user)], 'both are in the document';
 
 my $redis = SSE::Redis->start(users => [values %user]);

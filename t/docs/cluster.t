@@ -9,12 +9,11 @@ use File::Temp ();
 use POSIX ();
 use Test::More;
 use SSE::Client::Socket;
+use SSE::Document;
 use SSE::Nginx;
 use SSE::Redis;
 use SSE::RedisProxy;
 use SSE::Util;
-
-sub slurp ($file) { local (@ARGV, $/) = $file; return readline }
 
 my $compose = slurp('docker/compose.cluster.yml');
 my $machine = slurp('docker/cluster/machine.conf');

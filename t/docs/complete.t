@@ -1,14 +1,14 @@
 # The documents agree with the sources and with each other: every directive and variable is in the reference, every statement
 # about SSE has its answer, and every link and every path leads somewhere.
 use v5.36;
+use lib 't/lib';
 use Cwd            qw(abs_path);
 use File::Basename qw(dirname);
 use File::Find     qw(find);
 use Test::More;
+use SSE::Document;
 
 my $reference = 'docs/reference.md';
-
-sub slurp ($file) { local (@ARGV, $/) = $file; return readline }
 
 sub files ($pattern, @where) {
     my @files;

@@ -1,7 +1,9 @@
 # The figures in README.md and docs/performance.md are those that ./build.sh bench has written to t/bench/RESULTS.md, rounded.
 # needs: nothing
 use v5.36;
+use lib 't/lib';
 use Test::More;
+use SSE::Document;
 
 # For each row of their tables: the work, its line there, and what one of the row's unit is in that line's.
 my %rows = (
@@ -15,8 +17,6 @@ my %rows = (
     'memory of an idle subscriber over HTTP/1' => ['memory', 'memory each, B', 1024],
     'memory of an idle subscriber over TLS' => ['memory-tls', 'memory each, B', 1024],
 );
-
-sub slurp ($file) { local (@ARGV, $/) = $file; return readline }
 
 my $results = slurp('t/bench/RESULTS.md');
 

@@ -6,16 +6,11 @@ use List::Util qw(uniq);
 use POSIX ();
 use Test::More;
 use SSE::Client;
+use SSE::Document;
 use SSE::Nginx;
 
-my $text = do { local (@ARGV, $/) = 'docs/live-logs.md'; readline };
-
-sub sample ($name) {
-    my ($block) = $text =~ /^<!-- test: \Q$name\E -->\n```\w+\n(.*?)^```/ms or die "there is no $name to test";
-    return $block;
-}
-
-my $server = SSE::Nginx->start(workers => 2, locations => sample('location') =~ s/\n\}/\n sse_max_event_size 1k; }/r);
+my $document = 'docs/live-logs.md';
+my $server = SSE::Nginx->start(workers => 2, locations => sample($document, 'location') =~ s/\n\}/\n sse_max_event_size 1k; }/r);
 my $file = $server->prefix . '/app.log';
 
 # A process, with what it starts.
@@ -157,7 +152,7 @@ subtest 'lines that are no text, or too long, do not stop it' => sub {
 };
 
 subtest 'the loop comes back' => sub {
-    my $loop = sample('loop');
+    my $loop = sample($document, 'loop');
     my $port = $server->port;
     $loop =~ s/app\.log/$file/;
     $loop =~ s/\b8080\b/$port/;

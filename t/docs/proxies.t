@@ -1,9 +1,11 @@
 # Each row of the table in docs/proxies.md has a test, which compares it with a real proxy.
 # needs: nothing
 use v5.36;
+use lib 't/lib';
 use Test::More;
+use SSE::Document;
 
-sub content (@files) { return join '', map { do { local (@ARGV, $/) = $_; readline } } @files }
+sub content (@files) { return join '', map { slurp($_) } @files }
 
 my ($table) = content('docs/proxies.md') =~ /^\| Proxy .*\n\| ---.*\n((?:\|.*\n)+)/m or die 'there is no table';
 my $tests   = content(glob 't/protocols/behind_*.t');

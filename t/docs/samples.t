@@ -17,6 +17,7 @@ use JSON::PP qw(decode_json);
 use Test::More;
 use SSE::App;
 use SSE::Certificate;
+use SSE::Document;
 use SSE::Nginx;
 
 my $reference = 'docs/reference.md';
@@ -32,7 +33,7 @@ my $port      = SSE::Nginx::free_port();
 
 # The blocks of a document, in order: language, text, tag, its name, and what is expected.
 sub all_blocks ($file) {
-    my $text = do { local (@ARGV, $/) = $file; readline };
+    my $text = slurp($file);
     my @blocks;
     while ($text =~ /^((?:<!--[^\n]*-->\n)*)```(\w*)\n(.*?)^```$/msg) {
         my %block = (notes => $1, language => $2, text => $3);
@@ -134,7 +135,7 @@ subtest 'samples for pages' => sub {
 
 # What a tag names there is a test for, which asks for it by that name.
 subtest 'every sample has a test' => sub {
-    my @tests = map { do { local (@ARGV, $/) = $_; scalar readline } } glob 't/*/*.t t/*/*/*.t t/lib/SSE/*.pm';
+    my @tests = map { slurp($_) } glob 't/*/*.t t/*/*/*.t t/lib/SSE/*.pm';
     for my $file (@documents) {
         for my $block (grep { $_->{language} =~ /^(?:nginx|sh|bash|js|python|html|haproxy)$/ } all_blocks($file)) {
             my $what = "$file: " . $block->{text} =~ s/\n.*//sr;

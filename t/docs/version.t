@@ -1,9 +1,9 @@
 # The module says the version that CHANGES begins with.
 # needs: nothing
 use v5.36;
+use lib 't/lib';
 use Test::More;
-
-sub slurp ($file) { local (@ARGV, $/) = $file; return readline }
+use SSE::Document;
 
 my ($newest) = slurp('CHANGES') =~ /^Changes with ngx_http_sse_module (\S+)$/m;
 my ($own)    = slurp('src/version.hpp') =~ /kVersion = "([^"]+)"/;

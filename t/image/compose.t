@@ -4,6 +4,7 @@
 use v5.36;
 use lib 't/lib';
 use Test::More;
+use SSE::Document;
 use SSE::Manifests;
 
 my $dockerfile = slurp('docker/Dockerfile');

@@ -8,10 +8,12 @@ use SSE::Network;
 use Test::More;
 use Time::HiRes qw(time);
 use SSE::Client::Socket;
+use SSE::Document;
 use SSE::Manifests;
 use SSE::Nginx;
+use SSE::Playwright;
 
-plan skip_all => 'no playwright-core; `./build.sh test` installs it' if !-d 't/browser/node_modules/playwright-core' && !$ENV{CI};
+SSE::Playwright::need();
 
 system(qw(ip link set lo up)) == 0 or die 'no loopback';
 my $engine = SSE::Image->engine;
@@ -69,10 +71,9 @@ subtest 'the demo' => sub {
     }
     like get('/')->body, qr/<title>/, 'the home page';
 
-    open my $browser, '-|', 'node', 't/browser/image.mjs', 'http://127.0.0.1:8080/' or BAIL_OUT "node does not start: $!";
-    my $seen = join '', readline $browser;
-    close $browser;
-    is $?, 0, 'the browser has ended well' or diag $seen;
+    my $browser = SSE::Playwright::start('image.mjs', 'http://127.0.0.1:8080/');
+    my $seen    = join '', readline $browser;
+    is SSE::Playwright::status($browser), 0, 'the browser has ended well' or diag $seen;
     is $seen, "open\npublished in the page\npublished from outside\n", 'the page shows what is published, there and elsewhere';
 
     my $elsewhere = SSE::Network->place;
@@ -140,7 +141,7 @@ subtest 'the server' => sub {
 };
 
 subtest 'as the documents say' => sub {
-    my ($sample) = slurp('docs/operations.md') =~ /^<!-- test: image -->\n```sh\n(.*?)^```$/ms or die 'no sample';
+    my $sample = sample('docs/operations.md', 'image');
     my ($options, $image, @curl) = $sample =~ /\Adocker run (.*?) (\S+)\n(curl .*)\n(curl .*)\n\z/s or die 'another sample';
     my ($version) = slurp('CHANGES') =~ /^Changes with ngx_http_sse_module (\S+)$/m;
     is $image, "sse:$version", 'the image of this version';

@@ -8,6 +8,7 @@ use SSE::Network;
 use Test::More;
 use Time::HiRes qw(time);
 use SSE::Client::Socket;
+use SSE::Document;
 use SSE::Manifests;
 use SSE::Nginx;
 use SSE::Redis;

@@ -26,6 +26,7 @@ use IO::Socket::INET;
 use List::Util qw(min);
 use SSE::Client::Curl;
 use SSE::Client::Socket;
+use SSE::Document qw(slurp);
 use SSE::Nginx;
 use SSE::Proxy;
 use Test::More;
@@ -53,7 +54,7 @@ END
 
 # The cells of a row by the words at the top of their columns.
 sub row ($name) {
-    my $text = do { local (@ARGV, $/) = 'docs/proxies.md'; readline };
+    my $text = slurp('docs/proxies.md');
     my ($head) = $text =~ /^(\| Proxy .*\|)$/m or die 'there is no table';
     my ($line) = $text =~ /^(\| \Q$name\E \|.*\|)$/m or die "the table has no row $name";
     my %row;

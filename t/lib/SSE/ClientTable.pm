@@ -4,6 +4,7 @@ package SSE::ClientTable;
 # so that the document can be written from what was seen, and what is seen can be compared with the document.
 
 use v5.36;
+use SSE::Document qw(slurp);
 
 my $document = 'docs/clients.md';
 my ($begin, $end) = ('<!-- clients: begin -->', '<!-- clients: end -->');
@@ -59,14 +60,9 @@ sub settings ($seen, $client) {
     return join ', ', map {"`$_`"} @set;
 }
 
-sub text () {
-    local (@ARGV, $/) = $document;
-    return readline;
-}
-
 # The lines of the table in the document, without its head.
 sub rows () {
-    my ($table) = text() =~ /^\Q$begin\E\n(.*?)^\Q$end\E\n/ms or die "$document has no table of clients\n";
+    my ($table) = slurp($document) =~ /^\Q$begin\E\n(.*?)^\Q$end\E\n/ms or die "$document has no table of clients\n";
     my (undef, undef, @rows) = split /\n/, $table;
     return @rows;
 }
@@ -91,7 +87,7 @@ sub differences (@rows) {
 
 # Writes the rows to the document; those of other clients stay, in the order of @$clients.
 sub save ($clients, @rows) {
-    my $text = text();
+    my $text = slurp($document);
     my %row = map { key($_) => $_ } rows(), @rows;
     my @titles = ('Client', 'In', map { $_->[0] } @columns);
     my $table = '| ' . join(' | ', @titles) . " |\n|" . ' --- |' x @titles . "\n";

@@ -14,34 +14,30 @@ use Exporter 'import';
 use IO::Select;
 use IPC::Open2 qw(open2);
 use SSE::Client;
+use SSE::Document ();
 use SSE::Nginx;
+use SSE::Playwright;
 use Test::More;
 use Time::HiRes qw(time);
 our @EXPORT = qw(sample);
 
 my $document = 'docs/clients.md';
 my $packages = 't/clients/node_modules';
-my $driver   = 't/browser/node_modules/playwright-core';
 
 # Skips the test where the packages are not installed.
 sub need (@what) {
     for my $what (map {"$packages/$_"} grep { $_ ne 'browser' } @what) {
         plan skip_all => "no $what; `./build.sh test` installs it" if !-d $what && !$ENV{CI};
     }
-    plan skip_all => "no $driver; `./build.sh test` installs it" if grep({ $_ eq 'browser' } @what) && !-d $driver && !$ENV{CI};
+    SSE::Playwright::need() if grep { $_ eq 'browser' } @what;
 }
-
-sub text { state $text = do { local (@ARGV, $/) = $document; readline }; return $text }
 
 # The program of that name.
-sub sample ($name) {
-    my ($block) = text() =~ /^<!-- test: \Q$name\E -->\n```\w+\n(.*?)^```/ms or die "$document has no sample $name";
-    return $block;
-}
+sub sample ($name) { return SSE::Document::sample($document, $name) }
 
 # An nginx with the document's locations and what the option `locations` adds. Each request is logged when it is over.
 sub server (%option) {
-    my ($document_locations) = text() =~ /^<!-- test-config -->\n```nginx\n(.*?)^```/ms or die "$document has no configuration";
+    my ($document_locations) = SSE::Document::slurp($document) =~ /^<!-- test-config -->\n```nginx\n(.*?)^```/ms or die "$document has no configuration";
     my $more = delete $option{locations} // '';
     my $server = SSE::Nginx->new(
         workers => 1,

@@ -9,6 +9,7 @@ package SSE::Drivers;
 
 use v5.36;
 use Cwd ();
+use SSE::Document qw(slurp);
 
 my $folder = 't/clients/drivers';
 my $built  = 'build/clients';
@@ -103,28 +104,23 @@ sub version ($self) {
     return $languages{ $self->{language} }{versions}->($package) // die "no version of $package";
 }
 
-sub text ($file) {
-    local (@ARGV, $/) = $file;
-    return readline;
-}
-
 sub npm_version ($package) {
-    return (text("$folder/javascript/package.json") =~ /"\Q$package\E": "(?:npm:\w+@)?([^"]+)"/)[0];
+    return (slurp("$folder/javascript/package.json") =~ /"\Q$package\E": "(?:npm:\w+@)?([^"]+)"/)[0];
 }
 
 sub pypi_version ($package) {
-    return ((text("$folder/python/requirements.txt") . text('t/clients/requirements.txt')) =~ /^\Q$package\E==(\S+)/m)[0];
+    return ((slurp("$folder/python/requirements.txt") . slurp('t/clients/requirements.txt')) =~ /^\Q$package\E==(\S+)/m)[0];
 }
 
 sub go_version ($package) {
-    my ($version) = text("$folder/go/go.mod") =~ /^\t\Q$package\E v(\S+)/m;
+    my ($version) = slurp("$folder/go/go.mod") =~ /^\t\Q$package\E v(\S+)/m;
     return $version =~ s/\A0\.0\.0-(\d{4})(\d\d)(\d\d).*/of $1-$2-$3/r;
 }
 
-sub crate_version ($package) { return (text("$folder/rust/Cargo.toml") =~ /^\Q$package\E = "=([^"]+)"/m)[0] }
+sub crate_version ($package) { return (slurp("$folder/rust/Cargo.toml") =~ /^\Q$package\E = "=([^"]+)"/m)[0] }
 
 sub maven_version ($package) {
-    return (text("$folder/java/pom.xml") =~ m{<artifactId>\Q$package\E</artifactId>\s*<version>([^<]+)})[0];
+    return (slurp("$folder/java/pom.xml") =~ m{<artifactId>\Q$package\E</artifactId>\s*<version>([^<]+)})[0];
 }
 
 1;

@@ -13,9 +13,10 @@ package SSE::Example;
 use v5.36;
 use parent 'SSE::Program';
 use SSE::Client::Socket;
+use SSE::Document qw(slurp);
 use SSE::Nginx;
 
-sub text ($name) { return do { local (@ARGV, $/) = "docker/examples/$name"; readline } }
+sub text ($name) { return slurp("docker/examples/$name") }
 
 sub nginx () {
     my $server = SSE::Nginx->new(listen => [], http => '', server => '');

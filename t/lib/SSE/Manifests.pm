@@ -8,9 +8,7 @@ use v5.36;
 use Exporter 'import';
 use JSON::PP ();
 use Test::More;
-our @EXPORT = qw(read_manifests slurp seconds drain_of);
-
-sub slurp ($file) { local (@ARGV, $/) = $file; return readline // '' }
+our @EXPORT = qw(read_manifests seconds drain_of);
 
 sub read_manifests ($kind, @files) {
     plan skip_all => 'no schemas; `./build.sh test` installs them' if !-d 't/image/node_modules/yaml' && !$ENV{CI};

@@ -16,16 +16,13 @@ use parent 'SSE::Program';
 use Cwd qw(abs_path);
 use Exporter 'import';
 use HTTP::Tiny;
+use SSE::Document ();
 our @EXPORT = qw(sample);
 
 my $document = 'docs/proxies.md';
 
 # The sample of that name.
-sub sample ($name) {
-    my $text = do { local (@ARGV, $/) = $document; readline };
-    my ($block) = $text =~ /^<!-- test: \Q$name\E -->\n```\w+\n(.*?)^```/ms or die "$document has no sample $name";
-    return $block;
-}
+sub sample ($name) { return SSE::Document::sample($document, $name) }
 
 # A program that pip has brought, which Debian does not have, or not as new.
 sub package_of ($path) { return (abs_path('build/proxies') // 'build/proxies') . "/$path" }

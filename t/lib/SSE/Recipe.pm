@@ -13,17 +13,14 @@ use v5.36;
 use Exporter 'import';
 use Test::More;
 use Time::HiRes qw(time);
+use SSE::Document ();
 use SSE::Nginx;
 our @EXPORT = qw(recipe start holds);
 
 my $document = 'docs/access.md';
 
 # The blocks of that name in the document.
-sub recipe ($name) {
-    state $text = do { local (@ARGV, $/) = $document; readline };
-    my @blocks = $text =~ /^<!-- test: \Q$name\E -->\n```\w*\n(.*?)^```/msg or die "$document has no recipe $name";
-    return @blocks;
-}
+sub recipe ($name) { return SSE::Document::samples($document, $name) }
 
 # nginx with recipes, of which blocks of locations go into the server, and a location to publish from. Options: app, files (name
 # and text of each), shorten (what changes the text of a recipe), and those of SSE::Nginx.
