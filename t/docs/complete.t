@@ -63,6 +63,18 @@ subtest 'statements' => sub {
     is_deeply [grep { !/ \| [^|]*\]\([^)]+\)[^|]* \|$/ } @rows], [], 'and each leads to its answer';
 };
 
+# What ./build.sh installs is in the table of CONTRIBUTING.md with its reason.
+subtest 'dependencies' => sub {
+    my ($packages) = slurp('build.sh') =~ /^packages_of\(\) \{\n(.*?)^\}\n/ms;
+    my @named   = grep {/^[a-z]/} map {split} $packages =~ /\bsay ((?:[^;\\\n]|\\\n)+)/g;
+    my @by_word = map { split /[ |]+/ } $packages =~ /^ +([a-z| ]+)\) say "\$1"/mg;
+    my ($chapter) = prose('CONTRIBUTING.md') =~ /^## Dependencies\n(.*)/ms;
+    my %reason = map { $_ => 1 } map { split /,? +|\(|\)/ } $chapter =~ /^\| (.*?) \|/mg;
+    cmp_ok @named + @by_word, '>', 60, 'the packages are found';
+    my %seen;
+    ok $reason{$_}, $_ for grep { !$seen{$_}++ } sort @named, @by_word;
+};
+
 my $root = abs_path('.');
 for my $file (files(qr/\.md$/, '.')) {
     my @links = prose($file) =~ /\]\(([^)\s]+)\)/g;
