@@ -22,11 +22,14 @@ sub files ($pattern, @where) {
 # Without its blocks of code, so that no comment in them is taken for a heading.
 sub prose ($file) { return slurp($file) =~ s/^```.*?^```$//gmsr }
 
-# The anchors of its headings, as GitHub makes them: of equal headings the second gets "-1".
+# The anchor of a heading, as GitHub makes it.
+sub anchor ($heading) { return lc $heading =~ s/\[([^\]]*)\]\([^)]*\)/$1/gr =~ s/[^\w\- ]//gr =~ tr/ /-/r }
+
+# Those of its headings: of equal headings the second gets "-1".
 sub anchors ($file) {
     my (%anchor, %seen);
     for my $heading (prose($file) =~ /^#+ +(.*?) *$/mg) {
-        my $slug = lc $heading =~ s/\[([^\]]*)\]\([^)]*\)/$1/gr =~ s/[^\w\- ]//gr =~ tr/ /-/r;
+        my $slug  = anchor($heading);
         my $count = $seen{$slug}++;
         $anchor{ $count ? "$slug-$count" : $slug } = 1;
     }
@@ -61,6 +64,17 @@ subtest 'statements' => sub {
     my @rows = $chapter =~ /^(\| \d+ \|.*)$/mg;
     is_deeply [map {/(\d+)/} @rows], [1 .. 57], 'all are there';
     is_deeply [grep { !/ \| [^|]*\]\([^)]+\)[^|]* \|$/ } @rows], [], 'and each leads to its answer';
+};
+
+# A long document begins with a list of its chapters.
+subtest 'indexes' => sub {
+    for my $file ('CONTRIBUTING.md', glob 'docs/*.md') {
+        my ($beginning, @chapters) = split /^## /m, prose($file);
+        next if @chapters < 6;
+        for my $chapter (map {/^(.*)/} @chapters) {
+            ok index($beginning, '](#' . anchor($chapter) . ')') > 0, "$file: $chapter";
+        }
+    }
 };
 
 # What ./build.sh installs is in the table of CONTRIBUTING.md with its reason.
