@@ -1,9 +1,9 @@
 // The page Chat: asks, and shows the answer while it is written. `?answer=NAME` in the page's address says which one, so
 // a page that is reloaded, a second window and the Back button show what has been there.
 
-const MAX_SPOKEN = 5; // sentences that wait for a screen reader
+import { element, make, post, showState } from "./page.js";
 
-const element = (id) => document.getElementById(id);
+const MAX_SPOKEN = 5; // sentences that wait for a screen reader
 
 let name = null;   // of the answer
 let source = null; // its stream, until the end
@@ -24,10 +24,9 @@ const STATES = {
   closed: "not available; reload the page to try again",
 };
 
-function showState(state) {
+function enter(state) {
   if (element("state").dataset.state === state) return;
-  element("state").dataset.state = state;
-  element("state").textContent = STATES[state];
+  showState(state, STATES[state]);
   const isRunning = ["waiting", "open", "connecting"].includes(state);
   element("text").setAttribute("aria-busy", String(isRunning));
   if (!isRunning && document.activeElement === element("stop")) element("question").focus();
@@ -60,9 +59,7 @@ function listen(token) {
 
 function speak(sentence) {
   if (sentence.trim() === "") return;
-  const paragraph = document.createElement("p");
-  paragraph.textContent = sentence;
-  element("spoken").append(paragraph);
+  element("spoken").append(make("p", sentence));
   while (element("spoken").children.length > MAX_SPOKEN) element("spoken").firstChild.remove();
 }
 
@@ -79,7 +76,7 @@ function isNew(event) {
 }
 
 function take(token) {
-  showState("open");
+  enter("open");
   append(token);
   listen(token);
 }
@@ -88,7 +85,7 @@ function finish() {
   source.close();
   source = null;
   if (isLive) speak(unspoken);
-  showState(isStopped ? "stopped" : "complete");
+  enter(isStopped ? "stopped" : "complete");
 }
 
 function watch() {
@@ -100,9 +97,9 @@ function watch() {
   source.addEventListener("end", finish);
   source.addEventListener("error", () => {
     // The browser comes back by itself, with the id of the last event, unless nginx has refused it.
-    showState(source.readyState === EventSource.CLOSED ? "closed" : "connecting");
+    enter(source.readyState === EventSource.CLOSED ? "closed" : "connecting");
   });
-  source.addEventListener("open", () => showState(last < 1 ? "waiting" : "open"));
+  source.addEventListener("open", () => enter(last < 1 ? "waiting" : "open"));
 }
 
 // Shows an answer from its first token on, or that there is none.
@@ -118,7 +115,7 @@ function show(answer, question = "") {
   showQuestion(question);
   element("window").href = location.href;
   element("elsewhere").hidden = name === null;
-  showState(name === null ? "idle" : "waiting");
+  enter(name === null ? "idle" : "waiting");
   if (name !== null) watch();
 }
 
@@ -126,22 +123,15 @@ const nameInAddress = () => new URLSearchParams(location.search).get("answer");
 
 // --- what the reader does ---
 
-// The response to a POST, or what the page says instead.
-async function post(path, body) {
-  element("notice").textContent = "";
-  try {
-    const response = await fetch(path, { method: "POST", headers: { "Content-Type": "text/plain" }, body });
-    const result = await response.json();
-    if (response.ok || response.status === 409) return result; // 409: the answer is over already
-    element("notice").textContent = `Refused (${response.status}): ${result.error}`;
-  } catch (error) {
-    element("notice").textContent = `Not sent: ${error.message}`;
-  }
-  return null;
+// What nginx answers to a POST, unless it refuses: then the page says why.
+async function send(path, text) {
+  const { result, trouble, status } = await post(path, text);
+  element("notice").textContent = status === 409 ? "" : trouble ?? ""; // 409: the answer is over already
+  return result;
 }
 
 async function ask(question) {
-  const result = await post("chat/ask", question);
+  const result = await send("chat/ask", question);
   if (!result) return;
   history.pushState(null, "", `?answer=${result.id}`);
   element("question").value = "";
@@ -161,7 +151,7 @@ element("question").addEventListener("keydown", (event) => {
   event.preventDefault();
   element("ask").requestSubmit();
 });
-element("stop").addEventListener("click", () => post(`chat/stop?answer=${name}`, "stopped"));
+element("stop").addEventListener("click", () => send(`chat/stop?answer=${name}`, "stopped"));
 addEventListener("popstate", () => show(nameInAddress()));
 
 show(nameInAddress());

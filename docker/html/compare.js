@@ -1,6 +1,6 @@
 // The page Compare: follows the same channel by a stream, by long polling and by polling, and counts what each costs.
 
-import { element } from "./page.js";
+import { clock, element } from "./page.js";
 import { SSE } from "./sse.js";
 import { tapped } from "./tapped.js";
 
@@ -85,7 +85,7 @@ async function poll(way, cursor, signal, wait, period) {
 // All begin at the same place.
 async function begin(signal) {
   const { cursor } = await (await fetch(`${FEED}?poll`, { cache: "no-store" })).json();
-  element("since").textContent = new Date().toLocaleTimeString([], { hour12: false });
+  element("since").textContent = clock(new Date());
   stream(new Way(1), cursor, signal);
   poll(new Way(2), cursor, signal, 25, 0);
   poll(new Way(3), cursor, signal, 0, PERIOD);

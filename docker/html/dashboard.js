@@ -1,6 +1,6 @@
 // The page Dashboard: readings of some sensors as moving lines, their last values, and alarms.
 
-import { element, make, prepend, showState } from "./page.js";
+import { clock, element, make, prepend, showState } from "./page.js";
 
 const SPAN = 60_000; // milliseconds that the chart shows
 const MAX_ALARMS = 8;
@@ -42,7 +42,7 @@ function take({ sensor, number, unit, value, at, alarm }) {
 function alarm({ type, data }) {
   const { sensor, unit, value, at } = JSON.parse(data);
   const item = make("li", "", { className: type });
-  const time = make("time", new Date(at).toLocaleTimeString([], { hour12: false }));
+  const time = make("time", clock(new Date(at)));
   item.append(time, ` ${sensor}: ${value} ${unit}, ${type === "alarm" ? "out of its range" : "back to normal"}`);
   prepend(element("alarms"), item, MAX_ALARMS);
 }
@@ -63,7 +63,8 @@ function draw() {
   const chart = element("chart");
   const ratio = devicePixelRatio;
   const [width, height] = [chart.clientWidth, chart.clientHeight];
-  if (chart.width !== width * ratio) [chart.width, chart.height] = [width * ratio, height * ratio];
+  const pixels = [width, height].map((length) => Math.round(length * ratio));
+  if (chart.width !== pixels[0]) [chart.width, chart.height] = pixels;
   const pen = chart.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);

@@ -1,7 +1,7 @@
 // The page Live log: the events of one channel, and a box to publish to it.
 // `?channel=NAME` in the page's address chooses the channel; a producer writes to that of the shop.
 
-import { element, post, showState } from "./page.js";
+import { clock, element, make, post, showState } from "./page.js";
 
 const MAX_LINES = 1000; // in the page; older ones are taken out
 
@@ -26,15 +26,9 @@ function row(text, id, isNote = false) {
 function render() {
   const rows = document.createDocumentFragment();
   for (const { text, id, isNote, at } of waiting) {
-    const item = document.createElement("li");
-    const time = document.createElement("time");
-    const content = document.createElement("span");
-    time.dateTime = at.toISOString();
-    time.textContent = at.toLocaleTimeString([], { hour12: false });
-    content.textContent = text;
+    const item = make("li", "", isNote ? { className: "note", tabIndex: -1 } : {});
     if (id) item.title = `id ${id}`;
-    if (isNote) Object.assign(item, { className: "note", tabIndex: -1 });
-    item.append(time, content);
+    item.append(make("time", clock(at), { dateTime: at.toISOString() }), make("span", text));
     item.hidden = isFilteredOut(item);
     rows.append(item);
   }
@@ -155,9 +149,7 @@ function setUpCommands() {
   for (const command of document.querySelectorAll(".command")) {
     const code = command.querySelector("code");
     code.textContent = code.textContent.replace("{origin}", base).replace("channel={channel}", query);
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Copy";
+    const button = make("button", "Copy", { type: "button" });
     button.setAttribute("aria-label", `Copy: ${command.querySelector("h3").textContent}`);
     button.addEventListener("click", () => copy(code, button));
     command.append(button);

@@ -1,6 +1,6 @@
 // The page Notifications: two users, each with a stream of their own, as two people would have it in two browsers.
 
-import { make, post, prepend } from "./page.js";
+import { clock, make, post, prepend } from "./page.js";
 
 const MAX_NOTIFICATIONS = 8;
 
@@ -25,9 +25,8 @@ function setUp(panel) {
     part(".state").textContent = source.readyState === EventSource.CLOSED ? "refused" : "reconnecting";
   };
   source.onmessage = ({ data, lastEventId }) => {
-    const time = new Date(parseInt(lastEventId, 10)).toLocaleTimeString([], { hour12: false });
     const item = make("li", "", { className: "unread" });
-    item.append(make("time", time), ` ${data}`);
+    item.append(make("time", clock(new Date(parseInt(lastEventId, 10)))), ` ${data}`);
     prepend(list, item, MAX_NOTIFICATIONS);
     showUnread(unread + 1);
   };

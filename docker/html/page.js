@@ -8,13 +8,16 @@ export function showState(state, text = state) {
   element("state").textContent = text;
 }
 
-// Publishes a text: what nginx has answered, or what to tell the reader.
+// The time of day, with 00 for midnight in every locale: { hour12: false } makes that 24 in some.
+export const clock = (date) => date.toLocaleTimeString([], { hourCycle: "h23" });
+
+// Publishes a text: what nginx has answered, or what to tell the reader, with the status that it has refused with.
 export async function post(path, body) {
   try {
     const headers = { "Content-Type": "text/plain; charset=utf-8" };
     const response = await fetch(path, { method: "POST", headers, body });
     const result = await response.json();
-    return response.ok ? { result } : { trouble: `Refused (${response.status}): ${result.error}` };
+    return response.ok ? { result } : { trouble: `Refused (${response.status}): ${result.error}`, status: response.status };
   } catch (error) {
     return { trouble: `Not sent: ${error.message}` };
   }

@@ -1,6 +1,6 @@
 // The page On the wire: follows numbers with sse.js, and shows each byte that comes before sse.js gets it.
 
-import { element, make, showState } from "./page.js";
+import { clock, element, make, showState } from "./page.js";
 import { SSE } from "./sse.js";
 import { tapped } from "./tapped.js";
 
@@ -23,7 +23,7 @@ function add(name, by = 1) {
 function entry(kind, what, text) {
   const item = make("li", "", { className: kind });
   const now = new Date();
-  const time = make("time", `${now.toLocaleTimeString([], { hour12: false })}.${String(now % 1000).padStart(3, "0")}`);
+  const time = make("time", `${clock(now)}.${String(now % 1000).padStart(3, "0")}`);
   item.append(time, make("b", what), make("pre", text));
   const wire = element("wire");
   wire.append(item);

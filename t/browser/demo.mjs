@@ -40,6 +40,8 @@ async function testLog(page, demo, lines) {
   is(answer.json.events, lines.length, "each of its lines is an event");
   await lastLine(page, lines.at(-1));
   is(await texts(page), lines, "the page shows all lines in order");
+  is(await page.evaluate(async () => (await import("./page.js")).clock(new Date(2026, 0, 1, 0, 5))), "00:05:00",
+     "the hour of midnight is 0");
 }
 
 async function testReload(page, demo, lines) {
@@ -147,4 +149,4 @@ async function test({ page, context, demo }) {
   await testGap(context, demo);
 }
 
-await testDemo("log.html?channel=log", test, { viewport: { width: 1200, height: 900 } });
+await testDemo("log.html?channel=log", test, { viewport: { width: 1200, height: 900 }, hurries: false });
