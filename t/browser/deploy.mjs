@@ -33,7 +33,7 @@ async function test({ page, context, demo }) {
     ok(/over/.test(await text(window, "notice")), `${which} says so`);
   }
   const before = requests.length;
-  await page.evaluate(() => new Promise((passed) => setTimeout(passed, 4500))); // longer than an EventSource would wait
+  await page.evaluate(() => new Promise((passed) => setTimeout(passed, 1000))); // longer than an EventSource would wait
   is(requests.length, before, "nobody comes back after the end");
   await page.goto(`${demo.base}deploy.html?run=1-1`);
   await state(page, "closed");

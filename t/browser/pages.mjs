@@ -10,15 +10,17 @@ import { contrast, isTooWide, unnamed } from "./looks.mjs";
 import { done, is, ok } from "./tap.mjs";
 import { Demo, freePort } from "./server.mjs";
 
-// Runs test({ page, context, demo }) on that page of the demo. `allowed` are complaints of the demo that belong to the test.
-export async function testDemo(name, test, { allowed = /(?!)/, viewport = { width: 1100, height: 720 } } = {}) {
+// Runs test({ page, context, demo }) on that page of the demo. `allowed` are complaints of the demo that belong to the test;
+// `hurries` is whether streams end and come back sooner than users of the demo see it.
+export async function testDemo(name, test, { allowed = /(?!)/, viewport = { width: 1100, height: 720 }, hurries = true } = {}) {
   const temporary = mkdtempSync(join(tmpdir(), "sse-browser-"));
   chmodSync(temporary, 0o755); // root's nginx has workers of another user
   try {
     const demo = await Demo.start(process.env.SSE_SCREENSHOT ? 8080 : await freePort(), temporary);
     try {
+      if (hurries) await demo.hurry();
       // The certificate of the demo is its own.
-      await inChromium((context) => testPage(name, test, demo, context), { viewport, ignoreHTTPSErrors: true });
+      await inChromium((context) => testPage(name, test, demo, context), { viewport, ignoreHTTPSErrors: true, locale: "en-US" });
     } finally {
       is(await demo.interrupt(), 0, "Ctrl-C ends it");
       is(readdirSync(temporary), [], "no file is left behind");

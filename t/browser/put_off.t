@@ -24,22 +24,25 @@ END
 
 for my $via (qw(h1 h2)) {
     my $own = ($via eq 'h2' ? 'https' : 'http') . '://127.0.0.1:' . $server->port($via);
-    for my $path (qw(/soft /conn /hard)) {
-        subtest "$path over $via" => sub {
-            my $url   = "$path?key=" . substr($path, 1) . $via;
-            my $first = $server->subscribe($url)->ready;
-            my $browser = SSE::Playwright::start('put_off.mjs', "$own/page", "$own$url");
-            my @report;
-            while (my $line = readline $browser) {
-                push @report, decode_json($line);
-                $first->close if $report[-1]{what} eq 'error';
-            }
-            is SSE::Playwright::status($browser), 0, 'the browser has ended well';
+    my (%first, %report);
+    for my $path (qw(soft conn hard)) {
+        my $where = "/$path?key=$path$via";
+        $first{"$own$where"}  = $server->subscribe($where)->ready;
+        $report{"$own$where"} = [];
+    }
+    my $browser = SSE::Playwright::start('put_off.mjs', sort keys %first);
+    while (my $line = readline $browser) {
+        my $report = decode_json($line);
+        push @{ $report{ $report->{url} } }, $report;
+        $first{ $report->{url} }->close if $report->{what} eq 'error';
+    }
+    is SSE::Playwright::status($browser), 0, "over $via the browser has ended well";
+
+    for my $url (sort keys %report) {
+        subtest $url =~ s{.*/|\?.*}{}gr . " over $via" => sub {
+            my @report = @{ $report{$url} };
+            return is_deeply [map {"$_->{what} $_->{state}"} @report], ['error 2'], 'it is closed, and that is all' if $url =~ /hard/;
             my @error = grep { $_->{what} eq 'error' } @report;
-            if ($path eq '/hard') {
-                is_deeply [map {"$_->{what} $_->{state}"} @report], ['error 2'], 'it is closed, and that is all';
-                return;
-            }
             is $error[0]{state}, 0, 'it goes on trying';
             is $report[-1]{what}, 'ready', 'and is let in when there is room';
             is scalar(grep { $_->{what} eq 'message' } @report), 0, 'it takes nothing for an event';

@@ -2,9 +2,10 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 // Outside of the range from which the kernel takes the ports of clients, which keep them for a minute.
@@ -64,6 +65,7 @@ export class Demo {
   // Starts `./build.sh run` and waits for its address.
   static async start(port, temporary) {
     const demo = new Demo();
+    demo.temporary = temporary;
     demo.base = `http://127.0.0.1:${port}/`;
     demo.output = [];
     demo.errors = "";
@@ -90,7 +92,21 @@ export class Demo {
   async look() {
     const { workers } = JSON.parse((await exchange(`${this.base}status`, "GET")).text);
     this.master = parentOf(workers[0].pid);
-    this.processes = [this.master, ...workers.map(({ pid }) => pid)];
+    this.processes = [this.master, ...workers.filter(({ draining }) => !draining).map(({ pid }) => pid)];
+  }
+
+  // Has streams end at a reload, and clients come back, sooner than is usual: what happens is the same.
+  async hurry() {
+    const old = this.processes;
+    const [prefix] = readdirSync(this.temporary);
+    const file = join(this.temporary, prefix, "nginx.conf");
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replace("http {\n", "http {\n    sse_drain 300ms;\n    sse_retry 250ms 0%;\n"));
+    this.reload();
+    while (this.processes.length < old.length || this.processes.slice(1).some((pid) => old.includes(pid))) {
+      await new Promise((passed) => setTimeout(passed, 20));
+      await this.look().catch(() => {}); // the worker that is asked may just be leaving
+    }
   }
 
   url(location) {
