@@ -132,7 +132,7 @@ async function testSpoken(page, demo) {
 async function testLooks(page, demo) {
   await page.goto(`${demo.base}chat.html`);
   await ask(page, "What are Server-Sent Events, and what happens if I reload this page now?");
-  await reads(page, 700);
+  await reads(page, process.env.SSE_SCREENSHOT ? 700 : 100);
   await pictures(page, "chat", "docker/chat.png");
   const blinking = () => page.evaluate(() => getComputedStyle(document.getElementById("text"), "::after").animationName);
   is(await blinking(), "blink", "a cursor blinks");
