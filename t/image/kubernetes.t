@@ -119,8 +119,8 @@ sub probe ($pod, $name) {
 }
 
 # Each worker of the pod has a connection to Redis of its own, which may be back later than another one's.
-sub publish ($pod, $text) {
-    wait_until(sub { ask($pod, POST => '/publish?channel=c', port => 'publish', body => $text)->finish->status == 201 }, "'$text' to be published");
+sub publish ($pod, $text, $channel = 'c') {
+    wait_until(sub { ask($pod, POST => "/publish?channel=$channel", port => 'publish', body => $text)->finish->status == 201 }, "'$text' to be published");
     return;
 }
 
@@ -135,7 +135,7 @@ subtest 'probes' => sub {
     is_deeply [map { (probe($_, 'readinessProbe'), probe($_, 'livenessProbe')) } @pod], [1, 1, 1, 1], 'they stay ready and alive without it';
     is ask($pod[0], GET => '/events?channel=c')->ready->status, 200, 'and take clients';
     $redis->launch;
-    publish($_, 'again') for @pod;
+    publish($_, 'again', 'back') for @pod;
 };
 
 subtest 'a pod is taken out' => sub {
