@@ -8,8 +8,8 @@ namespace sse {
 
 namespace {
 
-// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4): what is larger than a page comes in whole pages,
-// aligned to them. Places that no worker has had are not touched, so that they take no memory.
+// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what is larger than a page comes in whole
+// pages, aligned to them. Places that no worker has had are not touched, so that they take no memory.
 ngx_int_t initMemory(ngx_shm_zone_t* shared, void* old) noexcept {
     auto& zone = *static_cast<Zone*>(shared->data);
     auto* pool = reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr);

@@ -91,7 +91,8 @@ void Worker::countAtPlace(uint32_t place) noexcept {
     }
 }
 
-// nginx-internal: core/ngx_cycle.h (1.22.1, 1.26.3, 1.30.4): how many connections of the cycle are free.
+// nginx-internal: core/ngx_cycle.h (1.22.1, 1.26.3, 1.30.4, 1.31.4): how many connections of the cycle are
+// free.
 void Worker::showState() noexcept {
     WorkerEntry& entry = this->entry();
     const ngx_uint_t all = ngx_cycle->connection_n;
