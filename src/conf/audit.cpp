@@ -4,7 +4,7 @@
 #include <span>
 
 #include "conf/access_guard.hpp"
-#include "conf/config.hpp"
+#include "conf/endpoint.hpp"
 #include "conf/ssi_guard.hpp"
 
 namespace sse {

@@ -1,11 +1,11 @@
 #include "conf/config.hpp"
 
 #include <algorithm>
-#include <span>
 
 #ifndef SSE_WITHOUT_BUS
 #include "conf/bus_words.hpp"
 #endif
+#include "conf/endpoint.hpp"
 #include "keys/keys.hpp"
 #include "roster/registry.hpp"
 #include "sse/notices.hpp"
@@ -14,217 +14,10 @@ namespace sse {
 
 namespace {
 
-constexpr size_t kDefaultMaxEvent = 1024 * 1024;
 constexpr ngx_uint_t kDefaultMaxChannels = 16;
 constexpr ngx_uint_t kDefaultMaxRate = 0;
 constexpr size_t kDefaultMaxBatch = 1024 * 1024;
 constexpr size_t kDefaultClientMemory = 64 * 1024 * 1024;
-
-ngx_http_handler_pt endpointHandler(const MainConfig& main, const LocationConfig& config) noexcept {
-    return config.channels != nullptr  ? main.handlers.subscribe
-           : config.publish != nullptr ? main.handlers.publish
-           : config.health != nullptr  ? main.handlers.health
-           : config.kick               ? main.handlers.kick
-           : config.later              ? main.handlers.later
-                                       : main.handlers.status;
-}
-
-// Blocks of "if" and "limit_except" have a configuration of their own, and are the same kind of endpoint as
-// their location.
-//
-// nginx-internal: http/ngx_http_core_module.c, http/modules/ngx_http_rewrite_module.c (1.22.1, 1.26.3,
-// 1.30.4, 1.31.4): both blocks are `noname` locations. In an "if" the handler of the location stays; a
-// "limit_except" needs its own.
-void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, const LocationConfig& parent,
-                     LocationConfig& config) noexcept {
-    if (isEndpoint(config) || !isEndpoint(parent) || !(core.noname || core.lmt_excpt)) {
-        return;
-    }
-    config.channels = parent.channels;
-    config.publish = parent.publish;
-    config.status = parent.status;
-    config.statusFormat = parent.statusFormat;
-    config.health = parent.health;
-    config.kick = parent.kick;
-    config.later = parent.later;
-    if (!config.hasList) {
-        config.list = parent.list;
-        config.listsAll = parent.listsAll;
-    }
-    config.laterTime = parent.laterTime;
-    config.zoneName = parent.zoneName;
-    config.separator = parent.separator;
-    config.file = parent.file;
-    config.line = parent.line;
-    if (core.lmt_excpt && core.handler == nullptr) {
-        core.handler = endpointHandler(main, config);
-    }
-}
-
-// sse_channel, sse_publish and sse_kick: finds the zone.
-const char* resolveZone(ngx_conf_t* cf, const MainConfig& main, LocationConfig& config) noexcept {
-    const char* name = endpointName(config);
-    if (main.zones.nelts == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%s\" needs an \"sse_zone\" at http level", name);
-        return static_cast<const char*>(NGX_CONF_ERROR);
-    }
-    if (config.zoneName.len == 0) {
-        if (main.zones.nelts > 1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%s\" needs the parameter \"zone=\", since there are several \"sse_zone\"",
-                               name);
-            return static_cast<const char*>(NGX_CONF_ERROR);
-        }
-        config.zone = *static_cast<Zone**>(main.zones.elts);
-        return NGX_CONF_OK;
-    }
-    config.zone = findZone(main, toView(config.zoneName));
-    if (config.zone == nullptr) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"%s\"", &config.zoneName, name);
-        return static_cast<const char*>(NGX_CONF_ERROR);
-    }
-    return NGX_CONF_OK;
-}
-
-std::span<const ngx_str_t> strings(const ngx_array_t& array) noexcept {
-    return {static_cast<const ngx_str_t*>(array.elts), array.nelts};
-}
-
-// sse_status and sse_health.
-const char* checkListedZones(ngx_conf_t* cf, const MainConfig& main, const LocationConfig& config) noexcept {
-    for (const ngx_str_t& name : strings(config.status != nullptr ? *config.status : *config.health)) {
-        if (findZone(main, toView(name)) == nullptr) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown zone \"%V\" in \"%s\"", &name,
-                               endpointName(config));
-            return static_cast<const char*>(NGX_CONF_ERROR);
-        }
-    }
-    return NGX_CONF_OK;
-}
-
-// Whatever is configured, an event larger than a quarter of the ring is refused when it arrives. To configure
-// more is a mistake.
-const char* limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
-    size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
-    if (config.askedEventSize == NGX_CONF_UNSET_SIZE || config.askedEventSize == 0) {
-        config.maxEventSize = config.askedEventSize == 0 ? quarter : ngx_min(kDefaultMaxEvent, quarter);
-        return NGX_CONF_OK;
-    }
-    if (config.askedEventSize > quarter) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"sse_max_event_size\" is more than a quarter of zone \"%V\", which is %uz bytes",
-                           &config.zone->name, quarter);
-        return static_cast<const char*>(NGX_CONF_ERROR);
-    }
-    config.maxEventSize = config.askedEventSize;
-    return NGX_CONF_OK;
-}
-
-// A fixed name that is empty is none, so each body must name its own.
-const char* checkPublish(ngx_conf_t* cf, const LocationConfig& config) noexcept {
-    if (config.publish->lengths != nullptr || config.publish->value.len != 0 || mayNameChannels(config)) {
-        return NGX_CONF_OK;
-    }
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"\" in \"sse_publish\": only with \"sse_body_channels\", and "
-                       "\"sse_framing\" \"form\" or \"json\", a body names the channel");
-    return static_cast<const char*>(NGX_CONF_ERROR);
-}
-
-// Remembers the location for the audit.
-bool noteEndpoint(ngx_conf_t* cf, MainConfig& main, ngx_http_core_loc_conf_t* core) noexcept {
-    auto* endpoint = static_cast<Endpoint*>(ngx_array_push(&main.endpoints));
-    if (endpoint == nullptr) {
-        return false;
-    }
-    auto* server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-    *endpoint = {core, static_cast<ngx_http_core_srv_conf_t*>(server)};
-    return true;
-}
-
-// An empty one is none.
-bool addReservedType(MainConfig& main, std::string_view type) noexcept {
-    if (type.empty()) {
-        return true;
-    }
-    std::span<ngx_str_t> known(static_cast<ngx_str_t*>(main.reservedTypes.elts), main.reservedTypes.nelts);
-    if (std::any_of(known.begin(), known.end(),
-                    [type](const ngx_str_t& one) { return toView(one) == type; })) {
-        return true;
-    }
-    auto* place = static_cast<ngx_str_t*>(ngx_array_push(&main.reservedTypes));
-    if (place != nullptr) {
-        *place = ngxString(type);
-    }
-    return place != nullptr;
-}
-
-// A limit per key without a key would limit nobody.
-bool hasKeyIfLimited(ngx_conf_t* cf, const LocationConfig& config) noexcept {
-    const bool isLimited = config.maxSubscribers[static_cast<size_t>(Scope::Key)] != 0;
-    if (!isLimited || (config.key != nullptr && config.key->value.len != 0)) {
-        return true;
-    }
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"sse_max_subscribers\" with \"per=key\" needs an \"sse_key\"");
-    return false;
-}
-
-const char* checkChannels(ngx_conf_t* cf, MainConfig& main, const LocationConfig& config) noexcept {
-    if (!hasKeyIfLimited(cf, config)) {
-        return static_cast<const char*>(NGX_CONF_ERROR);
-    }
-    if (config.channels->nelts > config.maxChannels) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "more channels in \"sse_channel\" than \"sse_max_channels\" %ui",
-                           config.maxChannels);
-        return static_cast<const char*>(NGX_CONF_ERROR);
-    }
-    bool primes = config.primeMode() == Prime::Event;
-    bool added = (!primes || addReservedType(main, toView(config.primeEvent))) &&
-                 addReservedType(main, toView(config.heartbeatEvent)) &&
-                 addReservedType(main, toView(config.gapEvent)) &&
-                 addReservedType(main, toView(config.caughtUpEvent)) &&
-                 addReservedType(main, toView(config.endEvent)) &&
-                 (config.expires == nullptr || addReservedType(main, toView(config.expiredEvent)));
-    return added ? NGX_CONF_OK : static_cast<const char*>(NGX_CONF_ERROR);
-}
-
-const char* checkEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
-    auto* core =
-        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    MainConfig& main = *mainConfig(cf);
-
-    const int endpoints = (config.channels != nullptr) + (config.publish != nullptr) +
-                          (config.status != nullptr) + (config.health != nullptr) + config.kick +
-                          config.later;
-    bool overruled = core->handler != nullptr && core->handler != endpointHandler(main, config);
-    if (endpoints > 1 || overruled) {
-        ngx_conf_log_error(
-            NGX_LOG_EMERG, cf, 0,
-            "\"%s\" and another directive that answers requests are in the same location \"%V\"",
-            endpointName(config), &core->name);
-        return static_cast<const char*>(NGX_CONF_ERROR);
-    }
-    if (!noteEndpoint(cf, main, core)) {
-        return static_cast<const char*>(NGX_CONF_ERROR);
-    }
-    if (config.status != nullptr || config.health != nullptr) {
-        return checkListedZones(cf, main, config);
-    }
-    if (config.later) {
-        return NGX_CONF_OK;
-    }
-    const char* status = resolveZone(cf, main, config);
-    if (status == NGX_CONF_OK && config.publish != nullptr) {
-        status = checkPublish(cf, config);
-    }
-    if (status != NGX_CONF_OK) {
-        return status;
-    }
-    return config.publish != nullptr    ? limitEventSize(cf, config)
-           : config.channels != nullptr ? checkChannels(cf, main, config)
-                                        : NGX_CONF_OK;
-}
 
 // What clients of language models expect: events from the first one on, and the sentinel at the end.
 void applyProfile(LocationConfig& config) noexcept {
@@ -363,22 +156,13 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
 
 } // namespace
 
-const char* endpointName(const LocationConfig& config) noexcept {
-    return config.channels != nullptr  ? "sse_channel"
-           : config.publish != nullptr ? "sse_publish"
-           : config.health != nullptr  ? "sse_health"
-           : config.kick               ? "sse_kick"
-           : config.later              ? "sse_later"
-                                       : "sse_status";
-}
-
 bool mayNameChannels(const LocationConfig& config) noexcept {
     const Framing framing = config.framingMode();
     return config.bodyChannels != nullptr && (framing == Framing::Form || framing == Framing::Json);
 }
 
 bool concerns(const ngx_array_t& names, const Zone& zone) noexcept {
-    return names.nelts == 0 || std::ranges::any_of(strings(names), [&zone](const ngx_str_t& name) noexcept {
+    return names.nelts == 0 || std::ranges::any_of(stringsOf(names), [&zone](const ngx_str_t& name) noexcept {
                return toView(name) == toView(zone.name);
            });
 }
@@ -516,12 +300,7 @@ char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept
         config.corsHeaders =
             parent.corsHeaders.data == nullptr ? ngxString(kUsualCorsHeaders) : parent.corsHeaders;
     }
-    if (isListing(config) && config.publish == nullptr && config.status == nullptr) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"sse_list\" needs an \"sse_publish\" or \"sse_status\" in \"%V\"", &core->name);
-        return static_cast<char*>(NGX_CONF_ERROR);
-    }
-    return isEndpoint(config) ? const_cast<char*>(checkEndpoint(cf, config)) : NGX_CONF_OK;
+    return completeEndpoint(cf, config) ? NGX_CONF_OK : static_cast<char*>(NGX_CONF_ERROR);
 }
 
 } // namespace sse

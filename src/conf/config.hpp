@@ -1,6 +1,8 @@
 // What the directives set.
 #pragma once
 
+#include <span>
+
 #include "keys/key_table.hpp"
 #include "ngx.hpp"
 #include "sse/merge.hpp"
@@ -204,6 +206,10 @@ inline bool isListing(const LocationConfig& config) noexcept {
     return config.listsAll || config.list != nullptr;
 }
 
+inline std::span<const ngx_str_t> stringsOf(const ngx_array_t& array) noexcept {
+    return {static_cast<const ngx_str_t*>(array.elts), array.nelts};
+}
+
 // Whether the body of a publish request may name the channels of its events.
 bool mayNameChannels(const LocationConfig& config) noexcept;
 
@@ -233,8 +239,5 @@ void* createMainConfig(ngx_conf_t* cf, const Handlers& handlers) noexcept;
 char* initMainConfig(ngx_conf_t* cf, void* conf) noexcept;
 void* createLocationConfig(ngx_conf_t* cf) noexcept;
 char* mergeLocationConfig(ngx_conf_t* cf, void* parentConf, void* conf) noexcept;
-
-// The directive that makes the location one of the six.
-const char* endpointName(const LocationConfig& config) noexcept;
 
 } // namespace sse
