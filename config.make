@@ -8,3 +8,12 @@ sse_flags="-std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -O2 -Wall -W
 for sse_directory in `find "$ngx_addon_dir/src" -name '*.cpp' -exec dirname {} \; | LC_ALL=C sort -u`; do
     echo "$NGX_OBJS/addon/`basename $sse_directory`/%.o: CFLAGS += $sse_flags"
 done >> $NGX_MAKEFILE
+
+# The page of the status is a file of its own; html.cpp includes it as a literal.
+cat << END >> $NGX_MAKEFILE
+
+$NGX_OBJS/addon/status/html.o: $NGX_OBJS/addon/status/page.inc
+
+$NGX_OBJS/addon/status/page.inc: $ngx_addon_dir/src/status/page.html
+	(printf 'R"page(' && cat $ngx_addon_dir/src/status/page.html && printf ')page"') > \$@
+END

@@ -30,6 +30,8 @@ is $page->header('content-type'), 'text/html; charset=utf-8', 'of HTML';
 is $page->header('cache-control'), 'no-store', 'that nobody stores';
 my ($nonce) = $page->header('content-security-policy') =~ /script-src 'nonce-([0-9a-f]{32})'/;
 is_deeply [sort($page->body =~ /nonce="([^"]*)"/g)], [$nonce, $nonce], 'its style and its script have the nonce of the policy';
+my $source = do { local (@ARGV, $/) = 'src/status/page.html'; readline };
+is $page->body =~ s/$nonce/{{nonce}}/gr, $source, 'and the rest is the file';
 is_deeply [sort(map {/^(\S+)/} split /; /, $page->header('content-security-policy'))],
     [sort qw(default-src connect-src img-src base-uri form-action frame-ancestors style-src script-src)], 'which says the rest';
 unlike $page->header('content-security-policy'), qr/unsafe|\*|https?:/, 'and lets nothing else in';
