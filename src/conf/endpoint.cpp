@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "conf/words.hpp"
+#include "sse/validate.hpp"
 
 namespace sse {
 
@@ -70,11 +71,26 @@ bool limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
                   &config.zone->name, quarter);
 }
 
-// A fixed name that is empty is none, so each body must name its own.
+bool isFixedText(const ngx_http_complex_value_t* value) noexcept {
+    return value != nullptr && isFixed(*value) && value->value.len != 0;
+}
+
+// A fixed name that is empty is none, so each body must name its own. A fixed id is for one event, and an
+// encoding for a body that is one as it stands: with another framing every request would be refused.
 bool checkPublish(ngx_conf_t* cf, const LocationConfig& config) noexcept {
-    return config.publish->lengths != nullptr || config.publish->value.len != 0 || mayNameChannels(config) ||
-           refuse(cf, "invalid value \"\" in \"sse_publish\": only with \"sse_body_channels\", and "
-                      "\"sse_framing\" \"form\" or \"json\", a body names the channel");
+    const Framing framing = config.framingMode();
+    const bool mayBeBare =
+        framing == Framing::Auto || framing == Framing::ContentType || framing == Framing::Event;
+    if (isFixed(*config.publish) && config.publish->value.len == 0 && !mayNameChannels(config)) {
+        return refuse(cf, "invalid value \"\" in \"sse_publish\": only with \"sse_body_channels\", and "
+                          "\"sse_framing\" \"form\" or \"json\", a body names the channel");
+    }
+    if (isFixedText(config.eventId) && !mayBeBare && framing != Framing::Form) {
+        return refuse(cf, "\"sse_event_id\" is for bodies of one event, not for this \"sse_framing\"");
+    }
+    return !isFixedText(config.eventEncoding) || mayBeBare ||
+           refuse(cf,
+                  "\"sse_event_encoding\" is for bodies that are one event, not for this \"sse_framing\"");
 }
 
 // A limit per key without a key would limit nobody.
@@ -94,17 +110,30 @@ bool reserveTypes(MainConfig& main, const LocationConfig& config) noexcept {
            (config.expires == nullptr || addReservedType(main, toView(config.expiredEvent)));
 }
 
+// A value with variables may name one.
 bool checkChannels(ngx_conf_t* cf, const LocationConfig& config) noexcept {
     if (!hasKeyIfLimited(cf, config)) {
         return false;
     }
-    return config.channels->nelts <= config.maxChannels ||
+    size_t count = 0;
+    for (const ngx_http_complex_value_t& value : expressions(config.channels)) {
+        count += isFixed(value) ? countChannels(toView(value.value), config.separator) : 1;
+    }
+    return count <= config.maxChannels ||
            refuse(cf, "more channels in \"sse_channel\" than \"sse_max_channels\" %ui", config.maxChannels);
 }
 
+// sse_list permits what nothing else in the location does: to name channels.
 bool checkList(ngx_conf_t* cf, const ngx_http_core_loc_conf_t& core, const LocationConfig& config) noexcept {
-    return !isListing(config) || config.publish != nullptr || config.status != nullptr ||
-           refuse(cf, "\"sse_list\" needs an \"sse_publish\" or \"sse_status\" in \"%V\"", &core.name);
+    if (!isListing(config) || config.publish != nullptr) {
+        return true;
+    }
+    if (config.status == nullptr) {
+        return refuse(cf, "\"sse_list\" needs an \"sse_publish\" or \"sse_status\" in \"%V\"", &core.name);
+    }
+    return config.statusFormat != StatusFormat::Prometheus ||
+           refuse(cf, "\"sse_list\" means nothing in \"%V\": \"format=prometheus\" names no channels",
+                  &core.name);
 }
 
 // Remembers the location for the audit.
@@ -182,6 +211,20 @@ bool completeEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept {
         return checkPublish(cf, config) && limitEventSize(cf, config);
     }
     return config.channels == nullptr || (checkChannels(cf, config) && reserveTypes(main, config));
+}
+
+size_t countChannels(std::string_view value, u_char separator) noexcept {
+    size_t count = 0;
+    while (!value.empty()) {
+        const size_t end =
+            separator == 0 ? value.size() : std::min(value.find(static_cast<char>(separator)), value.size());
+        if (end != 0 && !isChannelName({value.data(), end})) {
+            return 0;
+        }
+        count += end != 0 ? 1 : 0;
+        value = dropFirst(value, std::min(end + 1, value.size()));
+    }
+    return count;
 }
 
 bool addReservedType(MainConfig& main, std::string_view type) noexcept {

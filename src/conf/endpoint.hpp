@@ -16,6 +16,10 @@ void inheritEndpoint(const MainConfig& main, ngx_http_core_loc_conf_t& core, con
 // zone, and the largest event. Nothing to do if it is no endpoint. false after an error, which is logged.
 bool completeEndpoint(ngx_conf_t* cf, LocationConfig& config) noexcept;
 
+// How many channels a value of sse_channel names that has no variables; 0: none, or one is not valid.
+// `separator`: 0 if the value is no list.
+size_t countChannels(std::string_view value, u_char separator) noexcept;
+
 // Adds a type to those that publishers must not use; an empty one is none. false without memory.
 bool addReservedType(MainConfig& main, std::string_view type) noexcept;
 

@@ -5,8 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "conf/endpoint.hpp"
 #include "conf/words.hpp"
-#include "sse/validate.hpp"
 
 namespace sse {
 
@@ -32,18 +32,36 @@ bool answerWith(ngx_conf_t* cf, const ngx_command_t* command, LocationConfig& co
 
 // Whether a request can come by that names channels: a text without variables must be one, or a list of them.
 bool mayNameChannels(const ngx_http_complex_value_t& value, u_char separator) noexcept {
-    std::string_view list = toView(value.value);
-    if (!isFixed(value) || separator == 0) {
-        return !isFixed(value) || isChannelName(list);
+    return !isFixed(value) || countChannels(toView(value.value), separator) != 0;
+}
+
+// Takes "zone=name", once. Returns what a setter does.
+char* takeZone(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word,
+               LocationConfig& config) noexcept {
+    const ngx_str_t name = parameter(word, "zone");
+    if (name.len == 0) {
+        return invalid(cf, command, word);
     }
-    while (!list.empty()) {
-        const size_t end = std::min(list.find(static_cast<char>(separator)), list.size());
-        if (end != 0 && !isChannelName(list.substr(0, end))) {
-            return false;
-        }
-        list = dropFirst(list, std::min(end + 1, list.size()));
+    if (config.zoneName.len != 0) {
+        return duplicate(cf, command, word);
     }
-    return true;
+    config.zoneName = name;
+    return NGX_CONF_OK;
+}
+
+// Takes "separator=c", once.
+char* takeSeparator(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word,
+                    LocationConfig& config) noexcept {
+    const ngx_str_t separator = parameter(word, "separator");
+    const u_char character = separator.len == 1 ? separator.data[0] : 'x';
+    if (character <= ' ' || character > '~' || isalnum(character)) {
+        return invalid(cf, command, word);
+    }
+    if (config.separator != 0) {
+        return duplicate(cf, command, word);
+    }
+    config.separator = character;
+    return NGX_CONF_OK;
 }
 
 // Takes "[zone …]". Returns what a setter does.
@@ -83,16 +101,16 @@ char* setChannel(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return kError;
     }
     for (ngx_str_t& word : arguments(cf)) {
-        if (ngx_str_t zone = parameter(word, "zone"); zone.data != nullptr) {
-            config.zoneName = zone;
-        } else if (ngx_str_t separator = parameter(word, "separator"); separator.data != nullptr) {
-            u_char character = separator.len == 1 ? separator.data[0] : 'x';
-            if (character <= ' ' || character > '~' || isalnum(character)) {
-                return invalid(cf, command, word);
-            }
-            config.separator = character;
+        char* status = NGX_CONF_OK;
+        if (parameter(word, "zone").data != nullptr) {
+            status = takeZone(cf, command, word, config);
+        } else if (parameter(word, "separator").data != nullptr) {
+            status = takeSeparator(cf, command, word, config);
         } else if (!compileInto(cf, word, config.channels)) {
-            return kError;
+            status = kError;
+        }
+        if (status != NGX_CONF_OK) {
+            return status;
         }
     }
     if (config.channels->nelts == 0) {
@@ -114,11 +132,11 @@ char* setPublish(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return kDuplicate;
     }
     auto words = arguments(cf);
-    if (words.size() > 1) {
-        config.zoneName = parameter(words[1], "zone");
-        if (config.zoneName.data == nullptr) {
-            return invalid(cf, command, words[1]);
-        }
+    if (parameter(words[0], "zone").data != nullptr) {
+        return invalid(cf, command, words[0]);
+    }
+    if (words.size() > 1 && takeZone(cf, command, words[1], config) != NGX_CONF_OK) {
+        return kError;
     }
     config.publish = compileNew(cf, words[0]);
     const bool isEmpty = words[0].len == 0; // checked when all has been read
@@ -204,9 +222,8 @@ char* setKick(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     }
     config.kick = true;
     for (const ngx_str_t& word : arguments(cf)) {
-        config.zoneName = parameter(word, "zone");
-        if (config.zoneName.len == 0) {
-            return invalid(cf, command, word);
+        if (takeZone(cf, command, word, config) != NGX_CONF_OK) {
+            return kError;
         }
     }
     mainConfig(cf)->kicks = true;

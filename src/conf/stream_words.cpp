@@ -307,7 +307,12 @@ char* setExpires(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
         return words.size() > 1 ? invalid(cf, command, words[1]) : NGX_CONF_OK;
     }
     config.expires = compileNew(cf, words[0]);
-    return config.expires == nullptr ? kError : NGX_CONF_OK;
+    if (config.expires == nullptr) {
+        return kError;
+    }
+    const bool mayBeTime =
+        !isFixed(*config.expires) || words[0].len == 0 || ngx_atotm(words[0].data, words[0].len) != NGX_ERROR;
+    return mayBeTime ? NGX_CONF_OK : invalid(cf, command, words[0]);
 }
 
 } // namespace sse

@@ -34,6 +34,11 @@ char* invalid(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& wor
     return kError;
 }
 
+char* duplicate(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word) noexcept {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate parameter \"%V\" in \"%V\"", &word, &command->name);
+    return kError;
+}
+
 ngx_str_t parameter(const ngx_str_t& word, std::string_view key) noexcept {
     const std::string_view text = toView(word);
     if (!text.starts_with(key) || text.size() == key.size() || text[key.size()] != '=') {

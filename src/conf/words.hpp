@@ -26,6 +26,9 @@ bool refuse(ngx_conf_t* cf, const char* format, Values... values) noexcept {
 // Logs that the directive cannot have that word. Returns kError.
 char* invalid(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word) noexcept;
 
+// Logs that the directive has that parameter already. Returns kError.
+char* duplicate(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word) noexcept;
+
 // The value of a word "key=value"; its data is NULL if the word has another key.
 ngx_str_t parameter(const ngx_str_t& word, std::string_view key) noexcept;
 

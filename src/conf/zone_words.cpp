@@ -37,7 +37,7 @@ ngx_uint_t parseZoneChannels(ngx_conf_t* cf, const ngx_command_t* command, std::
     if (words.size() > 2) {
         ngx_str_t count = parameter(words[2], "channels");
         ngx_int_t number = count.data == nullptr ? NGX_ERROR : ngx_atoi(count.data, count.len);
-        if (number <= 0 || number > INT32_MAX) {
+        if (number <= 0 || number > ngx_int_t{kMaxChannels}) {
             invalid(cf, command, words[2]);
             return 0;
         }

@@ -60,6 +60,7 @@ my @bad = (
     ['sse_zone', 'sse_zone events 1m channels=0;'],
     ['sse_zone', 'sse_zone events 1m channels=x;'],
     ['sse_zone', 'sse_zone events 1m channels=999999999;'],
+    ['sse_zone', 'sse_zone events 999999m channels=1073741825;', '', qr/invalid value "channels=/],
     ['sse_zone', 'sse_zone events 1m more;'],
     ['sse_zone', "$zone $zone",                             '', qr/events/],
     ['sse_zone', '',                                        $zone],
@@ -85,6 +86,11 @@ my @bad = (
     ['sse_channel', $zone,                                  "$sub"],
     (map { ['sse_channel', $zone, location("sse_channel \$arg_c separator=$_;"), qr/separator/] }
         '', 'ab', 'a', '7', "\x{1}", "\xc3\xa9"),
+    (map { ['sse_channel', $zone, location("sse_channel c $_->[0];"), $_->[1]] }
+        ['zone=', qr/invalid value "zone="/], ['zone=events zone=events', qr/duplicate parameter "zone=events"/],
+        ['separator=, separator=+', qr/duplicate parameter "separator=\+"/]),
+    (map { ['sse_publish', $zone, location("sse_publish $_;"), qr/invalid value "zone=/] } 'c zone=', 'zone=events'),
+    (map { ['sse_channel', $zone, location("sse_channel $_ separator=,; sse_max_channels 2;"), qr/sse_max_channels/] } 'a,b,c', 'a b,c', '$arg_a $arg_b c'),
     ['sse_status', $zone,                                   location('sse_status nowhere;'), qr/nowhere/],
     (map { ['sse_status', $zone, location("sse_status format=$_;"), qr/invalid value "format=/] } '', 'xml', 'Json', '$arg_format'),
     ['sse_status', $zone,                                   location('sse_status format=json format=prometheus;'), qr/"format=" must come first, and once, in "sse_status"/],
@@ -102,7 +108,7 @@ my @bad = (
         '""', "'a\x{1}b'", "\xff", "'a\xc2\x85b'", "'a\xe2\x80\xa8b'", 'x' x 256),
     ['sse_channel', $zone, location("sse_channel \$arg_c '';")],
     (map { ['sse_channel', $zone, location("sse_channel $_;")] }
-        "'a,b\x{1},c' separator=,", "separator=, 'a,b\x{1},c'", 'a,' . 'x' x 256 . ' separator=,'),
+        '"" separator=,', ',, separator=,', "'a,b\x{1},c' separator=,", "separator=, 'a,b\x{1},c'", 'a,' . 'x' x 256 . ' separator=,'),
     each_of(sse_event_type => $pub, 'a%0ab', '%20a', "\xff", "'a\xc2\x85b'", 't' x 129),
     each_of(sse_event_id => $pub, "'a b'", 'a%20b', '1-2', '1-2~x', 'x' x 87),
     each_of(sse_event_retry => $pub, 'x', '-1', '1s', '%41'),
@@ -118,7 +124,7 @@ my @bad = (
     each_of(sse_merge => $sub, '', 'x', 'on', 'text', 'data lines'),
     ['sse_merge', $zone, location("$sub sse_merge data; sse_merge lines;"), qr/duplicate/],
     each_of(sse_lifetime => $sub, '', 'x', '0', '31d', '-1s', 'off 10%', '1s 10', '1s 101%', '1s 10% 10%'),
-    each_of(sse_expires => $sub, '', '$x event=', '$x more', 'off event=x', '$x event=a event=b'),
+    each_of(sse_expires => $sub, '', '$x event=', '$x more', 'off event=x', '$x event=a event=b', 'soon', '1h', '-1', '99999999999999999999'),
     each_of(sse_poll => $sub, '', 'x', '1', 'on off'),
     each_of(sse_max_subscribers => $sub, '', 'x', '-1', '9999999999', '5 per=', '5 per=zone', '5 key', 'per=key', '5 per=key more'),
     ['sse_max_subscribers', $zone, location("$sub sse_max_subscribers 5 per=key;"), qr/sse_key/],
@@ -221,6 +227,10 @@ my @bad = (
     ['sse_list', $zone, location("$pub sse_list a; sse_list b;"), qr/duplicate/],
     ['sse_list', "$zone sse_list on;", location($pub), qr/not allowed here/],
     ['sse_list', $zone, location("$sub sse_list on;"), qr/needs an "sse_publish" or "sse_status"/],
+    (map { ['sse_list', $zone, location("sse_status format=prometheus; sse_list $_;"), qr/"sse_list" means nothing in "\/x": "format=prometheus"/] }
+        'on', 'news:', '$arg_x'),
+    (map { ['sse_event_id', $zone, location("$pub sse_event_id x; sse_framing $_;"), qr/sse_framing/] } qw(lines ndjson sse json)),
+    (map { ['sse_event_encoding', $zone, location("$pub sse_event_encoding base64; sse_framing $_;"), qr/sse_framing/] } qw(lines ndjson sse json form)),
     ['sse_list', $zone, location('sse_list on;'), qr/needs an "sse_publish" or "sse_status"/],
     (map { ['sse_publish', $zone, location("sse_publish ''; $_"), qr/"".*sse_body_channels/] }
         '', 'sse_body_channels on;', 'sse_framing json;', 'sse_framing lines; sse_body_channels on;',
@@ -288,6 +298,11 @@ my @good = (
     [$zone, location("$pub sse_list off; deny all;")],
     [$zone, location("$pub sse_list a- \$arg_x \xc3\xbc; deny all;")],
     [$zone, location('sse_status; sse_list on; deny all;')],
+    [$zone, location('sse_status format=prometheus; sse_list off; deny all;')],
+    [$zone, location("$pub sse_framing lines; sse_event_id ''; sse_event_encoding \$arg_x;")],
+    [$zone, location("$pub sse_framing form; sse_event_id x;")],
+    [$zone, location("$sub sse_expires '';")],
+    [$zone, location('sse_channel a,b, c separator=,; sse_max_channels 3;')],
     [$zone, location('sse_status events;') . location("$sub sse_cors *;") =~ s/x/y/r],
     (map { ["$zone sse_bus events $_;", ''] } (
         'redis://127.0.0.1',

@@ -17,7 +17,7 @@ my $server = SSE::Nginx->start(
         location = /plain   { sse_status; }
         location = /some    { sse_status events; sse_list a-; }
         location = /other   { sse_status other; sse_list on; }
-        location = /metrics { sse_status format=prometheus; sse_list on; }
+        location = /metrics { sse_status format=prometheus; }
 END
 );
 sub top ($path, $zone = 'events') { return $server->get($path)->json->{zones}{$zone}{top} }

@@ -20,7 +20,7 @@ location = /json { sse_publish \$arg_channel; sse_framing json; client_max_body_
         location = /few { sse_publish \$arg_channel; sse_framing json; sse_max_events 2; sse_max_event_size 10; }
         location = /repair { sse_publish \$arg_channel; sse_framing json; sse_invalid_utf8 replace; }
         location = /noids { sse_publish \$arg_channel; sse_framing json; sse_body_ids ignore; }
-        location = /id { sse_publish \$arg_channel; sse_framing json; sse_event_id a; }
+        location = /id { sse_publish \$arg_channel; sse_framing json; sse_event_id \$arg_id; }
         location = /error { sse_publish \$arg_channel; sse_framing json; sse_allow_types error; }
         location = /noend { sse_publish \$arg_channel; sse_framing json; sse_publish_end ''; }
         location = /once { sse_publish \$arg_channel; sse_framing json; sse_reopen off; }
@@ -221,7 +221,7 @@ subtest 'arguments and directives' => sub {
     publish("/json?channel=$channel&event=usual&retry=900", '{"data":1}{"data":2,"event":"own","retry":800}');
     is_deeply [map { [@$_{qw(type retry)}] } events($channel, 2)], [['usual', 900], ['own', 800]], 'are for events that do not say it';
     is publish("/json?channel=$channel&encode=base64", '{"data":1}')->status, 400, 'an encoding is not for envelopes';
-    is publish('/id?channel=x', '{"data":1}')->status, 400, 'nor is one id';
+    is publish('/id?channel=x&id=a', '{"data":1}')->status, 400, 'nor is one id';
     my $ids = new_channel();
     publish("/noids?channel=$ids", '{"data":1,"id":"a"}{"data":2,"id":"' . 'x' x 100 . '"}');
     is_deeply [grep {/~/} map { $_->{id} } events($ids, 2)], [], 'sse_body_ids ignore';
