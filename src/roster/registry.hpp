@@ -58,12 +58,13 @@ public:
     bool wake(const ListenerSet& workers) noexcept;
     void wakeAll() noexcept;
 
-    // For the status page: visit(place, entry, whether its worker is alive), each worker once; but without
-    // the lock one that changes its entry right now may come twice.
+    // For the status page: visit(place, entry, whether its worker is alive), with the lock for each, so that
+    // what a place holds belongs together and nobody waits for all of them. A worker that changes its entry
+    // meanwhile may be missed; without the lock it may come twice.
     template <typename F>
     void eachEntry(F&& visit) const noexcept {
-        const std::optional<ShmLock> lock = acquire();
         for (uint32_t i = 0; i < roster_.entryCount(); ++i) {
+            const std::optional<ShmLock> lock = acquire();
             visit(i, roster_.at(i), roster_.isWorker(i));
         }
     }
