@@ -97,6 +97,11 @@ END
     $small->publish('/pub', join "\n", map {qq({"channel":"many-$_","data":1})} 1 .. 100);
     my $before = $small->get('/status')->json->{zones}{events};
     cmp_ok $before->{forgotten_channels}, '>', 0, 'the index was too small';
+    my $mark = $small->log_mark;
+    $small->wait_gone($small->reload(http => 'sse_zone events 1m channels=1024;'));
+    is_deeply [$small->get('/status')->json->{zones}{events}->@{qw(channel_capacity published)}], [64, $before->{published}],
+        'another number of channels alone changes nothing';
+    like $small->log_since($mark), qr/\[warn\] .*sse_zone "events" keeps its 64 channels until its size changes/, 'and the log says so';
     $small->wait_gone($small->reload(http => 'sse_zone events 2m channels=1024;'));
     my $after = $small->get('/status')->json->{zones}{events};
     cmp_ok $after->{channel_capacity}, '>=', 1024, 'it is larger now';
