@@ -90,7 +90,7 @@ char* setCorsHeaders(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcep
     }
     size_t room = kUsualCorsHeaders.size();
     for (const ngx_str_t& word : arguments(cf)) {
-        if (!isToken(toView(word))) {
+        if (!isToken(toView(word)) || hasVariable(word)) {
             return invalid(cf, command, word);
         }
         room += kListSeparator.size() + word.len;

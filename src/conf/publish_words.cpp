@@ -70,7 +70,7 @@ char* setAllowTypes(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
     }
     config.allowsAllTypes = words.size() == 1 && toView(words[0]) == "all" ? 1 : 0;
     for (const ngx_str_t& word : words) {
-        if (!isEventType(toView(word))) {
+        if (!isType(word)) {
             return invalid(cf, command, word);
         }
         if (!pushString(config.allowedTypes, word)) {
@@ -100,8 +100,7 @@ char* setBodyChannels(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexce
     for (const ngx_str_t& word : words) {
         const std::string_view prefix = toView(word);
         const bool isMode = prefix == "on" || prefix == "off";
-        // A variable would be taken as it is written, and nothing begins with that.
-        if (!isChannelName(prefix) || prefix.find('$') != std::string_view::npos || (isMode && !isAlone)) {
+        if (!isChannelName(prefix) || hasVariable(word) || (isMode && !isAlone)) {
             return invalid(cf, command, word);
         }
         if (!pushString(config.bodyChannels, word)) {

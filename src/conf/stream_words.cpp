@@ -14,7 +14,7 @@ namespace {
 // Takes "event=name". false if the word is something else, or the name no type.
 bool takeEvent(const ngx_str_t& word, ngx_str_t& type) noexcept {
     type = parameter(word, "event");
-    return isEventType(toView(type));
+    return isType(type);
 }
 
 // Takes "retry=time" or "retry=off". false if it is wrong.
@@ -41,7 +41,7 @@ char* setStart(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     ngx_str_t& word = arguments(cf)[0];
     std::string_view text = toView(word);
     Start start;
-    if (text.find('$') != std::string_view::npos) {
+    if (hasVariable(word)) {
         start = Start::Expression;
         config.startExpression = compileNew(cf, word);
         if (config.startExpression == nullptr) {
@@ -260,7 +260,7 @@ char* setEndEvent(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept {
     config.endEvent = config.endsWithEvent ? words[0] : ngx_str_t{};
     config.endData = words.size() > 1 ? words[1] : ngx_str_t{};
     const bool isSentinel = config.endsWithEvent && words[0].len == 0;
-    if (!isSentinel && !isEventType(toView(words[0]))) {
+    if (!isSentinel && !isType(words[0])) {
         return invalid(cf, command, words[0]);
     }
     if (words.size() > 2 || (words.size() > 1 && config.endsWithEvent == 0)) {

@@ -1,6 +1,7 @@
 #include "conf/words.hpp"
 
 #include "sse/event.hpp"
+#include "sse/validate.hpp"
 
 namespace sse {
 
@@ -37,6 +38,14 @@ char* invalid(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& wor
 char* duplicate(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word) noexcept {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate parameter \"%V\" in \"%V\"", &word, &command->name);
     return kError;
+}
+
+bool hasVariable(const ngx_str_t& word) noexcept {
+    return toView(word).find('$') != std::string_view::npos;
+}
+
+bool isType(const ngx_str_t& word) noexcept {
+    return isEventType(toView(word)) && !hasVariable(word);
 }
 
 ngx_str_t parameter(const ngx_str_t& word, std::string_view key) noexcept {

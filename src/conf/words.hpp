@@ -29,6 +29,12 @@ char* invalid(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& wor
 // Logs that the directive has that parameter already. Returns kError.
 char* duplicate(ngx_conf_t* cf, const ngx_command_t* command, const ngx_str_t& word) noexcept;
 
+// Whether the word has a variable; where none is possible, that would be taken as it is written.
+bool hasVariable(const ngx_str_t& word) noexcept;
+
+// Whether the word is the type of events, and has no variable.
+bool isType(const ngx_str_t& word) noexcept;
+
 // The value of a word "key=value"; its data is NULL if the word has another key.
 ngx_str_t parameter(const ngx_str_t& word, std::string_view key) noexcept;
 

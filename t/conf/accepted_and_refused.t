@@ -195,6 +195,10 @@ my @bad = (
         ['', qr/number of arguments/], ['""', qr/""/], ['traceparent,baggage', qr/"traceparent,baggage"/],
         ['baggage x-a:', qr/"x-a:"/], ['"x a"', qr/"x a"/], ["\xc3\xa9", qr/\xc3\xa9/], ['x/y', qr{"x/y"}]),
     ['sse_cors_headers', $zone, location("$sub sse_cors_headers a; sse_cors_headers b;"), qr/duplicate/],
+    # Where no variable is possible, one would be taken as it is written.
+    (map { [(/^(\w+)/)[0], $zone, location("$sub $_;"), qr/invalid value ".*\$x"/] }
+        'sse_prime event=$x', 'sse_gap event=$x', 'sse_caught_up event=$x', 'sse_heartbeat 1s event=$x', 'sse_expires $arg_e event=$x',
+        'sse_end_event a$x', 'sse_allow_types error $x', 'sse_cors_headers $x'),
     ['sse_cursor', $zone, location("$sub sse_cursor;")],
     (map { ['ssi', "$zone $_->[0]", $_->[1], qr{location "/x" of server "localhost".*"ssi off" in \S+:\d+\z}] }
         ['', location("$sub ssi on; ssi_types *;")],
