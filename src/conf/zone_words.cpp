@@ -61,6 +61,10 @@ struct ZoneWords {
 std::optional<ZoneWords> parseZone(ngx_conf_t* cf, const ngx_command_t* command,
                                    const MainConfig& config) noexcept {
     auto words = arguments(cf);
+    if (words[0].len == 0 || hasVariable(words[0])) {
+        invalid(cf, command, words[0]);
+        return std::nullopt;
+    }
     size_t size = parseZoneSize(cf, command, words);
     ngx_uint_t channels = size == 0 ? 0 : parseZoneChannels(cf, command, words, size);
     if (channels == 0) {

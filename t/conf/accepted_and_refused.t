@@ -52,6 +52,7 @@ my @bad = (
     ['sse_zone', 'sse_zone;'],
     ['sse_zone', 'sse_zone events;'],
     ['sse_zone', 'sse_zone events 1x;'],
+    (map { ['sse_zone', "sse_zone $_ 1m;", '', qr/invalid value "/] } '""', '$host'),
     ['sse_zone', 'sse_zone events 0;'],
     ['sse_zone', 'sse_zone events -1m;'],
     ['sse_zone', 'sse_zone sse_workers 1m;',               '', qr/own/],
