@@ -1,7 +1,6 @@
 // Appending to the log, and the bracket around every change: the writer's half of what log.hpp promises to
 // readers.
 #include <algorithm>
-#include <cstring>
 #include <initializer_list>
 
 #include "log/assert.hpp"
@@ -9,18 +8,12 @@
 #include "log/index.hpp"
 #include "log/ring.hpp"
 #include "log/writer.hpp"
+#include "sse/bytes.hpp"
 #include "sse/encode.hpp"
 
 namespace sse {
 
 namespace {
-
-char* put(char* to, std::string_view text) noexcept {
-    if (!text.empty()) {
-        std::memcpy(to, text.data(), text.size());
-    }
-    return to + text.size();
-}
 
 uint8_t flagsOf(const NewEvent& event) noexcept {
     const int id = event.publisherId.empty() ? 0 : kHasPublisherId;

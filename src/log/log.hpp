@@ -122,6 +122,7 @@ public:
     bool fits(std::string_view channel, size_t publisherIdSize, size_t fieldsSize) const noexcept;
     // false: the id is of another lineage, whatever this log contains.
     bool couldHaveIssued(EventId id) const noexcept;
+
     // --- What goes on ---
 
     // Of the ids of this life; LogWriter::beginLife() changes it.

@@ -2,17 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 
+#include "sse/bytes.hpp"
 #include "sse/line_ends.hpp"
 
 namespace sse {
 
 namespace {
-
-char* put(char* out, std::string_view text) noexcept {
-    return text.empty() ? out : static_cast<char*>(std::memcpy(out, text.data(), text.size())) + text.size();
-}
 
 char* putField(char* out, std::string_view name, std::string_view value) noexcept {
     out = put(put(out, name), value);

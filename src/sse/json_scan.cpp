@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sse/bytes.hpp"
 #include "sse/percent.hpp"
 #include "sse/split.hpp"
 #include "sse/utf8.hpp"
@@ -12,10 +13,6 @@ namespace {
 
 bool isSpace(char c) noexcept {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-bool isDigit(char c) noexcept {
-    return c >= '0' && c <= '9';
 }
 
 // Whether it stands for itself in a string. What is not ASCII does, valid or not.

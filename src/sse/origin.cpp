@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "sse/bytes.hpp"
+
 namespace sse {
 
 namespace {
@@ -15,10 +17,6 @@ struct HostPort {
     std::string_view host;
     std::string_view port; // with its colon; empty if there is none
 };
-
-bool isDigit(char c) noexcept {
-    return c >= '0' && c <= '9';
-}
 
 bool isUpper(char c) noexcept {
     return c >= 'A' && c <= 'Z';

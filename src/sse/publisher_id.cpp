@@ -4,15 +4,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "sse/bytes.hpp"
 #include "sse/percent.hpp"
 
 namespace sse {
 
 namespace {
-
-bool isDigit(char c) noexcept {
-    return c >= '0' && c <= '9';
-}
 
 bool isIdByte(char c) noexcept {
     return isDigit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||

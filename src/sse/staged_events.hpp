@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "sse/buffer.hpp"
+#include "sse/bytes.hpp"
 #include "sse/channel_names.hpp"
 #include "sse/encode.hpp"
 #include "sse/envelope.hpp"
@@ -96,11 +97,6 @@ private:
         bool ends;
     };
     static_assert(kMaxPublisherId <= UINT8_MAX);
-
-    static char* put(char* to, std::string_view text) noexcept {
-        return text.empty() ? to
-                            : static_cast<char*>(std::memcpy(to, text.data(), text.size())) + text.size();
-    }
 
     Buffer bytes_;
     size_t size_ = 0;

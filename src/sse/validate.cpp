@@ -2,15 +2,9 @@
 
 #include <algorithm>
 
+#include "sse/bytes.hpp"
+
 namespace sse {
-
-namespace {
-
-bool isDigit(char c) noexcept {
-    return c >= '0' && c <= '9';
-}
-
-} // namespace
 
 bool isChannelName(std::string_view text) noexcept {
     return !text.empty() && text.size() <= kMaxChannelName && isPrintableUtf8(text);
