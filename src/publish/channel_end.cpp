@@ -5,7 +5,7 @@
 #include "conf/config.hpp"
 #include "http/respond.hpp"
 #include "publish/channel_facts.hpp"
-#include "publish/publish_request.hpp"
+#include "publish/precondition_headers.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {

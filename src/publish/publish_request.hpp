@@ -5,7 +5,6 @@
 #include "conf/config.hpp"
 #include "http/request_context.hpp"
 #include "publish/intake.hpp"
-#include "publish/preconditions.hpp"
 
 namespace sse {
 
@@ -33,10 +32,6 @@ bool isReservedType(ngx_http_request_t* r, std::string_view type) noexcept;
 
 // Whether the channel is to end with the body. Returns why the request is refused.
 Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept;
-
-// Reads what the client demands before anything is published; its texts are the request's. Returns why the
-// request is refused.
-Refusal readPreconditions(const ngx_http_request_t& r, Preconditions& preconditions) noexcept;
 
 // Evaluates what the directives say about the events, for the intake, and checks what the head says about the
 // body. Returns why the request is refused.

@@ -8,6 +8,7 @@
 #include "http/fault_scope.hpp"
 #include "http/respond.hpp"
 #include "log/assert.hpp"
+#include "publish/precondition_headers.hpp"
 #include "publish/publish_request.hpp"
 #include "sse/json.hpp"
 #include "worker/worker.hpp"

@@ -1,0 +1,14 @@
+// The headers in which a request says what it demands: Idempotency-Key, Producer-*, If-Match, If-None-Match.
+#pragma once
+
+#include "http/refusals.hpp"
+#include "ngx.hpp"
+#include "publish/preconditions.hpp"
+
+namespace sse {
+
+// Reads what the client demands before anything is published; its texts are the request's. Returns why the
+// request is refused.
+Refusal readPreconditions(const ngx_http_request_t& r, Preconditions& preconditions) noexcept;
+
+} // namespace sse
