@@ -100,10 +100,29 @@ void takeOverReading(ngx_http_request_t* r) noexcept {
         r->discard_body = 0;
         r->main->count--;
     }
-    if (r->connection->read->timer_set) {
-        ngx_del_timer(r->connection->read);
-    }
+    stopBodyTimeout(r);
     closeIfUnread(r);
+}
+
+void stopBodyTimeout(ngx_http_request_t* r) noexcept {
+    ngx_event_t* read = r->connection->read;
+    if (read->timer_set) {
+        ngx_del_timer(read);
+    }
+    read->timedout = 0;
+}
+
+// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what comes during a pause sets
+// client_body_timeout (ngx_http_v2_process_request_body), and it is not the client that has paused.
+void restartBodyTimeout(ngx_http_request_t* r) noexcept {
+    ngx_event_t* read = r->connection->read;
+    if (r != r->main || !(read->timer_set || read->timedout)) {
+        return;
+    }
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    read->timedout = 0;
+    ngx_add_timer(read, core->client_body_timeout);
 }
 
 bool throwAway(ngx_http_request_t* r) noexcept {
@@ -134,9 +153,7 @@ void forgetBody(ngx_http_request_t* r) noexcept {
     r->request_body->last_saved = 0;
     r->headers_in.content_length_n = 0;
     r->reading_body = 0;
-    if (r->connection->read->timer_set) {
-        ngx_del_timer(r->connection->read);
-    }
+    stopBodyTimeout(r);
 #if (NGX_HTTP_V2)
     if (r->stream != nullptr) {
         r->stream->skip_data = 1;

@@ -27,6 +27,11 @@ bool isBodyUnread(const ngx_http_request_t& r) noexcept;
 // place of nginx. The connection then ends with the stream.
 void takeOverReading(ngx_http_request_t* r) noexcept;
 
+// While what has come of the body waits to be taken, its client is not late: client_body_timeout does not
+// run. Afterwards it runs anew, if nginx has started it meanwhile.
+void stopBodyTimeout(ngx_http_request_t* r) noexcept;
+void restartBodyTimeout(ngx_http_request_t* r) noexcept;
+
 // Reads what has arrived on the connection of an HTTP/1 request and throws it away, a limited amount at a
 // time; after that the connection carries no other request. false: the connection is gone.
 bool throwAway(ngx_http_request_t* r) noexcept;

@@ -294,7 +294,7 @@ void Publisher::pause() noexcept {
     }
     SSE_ASSERT(linked_ && !timer_.waiting());
     request_->read_event_handler = ngx_http_block_reading;
-    stopClock();
+    stopBodyTimeout(request_);
     if (!bus_.hasRoom()) {
         bus_.waitForRoom();
     } else if (const ngx_msec_t wait = pace_.overdrawn(); wait != 0) {
@@ -302,15 +302,6 @@ void Publisher::pause() noexcept {
     } else {
         Worker::self().schedule(rest_);
     }
-}
-
-// The client is not late.
-void Publisher::stopClock() noexcept {
-    ngx_event_t* read = request_->connection->read;
-    if (read->timer_set) {
-        ngx_del_timer(read);
-    }
-    read->timedout = 0;
 }
 
 void Publisher::onAllowed(ngx_event_t* event) noexcept {
@@ -335,22 +326,9 @@ void Publisher::onProgress(void* self) noexcept {
 
 void Publisher::goOn() noexcept {
     ngx_connection_t* c = request_->connection;
-    restartBodyTimeout();
+    restartBodyTimeout(request_);
     readOn();
     ngx_http_run_posted_requests(c);
-}
-
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what comes during a pause sets
-// client_body_timeout (ngx_http_v2_process_request_body), and it is not the client that has paused.
-void Publisher::restartBodyTimeout() noexcept {
-    ngx_event_t* read = request_->connection->read;
-    if (request_ != request_->main || !(read->timer_set || read->timedout)) {
-        return;
-    }
-    auto* core =
-        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(request_, ngx_http_core_module));
-    read->timedout = 0;
-    ngx_add_timer(read, core->client_body_timeout);
 }
 
 // --- The end ---
@@ -417,7 +395,7 @@ void Publisher::conclude() noexcept {
         return;
     }
     request_->read_event_handler = ngx_http_block_reading;
-    stopClock();
+    stopBodyTimeout(request_);
     bus_.waitForEnd();
 }
 

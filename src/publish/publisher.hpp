@@ -72,8 +72,6 @@ private:
     void countRepairs() noexcept;
     bool mustWait() const noexcept;
     void pause() noexcept;
-    void stopClock() noexcept;
-    void restartBodyTimeout() noexcept;
 
     // The end.
     void finish() noexcept;
