@@ -34,7 +34,7 @@ public:
     // Why the request is refused before anything is read of it.
     Refusal check(const Preconditions& preconditions) const noexcept;
 
-    // Sends events on their way, as appendEvents() appends them; the outcome notes of what it will speak if
+    // Sends events on their way, as appendEvents() appends them. The outcome notes what the answer says if
     // all goes well.
     HandedOver publish(const ChannelKey& channel, const StagedEvents& events, const AppendOptions& options,
                        Outcome& outcome) noexcept;

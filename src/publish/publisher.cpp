@@ -60,9 +60,9 @@ void Publisher::onRequestEnd(void* data) noexcept {
 
 // From here on a draining worker does not ask it to end. The request may live on for long.
 void Publisher::unlink() noexcept {
-    if (linked_) {
+    if (isLinked_) {
         Worker::self().remove(drainable_, request_);
-        linked_ = false;
+        isLinked_ = false;
     }
     timer_.cancel();
     Worker::self().cancel(rest_);
@@ -73,7 +73,7 @@ void Publisher::unlink() noexcept {
 
 // The first time it knows what has become of it.
 void Publisher::note(PublishOutcome outcome) noexcept {
-    if (!std::exchange(noted_, true)) {
+    if (!std::exchange(isNoted_, true)) {
         config_.zone->counters->publishRequests[at(outcome)].add();
     }
 }
@@ -92,8 +92,8 @@ bool Publisher::readHead() noexcept {
 
 ngx_int_t Publisher::run() noexcept {
     Worker::self().add(drainable_);
-    linked_ = true;
-    draining_ = Worker::self().isDraining();
+    isLinked_ = true;
+    isDraining_ = Worker::self().isDraining();
     if (request_ == request_->main) {
         request_->request_body_no_buffering = 1;
     }
@@ -132,7 +132,7 @@ void Publisher::readOn() noexcept {
             concludeBodyError();
             return;
         }
-        if (!r->reading_body || (draining_ && mayStopReading())) {
+        if (!r->reading_body || (isDraining_ && mayStopReading())) {
             finish();
             return;
         }
@@ -152,7 +152,7 @@ Publisher::Progress Publisher::consume() noexcept {
     if (!bus_.hasRoom()) {
         return Progress::Paused;
     }
-    // What of a body may be an event on its own is paid before it is taken.
+    // Where each byte may be an event, no more is taken than sse_max_rate allows.
     const bool isPaidAhead = intake_.isStream() && !intake_.isBatch();
     Buffer block;
     std::string_view piece;
@@ -292,7 +292,7 @@ void Publisher::pause() noexcept {
         conclude();
         return;
     }
-    SSE_ASSERT(linked_ && !timer_.waiting());
+    SSE_ASSERT(isLinked_ && !timer_.waiting());
     request_->read_event_handler = ngx_http_block_reading;
     stopBodyTimeout(request_);
     if (!bus_.hasRoom()) {
@@ -336,7 +336,7 @@ void Publisher::goOn() noexcept {
 void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
     Publisher& self = *static_cast<Publisher*>(drainable.owner);
     ngx_connection_t* c = self.request_->connection;
-    self.draining_ = true;
+    self.isDraining_ = true;
     if (!self.isConcluded_ && self.mayStopReading()) {
         self.finish();
     } else if (force) {
@@ -351,7 +351,7 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
 // The body is complete, or its publisher has to continue elsewhere with the rest.
 void Publisher::finish() noexcept {
     Refusal refusal = Refusal::None;
-    if (!draining_ || !request_->reading_body) {
+    if (!isDraining_ || !request_->reading_body) {
         isWhole_ = isBodyWhole(*request_);
         refusal = isWhole_ ? finishIntake() : Refusal::BodyNotKept;
     }
@@ -406,7 +406,7 @@ void Publisher::conclude() noexcept {
 // ngx_http_finalize_request() of a subrequest ends its main request at once, and with it other mirrors that
 // still publish. NGX_DONE gives back no more than this subrequest's share.
 void Publisher::end(ngx_int_t rc) noexcept {
-    SSE_ASSERT(linked_);
+    SSE_ASSERT(isLinked_);
     unlink();
     memory_.release();
     request_->read_event_handler = ngx_http_block_reading;
@@ -436,7 +436,7 @@ void Publisher::concludeBodyError() noexcept {
         refusal = Refusal::BodyPaused;
         break;
     default:
-        if (!c->error && bodyError_ >= NGX_HTTP_INTERNAL_SERVER_ERROR && !std::exchange(noted_, true)) {
+        if (!c->error && bodyError_ >= NGX_HTTP_INTERNAL_SERVER_ERROR && !std::exchange(isNoted_, true)) {
             countRefusedPublish(request_, Refusal::BodyUnreadable);
         }
         end(bodyError_);
@@ -459,7 +459,7 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
 // What was staged before the fault is in the log by now, unless all was to be published or nothing.
 ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
-    noted_ = true;
+    isNoted_ = true;
     RefusalFacts facts = outcome_.facts(intake_.isStream());
     facts.place = intake_.place();
     return refusePublish(request_, refusal_, facts);

@@ -103,9 +103,9 @@ private:
 
     Refusal refusal_ = Refusal::None;
     ngx_int_t bodyError_ = NGX_OK; // what nginx has said when it could not read on
-    bool noted_ = false;           // what has become of it is counted
-    bool draining_ = false;
-    bool linked_ = false;
+    bool isNoted_ = false;         // what has become of it is counted
+    bool isDraining_ = false;
+    bool isLinked_ = false;
     bool ends_ = false;        // the channel is to end with the body
     bool isWhole_ = false;     // all of the body has been read
     bool isConcluded_ = false; // nothing more is read, and the answer waits for what is on its way
