@@ -158,6 +158,10 @@ bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view
     return decode(r, found, value);
 }
 
+bool saysNo(std::string_view value) noexcept {
+    return value == "0" || equalTokens(value, "false");
+}
+
 bool isFlagSet(const ngx_http_request_t& r, std::string_view name) noexcept {
     bool isSet = false;
     for (std::string_view args = toView(r.args); !args.empty();) {
@@ -165,7 +169,7 @@ bool isFlagSet(const ngx_http_request_t& r, std::string_view name) noexcept {
         const std::string_view argument(args.data(), end);
         const size_t equals = std::min(argument.find('='), argument.size());
         if (argument.starts_with(name) && equals == name.size()) {
-            isSet = dropFirst(argument, equals) != "=0";
+            isSet = !saysNo(dropFirst(argument, std::min(equals + 1, argument.size())));
         }
         args = dropFirst(args, std::min(end + 1, args.size()));
     }

@@ -46,7 +46,10 @@ bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view
 // The value of $arg_NAME, percent-decoded. false without memory.
 bool firstArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept;
 
-// Whether the query has that argument, with or without a value, and not as "0".
+// Whether the value of a flag says no: "0" or "false", in any case.
+bool saysNo(std::string_view value) noexcept;
+
+// Whether the query has that argument, with or without a value, unless that says no.
 bool isFlagSet(const ngx_http_request_t& r, std::string_view name) noexcept;
 
 // The value of an expression, percent-decoded: "%0a" is a line feed wherever it comes from. false without

@@ -212,7 +212,7 @@ Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept {
     if (!evaluateDecoded(r, expression, value)) {
         return Refusal::NoMemory;
     }
-    ends = !value.empty() && value != "0";
+    ends = !value.empty() && !saysNo(value);
     return Refusal::None;
 }
 

@@ -111,10 +111,10 @@ subtest 'a channel that may not begin anew' => sub {
 subtest 'what says so' => sub {
     my $ends = sub ($path, @more) { return defined publish($path, 'x', @more)->json->{ended} };
     ok $ends->("/pub?channel=q&$_"),  $_ for qw(end end= end=1 end=yes a=b&end);
-    ok !$ends->("/pub?channel=q&$_"), "not $_" for qw(end=0 ended=1 bend=1 END=1 x=end);
+    ok !$ends->("/pub?channel=q&$_"), "not $_" for qw(end=0 end=false end=False ended=1 bend=1 END=1 x=end);
     ok $ends->('/fixed?channel=q'), 'the configuration';
     ok $ends->('/header?channel=q', headers => ['X-End' => $_]) , "a header: $_" for qw(1 yes);
-    ok !$ends->('/header?channel=q', headers => ['X-End' => 0]), 'not 0';
+    ok !$ends->('/header?channel=q', headers => ['X-End' => $_]), "not $_" for 0, 'false', 'False';
     ok !$ends->('/header?channel=q&end'), 'the argument does not count then';
     ok !$ends->('/never?channel=q&end'), 'nor where it is switched off';
     $server->request(POST => '/app?end', body => 'x')->finish;
