@@ -4,10 +4,16 @@ namespace sse {
 
 namespace {
 
+// Of what can still be read.
+//
+// nginx-internal: http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): when the response of an upstream
+// has begun, ngx_http_upstream_send_response() closes the file of the body, if it has one.
 off_t sizeOf(const ngx_chain_t* chain) noexcept {
     off_t size = 0;
     for (; chain != nullptr; chain = chain->next) {
-        size += ngx_buf_size(chain->buf);
+        const ngx_buf_t& buffer = *chain->buf;
+        const bool isInFile = buffer.in_file && !ngx_buf_in_memory(chain->buf);
+        size += isInFile && buffer.file->fd == NGX_INVALID_FILE ? 0 : ngx_buf_size(chain->buf);
     }
     return size;
 }
@@ -69,8 +75,8 @@ bool isBodyKept(const ngx_http_request_t& r) noexcept {
         return false;
     }
     if (length < 0) {
-        bool isFramed = main.http_version > NGX_HTTP_VERSION_11;
-        length = isFramed ? body->received : main.headers_in.content_length_n;
+        const off_t counted = main.headers_in.content_length_n;
+        length = counted < 0 ? body->received : counted;
     }
     return sizeOf(body->bufs) == length;
 }
@@ -102,6 +108,7 @@ void takeOverReading(ngx_http_request_t* r) noexcept {
     }
     stopBodyTimeout(r);
     closeIfUnread(r);
+    r->headers_in.content_length_n = 0; // what post_action asks is promised nothing
 }
 
 void stopBodyTimeout(ngx_http_request_t* r) noexcept {
@@ -147,7 +154,10 @@ bool throwAway(ngx_http_request_t* r) noexcept {
 // (1.22.1, 1.26.3, 1.30.4, 1.31.4): what an upstream is promised follows from content_length_n, and more is
 // read while `reading_body` is set. Without `last_saved` a body is not whole. http/v2/ngx_http_v2.c drops
 // what comes after `skip_data`.
-void forgetBody(ngx_http_request_t* r) noexcept {
+void forgetUsedBody(ngx_http_request_t* r) noexcept {
+    if (r != r->main || r->request_body == nullptr || isBodyKept(*r)) {
+        return;
+    }
     closeIfUnread(r);
     r->request_body->bufs = nullptr;
     r->request_body->last_saved = 0;

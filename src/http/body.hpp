@@ -36,11 +36,12 @@ void restartBodyTimeout(ngx_http_request_t* r) noexcept;
 // time; after that the connection carries no other request. false: the connection is gone.
 bool throwAway(ngx_http_request_t* r) noexcept;
 
-// Call this before a request whose body has been used up, or read in part, goes to another location. An
-// upstream must not be promised a body, whose rest it would take from the next request on its connection, and
-// a publish location must not take it for an empty one (isBodyKept). The connection ends if the body has not
-// been read to its end.
-void forgetBody(ngx_http_request_t* r) noexcept;
+// Call this when nothing more is read of a body, and before anything is answered. If it has been used up, or
+// read in part, others must not take it for one that is still there: an error page, a subrequest, or what
+// post_action does. An upstream must not be promised a body, whose rest it would take from the next request
+// on its connection, and a publish location must not take it for an empty one (isBodyKept). The connection
+// ends if the body has not been read to its end.
+void forgetUsedBody(ngx_http_request_t* r) noexcept;
 
 // Call this before the header of an answer is sent. After a body that is not read to its end the connection
 // carries no other request (RFC 9112, sections 9.3 and 11.2): what follows could be taken for one. The answer

@@ -26,8 +26,8 @@ bool hasErrorPage(ngx_http_request_t* r, ngx_uint_t status) noexcept {
     bool isFound = std::any_of(pages.begin(), pages.end(), [status](const ngx_http_err_page_t& page) {
         return page.status == static_cast<ngx_int_t>(status);
     });
-    if (isFound && r == r->main && r->request_body != nullptr && !isBodyKept(*r)) {
-        forgetBody(r);
+    if (isFound) {
+        forgetUsedBody(r);
     }
     return isFound;
 }

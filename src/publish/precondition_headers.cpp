@@ -9,16 +9,16 @@ namespace sse {
 
 namespace {
 
-// Whether the request has been addressed to something else, which nginx has asked or tried: what it demands
-// is demanded of that. One whose URI has been rewritten (rewrite, try_files) is still the client's own, and
-// its sender relies on what it demands.
+// Whether the request has been addressed to something else, which nginx has asked or tried, or for which it
+// acts now (post_action): what it demands is demanded of that. One whose URI has been rewritten (rewrite,
+// try_files) is still the client's own, and its sender relies on what it demands.
 //
 // nginx-internal: http/ngx_http_upstream.c, http/ngx_http_special_response.c
 // (1.22.1, 1.26.3, 1.30.4, 1.31.4): an upstream stays with the request after X-Accel-Redirect. An error page
 // sets `error_page`, or with recursive_error_pages no more than `err_status`, and not even that if the page
 // gives the status ("=").
 bool isPassedOn(const ngx_http_request_t& r) noexcept {
-    return &r != r.main || r.upstream != nullptr || r.error_page || r.err_status != 0;
+    return &r != r.main || r.upstream != nullptr || r.error_page || r.err_status != 0 || r.post_action;
 }
 
 // The value of a header that may come once; nullopt if there is none. `isValid` becomes false if it has no

@@ -341,6 +341,7 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
         self.finish();
     } else if (force) {
         self.refuseWith(self.isConcluded_ ? Refusal::None : Refusal::BodyCutByDrain);
+        self.stopReading();
         self.end(self.answer());
     } else {
         return;
@@ -389,14 +390,19 @@ Refusal Publisher::endChannel() noexcept {
 
 // Nothing more is read. The answer waits until it is known what has become of the events.
 void Publisher::conclude() noexcept {
-    isConcluded_ = true;
+    stopReading();
     if (bus_.isOver()) {
         end(answer());
-        return;
+    } else {
+        bus_.waitForEnd();
     }
+}
+
+void Publisher::stopReading() noexcept {
+    isConcluded_ = true;
     request_->read_event_handler = ngx_http_block_reading;
     stopBodyTimeout(request_);
-    bus_.waitForEnd();
+    forgetUsedBody(request_);
 }
 
 // Every way out. The request may live on, sending the answer, lingering or redirected to another location:
@@ -409,7 +415,6 @@ void Publisher::end(ngx_int_t rc) noexcept {
     SSE_ASSERT(isLinked_);
     unlink();
     memory_.release();
-    request_->read_event_handler = ngx_http_block_reading;
     if (request_->background && request_->connection->error) {
         request_->done = 1;
         rc = NGX_DONE;
@@ -439,6 +444,7 @@ void Publisher::concludeBodyError() noexcept {
         if (!c->error && bodyError_ >= NGX_HTTP_INTERNAL_SERVER_ERROR && !std::exchange(isNoted_, true)) {
             countRefusedPublish(request_, Refusal::BodyUnreadable);
         }
+        stopReading();
         end(bodyError_);
         return;
     }

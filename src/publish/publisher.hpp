@@ -78,6 +78,7 @@ private:
     Refusal finishIntake() noexcept;
     Refusal endChannel() noexcept;
     void conclude() noexcept;
+    void stopReading() noexcept;
     void end(ngx_int_t rc) noexcept;
     void concludeBodyError() noexcept;
     ngx_int_t answer() noexcept;

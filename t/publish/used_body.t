@@ -1,0 +1,116 @@
+# A body that has been published is gone: whom nginx asks about the same request afterwards, by post_action, is not promised it.
+# One that an application has got is still there, and is published whole.
+# needs: module nghttp
+use v5.36;
+use lib 't/lib';
+use IO::Select;
+use IO::Socket::INET;
+use Test::More;
+use SSE::App;
+use SSE::Nghttp;
+use SSE::Nginx;
+
+# A backend that answers when the test says so, and keeps its connections.
+my $backend = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1') or die "listen: $!";
+my $app     = SSE::App->start(sub ($method, $path, $headers, $body) { return (200, [], 'got ' . length $body) });
+my $server  = SSE::Nginx->start(
+    listen => [qw(h1 h2c)],
+    http   => "sse_zone events 4m; client_max_body_size 1m; client_body_buffer_size 1k;"
+        . "upstream back { server 127.0.0.1:@{[ $backend->sockport ]}; keepalive 4; }",
+    server => <<"END",
+location = /sub       { sse_channel \$arg_channel; }
+        location = /pub       { sse_publish \$arg_channel; }
+        location = /afterwards { sse_publish \$arg_channel; post_action /back; }
+        location = /halfway   { sse_publish \$arg_channel; sse_framing ndjson; post_action /back; }
+        location = /stream    { sse_channel \$arg_channel; sse_lifetime 100ms; post_action /back; }
+        location = /twice     { sse_publish \$arg_channel; post_action /second; access_log twice.log; }
+        location = /second    { internal; sse_publish second; access_log twice.log; }
+        location = /app       { proxy_pass http://127.0.0.1:@{[ $app->port ]}; post_action /published; }
+        location = /published { internal; sse_publish published; }
+        location /back {
+            proxy_pass http://back;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }
+END
+);
+
+# The next request that the backend gets.
+sub upstream_request {
+    IO::Select->new($backend)->can_read(10) or return 'nothing';
+    my $peer = $backend->accept;
+    my $text = '';
+    until ($text =~ /\r\n\r\n/) {
+        sysread $peer, $text, 65536, length $text or last;
+    }
+    syswrite $peer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npage";
+    close $peer;
+    return $text;
+}
+
+sub promises_nothing ($what) {
+    my $request = upstream_request();
+    like $request, qr/^POST|^GET/, "$what: the backend is asked";
+    unlike $request, qr/^Content-Length: [^0]|^Transfer-Encoding/mi, 'is promised nothing' or diag $request;
+    like $request, qr/\r\n\r\n\z/, 'and gets nothing';
+}
+
+for my $via (qw(h1 h2c)) {
+    subtest "published over $via" => sub {
+        for my $body ('x', 'x' x 5000) {
+            my $client = $server->request(POST => '/afterwards?channel=a', via => $via, body => $body);
+            promises_nothing(length($body) . ' bytes');
+            is $client->finish->status, 201, 'published';
+        }
+        my $stream = $server->stream('/afterwards?channel=a', via => $via);
+        $stream->feed('in ')->feed('parts')->end;
+        promises_nothing('a body without a length');
+        is $stream->finish->status, 201, 'published';
+    };
+}
+
+subtest 'refused halfway' => sub {
+    my $client = $server->connect->send_raw("POST /halfway?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\none\n\xff\n", method => 'POST');
+    promises_nothing('afterwards');
+    is $client->finish->json->{events}, 1, 'what came before the fault is published';
+};
+
+subtest 'a client that leaves within its body' => sub {
+    my $client = $server->connect->send_raw("POST /halfway?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nhello", method => 'POST');
+    $server->get('/pub?channel=a') for 1 .. 2;
+    $client->close;
+    promises_nothing('afterwards');
+};
+
+subtest 'a stream whose request has a body' => sub {
+    my $client = $server->connect->send_raw("GET /stream?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nhello")->ready;
+    promises_nothing('afterwards');
+    $client->close;
+};
+
+subtest 'published once' => sub {
+    my $subscriber = $server->subscribe('/sub?channel=second')->ready;
+    is $server->publish('/twice?channel=first', 'x', via => $_)->status, 201, $_ for qw(h1 h2c);
+    wait_until(sub { (() = ($server->read_file('twice.log') // '') =~ /^.*POST/mg) >= 2 }, 'the requests to end');
+    $server->publish('/pub?channel=second', 'last');
+    is $subscriber->next_event->{data}, 'last', 'the other location has no body to publish';
+};
+
+subtest 'after an application' => sub {
+    my $subscriber = $server->subscribe('/sub?channel=published')->ready;
+    for my $via (qw(h1 h2c)) {
+        for my $body ('', 'x', 'x' x 900) {
+            is $server->publish('/app', $body, via => $via, headers => ['Idempotency-Key' => 'k'])->body, 'got ' . length $body, "$via: the application gets it";
+            is $subscriber->next_event->{data}, $body, 'and it is published, whatever its client demands of the application';
+        }
+    }
+    like post_framed($server, '/app', 'x' x 900, length => 0)->{wire}, qr/got 900/, 'without a length';
+    is $subscriber->next_event->{data}, 'x' x 900, 'published';
+    # nginx has closed the file by then.
+    is $server->publish('/app', 'x' x 5000, via => $_)->body, 'got 5000', "$_: one that is in a file" for qw(h1 h2c);
+    $server->publish('/pub?channel=published', 'last');
+    is $subscriber->next_event->{data}, 'last', 'is not published in part';
+};
+
+is_deeply [$server->stop], [], 'no trouble';
+done_testing;
