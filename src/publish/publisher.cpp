@@ -349,10 +349,13 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
     ngx_http_run_posted_requests(c);
 }
 
-// The body is complete, or its publisher has to continue elsewhere with the rest.
+// The body is complete, or its publisher has to continue elsewhere with the rest; or with all of it, if no
+// event of it has been taken.
 void Publisher::finish() noexcept {
     Refusal refusal = Refusal::None;
-    if (!isDraining_ || !request_->reading_body) {
+    if (isDraining_ && request_->reading_body) {
+        refusal = intake_.accepted() == 0 ? Refusal::BodyCutByDrain : Refusal::None;
+    } else {
         isWhole_ = isBodyWhole(*request_);
         refusal = isWhole_ ? finishIntake() : Refusal::BodyNotKept;
     }

@@ -19,7 +19,7 @@ my %late = (
         status => 201,
     },
     'a publisher of half a line' => { line => 'POST /lines?channel=c', rest => $chunked . "4\r\nhalf\r\n", status => 503 },
-    'a publisher of nothing'     => { line => 'POST /lines?channel=c', rest => $chunked, status => 200 },
+    'a publisher of nothing yet' => { line => 'POST /lines?channel=c', rest => $chunked, status => 503 },
     'a publisher of half an event' => {
         line   => 'POST /pub?channel=c',
         rest   => "Content-Length: 10\r\n\r\nhalf",
