@@ -96,6 +96,8 @@ public:
     // The most bytes that can be one event, if all are.
     size_t maxBody() const noexcept;
 
+    // The refusal that has ended it; None: it goes on.
+    Refusal refusal() const noexcept { return refusal_; }
     // Where the fault is that has been refused; nullopt if the framing does not tell, or it is none of the
     // bytes.
     const std::optional<RefusalPlace>& place() const noexcept { return place_; }

@@ -470,7 +470,9 @@ ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
     isNoted_ = true;
     RefusalFacts facts = outcome_.facts(intake_.isStream());
-    facts.place = intake_.place();
+    if (refusal_ == intake_.refusal()) {
+        facts.place = intake_.place();
+    }
     return refusePublish(request_, refusal_, facts);
 }
 
