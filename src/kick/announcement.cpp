@@ -9,6 +9,7 @@
 #include "bus/bus.hpp"
 #include "bus/kicks.hpp"
 #include "bus/pipeline.hpp"
+#include "http/request_life.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
@@ -111,11 +112,9 @@ void Announcement::onAnswer(bool isTaken) noexcept {
 // The request is gone then.
 void Announcement::answer(bool isTaken) noexcept {
     ngx_http_request_t* r = request_;
-    ngx_connection_t* c = r->connection;
     end_->handler = nullptr;
     onRequestEnd();
-    ngx_http_finalize_request(r, answer_(r, seconds_, !isTaken));
-    ngx_http_run_posted_requests(c);
+    finalizeFromOutside(r, answer_(r, seconds_, !isTaken));
 }
 
 } // namespace

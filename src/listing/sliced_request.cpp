@@ -2,6 +2,7 @@
 
 #include "http/body.hpp"
 #include "http/client_end.hpp"
+#include "http/request_life.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
@@ -21,16 +22,9 @@ ngx_int_t SlicedRequest::run(ngx_http_request_t* r, RequestContext& context, con
     if (!Worker::self().isBusy() && !job.runSlice(job.work)) {
         return job.answer(job.work, Refusal::None);
     }
-    ngx_http_cleanup_t* end = ngx_http_cleanup_add(r, 0);
-    void* memory = end == nullptr ? nullptr : ngx_palloc(r->pool, sizeof(SlicedRequest));
-    if (memory == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    auto* sliced = new (memory) SlicedRequest(r, job);
-    end->handler = [](void* self) noexcept { static_cast<SlicedRequest*>(self)->leave(); };
-    end->data = sliced;
-    context.sliced = sliced;
-    return sliced->wait() ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    context.sliced = makeForRequest<SlicedRequest>(r, r, job);
+    const bool isWaiting = context.sliced != nullptr && context.sliced->wait();
+    return isWaiting ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 // For its turn. The client of a request with a body is not watched: that would have to be read meanwhile.
@@ -50,7 +44,7 @@ bool SlicedRequest::wait() noexcept {
     return true;
 }
 
-// It has sent something, or is gone: see Poller::onRead().
+// It has sent something, or is gone: see Poller::onClient().
 void SlicedRequest::onClient(ngx_http_request_t* r) noexcept {
     if (!hasClientGone(r)) {
         return;
@@ -69,12 +63,10 @@ void SlicedRequest::goOn() noexcept {
 }
 
 void SlicedRequest::finish(Refusal refusal) noexcept {
-    ngx_connection_t* c = request_->connection;
     leave();
     request_->read_event_handler = ngx_http_block_reading;
     request_->write_event_handler = ngx_http_request_empty_handler;
-    ngx_http_finalize_request(request_, job_.answer(job_.work, refusal));
-    ngx_http_run_posted_requests(c);
+    finalizeFromOutside(request_, job_.answer(job_.work, refusal));
 }
 
 void SlicedRequest::leave() noexcept {

@@ -32,15 +32,16 @@ public:
              [](void* work, Refusal refusal) noexcept { return static_cast<Work*>(work)->answer(refusal); }});
     }
 
-private:
+    // What it does in slices.
     struct Job {
         void* work;
         bool (*runSlice)(void* work) noexcept;
         ngx_int_t (*answer)(void* work, Refusal refusal) noexcept;
     };
-
     SlicedRequest(ngx_http_request_t* r, const Job& job) noexcept;
+    void onRequestEnd() noexcept { leave(); }
 
+private:
     static ngx_int_t run(ngx_http_request_t* r, RequestContext& context, const Job& job) noexcept;
     static void onClient(ngx_http_request_t* r) noexcept;
     bool wait() noexcept;

@@ -1,8 +1,7 @@
 #include "publish/channel_end.hpp"
 
-#include <new>
-
 #include "conf/config.hpp"
+#include "http/request_life.hpp"
 #include "http/respond.hpp"
 #include "publish/channel_facts.hpp"
 #include "publish/precondition_headers.hpp"
@@ -41,19 +40,8 @@ ngx_int_t ChannelEnd::runInLog(ngx_http_request_t* r, RequestContext& context,
 
 ngx_int_t ChannelEnd::runInBus(ngx_http_request_t* r, RequestContext& context,
                                const Preconditions& preconditions) noexcept {
-    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(r, 0);
-    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(r->pool, 0);
-    void* memory =
-        requestEnd == nullptr || poolEnd == nullptr ? nullptr : ngx_palloc(r->pool, sizeof(ChannelEnd));
-    if (memory == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    auto* end = new (memory) ChannelEnd(r, context);
-    requestEnd->handler = [](void* data) noexcept { static_cast<ChannelEnd*>(data)->leave(); };
-    requestEnd->data = end;
-    poolEnd->handler = [](void* data) noexcept { static_cast<ChannelEnd*>(data)->~ChannelEnd(); };
-    poolEnd->data = end;
-    return end->start(preconditions);
+    auto* end = makeForRequest<ChannelEnd>(r, r, context);
+    return end == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : end->start(preconditions);
 }
 
 ChannelEnd::ChannelEnd(ngx_http_request_t* r, RequestContext& context) noexcept
@@ -90,11 +78,9 @@ ngx_int_t ChannelEnd::start(const Preconditions& preconditions) noexcept {
 
 // The outcome is known, or the worker leaves.
 void ChannelEnd::finish() noexcept {
-    ngx_connection_t* c = request_->connection;
     const ngx_int_t rc = answer();
     leave();
-    ngx_http_finalize_request(request_, rc);
-    ngx_http_run_posted_requests(c);
+    finalizeFromOutside(request_, rc);
 }
 
 ngx_int_t ChannelEnd::answer() noexcept {

@@ -17,9 +17,11 @@ public:
     // Ends the channel of the request. Returns what the content handler returns.
     static ngx_int_t run(ngx_http_request_t* r, RequestContext& context) noexcept;
 
-private:
+    // With a bus.
     ChannelEnd(ngx_http_request_t* r, RequestContext& context) noexcept;
+    void onRequestEnd() noexcept { leave(); }
 
+private:
     static ngx_int_t runInLog(ngx_http_request_t* r, RequestContext& context,
                               const Preconditions& preconditions) noexcept;
     static ngx_int_t runInBus(ngx_http_request_t* r, RequestContext& context,

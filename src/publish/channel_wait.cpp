@@ -1,13 +1,13 @@
 #include "publish/channel_wait.hpp"
 
 #include <algorithm>
-#include <new>
 #include <optional>
 
 #include "conf/config.hpp"
 #include "http/body.hpp"
 #include "http/client_end.hpp"
 #include "http/request.hpp"
+#include "http/request_life.hpp"
 #include "http/respond.hpp"
 #include "worker/worker.hpp"
 #include "zone_lock.hpp"
@@ -93,16 +93,9 @@ ngx_int_t ChannelWait::run(ngx_http_request_t* r, RequestContext& context, const
     if (Worker::self().isDraining()) {
         return refuse(r, Refusal::WaitCutByDrain);
     }
-    ngx_http_cleanup_t* end = ngx_http_cleanup_add(r, 0);
-    void* memory = end == nullptr ? nullptr : ngx_palloc(r->pool, sizeof(ChannelWait));
-    if (memory == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    auto* wait = new (memory) ChannelWait(r, context, wish, answer);
-    end->handler = [](void* data) noexcept { static_cast<ChannelWait*>(data)->leave(); };
-    end->data = wait;
-    context.channelWait = wait;
-    return wait->start() ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    context.channelWait = makeForRequest<ChannelWait>(r, r, context, wish, answer);
+    const bool isWaiting = context.channelWait != nullptr && context.channelWait->start();
+    return isWaiting ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 ChannelWait::ChannelWait(ngx_http_request_t* r, RequestContext& context, const Wish& wish,
@@ -129,7 +122,7 @@ bool ChannelWait::start() noexcept {
     return true;
 }
 
-// The client has sent something, or is gone: see Poller::onRead().
+// The client has sent something, or is gone: see Poller::onClient().
 void ChannelWait::onRead(ngx_http_request_t* r) noexcept {
     if (!hasClientGone(r)) {
         return;
@@ -148,15 +141,13 @@ void ChannelWait::look(bool mustLeave) noexcept {
         timer_.wait(std::min(kLookTime, static_cast<ngx_msec_t>(left)));
         return;
     }
-    ngx_connection_t* c = request_->connection;
     leave();
     request_->read_event_handler = ngx_http_block_reading;
     request_->write_event_handler = ngx_http_request_empty_handler;
     const ngx_int_t rc = mustLeave && !isMet ? refuse(request_, Refusal::WaitCutByDrain)
                          : !state            ? refuse(request_, refusalOf(request_))
                                              : answer_(request_, context_, *state);
-    ngx_http_finalize_request(request_, rc);
-    ngx_http_run_posted_requests(c);
+    finalizeFromOutside(request_, rc);
 }
 
 void ChannelWait::leave() noexcept {

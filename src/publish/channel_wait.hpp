@@ -31,8 +31,10 @@ public:
     static ngx_int_t run(ngx_http_request_t* r, RequestContext& context, const Wish& wish,
                          Answer answer) noexcept;
 
-private:
     ChannelWait(ngx_http_request_t* r, RequestContext& context, const Wish& wish, Answer answer) noexcept;
+    void onRequestEnd() noexcept { leave(); }
+
+private:
     bool start() noexcept;
     static void onRead(ngx_http_request_t* r) noexcept;
     void look(bool mustLeave) noexcept;

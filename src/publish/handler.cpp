@@ -4,6 +4,7 @@
 #include "conf/config.hpp"
 #include "http/origin_check.hpp"
 #include "http/request_context.hpp"
+#include "http/request_life.hpp"
 #include "http/respond.hpp"
 #include "publish/channel_handler.hpp"
 #include "publish/channel_list.hpp"
@@ -28,7 +29,7 @@ ngx_int_t refuseAny(ngx_http_request_t* r, Refusal refusal) noexcept {
 }
 
 ngx_int_t publish(ngx_http_request_t* r, RequestContext& context) noexcept {
-    Publisher* publisher = Publisher::make(r, context);
+    auto* publisher = makeForRequest<Publisher>(r, r, context);
     if (publisher == nullptr) {
         return refusePublish(r, Refusal::NoMemory);
     }

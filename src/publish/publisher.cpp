@@ -1,7 +1,6 @@
 #include "publish/publisher.hpp"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "http/body.hpp"
@@ -35,27 +34,7 @@ Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
     timer_.init(this, onAllowed);
     rest_.owner = this;
     rest_.run = onTurn;
-}
-
-Publisher* Publisher::make(ngx_http_request_t* r, RequestContext& context) noexcept {
-    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(r, 0);
-    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(r->pool, 0);
-    void* memory =
-        requestEnd == nullptr || poolEnd == nullptr ? nullptr : ngx_palloc(r->pool, sizeof(Publisher));
-    if (memory == nullptr) {
-        return nullptr;
-    }
-    auto* publisher = new (memory) Publisher(r, context);
-    context.publisher = publisher;
-    requestEnd->handler = onRequestEnd;
-    requestEnd->data = publisher;
-    poolEnd->handler = onPoolEnd;
-    poolEnd->data = publisher;
-    return publisher;
-}
-
-void Publisher::onRequestEnd(void* data) noexcept {
-    static_cast<Publisher*>(data)->unlink();
+    context.publisher = this;
 }
 
 // From here on a draining worker does not ask it to end. The request may live on for long.
@@ -76,10 +55,6 @@ void Publisher::note(PublishOutcome outcome) noexcept {
     if (!std::exchange(isNoted_, true)) {
         config_.zone->counters->publishRequests[at(outcome)].add();
     }
-}
-
-void Publisher::onPoolEnd(void* data) noexcept {
-    static_cast<Publisher*>(data)->~Publisher();
 }
 
 bool Publisher::readHead() noexcept {

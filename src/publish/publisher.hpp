@@ -27,8 +27,9 @@ namespace sse {
 
 class Publisher {
 public:
-    // For a request whose channel has been checked. NULL without memory. The request's cleanups destroy it.
-    static Publisher* make(ngx_http_request_t* r, RequestContext& context) noexcept;
+    // For a request whose channel has been checked; see makeForRequest().
+    Publisher(ngx_http_request_t* r, RequestContext& context) noexcept;
+    void onRequestEnd() noexcept { unlink(); }
 
     // Evaluates what the directives say about the events, and checks what the head says about the body; false
     // after a refusal.
@@ -41,15 +42,11 @@ public:
     ngx_int_t sendRefusal() noexcept;
 
 private:
-    Publisher(ngx_http_request_t* r, RequestContext& context) noexcept;
-
     static void onBody(ngx_http_request_t* r) noexcept;
     static void onDrain(Drainable& drainable, bool force) noexcept;
     static void onAllowed(ngx_event_t* event) noexcept;
     static void onTurn(void* self) noexcept;
     static void onProgress(void* self) noexcept;
-    static void onRequestEnd(void* data) noexcept;
-    static void onPoolEnd(void* data) noexcept;
 
     void unlink() noexcept;
     void note(PublishOutcome outcome) noexcept;
