@@ -1,16 +1,17 @@
 #include "subscribe/later.hpp"
 
-#include <new>
 #include <utility>
 
 #include "http/body.hpp"
 #include "http/client_end.hpp"
+#include "http/request_life.hpp"
 #include "http/respond.hpp"
 #include "output/stream.hpp"
 #include "sse/notices.hpp"
 #include "subscribe/append_notice.hpp"
 #include "subscribe/jitter.hpp"
 #include "subscribe/stream_head.hpp"
+#include "worker/loop_event.hpp"
 
 namespace sse {
 
@@ -29,11 +30,12 @@ bool isFramed(const ngx_http_request_t& r) noexcept {
 // The stream of one such answer. Lives in the pool of its request.
 class Later {
 public:
-    // NULL without memory.
-    static Later* make(ngx_http_request_t* r, RequestContext& context) noexcept;
+    Later(ngx_http_request_t* r, RequestContext& context) noexcept;
 
     // After the head: sends the first bytes. Returns what a content handler returns.
     ngx_int_t start(ngx_msec_t retry) noexcept;
+
+    void onRequestEnd() noexcept { timer_.cancel(); }
 
 private:
     static Later& of(ngx_http_request_t* r) noexcept { return *contextOf(r)->later; }
@@ -42,28 +44,17 @@ private:
     static void onTime(ngx_event_t* event) noexcept;
 
     ngx_int_t finish() noexcept;
-    void stopTimer() noexcept;
 
-    Stream stream_;
-    ngx_event_t timer_{};
+    Stream stream_{};
+    LoopEvent timer_;
 };
 
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): see Subscriber::make().
-Later* Later::make(ngx_http_request_t* r, RequestContext& context) noexcept {
-    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(r, 0);
-    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(r->pool, sizeof(Later));
-    if (requestEnd == nullptr || poolEnd == nullptr) {
-        return nullptr;
-    }
+Later::Later(ngx_http_request_t* r, RequestContext& context) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-    auto* later = new (poolEnd->data) Later{};
-    later->stream_.open(r, core->send_timeout);
-    context.later = later;
-    requestEnd->handler = [](void* data) noexcept { static_cast<Later*>(data)->stopTimer(); };
-    requestEnd->data = later;
-    poolEnd->handler = [](void* data) noexcept { static_cast<Later*>(data)->~Later(); };
-    return later;
+    stream_.open(r, core->send_timeout);
+    timer_.init(this, onTime, LoopEvent::Kind::Blocking);
+    context.later = this;
 }
 
 ngx_int_t Later::start(ngx_msec_t retry) noexcept {
@@ -86,10 +77,7 @@ ngx_int_t Later::start(ngx_msec_t retry) noexcept {
     case Stream::Status::Blocked:
         break;
     }
-    timer_.data = r->connection;
-    timer_.handler = onTime;
-    timer_.log = ngx_cycle->log;
-    ngx_add_timer(&timer_, kTime);
+    timer_.wait(kTime);
     r->main->count++;
     return NGX_DONE;
 }
@@ -98,7 +86,7 @@ ngx_int_t Later::start(ngx_msec_t retry) noexcept {
 // HTTP/1 nginx goes on reading for a while if the client has more to send, which does not lose the answer
 // then.
 ngx_int_t Later::finish() noexcept {
-    stopTimer();
+    timer_.cancel();
     ngx_http_request_t* r = stream_.request();
     if (mainConfig(r)->cut == CutMode::End) {
         return stream_.finish();
@@ -107,18 +95,12 @@ ngx_int_t Later::finish() noexcept {
     return NGX_OK;
 }
 
-void Later::stopTimer() noexcept {
-    if (timer_.timer_set) {
-        ngx_del_timer(&timer_);
-    }
-}
-
 // See Subscriber::onRead().
 void Later::onRead(ngx_http_request_t* r) noexcept {
     ngx_connection_t* c = r->connection;
     if (isFramed(*r) ? c->error || c->read->error : !throwAway(r)) {
         c->error = 1;
-        of(r).stopTimer();
+        of(r).timer_.cancel();
         ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
     }
 }
@@ -129,7 +111,7 @@ void Later::onWrite(ngx_http_request_t* r) noexcept {
     const bool isOver = c->write->timedout || c->error || c->write->error;
     const Stream::Status status = isOver ? Stream::Status::Failed : self.stream_.flush();
     if (status == Stream::Status::Failed) {
-        self.stopTimer();
+        self.timer_.cancel();
         ngx_http_finalize_request(r, NGX_ERROR);
     } else if (status == Stream::Status::Sent && !isFramed(*r)) {
         ngx_http_finalize_request(r, self.finish());
@@ -138,15 +120,12 @@ void Later::onWrite(ngx_http_request_t* r) noexcept {
 
 // A client that has not taken even this comes back when it likes.
 void Later::onTime(ngx_event_t* event) noexcept {
-    auto* c = static_cast<ngx_connection_t*>(event->data);
-    auto* r = static_cast<ngx_http_request_t*>(c->data);
-    Later& self = of(r);
+    Later& self = LoopEvent::owner<Later>(event);
     const bool isBlocked = self.stream_.blocked();
     if (isBlocked) {
         self.stream_.giveUp();
     }
-    ngx_http_finalize_request(r, isBlocked ? NGX_ERROR : self.finish());
-    ngx_http_run_posted_requests(c);
+    finalizeFromOutside(self.stream_.request(), isBlocked ? NGX_ERROR : self.finish());
 }
 
 ngx_int_t answerLater(ngx_http_request_t* r, RequestContext& context, const LaterTime& later) noexcept {
@@ -158,7 +137,7 @@ ngx_int_t answerLater(ngx_http_request_t* r, RequestContext& context, const Late
         const ngx_int_t rc = ngx_http_discard_request_body(r);
         return rc == NGX_OK ? ngx_http_send_header(r) : rc;
     }
-    Later* stream = Later::make(r, context);
+    auto* stream = makeForRequest<Later>(r, r, context);
     if (stream == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
