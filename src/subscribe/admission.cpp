@@ -3,8 +3,6 @@
 #include "http/respond.hpp"
 #include "sse/log_text.hpp"
 #include "subscribe/later.hpp"
-#include "subscribe/subscriber.hpp"
-#include "worker/worker.hpp"
 
 namespace sse {
 
@@ -64,35 +62,7 @@ RefusalGroup groupOf(Admission refused) noexcept {
     }
 }
 
-CloseReason reasonAtDoor(Refusal refused) noexcept {
-    return refused == Refusal::Kicked     ? CloseReason::Kicked
-           : refused == Refusal::NoMemory ? CloseReason::Error
-                                          : CloseReason::Rejected;
-}
-
 } // namespace
-
-Refusal letIn(ngx_http_request_t* r, RequestContext& context, Guest& guest,
-              const Subscription& subscription) noexcept {
-    const Refusal refusal = Worker::self().guests().admit(r, guest, subscription.key, subscription.channels);
-    if (refusal != Refusal::None) {
-        context.reason = reasonAtDoor(refusal);
-    }
-    return refusal;
-}
-
-Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member, Catchup*& catchup) noexcept {
-    std::optional<ZoneLock> lock = ZoneLock::acquire(tail.zone());
-    if (!lock) {
-        return Admission::Locked;
-    }
-    Tail::Join join = tail.join(lock->log(), subscription.channels, member);
-    if (join != Tail::Join::Ok) {
-        return join == Tail::Join::NoMemory ? Admission::NoMemory : Admission::IndexFull;
-    }
-    catchup = Catchup::make(lock->log(), *member.feed, subscription.from);
-    return isFilled(tail.zone()) ? Admission::Ok : Admission::Unfilled;
-}
 
 Admission admitUnfilled(const LocationConfig& config) noexcept {
     return config.absentMode() == Absent::Wait ? Admission::Ok : Admission::Unfilled;

@@ -1,16 +1,12 @@
-// Admission: a client joins the feed of its channels, and what it finds there decides whether it is served.
+// Admission: what a client finds when it has joined the feed of its channels decides whether it is served.
 #pragma once
 
 #include "conf/config.hpp"
-#include "fanout/tail.hpp"
 #include "http/refusals.hpp"
 #include "http/request_context.hpp"
 #include "subscribe/catchup.hpp"
 
 namespace sse {
-
-struct Guest;
-struct Subscription;
 
 enum class Admission {
     Ok,
@@ -22,17 +18,6 @@ enum class Admission {
     Ended,     // its channels have ended, and it has had all that was left
     Absent,    // its channels have no events, and sse_absent says not to wait
 };
-
-// Comes to the door (worker/guests.hpp): whether it has been kicked, and how many there may be. If it is
-// refused, it has left nothing behind, and the context has the reason.
-Refusal letIn(ngx_http_request_t* r, RequestContext& context, Guest& guest,
-              const Subscription& subscription) noexcept;
-
-// Joins the feed and takes stock of its channels, with the zone's lock once, so that the stock fits the
-// moment from which the feed brings what is new. If the result is Ok the member is in the feed; `catchup`,
-// which the caller is to ngx_free(), is NULL without memory. If it is Unfilled the same is true, but the
-// stock says nothing about events, and is to be taken once more when the zone is filled.
-Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member, Catchup*& catchup) noexcept;
 
 // Whether a client may wait until its zone is filled. Afterwards it could only be sent away with a stream.
 Admission admitUnfilled(const LocationConfig& config) noexcept;

@@ -5,7 +5,6 @@
 #include "sse/notices.hpp"
 #include "subscribe/append_notice.hpp"
 #include "subscribe/subscriber.hpp"
-#include "worker/worker.hpp"
 
 namespace sse {
 
@@ -19,33 +18,12 @@ constexpr int kAttempts = 3;
 
 } // namespace
 
-void Subscriber::closeCatchup() noexcept {
-    ngx_free(catchup_);
-    catchup_ = nullptr;
-}
-
-// A client that has come before the zone was filled learns only now where it begins.
-Subscriber::Reading Subscriber::takeStock() noexcept {
-    const Zone& zone = member_.feed->tail->zone();
-    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
-    if (!lock || !isFilled(zone)) {
-        return Reading::Later;
-    }
-    catchup_ = Catchup::make(lock->log(), *member_.feed, {beginning_, cursor_, requested_, history_});
-    if (catchup_ == nullptr) {
-        return Reading::NoMemory;
-    }
-    beginning_ = Beginning::Kind::Cursor;
-    cursor_ = catchup_->cursor();
-    return Reading::More;
-}
-
 Subscriber::Reading Subscriber::readOn(BatchRef& out) noexcept {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         if (catchup_ == nullptr) {
-            const Reading stock = takeStock();
-            if (stock != Reading::More) {
-                return stock;
+            const Admission stock = takeStock();
+            if (stock != Admission::Ok) {
+                return stock == Admission::NoMemory ? Reading::NoMemory : Reading::Later;
             }
         }
 
@@ -106,6 +84,7 @@ Subscriber::Reading Subscriber::startReading(BatchRef& out) noexcept {
     }
     noteGiven(cursor_);
     cursor_ = start;
+    isPlaced_ = true;
     requested_ = {};
     return reading;
 }

@@ -6,7 +6,6 @@
 #include "subscribe/append_notice.hpp"
 #include "subscribe/jitter.hpp"
 #include "subscribe/subscriber.hpp"
-#include "worker/worker.hpp"
 
 namespace sse {
 
@@ -28,12 +27,12 @@ bool Subscriber::isAhead() const noexcept {
 
 // At the tip of channels that have ended, or asked to end: the stream ends as soon as it is not blocked.
 bool Subscriber::endIfOver() noexcept {
-    if (!ending_ && live_ && !member_.feed->pending && member_.feed->ended() && !isAhead()) {
+    if (state_ == State::Live && !member_.feed->pending && member_.feed->ended() && !isAhead()) {
         noteReason(CloseReason::Ended);
-        ending_ = true;
+        state_ = State::Ending;
         owesEnd_ = true;
     }
-    if (!ending_ || stream_.blocked()) {
+    if (state_ != State::Ending || stream_.blocked()) {
         return true;
     }
     return std::exchange(owesEnd_, false) && sendEnd();
@@ -57,47 +56,43 @@ bool Subscriber::sendEnd() noexcept {
 // With that what QUIC has not sent or has lost is dropped; it may be the end of an event, which a client
 // throws away.
 void Subscriber::cut() noexcept {
-    if (mainConfig(stream_.request())->cut == CutMode::Abort) {
+    if (mainConfig(request_)->cut == CutMode::Abort) {
         closeCode_ = NGX_ERROR;
     }
-}
-
-// --- A worker that leaves ---
-
-void Subscriber::onDrain(Drainable& drainable, bool force) noexcept {
-    Subscriber& self = *static_cast<Subscriber*>(drainable.owner);
-    self.noteReason(CloseReason::Drain);
-    self.end(force);
 }
 
 // What is in flight ends with a complete event, so a stream that is blocked ends after it, unless by force.
-void Subscriber::end(bool force) noexcept {
-    if (!ending_) {
+// Returns whether it is still open.
+bool Subscriber::end(bool force) noexcept {
+    if (state_ != State::Ending) {
         cut();
-        ending_ = true;
+        state_ = State::Ending;
     }
-    if (stream_.blocked() && !force) {
-        return;
-    }
-    if (stream_.blocked()) {
+    if (stream_.blocked() && force) {
         stream_.giveUp();
         closeCode_ = NGX_ERROR;
+        return false;
     }
-    close();
+    return stream_.blocked();
 }
 
-// --- A kick ---
+void Subscriber::onDrain(bool force) noexcept {
+    noteReason(CloseReason::Drain);
+    if (!end(force)) {
+        close();
+    }
+}
 
 // One that reads nothing has little time to end after a whole event. Until then later kicks find it again.
-void Subscriber::onKick(Guest& guest) noexcept {
-    auto* self =
-        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(&guest) - offsetof(Subscriber, guest_));
-    if (std::exchange(self->kicked_, true)) {
+void Subscriber::onKick() noexcept {
+    if (std::exchange(timeLimit_, TimeLimit::Kick) == TimeLimit::Kick) {
         return;
     }
-    self->noteReason(CloseReason::Kicked);
-    self->setDeadline(kKickTime);
-    self->end(false);
+    noteReason(CloseReason::Kicked);
+    setDeadline(kKickTime);
+    if (!end(false)) {
+        close();
+    }
 }
 
 // --- Time ---
@@ -107,8 +102,9 @@ void Subscriber::limitTime() noexcept {
     ngx_msec_t time = withJitter(config_->lifetime, config_->lifetimeJitter);
     if (expires_ != 0) {
         const ngx_msec_t most = time == 0 ? kMostLifetime : time;
-        expiring_ = timeToExpiry() <= most;
-        time = expiring_ ? timeToExpiry() - std::min(timeToExpiry() - 1, kWarningTime) : most;
+        const ngx_msec_t toExpiry = timeToExpiry();
+        timeLimit_ = toExpiry <= most ? TimeLimit::Warning : TimeLimit::Lifetime;
+        time = toExpiry <= most ? toExpiry - std::min(toExpiry - 1, kWarningTime) : most;
     }
     if (time != 0) {
         setDeadline(time);
@@ -131,9 +127,35 @@ ngx_msec_t Subscriber::timeToExpiry() const noexcept {
 }
 
 void Subscriber::onDeadline(ngx_event_t* event) noexcept {
-    auto* self =
-        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(event) - offsetof(Subscriber, deadline_));
-    self->expire();
+    auto* c = static_cast<ngx_connection_t*>(event->data);
+    auto* request = static_cast<ngx_http_request_t*>(c->data)->main;
+    Subscriber& self = *contextOf(request)->subscriber;
+    if (!self.onTimeUp()) {
+        self.close();
+    }
+}
+
+// Returns whether it is still open. A client whose access expires is told some time before, for what comes
+// just before a stream is reset may never reach it. One that does not read learns of it when it comes back.
+bool Subscriber::onTimeUp() noexcept {
+    switch (timeLimit_) {
+    case TimeLimit::Warning:
+        if (state_ == State::Ending) {
+            return true;
+        }
+        timeLimit_ = TimeLimit::Expiry;
+        ngx_add_timer(&deadline_, timeToExpiry());
+        return warn();
+    case TimeLimit::Lifetime:
+        noteReason(CloseReason::Lifetime);
+        break;
+    case TimeLimit::Expiry:
+        noteReason(CloseReason::Expired);
+        break;
+    case TimeLimit::Kick:
+        break;
+    }
+    return end(timeLimit_ == TimeLimit::Kick);
 }
 
 bool Subscriber::warn() noexcept {
@@ -142,31 +164,6 @@ bool Subscriber::warn() noexcept {
         return true;
     }
     return addExpired(out) ? send(std::move(out)) : fail(CloseReason::Error, NGX_ERROR);
-}
-
-// A client whose access expires is told some time before, for what comes just before a stream is reset may
-// never reach it. One that does not read learns of it when it comes back.
-void Subscriber::expire() noexcept {
-    if (kicked_) {
-        end(true);
-        return;
-    }
-    if (ending_) {
-        return;
-    }
-    if (expiring_ && !std::exchange(warned_, true)) {
-        ngx_add_timer(&deadline_, timeToExpiry());
-        if (!warn()) {
-            close();
-        }
-        return;
-    }
-    noteReason(expiring_ ? CloseReason::Expired : CloseReason::Lifetime);
-    cut();
-    ending_ = true;
-    if (!endIfOver()) {
-        close();
-    }
 }
 
 // --- Notices ---

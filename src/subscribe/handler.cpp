@@ -6,6 +6,7 @@
 #include "http/client_end.hpp"
 #include "http/fault_scope.hpp"
 #include "http/request_context.hpp"
+#include "http/request_life.hpp"
 #include "http/respond.hpp"
 #include "subscribe/poller.hpp"
 #include "subscribe/stream_head.hpp"
@@ -49,7 +50,7 @@ ngx_int_t fail(ngx_http_request_t* r) noexcept {
 
 ngx_int_t poll(ngx_http_request_t* r, RequestContext& context, Tail& tail,
                const Subscription& subscription) noexcept {
-    Poller* poller = Poller::make(r, context);
+    auto* poller = makeForRequest<Poller>(r, r, context);
     if (poller == nullptr) {
         return fail(r);
     }
@@ -100,17 +101,17 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         }
         return refuseMethod(r, "GET, HEAD, OPTIONS");
     }
-    SubscriptionReader reader;
-    const bool isRead = reader.read(r);
+    SubscribeRequest request;
+    const bool isRead = request.read(r);
     RequestContext* context = makeContext(r);
     if (context == nullptr) {
         return fail(r);
     }
     if (!isRead) {
-        return reader.sendRefusal(r, *context);
+        return request.sendRefusal(r, *context);
     }
-    context->channel = reader.joinedNames(r->pool);
-    context->isPoll = reader.subscription().isPoll;
+    context->channel = request.joinedNames(r->pool);
+    context->isPoll = request.subscription().isPoll;
     if (!Worker::self().mayListen()) {
         return refuseAdmission(r, *context, Admission::Locked);
     }
@@ -119,18 +120,18 @@ ngx_int_t handleSubscribe(ngx_http_request_t* r) noexcept {
         return fail(r);
     }
     if (context->isPoll) {
-        return poll(r, *context, *tail, reader.subscription());
+        return poll(r, *context, *tail, request.subscription());
     }
     Subscriber* subscriber = Subscriber::make(r, *context);
     if (subscriber == nullptr) {
         return fail(r);
     }
     FaultScope crash(r);
-    const Refusal refusal = subscriber->arrive(reader.subscription());
+    const Refusal refusal = subscriber->arrive(request.subscription());
     if (refusal != Refusal::None) {
         return refuseAtDoor(r, *context, refusal);
     }
-    Admission admission = subscriber->admit(*tail, reader.subscription());
+    Admission admission = subscriber->admit(*tail, request.subscription());
     if (admission != Admission::Ok) {
         return refuseAdmission(r, *context, admission);
     }

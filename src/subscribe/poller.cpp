@@ -1,23 +1,17 @@
 #include "subscribe/poller.hpp"
 
-#include <algorithm>
-#include <new>
 #include <utility>
 
 #include "http/body.hpp"
 #include "http/client_end.hpp"
 #include "http/request.hpp"
+#include "http/request_life.hpp"
 #include "http/respond.hpp"
-#include "subscribe/append_notice.hpp"
 #include "worker/worker.hpp"
 
 namespace sse {
 
 namespace {
-
-// How many bytes an answer has for each byte of a batch: many, because each costs a request, and few enough
-// to be kept for each client that does not read. Like batches they become fewer when there are many.
-constexpr size_t kBatches = 4;
 
 // How long a request may wait, in milliseconds. A body would have to be read meanwhile.
 ngx_msec_t patience(const ngx_http_request_t& r, const Subscription& subscription) noexcept {
@@ -32,56 +26,18 @@ ngx_msec_t patience(const ngx_http_request_t& r, const Subscription& subscriptio
 } // namespace
 
 Poller::Poller(ngx_http_request_t* request, RequestContext& context) noexcept
-    : request_(request), context_(&context), config_(locationConfig(request)) {
-    member_.deliver = onDelivery;
-    member_.firstRead = this;
-    task_.owner = this;
-    task_.run = onTurn;
-    drainable_.owner = this;
-    drainable_.drain = onDrain;
+    : Reader(this, SubscriberKind::Poll, request, context) {
     timer_.init(this, onTime);
-    guest_.kick = onKick;
-}
-
-// Two cleanups: when the request ends it leaves its feed, but the answer stays until the pool goes, see
-// Subscriber::make().
-Poller* Poller::make(ngx_http_request_t* request, RequestContext& context) noexcept {
-    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(request, 0);
-    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(request->pool, 0);
-    void* memory =
-        requestEnd == nullptr || poolEnd == nullptr ? nullptr : ngx_palloc(request->pool, sizeof(Poller));
-    if (memory == nullptr) {
-        return nullptr;
-    }
-    auto* poller = new (memory) Poller(request, context);
-    context.poller = poller;
-    requestEnd->handler = onRequestEnd;
-    requestEnd->data = poller;
-    poolEnd->handler = onPoolEnd;
-    poolEnd->data = poller;
-    return poller;
-}
-
-Refusal Poller::arrive(const Subscription& subscription) noexcept {
-    return letIn(request_, *context_, guest_, subscription);
+    context.poller = this;
 }
 
 ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {
-    const Admission admission = join(tail, subscription);
-    const bool isLater = Worker::self().isBusy();
-    if (admission == Admission::Ok) {
-        counters().opened[at(SubscriberKind::Poll)].add();
-        counted_ = true;
-    }
-    const Step step = admission != Admission::Ok ? refuseWith(admission)
-                      : begun_                   ? onNothing()
-                      : isLater                  ? Step::More
-                                                 : goOn();
+    const Step step = begin(tail, subscription);
     if (step == Step::Over) {
         return conclude();
     }
-    request_->write_event_handler = onRead;
-    if (!watchClient(request_, onRead)) {
+    request_->write_event_handler = onClient;
+    if (!watchClient(request_, onClient)) {
         refuseWith(Admission::NoMemory);
         return conclude();
     }
@@ -93,188 +49,18 @@ ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {
     return NGX_DONE;
 }
 
-Admission Poller::join(Tail& tail, const Subscription& subscription) noexcept {
-    const Admission admission = joinFeed(tail, subscription, member_, catchup_);
-    const bool isUnfilled = admission == Admission::Unfilled;
-    if (admission != Admission::Ok && !isUnfilled) {
-        return admission;
+// Where others wait it has its turn after them.
+Poller::Step Poller::begin(Tail& tail, const Subscription& subscription) noexcept {
+    const Admission admission = join(tail, subscription);
+    if (admission != Admission::Ok) {
+        return refuseWith(admission);
     }
-    Worker& worker = Worker::self();
-    worker.add(drainable_);
-    worker.entry().subscribers.fetch_add(1, std::memory_order_relaxed);
-    if (catchup_ == nullptr) {
-        return Admission::NoMemory;
-    }
+    countOpen();
     wait_ = patience(*request_, subscription);
-    requested_ = subscription.from.requested;
-    history_ = subscription.from.history;
-    context_->subscribers = catchup_->subscribers();
-    if (isUnfilled) {
-        closeCatchup();
-        beginning_ = subscription.from.kind;
-        cursor_ = subscription.from.cursor;
-        return admitUnfilled(*config_);
+    if (isPlaced_) {
+        return onNothing();
     }
-    if (subscription.from.kind != Beginning::Kind::Now) {
-        cursor_ = catchup_->cursor();
-        return Admission::Ok;
-    }
-    const Admission fromNow = admitFromNow(*config_, *catchup_);
-    cursor_ = catchup_->lastId();
-    begun_ = true;
-    closeCatchup();
-    return fromNow;
-}
-
-// --- Reading ---
-
-// Does a slice of the work.
-Poller::Step Poller::goOn() noexcept {
-    if (!rest_.empty() || answer_.isWriting()) {
-        return render();
-    }
-    if (catchup_ == nullptr) {
-        const Step step = takeStock();
-        if (step != Step::More) {
-            return step;
-        }
-    }
-    if (!catchup_->sought()) {
-        const ReadStatus status = catchup_->seek(Catchup::kTurnSteps);
-        if (status == ReadStatus::Lapped) {
-            closeCatchup();
-        }
-        if (status != ReadStatus::Ok) {
-            return Step::More;
-        }
-    }
-    return catchup_->begins() && !begin() ? Step::Over : readStock();
-}
-
-// One that has come before the zone was filled learns only now where it begins.
-Poller::Step Poller::takeStock() noexcept {
-    const Zone& zone = member_.feed->tail->zone();
-    std::optional<ZoneLock> lock = ZoneLock::acquire(zone);
-    if (!lock || !isFilled(zone)) {
-        return onLater(lock ? Admission::Unfilled : Admission::Locked);
-    }
-    isWoken_ = false;
-    catchup_ = Catchup::make(lock->log(), *member_.feed, {beginning_, cursor_, requested_, history_});
-    if (catchup_ == nullptr) {
-        return refuseWith(Admission::NoMemory);
-    }
-    beginning_ = Beginning::Kind::Cursor;
-    cursor_ = catchup_->cursor();
-    return Step::More;
-}
-
-// As soon as it can read it is woken. What it has need not wait for that.
-Poller::Step Poller::onLater(Admission why) noexcept {
-    if (!hasNews() && wait_ != 0) {
-        isWoken_ = false;
-        member_.feed->tail->readWhenPossible(*member_.feed);
-        return Step::Wait;
-    }
-    more_ = true;
-    return begun_ ? Step::Over : refuseWith(why);
-}
-
-// The start is found: what has been missed is told first, or is a reason to refuse. Returns whether to read
-// on.
-bool Poller::begin() noexcept {
-    const Gap gap = catchup_->gapFor(requested_);
-    const bool missed = gap != Gap::None;
-    if (missed && hasNews()) { // the next answer begins with it
-        more_ = true;
-        return false;
-    }
-    if (missed || !begun_) {
-        refused_ = admitFromStart(*config_, *catchup_, gap);
-    }
-    if (missed && refused_ == Admission::Ok) {
-        countGap(*config_->zone, *catchup_);
-        const bool told = config_->gapMode() != GapMode::Event || append([this](Buffer& out) noexcept {
-                              return catchup_->tellGap(requested_, [&](const GapFacts& facts) noexcept {
-                                  return answer_.addGap(out, facts);
-                              });
-                          });
-        refused_ = told ? Admission::Ok : Admission::NoMemory;
-    }
-    begun_ = true;
-    cursor_ = catchup_->start();
-    requested_ = {};
-    return refused_ == Admission::Ok;
-}
-
-Poller::Step Poller::readStock() noexcept {
-    const Catchup::Progress progress = catchup_->readStock(batch_, PollAnswer::kPart);
-    if (progress == Catchup::Progress::NoMemory) {
-        return refuseWith(Admission::NoMemory);
-    }
-    atEnd_ = progress == Catchup::Progress::AtTip;
-    if (progress == Catchup::Progress::Outdated) {
-        closeCatchup();
-    }
-    if (batch_.size() == 0) {
-        return onRendered();
-    }
-    rest_ = batch_->content();
-    return render();
-}
-
-Poller::Step Poller::render() noexcept {
-    const bool isWriting = answer_.isWriting();
-    const std::string_view part(rest_.data(), isWriting ? 0 : std::min(rest_.size(), PollAnswer::kPart));
-    rest_.remove_prefix(part.size());
-    answer_.limit(kBatches * Batch::most());
-    const bool complete = append([&](Buffer& out) noexcept {
-        return isWriting ? answer_.writeOn(out) : answer_.addEvents(out, part);
-    });
-    if (!complete) {
-        return refuseWith(Admission::NoMemory);
-    }
-    if (answer_.isFull()) {
-        more_ = true;
-        return Step::Over;
-    }
-    if (rest_.empty() && batch_) {
-        cursor_ = std::max(cursor_, batch_->last);
-        history_ = {};
-        batch_.reset();
-    }
-    return rest_.empty() && !answer_.isWriting() ? onRendered() : Step::More;
-}
-
-// All that has been read is in the answer.
-Poller::Step Poller::onRendered() noexcept {
-    return atEnd_ ? onStockRead() : Step::More;
-}
-
-// What comes later is newer than all that was there, whatever channel that was of.
-Poller::Step Poller::onStockRead() noexcept {
-    ended_ = !catchup_->isAhead() && (catchup_->ended() || member_.feed->ended());
-    cursor_ = std::max(cursor_, catchup_->lastId());
-    history_ = {};
-    closeCatchup();
-    if (ended_) {
-        noteReason(CloseReason::Ended);
-    }
-    return ended_ || hasNews() ? Step::Over : onNothing();
-}
-
-Poller::Step Poller::onNothing() noexcept {
-    return wait_ != 0 ? Step::Wait : Step::Over;
-}
-
-// Always Over.
-Poller::Step Poller::refuseWith(Admission refused) noexcept {
-    refused_ = refused;
-    return Step::Over;
-}
-
-void Poller::closeCatchup() noexcept {
-    ngx_free(catchup_);
-    catchup_ = nullptr;
+    return Worker::self().isBusy() ? Step::More : goOn();
 }
 
 // --- Waiting ---
@@ -286,22 +72,16 @@ void Poller::await(Step step) noexcept {
     }
 }
 
-void Poller::onTurn(void* self) noexcept {
-    auto& poller = *static_cast<Poller*>(self);
-    const Step step = poller.goOn();
+void Poller::onTurn() noexcept {
+    const Step step = goOn();
     if (step == Step::Over) {
-        poller.finish();
+        finish();
     } else {
-        poller.await(step);
+        await(step);
     }
 }
 
-void Poller::onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept {
-    auto* self = reinterpret_cast<Poller*>(reinterpret_cast<u_char*>(&member) - offsetof(Poller, member_));
-    self->deliver(batch, isLost);
-}
-
-void Poller::deliver(const BatchRef& batch, bool isLost) noexcept {
+void Poller::onBatch(const BatchRef& batch, bool isLost) noexcept {
     counters().deferred[at(Deferral::Poll)].add(batch ? batch->events : 0);
     if (isLost || (batch && batch->last > cursor_) || member_.feed->ended()) {
         isWoken_ = true;
@@ -330,21 +110,19 @@ void Poller::stopWaiting() noexcept {
 }
 
 // The same, unless there is no time for that.
-void Poller::onDrain(Drainable& drainable, bool force) noexcept {
-    Poller& self = *static_cast<Poller*>(drainable.owner);
-    self.wait_ = 0;
-    if (self.isWaiting_ || force) {
-        self.more_ = !self.isWaiting_;
-        self.noteReason(CloseReason::Drain);
-        self.stopWaiting();
+void Poller::onDrain(bool force) noexcept {
+    wait_ = 0;
+    if (isWaiting_ || force) {
+        more_ = !isWaiting_;
+        noteReason(CloseReason::Drain);
+        stopWaiting();
     }
 }
 
 // What it has read so far is not its to have any more.
-void Poller::onKick(Guest& guest) noexcept {
-    auto* self = reinterpret_cast<Poller*>(reinterpret_cast<u_char*>(&guest) - offsetof(Poller, guest_));
-    self->kicked_ = true;
-    self->finish();
+void Poller::onKick() noexcept {
+    kicked_ = true;
+    finish();
 }
 
 // The client has sent something, or is gone.
@@ -352,7 +130,7 @@ void Poller::onKick(Guest& guest) noexcept {
 // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): with "post_action"
 // ngx_http_finalize_request() sends the request on to another location and calls no cleanup: it must have
 // left its feed before.
-void Poller::onRead(ngx_http_request_t* request) noexcept {
+void Poller::onClient(ngx_http_request_t* request) noexcept {
     if (!hasClientGone(request)) {
         return;
     }
@@ -363,64 +141,22 @@ void Poller::onRead(ngx_http_request_t* request) noexcept {
     ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
 
-void Poller::onRequestEnd(void* data) noexcept {
-    auto& poller = *static_cast<Poller*>(data);
-    if (poller.member_.feed != nullptr) {
-        poller.noteReason(CloseReason::Client);
+void Poller::onRequestEnd() noexcept {
+    if (isMember()) {
+        noteReason(CloseReason::Client);
     }
-    poller.leave();
-}
-
-void Poller::onPoolEnd(void* data) noexcept {
-    static_cast<Poller*>(data)->~Poller();
+    leave();
 }
 
 void Poller::leave() noexcept {
-    Worker::self().guests().leave(guest_);
-    if (member_.feed == nullptr) {
-        return;
-    }
-    if (std::exchange(counted_, false)) {
-        counters().closed[at(SubscriberKind::Poll)][at(context_->reason)].add();
-    }
-    Worker& worker = Worker::self();
-    closeCatchup();
     timer_.cancel();
-    worker.cancel(task_);
-    worker.remove(drainable_, request_);
-    worker.entry().subscribers.fetch_sub(1, std::memory_order_relaxed);
-    member_.feed->tail->leave(member_);
-}
-
-void Poller::noteReason(CloseReason reason) noexcept {
-    if (context_->reason == CloseReason::None) {
-        context_->reason = reason;
-    }
+    Reader::leave();
 }
 
 // --- Answering ---
 
-// Adds to the answer what write(buffer) renders. It grows by half, so that a long one is not copied for each
-// part of it.
-template <typename Write>
-bool Poller::append(Write&& write) noexcept {
-    BatchRef part;
-    if (!appendNotice(part, write)) {
-        return false;
-    }
-    if (part.size() == 0) {
-        return true; // a part of an event that is not complete
-    }
-    const size_t size = text_.size();
-    const bool fits = text_ && text_->capacity - size >= part.size();
-    return (fits || text_.room(std::max(part.size(), size / 2)) != nullptr) && text_.append(part->content());
-}
-
-// For timers and turns, after which nginx does not run posted requests.
 void Poller::finish() noexcept {
-    ngx_connection_t* c = request_->connection;
-    ngx_http_finalize_request(request_, conclude());
-    ngx_http_run_posted_requests(c);
+    finalizeFromOutside(request_, conclude());
 }
 
 // Leaves the feed; returns what the request is to be finalized with. What is refused may go on to another

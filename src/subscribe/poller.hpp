@@ -7,41 +7,31 @@
 
 #include <string_view>
 
-#include "conf/config.hpp"
-#include "http/request_context.hpp"
 #include "output/batch.hpp"
 #include "sse/poll_answer.hpp"
-#include "subscribe/admission.hpp"
-#include "subscribe/subscriber.hpp"
-#include "worker/drain.hpp"
-#include "worker/guests.hpp"
+#include "subscribe/append_notice.hpp"
+#include "subscribe/reader.hpp"
 #include "worker/loop_event.hpp"
-#include "worker/work_queue.hpp"
 
 namespace sse {
 
-class Poller {
+class Poller : public Reader {
 public:
-    // Makes a poller for a request, whose cleanups destroy it. NULL without memory.
-    static Poller* make(ngx_http_request_t* request, RequestContext& context) noexcept;
-
-    // Comes to the door: see Subscriber::arrive().
-    Refusal arrive(const Subscription& subscription) noexcept;
-
-    // Answers, now or later. Returns what a content handler returns.
-    ngx_int_t run(Tail& tail, const Subscription& subscription) noexcept;
-
-private:
     Poller(ngx_http_request_t* request, RequestContext& context) noexcept;
 
-    static void onRead(ngx_http_request_t* request) noexcept;
-    static void onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept;
-    static void onTurn(void* self) noexcept;
+    // After arrive(): answers, now or later. Returns what a content handler returns.
+    ngx_int_t run(Tail& tail, const Subscription& subscription) noexcept;
+
+    // What may happen to a reader.
+    void onBatch(const BatchRef& batch, bool isLost) noexcept;
+    void onTurn() noexcept;
+    void onDrain(bool force) noexcept;
+    void onKick() noexcept;
+    void onRequestEnd() noexcept;
+
+private:
+    static void onClient(ngx_http_request_t* request) noexcept;
     static void onTime(ngx_event_t* event) noexcept;
-    static void onDrain(Drainable& drainable, bool force) noexcept;
-    static void onKick(Guest& guest) noexcept;
-    static void onRequestEnd(void* data) noexcept;
-    static void onPoolEnd(void* data) noexcept;
 
     // What a slice of work has led to.
     enum class Step {
@@ -50,12 +40,19 @@ private:
         Over, // the answer, or refused_, is there
     };
 
-    Admission join(Tail& tail, const Subscription& subscription) noexcept;
-    Step goOn() noexcept;
-    Step takeStock() noexcept;
-    Step onLater(Admission why) noexcept;
+    Step begin(Tail& tail, const Subscription& subscription) noexcept;
+    void await(Step step) noexcept;
     void stopWaiting() noexcept;
-    bool begin() noexcept;
+    void finish() noexcept;
+    ngx_int_t conclude() noexcept;
+    bool close() noexcept;
+    ngx_int_t send() noexcept;
+    void leave() noexcept;
+
+    // What it reads: poller_read.cpp.
+    Step goOn() noexcept;
+    Step onLater(Admission why) noexcept;
+    bool startReading() noexcept;
     Step readStock() noexcept;
     Step render() noexcept;
     Step onRendered() noexcept;
@@ -64,52 +61,31 @@ private:
     Step refuseWith(Admission refused) noexcept;
     // Whether there is something to tell.
     bool hasNews() const noexcept { return answer_.events() != 0 || answer_.hasGap(); }
-    void await(Step step) noexcept;
-    void deliver(const BatchRef& batch, bool isLost) noexcept;
-
+    // Adds to the answer what write(buffer) renders; false without memory.
     template <typename Write>
     bool append(Write&& write) noexcept;
-    bool close() noexcept;
-    ngx_int_t conclude() noexcept;
-    ngx_int_t send() noexcept;
-    void finish() noexcept;
-    void leave() noexcept;
-    void closeCatchup() noexcept;
-    void noteReason(CloseReason reason) noexcept;
-    ZoneCounters& counters() const noexcept { return *config_->zone->counters; }
+    bool appendText(const BatchRef& part) noexcept;
 
-    ngx_http_request_t* request_;
-    RequestContext* context_;
-    const LocationConfig* config_;
-    Member member_;
-    Task task_; // while there is something to read
-    Drainable drainable_{};
-    Guest guest_;
-    LoopEvent timer_; // while it may wait
-
-    // Where it is in the log.
-    EventId cursor_;
-    Beginning::Kind beginning_ = Beginning::Kind::Cursor; // until stock has been taken
-    std::string_view requested_; // the cursor as sent, until it is known what it means
-    History history_;            // limits only the first catching up
-    Catchup* catchup_ = nullptr; // its stock, while it reads
-    bool begun_ = false;         // it has been admitted, and cursor_ is a place in this log
-    bool atEnd_ = false;         // batch_ is the last of the stock
-
-    // What becomes of it.
     BatchRef batch_;        // what has been read
     std::string_view rest_; // what has not been rendered of it
+    bool atEnd_ = false;    // it is the last of the stock
     PollAnswer answer_;
     BatchRef text_; // the answer as far as it has been rendered
     bool more_ = false;
     bool ended_ = false;
     Admission refused_ = Admission::Ok;
     bool kicked_ = false;
-    bool counted_ = false; // as one that is open
 
     ngx_msec_t wait_ = 0; // how long it may wait; 0: not or no longer
+    LoopEvent timer_;     // while it may
     bool isWaiting_ = false;
     bool isWoken_ = false; // something has come since stock was taken
 };
+
+template <typename Write>
+bool Poller::append(Write&& write) noexcept {
+    BatchRef part;
+    return appendNotice(part, write) && appendText(part);
+}
 
 } // namespace sse

@@ -39,16 +39,16 @@ bool prefersJson(const ngx_http_request_t& r) noexcept {
 } // namespace
 
 // Both always false, which ends the reading.
-bool SubscriptionReader::refuseWith(Refusal refusal) noexcept {
+bool SubscribeRequest::refuseWith(Refusal refusal) noexcept {
     refusal_ = refusal;
     return false;
 }
 
-bool SubscriptionReader::fail() noexcept {
+bool SubscribeRequest::fail() noexcept {
     return refuseWith(Refusal::NoMemory);
 }
 
-ngx_int_t SubscriptionReader::sendRefusal(ngx_http_request_t* r, RequestContext& context) const noexcept {
+ngx_int_t SubscribeRequest::sendRefusal(ngx_http_request_t* r, RequestContext& context) const noexcept {
     countRefusal(r, groupOf(refusal_));
     if (refusal_ == Refusal::Expired) {
         context.channel = joinedNames(r->pool); // which have been checked by then
@@ -57,7 +57,7 @@ ngx_int_t SubscriptionReader::sendRefusal(ngx_http_request_t* r, RequestContext&
     return refusal_ == Refusal::NoMemory ? NGX_HTTP_INTERNAL_SERVER_ERROR : refuse(r, refusal_);
 }
 
-bool SubscriptionReader::read(ngx_http_request_t* r) noexcept {
+bool SubscribeRequest::read(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     maxChannels_ = config.maxChannels;
     subscription_.from.history.count = config.historyCount;
@@ -70,7 +70,7 @@ bool SubscriptionReader::read(ngx_http_request_t* r) noexcept {
 }
 
 // What is no time is past.
-bool SubscriptionReader::readExpiry(ngx_http_request_t* r) noexcept {
+bool SubscribeRequest::readExpiry(ngx_http_request_t* r) noexcept {
     ngx_http_complex_value_t* expression = locationConfig(r)->expires;
     ngx_str_t text = ngx_null_string;
     if (expression != nullptr && ngx_http_complex_value(r, expression, &text) != NGX_OK) {
@@ -85,7 +85,7 @@ bool SubscriptionReader::readExpiry(ngx_http_request_t* r) noexcept {
 }
 
 // As it is: two keys that a decoding would make equal are two.
-bool SubscriptionReader::readKey(ngx_http_request_t* r) noexcept {
+bool SubscribeRequest::readKey(ngx_http_request_t* r) noexcept {
     ngx_http_complex_value_t* expression = locationConfig(r)->key;
     ngx_str_t key = ngx_null_string;
     if (expression != nullptr && ngx_http_complex_value(r, expression, &key) != NGX_OK) {
@@ -97,7 +97,7 @@ bool SubscriptionReader::readKey(ngx_http_request_t* r) noexcept {
 
 // --- Channels ---
 
-bool SubscriptionReader::readChannels(ngx_http_request_t* r) noexcept {
+bool SubscribeRequest::readChannels(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     auto* expressions = static_cast<ngx_http_complex_value_t*>(config.channels->elts);
     for (ngx_uint_t i = 0; i < config.channels->nelts; ++i) {
@@ -114,7 +114,7 @@ bool SubscriptionReader::readChannels(ngx_http_request_t* r) noexcept {
 }
 
 // Without a separator a value is one name, whatever it contains.
-bool SubscriptionReader::addChannels(std::string_view list, u_char separator) noexcept {
+bool SubscribeRequest::addChannels(std::string_view list, u_char separator) noexcept {
     bool added = true;
     while (added && !list.empty()) {
         size_t end = separator == 0 ? std::string_view::npos : list.find(static_cast<char>(separator));
@@ -124,7 +124,7 @@ bool SubscriptionReader::addChannels(std::string_view list, u_char separator) no
     return added;
 }
 
-bool SubscriptionReader::addChannel(std::string_view name) noexcept {
+bool SubscribeRequest::addChannel(std::string_view name) noexcept {
     if (name.empty() || std::find(names_, names_ + count_, name) != names_ + count_) {
         return true;
     }
@@ -138,7 +138,7 @@ bool SubscriptionReader::addChannel(std::string_view name) noexcept {
     return true;
 }
 
-ngx_str_t SubscriptionReader::joinedNames(ngx_pool_t* pool) const noexcept {
+ngx_str_t SubscribeRequest::joinedNames(ngx_pool_t* pool) const noexcept {
     if (count_ == 1) {
         return ngxString(names_[0]);
     }
@@ -160,7 +160,7 @@ ngx_str_t SubscriptionReader::joinedNames(ngx_pool_t* pool) const noexcept {
 
 // --- Where to begin ---
 
-bool SubscriptionReader::readCursor(ngx_http_request_t* r) noexcept {
+bool SubscribeRequest::readCursor(ngx_http_request_t* r) noexcept {
     std::string_view cursor;
     if (!findCursor(r, cursor)) {
         return fail();
@@ -177,13 +177,13 @@ bool SubscriptionReader::readCursor(ngx_http_request_t* r) noexcept {
 
 // An id as on the wire: the log's, perhaps followed by a "~" and the publisher id. false: anything else is a
 // publisher id alone, or nothing at all, which the log will find out.
-bool SubscriptionReader::setCursor(std::string_view text) noexcept {
+bool SubscribeRequest::setCursor(std::string_view text) noexcept {
     std::optional<EventId> id = parseEventId(text.substr(0, text.find('~')));
     subscription_.from.cursor = id.value_or(EventId{});
     return id.has_value();
 }
 
-bool SubscriptionReader::readStart(ngx_http_request_t* r) noexcept {
+bool SubscribeRequest::readStart(ngx_http_request_t* r) noexcept {
     const LocationConfig& config = *locationConfig(r);
     std::string_view text;
     switch (config.startMode()) {
@@ -202,7 +202,7 @@ bool SubscriptionReader::readStart(ngx_http_request_t* r) noexcept {
     return evaluateDecoded(r, config.startExpression, text) ? setStart(text) : fail();
 }
 
-bool SubscriptionReader::setStart(std::string_view text) noexcept {
+bool SubscribeRequest::setStart(std::string_view text) noexcept {
     constexpr std::string_view kLast = "last=";
     if (text.empty() || text == "new") {
         subscription_.from.kind = Beginning::Kind::Now;
@@ -224,7 +224,7 @@ bool SubscriptionReader::setStart(std::string_view text) noexcept {
 
 // --- A stream, or an answer in one piece ---
 
-bool SubscriptionReader::readForm(ngx_http_request_t* r) noexcept {
+bool SubscribeRequest::readForm(ngx_http_request_t* r) noexcept {
     subscription_.isPadded = isFlagSet(*r, "padding");
     subscription_.isPoll = locationConfig(r)->poll != 0 && (isFlagSet(*r, "poll") || prefersJson(*r));
     if (!subscription_.isPoll) {

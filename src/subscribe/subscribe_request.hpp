@@ -3,16 +3,16 @@
 
 #include "http/respond.hpp"
 #include "sse/publisher_id.hpp"
-#include "subscribe/subscriber.hpp"
+#include "subscribe/reader.hpp"
 
 namespace sse {
 
-class SubscriptionReader {
+class SubscribeRequest {
 public:
     // Reads all of it; false if the request must be refused.
     bool read(ngx_http_request_t* r) noexcept;
 
-    // Lives as long as the reader.
+    // Lives as long as this object.
     const Subscription& subscription() const noexcept { return subscription_; }
     // The names, joined by commas, in the request's pool; data is NULL without memory.
     ngx_str_t joinedNames(ngx_pool_t* pool) const noexcept;

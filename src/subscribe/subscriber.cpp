@@ -1,10 +1,9 @@
 #include "subscribe/subscriber.hpp"
 
-#include <algorithm>
-#include <new>
 #include <utility>
 
 #include "http/body.hpp"
+#include "http/request_life.hpp"
 #include "sse/log_text.hpp"
 #include "subscribe/jitter.hpp"
 #include "worker/free_list.hpp"
@@ -20,95 +19,54 @@ constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
 FreeList<Subscriber> freeList;
 
+struct ReusedMemory {
+    static void* take(ngx_pool_t*, size_t) noexcept { return freeList.take(); }
+    static void give(void* memory) noexcept { freeList.give(memory); }
+};
+
 } // namespace
 
 // --- Coming ---
 
-// Two cleanups: when the request ends the subscriber leaves its feed, but its buffer stays until the pool
-// goes.
-//
-// nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a stream with frames in the queue
-// keeps its pool until they are out (ngx_http_v2_close_stream).
-Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& context) noexcept {
-    ngx_http_cleanup_t* requestEnd = ngx_http_cleanup_add(request, 0);
-    ngx_pool_cleanup_t* poolEnd = ngx_pool_cleanup_add(request->pool, 0);
-    void* memory = requestEnd == nullptr || poolEnd == nullptr ? nullptr : freeList.take();
-    if (memory == nullptr) {
-        return nullptr;
-    }
-    auto* subscriber = new (memory) Subscriber{};
-    subscriber->drainable_.owner = subscriber;
-    subscriber->drainable_.drain = onDrain;
-    subscriber->guest_.kick = onKick;
-    subscriber->catchUp_.owner = subscriber;
-    subscriber->catchUp_.run = onTurn;
-    subscriber->config_ = locationConfig(request);
-    subscriber->context_ = &context;
-    subscriber->stream_.open(request, subscriber->config_->sendTimeout);
-    subscriber->member_.deliver = onDelivery;
-    subscriber->member_.firstRead = request->connection;
-    context.subscriber = subscriber;
-
-    requestEnd->handler = onRequestEnd;
-    requestEnd->data = subscriber;
-    poolEnd->handler = onPoolEnd;
-    poolEnd->data = subscriber;
-    return subscriber;
+Subscriber::Subscriber(ngx_http_request_t* request, RequestContext& context) noexcept
+    : Reader(this, SubscriberKind::Stream, request, context) {
+    member_.firstRead = request->connection;
+    beat_.owner = this;
+    stream_.open(request, config_->sendTimeout);
+    context.subscriber = this;
 }
 
-Refusal Subscriber::arrive(const Subscription& subscription) noexcept {
-    return letIn(stream_.request(), *context_, guest_, subscription);
+Subscriber* Subscriber::make(ngx_http_request_t* request, RequestContext& context) noexcept {
+    return makeForRequest<Subscriber, ReusedMemory>(request, request, context);
 }
 
 Admission Subscriber::admit(Tail& tail, const Subscription& subscription) noexcept {
-    Admission admission = join(tail, subscription);
-    if (admission != Admission::Ok) {
-        noteReason(reasonOf(admission));
-        detach();
-        return admission;
+    const Admission admission = joinAndSeek(tail, subscription);
+    if (admission == Admission::Ok) {
+        countOpen();
+    } else {
+        abandon(reasonOf(admission));
     }
-    counters().opened[at(SubscriberKind::Stream)].add();
-    counted_ = true;
     return admission;
 }
 
-Admission Subscriber::join(Tail& tail, const Subscription& subscription) noexcept {
-    Admission admission = joinFeed(tail, subscription, member_, catchup_);
-    const bool isUnfilled = admission == Admission::Unfilled;
-    if (admission != Admission::Ok && !isUnfilled) {
+Admission Subscriber::joinAndSeek(Tail& tail, const Subscription& subscription) noexcept {
+    const Admission admission = join(tail, subscription);
+    if (admission != Admission::Ok) {
         return admission;
     }
-    Worker& worker = Worker::self();
-    worker.add(drainable_);
-    worker.entry().subscribers.fetch_add(1, std::memory_order_relaxed);
     heartbeat_ = Heartbeats::ofProcess().add(*config_, beat_, onBeat);
-    if (catchup_ == nullptr || (heartbeat_ == nullptr && config_->heartbeat != 0)) {
+    if (heartbeat_ == nullptr && config_->heartbeat != 0) {
         return Admission::NoMemory;
     }
-
-    requested_ = subscription.from.requested;
     primed_ = !requested_.empty();
-    history_ = subscription.from.history;
     expires_ = subscription.expires;
     padded_ = subscription.isPadded;
     retry_ = static_cast<uint32_t>(withJitter(config_->retry, config_->retryJitter));
-
-    context_->subscribers = catchup_->subscribers();
-    if (isUnfilled) {
-        closeCatchup();
-        beginning_ = subscription.from.kind;
-        cursor_ = subscription.from.cursor;
-        return admitUnfilled(*config_);
+    if (isPlaced_) {
+        state_ = State::Live;
     }
-    if (subscription.from.kind == Beginning::Kind::Now) {
-        admission = admitFromNow(*config_, *catchup_);
-        cursor_ = catchup_->lastId();
-        closeCatchup();
-        live_ = true;
-        return admission;
-    }
-    cursor_ = catchup_->cursor();
-    return seekStart();
+    return catchup_ == nullptr ? Admission::Ok : seekStart();
 }
 
 // Seeks now if the way back is short, because then a refusal can still be a status.
@@ -124,7 +82,7 @@ Admission Subscriber::seekStart() noexcept {
 }
 
 bool Subscriber::startPosition(EventId& position) const noexcept {
-    if (live_) {
+    if (isPlaced_) {
         position = cursor_;
         return true;
     }
@@ -136,28 +94,20 @@ bool Subscriber::startPosition(EventId& position) const noexcept {
 }
 
 bool Subscriber::start() noexcept {
-    stream_.request()->write_event_handler = onWrite;
+    request_->write_event_handler = onWrite;
     stream_.limitSilence();
     bool open = resume();
     if (open) {
         limitTime();
     }
-    if (open && !ending_ && Worker::self().isDraining()) {
+    if (open && state_ != State::Ending && Worker::self().isDraining()) {
         noteReason(CloseReason::Drain);
-        cut();
-        ending_ = true;
-        open = stream_.blocked();
+        open = end(false);
     }
     return open;
 }
 
 // --- Going ---
-
-void Subscriber::noteReason(CloseReason reason) noexcept {
-    if (context_->reason == CloseReason::None) {
-        context_->reason = reason;
-    }
-}
 
 // For the variables: adds what has been sent since the last call, up to that event. Called only at the end,
 // and when the cursor moves without an event, because a delivery must not touch the context.
@@ -171,8 +121,7 @@ void Subscriber::noteGiven(EventId last) noexcept {
 void Subscriber::logEnd(ngx_err_t error, const char* why) const noexcept {
     const LogText channel(toView(context_->channel));
     const ngx_str_t name = ngxString(channel.view());
-    ngx_log_error(NGX_LOG_INFO, stream_.request()->connection->log, error, "sse: channel \"%V\": %s", &name,
-                  why);
+    ngx_log_error(NGX_LOG_INFO, request_->connection->log, error, "sse: channel \"%V\": %s", &name, why);
 }
 
 // Always false: the stream is no longer open.
@@ -184,56 +133,34 @@ bool Subscriber::fail(CloseReason reason, ngx_int_t code) noexcept {
 
 void Subscriber::abandon(CloseReason reason) noexcept {
     noteReason(reason);
-    detach();
+    leave();
 }
 
 ngx_int_t Subscriber::conclude() noexcept {
-    noteReason(CloseReason::Client);
-    detach();
+    abandon(CloseReason::Client);
     return closeCode_ == NGX_OK ? stream_.finish() : closeCode_;
 }
 
-void Subscriber::detach() noexcept {
-    Worker::self().guests().leave(guest_);
-    if (member_.feed == nullptr) {
-        return;
-    }
-    if (std::exchange(counted_, false)) {
-        counters().closed[at(SubscriberKind::Stream)][at(context_->reason)].add();
-    }
+void Subscriber::leave() noexcept {
     noteGiven(cursor_);
-    closeCatchup();
-    if (heartbeat_ != nullptr) {
+    if (std::exchange(heartbeat_, nullptr) != nullptr) {
         ngx_queue_remove(&beat_.link);
     }
     if (deadline_.timer_set) {
         ngx_del_timer(&deadline_);
     }
-    Worker::self().cancel(catchUp_);
-    Worker::self().remove(drainable_, stream_.request());
-    Worker::self().entry().subscribers.fetch_sub(1, std::memory_order_relaxed);
-    member_.feed->tail->leave(member_);
+    Reader::leave();
 }
 
-void Subscriber::onRequestEnd(void* data) noexcept {
-    auto* subscriber = static_cast<Subscriber*>(data);
-    if (subscriber->member_.feed != nullptr) {
-        subscriber->noteReason(CloseReason::Client);
-        subscriber->detach();
+void Subscriber::onRequestEnd() noexcept {
+    if (isMember()) {
+        noteReason(CloseReason::Client);
     }
+    leave();
 }
 
-void Subscriber::onPoolEnd(void* data) noexcept {
-    auto* subscriber = static_cast<Subscriber*>(data);
-    subscriber->~Subscriber();
-    freeList.give(subscriber);
-}
-
-// For the fan-out and timers, after which nginx does not run posted requests.
 void Subscriber::close() noexcept {
-    ngx_connection_t* c = stream_.connection();
-    ngx_http_finalize_request(stream_.request(), conclude());
-    ngx_http_run_posted_requests(c);
+    finalizeFromOutside(request_, conclude());
 }
 
 // The client has sent something, or is gone. A connection that the kernel has given up is closed with that
@@ -270,10 +197,9 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
 // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx may have put in place
 // a handler that does not notice that the client has gone, for example at the end of a body.
 void Subscriber::watchClient() noexcept {
-    ngx_http_request_t* request = stream_.request();
-    if (request->read_event_handler != onRead) {
-        request->read_event_handler = onRead;
-        ngx_post_event(request->connection->read, &ngx_posted_events);
+    if (request_->read_event_handler != onRead) {
+        request_->read_event_handler = onRead;
+        ngx_post_event(request_->connection->read, &ngx_posted_events);
     }
 }
 
@@ -305,7 +231,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
 
 // What was in flight is through: one that is behind waits for its turn.
 bool Subscriber::goOn() noexcept {
-    if (begun_ && !live_ && !ending_ && !stream_.blocked()) {
+    if (begun_ && state_ == State::Behind && !stream_.blocked()) {
         schedule();
         return true;
     }
@@ -322,10 +248,10 @@ bool Subscriber::check(Stream::Status status) noexcept {
 
 // Continues: sends whatever no batch will bring.
 bool Subscriber::resume() noexcept {
-    if (stream_.blocked() || (live_ && begun_ && !ending_)) {
+    if (stream_.blocked() || (state_ == State::Live && begun_)) {
         return true;
     }
-    if (ending_) {
+    if (state_ == State::Ending) {
         return endIfOver();
     }
 
@@ -333,16 +259,17 @@ bool Subscriber::resume() noexcept {
     bool memory = begun_ || addPreamble(out);
     Reading reading = Reading::More;
     // Where others wait, the first bytes go out at once, and the rest in turn.
-    if (memory && !live_ && (begun_ || !Worker::self().isBusy())) {
+    if (memory && state_ == State::Behind && (begun_ || !Worker::self().isBusy())) {
         reading = readOn(out);
         memory = reading != Reading::NoMemory;
-        live_ = reading == Reading::AtTip;
-        ending_ = reading == Reading::Over;
+        state_ = reading == Reading::AtTip  ? State::Live
+                 : reading == Reading::Over ? State::Ending
+                                            : State::Behind;
     }
-    if (memory && live_ && !primed_ && (!out || out->events == 0)) {
+    if (memory && state_ == State::Live && !primed_ && (!out || out->events == 0)) {
         memory = addPrime(out);
     }
-    if (memory && live_ && !caughtUp_) {
+    if (memory && state_ == State::Live && !caughtUp_) {
         memory = addCaughtUp(out);
     }
     if (!memory) {
@@ -356,7 +283,7 @@ bool Subscriber::resume() noexcept {
     }
     if (reading == Reading::Later) {
         member_.feed->tail->readWhenPossible(*member_.feed);
-    } else if (!live_ && !ending_ && !stream_.blocked()) {
+    } else if (state_ == State::Behind && !stream_.blocked()) {
         schedule();
     }
     return endIfOver();
@@ -381,23 +308,17 @@ bool Subscriber::send(BatchRef batch, Way way) noexcept {
     return check(stream_.send(std::move(batch)));
 }
 
-void Subscriber::onDelivery(Member& member, const BatchRef& batch, bool isLost) noexcept {
-    auto* self =
-        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(&member) - offsetof(Subscriber, member_));
-    self->deliver(batch, isLost);
-}
-
-void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
+void Subscriber::onBatch(const BatchRef& batch, bool isLost) noexcept {
     if (isLost) { // also to who could not read, see readOn()
         fallBehind();
         return;
     }
-    if (!live_) {
+    if (state_ != State::Live) {
         defer(batch);
         return;
     }
     if (batch && batch->last > cursor_) {
-        if (stream_.blocked() || ending_ || cursor_ >= batch->first) {
+        if (stream_.blocked() || cursor_ >= batch->first) {
             defer(batch);
             fallBehind();
             return;
@@ -417,7 +338,7 @@ void Subscriber::deliver(const BatchRef& batch, bool isLost) noexcept {
 // Counts what it does not take.
 void Subscriber::defer(const BatchRef& batch) const noexcept {
     if (batch) {
-        const Deferral why = ending_                  ? Deferral::Ending
+        const Deferral why = state_ == State::Ending  ? Deferral::Ending
                              : batch->last <= cursor_ ? Deferral::Known
                              : stream_.blocked()      ? Deferral::Blocked
                                                       : Deferral::Behind;
@@ -426,33 +347,33 @@ void Subscriber::defer(const BatchRef& batch) const noexcept {
 }
 
 void Subscriber::fallBehind() noexcept {
-    live_ = false;
+    if (state_ == State::Ending) {
+        return;
+    }
+    state_ = State::Behind;
     if (!stream_.blocked()) {
         schedule();
     }
 }
 
 void Subscriber::schedule() noexcept {
-    Worker::self().schedule(catchUp_);
+    Worker::self().schedule(task_);
 }
 
-void Subscriber::onTurn(void* self) noexcept {
-    auto& subscriber = *static_cast<Subscriber*>(self);
-    if (!subscriber.resume()) {
-        subscriber.close();
+void Subscriber::onTurn() noexcept {
+    if (!resume()) {
+        close();
     }
 }
 
 void Subscriber::onBeat(Beat& beat, const BatchRef& text) noexcept {
-    auto* self =
-        reinterpret_cast<Subscriber*>(reinterpret_cast<u_char*>(&beat) - offsetof(Subscriber, beat_));
-    self->beat(text);
+    static_cast<Subscriber*>(beat.owner)->beat(text);
 }
 
 void Subscriber::beat(const BatchRef& text) noexcept {
     heartbeat_->onSent(beat_);
     watchClient();
-    if (!begun_ || ending_ || stream_.blocked()) {
+    if (!begun_ || state_ == State::Ending || stream_.blocked()) {
         return;
     }
     counters().heartbeats.add();
