@@ -89,6 +89,7 @@ void Subscriber::onKick() noexcept {
         return;
     }
     noteReason(CloseReason::Kicked);
+    isTimeUp_ = false;
     setDeadline(kKickTime);
     if (!end(false)) {
         close();
@@ -126,13 +127,17 @@ ngx_msec_t Subscriber::timeToExpiry() const noexcept {
     return expiry > now ? static_cast<ngx_msec_t>(expiry - now) : 1;
 }
 
+// Many may expire in the same second, so each waits for its turn.
+//
+// nginx-internal: event/ngx_event_timer.c, http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
+// ngx_event_expire_timers() calls all handlers that are due, one after the other. The data of a connection is
+// its request, or a subrequest that has its turn.
 void Subscriber::onDeadline(ngx_event_t* event) noexcept {
     auto* c = static_cast<ngx_connection_t*>(event->data);
     auto* request = static_cast<ngx_http_request_t*>(c->data)->main;
     Subscriber& self = *contextOf(request)->subscriber;
-    if (!self.onTimeUp()) {
-        self.close();
-    }
+    self.isTimeUp_ = true;
+    self.schedule();
 }
 
 // Returns whether it is still open. A client whose access expires is told some time before, for what comes

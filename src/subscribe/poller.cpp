@@ -72,7 +72,12 @@ void Poller::await(Step step) noexcept {
     }
 }
 
+// One that still waits has its turn because its time is up.
 void Poller::onTurn() noexcept {
+    if (isWaiting_) {
+        stopWaiting();
+        return;
+    }
     const Step step = goOn();
     if (step == Step::Over) {
         finish();
@@ -91,12 +96,13 @@ void Poller::onBatch(const BatchRef& batch, bool isLost) noexcept {
     }
 }
 
-// What is being read is answered when it has been read.
+// What is being read is answered when it has been read. The time of many may be up in the same moment, so
+// each waits for its turn, see Subscriber::onDeadline().
 void Poller::onTime(ngx_event_t* event) noexcept {
     auto& self = LoopEvent::owner<Poller>(event);
     self.wait_ = 0;
     if (self.isWaiting_) {
-        self.stopWaiting();
+        Worker::self().schedule(self.task_);
     }
 }
 

@@ -361,7 +361,8 @@ void Subscriber::schedule() noexcept {
 }
 
 void Subscriber::onTurn() noexcept {
-    if (!resume()) {
+    const bool open = !std::exchange(isTimeUp_, false) || onTimeUp();
+    if (!open || !resume()) {
         close();
     }
 }

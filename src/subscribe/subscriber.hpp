@@ -122,8 +122,9 @@ private:
     Stream stream_{};
 
     ngx_int_t closeCode_ = NGX_OK;
-    uint32_t retry_ = 0;  // milliseconds
-    bool padded_ = false; // its first bytes are
+    uint32_t retry_ = 0;    // milliseconds
+    bool padded_ = false;   // its first bytes are
+    bool isTimeUp_ = false; // and waits for its turn
     TimeLimit timeLimit_ = TimeLimit::Lifetime;
     uint64_t expires_ = 0;   // seconds since 1970; 0: never
     ngx_event_t deadline_{}; // its timer is set while the time is limited

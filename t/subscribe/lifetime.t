@@ -91,6 +91,25 @@ subtest 'both' => sub {
     is $server->publish("/pub?channel=n&event=$_", 'x')->status, 400, "$_ is the module's own" for qw(renew expired);
 };
 
+# The worker is stopped until the time of all is up. When it goes on it takes a connection first; had it ended all streams before it
+# looks at its connections again, the answer would count none.
+subtest 'many at once' => sub {
+    my ($worker) = $server->workers;
+    my $expires  = int(time) + 3;
+    my $path     = "/expires?channel=many&expires=$expires";
+    my @stream   = map { $server->subscribe($path)->ready } 1 .. 100;
+    my @poll     = map { $server->subscribe("$path&poll&wait=30") } 1 .. 100;
+    is scalar(grep { $_->next_event->{type} eq 'expired' } @stream), 100, 'all streams are told';
+    wait_until(sub { $server->get('/status')->json->{subscribers} == 200 }, 'all polls to wait');
+    kill STOP => $worker or die "kill: $!";
+    wait_until(sub { time > $expires + 1.1 }, 'the time to be up');
+    my $status = $server->subscribe('/status');
+    kill CONT => $worker or die "kill: $!";
+    cmp_ok $status->finish->json->{subscribers}, '>', 100, 'another client does not wait until all have ended';
+    is scalar(grep { $_->wait_closed eq 'abort' } @stream), 100, 'all streams end';
+    is scalar(grep { $_->finish->status == 200 } @poll), 100, 'all polls are answered';
+};
+
 subtest 'a client that does not read' => sub {
     my $client = $server->subscribe('/brief?channel=slow', rcvbuf => 4096)->ready->stall;
     $server->publish('/pub?channel=slow', $_ x 900_000) for 1 .. 2;
