@@ -38,6 +38,7 @@ struct FeedLink {
     LiveChannel* channel;
     struct Feed* feed;
     uint64_t unread; // offset of the channel's first record that the scan has left to the feed; kNoOffset
+    uint64_t seen;   // offset of the newest record of the channel that the feed has been told of; kNoOffset
 };
 
 struct Feed {

@@ -41,7 +41,7 @@ bool hasChannels(const Feed& feed, std::span<LiveChannel* const> channels) noexc
 uint64_t Feed::firstUnread() const noexcept {
     uint64_t first = kNoOffset;
     for (const FeedLink& link : std::span(channels, channelCount)) {
-        first = std::min(first, link.unread);
+        first = std::min(first, tail->firstUnread(link));
     }
     return first;
 }
@@ -144,6 +144,7 @@ Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
         link.channel = channels[i];
         link.feed = feed;
         link.unread = kNoOffset;
+        link.seen = rest_.offset; // whoever joins reads up to the position for itself
         ngx_queue_insert_tail(&channels[i]->feeds, &link.inChannel);
         ++channels[i]->feedCount;
     }
@@ -155,6 +156,9 @@ void Tail::dropFeed(LogWriter* log, Feed* feed) noexcept {
     eachLink(*feed, [this, log](FeedLink& link) {
         ngx_queue_remove(&link.inChannel);
         --link.channel->feedCount;
+        if (link.channel == rest_.channel && link.channel->feedCount == 0) {
+            rest_ = {};
+        }
         channels_.release(log, link.channel);
     });
     ngx_queue_remove(&feed->all);

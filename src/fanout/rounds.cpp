@@ -1,4 +1,5 @@
 // Fan-out: hands each feed's batch to its subscribers, in slices.
+#include <span>
 #include <utility>
 
 #include "counters/counts.hpp"
@@ -32,6 +33,9 @@ void count(const Batch& batch, ZoneCounters& counters) noexcept {
 void Tail::beginRound(Feed& feed) noexcept {
     if (feed.lap != lap_) {
         lose(feed);
+    }
+    for (FeedLink& link : std::span(feed.channels, feed.channelCount)) {
+        tell(link);
     }
     refill(feed);
     feed.inRound = true;

@@ -77,9 +77,11 @@ void Tail::stopWaiting(Feed& feed) noexcept {
     }
 }
 
-// Returns whether it stopped before the head.
+// Returns whether it stopped before the head, or left a rest.
 bool Tail::scan() noexcept {
-    for (int steps = kScanSteps; steps > 0; --steps) {
+    int steps = kScanSteps;
+    tellRest(steps);
+    for (; steps > 0; --steps) {
         if (channels_.isEmpty()) {
             position_ = zone_->log.head();
             return false;
@@ -101,11 +103,11 @@ bool Tail::scan() noexcept {
         }
         position_ += header.length;
     }
-    return isBehind();
+    return rest_.channel != nullptr || isBehind();
 }
 
-// Hands the record at the position to all feeds that want it, each of which is a step; false if it has just
-// been overwritten, which the next look finds out.
+// Hands the record at the position to all feeds that want it, each of which is a step, or leaves a rest;
+// false if it has just been overwritten, which the next look finds out.
 bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
     if (header.entry == kNoEntry) {
         return true; // a channel without an entry has no listeners
@@ -124,14 +126,44 @@ bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
         }
         channel->ended = endsChannel(header) && isNewest();
         channel->lastId = newestEvent(header);
+        uint32_t feeds = channel->feedCount;
         for (ngx_queue_t* q = ngx_queue_head(&channel->feeds); q != ngx_queue_sentinel(&channel->feeds);
              q = ngx_queue_next(q)) {
+            if (steps <= 0) {
+                ngx_queue_remove(&channel->feeds); // so that the next one becomes the first
+                ngx_queue_insert_tail(q, &channel->feeds);
+                rest_ = {.channel = channel, .offset = position_, .feeds = feeds};
+                break;
+            }
             collect(*queueItem<FeedLink>(q, offsetof(FeedLink, inChannel)), header);
+            --feeds;
             --steps;
         }
         return true;
     }
     return true;
+}
+
+// Tells the feeds that have not been told what the scan has passed: they read it for themselves. Until then
+// each is behind, so it counts neither as having handed out the record nor as ended.
+void Tail::tellRest(int& steps) noexcept {
+    for (; steps > 0 && rest_.feeds > 0; --steps, --rest_.feeds) {
+        ngx_queue_t* q = ngx_queue_head(&rest_.channel->feeds);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&rest_.channel->feeds, q);
+        tell(*queueItem<FeedLink>(q, offsetof(FeedLink, inChannel)));
+    }
+    if (rest_.feeds == 0) {
+        rest_ = {};
+    }
+}
+
+void Tail::tell(FeedLink& link) noexcept {
+    if (isToBeTold(link)) {
+        link.unread = firstUnread(link);
+        link.seen = rest_.offset;
+        schedule(*link.feed);
+    }
 }
 
 // Whether the record at the position is the last one of its channel: one that lives again has not ended. A
@@ -149,6 +181,7 @@ void Tail::collect(FeedLink& link, const RecordHeader& header) noexcept {
     if (feed.lap != lap_) {
         lose(feed);
     }
+    link.seen = position_;
     schedule(feed);
     if (header.kind == RecordKind::End) {
         return;
@@ -236,6 +269,7 @@ void Tail::lose(Feed& feed) noexcept {
     release(feed.pending);
     for (FeedLink& link : std::span(feed.channels, feed.channelCount)) {
         link.unread = kNoOffset;
+        link.seen = rest_.offset;
     }
     feed.freshLost = true;
     feed.lap = lap_;

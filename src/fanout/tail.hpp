@@ -50,6 +50,11 @@ public:
         return feed.pending ? feed.pendingFrom : std::min(position_, feed.firstUnread());
     }
 
+    // The first record of the link's channel that the scan has passed and the feed has not read; kNoOffset.
+    uint64_t firstUnread(const FeedLink& link) const noexcept {
+        return isToBeTold(link) ? std::min(link.unread, rest_.offset) : link.unread;
+    }
+
     // Reads on, and hands out some of it. Returns whether there is more to do at once.
     bool runSlice() noexcept;
 
@@ -72,6 +77,11 @@ private:
     static void stopWaiting(Feed& feed) noexcept;
     bool scan() noexcept;
     bool dispatch(const RecordHeader& header, int& steps) noexcept;
+    void tellRest(int& steps) noexcept;
+    bool isToBeTold(const FeedLink& link) const noexcept {
+        return link.channel == rest_.channel && link.seen != rest_.offset;
+    }
+    void tell(FeedLink& link) noexcept;
     bool isNewest() const noexcept;
     void collect(FeedLink& link, const RecordHeader& header) noexcept;
     void refill(Feed& feed) noexcept;
@@ -87,8 +97,17 @@ private:
     void beginRound(Feed& feed) noexcept;
     void endRound(Feed& feed) noexcept;
 
+    // A record that the scan has passed, and that not all feeds of its channel have been told of: they are
+    // too many for one slice.
+    struct Rest {
+        LiveChannel* channel = nullptr; // NULL: there is none
+        uint64_t offset = kNoOffset;
+        uint32_t feeds = 0; // how many are to be looked at, the first ones of the channel
+    };
+
     Zone* zone_;
     uint64_t position_;     // everything before it has been looked at
+    Rest rest_;             // but for this
     size_t held_ = 0;       // bytes that the feeds have collected and not yet handed to all their subscribers
     uint32_t lap_ = 0;      // how often all subscribers had to read the log for themselves
     ngx_queue_t shutOut_{}; // feeds with members that cannot read
