@@ -1,12 +1,14 @@
-// A number in decimal, for as long as the object lives: arguments of commands are text.
+// Numbers in decimal: arguments of commands are text, and so is most of what comes back.
 #pragma once
 
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace sse {
 
+// The text of a number, for as long as the object lives.
 class Decimal {
 public:
     explicit Decimal(uint64_t number) noexcept
@@ -17,5 +19,13 @@ private:
     char text_[20];
     size_t length_;
 };
+
+// Reads digits, and nothing else; nullopt if it is no number, or one that does not fit.
+inline std::optional<uint64_t> parseDecimal(std::string_view text) noexcept {
+    uint64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, fault] = std::from_chars(text.data(), end, number);
+    return fault == std::errc() && stop == end ? std::optional(number) : std::nullopt;
+}
 
 } // namespace sse

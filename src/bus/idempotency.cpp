@@ -1,7 +1,5 @@
 #include "bus/idempotency.hpp"
 
-#include <charconv>
-
 #include "bus/command.hpp"
 #include "bus/decimal.hpp"
 #include "bus/entry.hpp"
@@ -144,8 +142,9 @@ bool readOutcome(std::string_view text, RequestRecord& record) noexcept {
 }
 
 bool readNumber(std::string_view digits, uint64_t& number) noexcept {
-    const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    return result.ec == std::errc{};
+    const std::optional<uint64_t> read = parseDecimal(digits);
+    number = read.value_or(0);
+    return read.has_value();
 }
 
 bool readRecord(std::string_view kind, std::string_view value, RequestRecord& record) noexcept {

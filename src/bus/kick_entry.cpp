@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "bus/decimal.hpp"
 #include "sse/validate.hpp"
 
 namespace sse {
@@ -15,9 +16,9 @@ constexpr std::string_view kFor = "for";
 constexpr std::string_view kBy = "by";
 
 bool readSeconds(std::string_view text, uint64_t& seconds) noexcept {
-    const char* end = text.data() + text.size();
-    const auto [stop, fault] = std::from_chars(text.data(), end, seconds);
-    return fault == std::errc() && stop == end && seconds <= kMostKickSeconds;
+    const std::optional<uint64_t> number = parseDecimal(text);
+    seconds = number.value_or(0);
+    return number && *number <= kMostKickSeconds;
 }
 
 } // namespace

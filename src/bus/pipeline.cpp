@@ -1,7 +1,6 @@
 #include "bus/pipeline.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "bus/command.hpp"
 #include "bus/decimal.hpp"
@@ -52,11 +51,9 @@ private:
 
 // The number in one of our tokens; 0: it is none, for numbers begin with 1.
 uint64_t numberOf(std::string_view token, std::string_view prefix) noexcept {
-    uint64_t number = 0;
-    if (token.starts_with(prefix) && token.size() > prefix.size() && token[prefix.size()] == '-') {
-        std::from_chars(token.data() + prefix.size() + 1, token.data() + token.size(), number);
-    }
-    return number;
+    const bool isOurs =
+        token.starts_with(prefix) && token.size() > prefix.size() && token[prefix.size()] == '-';
+    return isOurs ? parseDecimal(dropFirst(token, prefix.size() + 1)).value_or(0) : 0;
 }
 
 ShortText<16> randomPrefix() noexcept {
@@ -238,15 +235,12 @@ void Pipeline::askLineage() noexcept {
 
 // Until the follower has read which life the stream has, nothing is published: tick() asks again.
 void Pipeline::onLineage(const Reply& reply) noexcept {
-    const uint64_t ours = state_.lineage.load(std::memory_order_acquire);
-    uint64_t lineage = 0;
-    if (reply.is(Reply::Type::Text)) {
-        std::from_chars(reply.text.data(), reply.text.data() + reply.text.size(), lineage);
-    } else if (!reply.is(Reply::Type::Nil)) {
+    if (!reply.is(Reply::Type::Text) && !reply.is(Reply::Type::Nil)) {
         reconnect(reply.text);
         return;
     }
-    if (ours != 0 && lineage == ours) {
+    const uint64_t ours = state_.lineage.load(std::memory_order_acquire);
+    if (ours != 0 && parseLineage(reply.text) == ours) {
         lineage_ = ours;
         raises_ = 0;
         askNewest();

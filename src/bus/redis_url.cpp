@@ -1,12 +1,12 @@
 #include "bus/redis_url.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
 #include <arpa/inet.h>
 
+#include "bus/decimal.hpp"
 #include "sse/percent.hpp"
 
 namespace sse {
@@ -26,10 +26,8 @@ std::string_view takeUntil(std::string_view& text, char mark) noexcept {
 
 // Digits, and nothing else, of a number up to `most`.
 std::optional<uint32_t> parseNumber(std::string_view text, uint32_t most) noexcept {
-    uint32_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number);
-    return error == std::errc{} && stop == end && number <= most ? std::optional(number) : std::nullopt;
+    const std::optional<uint64_t> number = parseDecimal(text);
+    return number && *number <= most ? std::optional(static_cast<uint32_t>(*number)) : std::nullopt;
 }
 
 bool isAlphanumeric(char c) noexcept {

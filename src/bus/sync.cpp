@@ -1,7 +1,6 @@
 #include "bus/sync.hpp"
 
-#include <charconv>
-
+#include "bus/decimal.hpp"
 #include "log/siphash.hpp"
 
 namespace sse {
@@ -109,10 +108,8 @@ uint64_t fingerprintOf(const Reply& entry) noexcept {
 }
 
 std::optional<uint64_t> parseLineage(std::string_view text) noexcept {
-    uint64_t lineage = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), lineage);
-    const bool isNumber = error == std::errc() && end == text.data() + text.size();
-    return isNumber && lineage > 0 && lineage < kLineages ? std::optional(lineage) : std::nullopt;
+    const std::optional<uint64_t> lineage = parseDecimal(text);
+    return lineage && *lineage > 0 && *lineage < kLineages ? lineage : std::nullopt;
 }
 
 } // namespace sse
