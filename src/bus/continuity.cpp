@@ -9,11 +9,13 @@ void Continuity::begin(StreamId position) noexcept {
     count_ = 0;
 }
 
+// A stream that has been deleted may have had entries that nobody has read.
 void Continuity::onLook(StreamId last, std::optional<uint64_t> added) noexcept {
     if (!added || ahead_) {
         return;
     }
-    if (last < position_) { // it is not what it was
+    if (last < position_ || (reached_ && *added < reached_->added)) {
+        hasMissed_ = hasMissed_ || reached_;
         begin(position_);
         return;
     }

@@ -4,6 +4,8 @@
 //   look: last 7-0, 100 added     the entries up to 7-0 come, then 8-0, 9-0
 //   look: last 9-0, 105 added     five were added, two have come
 //
+// One that has had fewer than before has been deleted and begun anew, and then nobody knows what it had.
+//
 // Unknown remains what was missing before the first look at a place that the reader has reached.
 #pragma once
 

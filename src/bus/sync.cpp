@@ -13,11 +13,13 @@ bool isUpToDate(StreamId newest, const StreamFacts& stream) noexcept {
            (stream.entry == StreamFacts::Entry::Missing && stream.last == newest);
 }
 
-// On after the position. What is missing before the oldest entry is a gap.
-SyncPlan readOn(StreamId position, const StreamFacts& stream) noexcept {
-    if (!mayLackAfter(stream, position)) {
-        return {.way = SyncPlan::Way::Read, .from = position};
-    }
+// Whether the stream has nothing up to that id any more, but issued newer ones.
+bool beginsAfter(const StreamFacts& stream, StreamId id) noexcept {
+    return stream.first ? *stream.first > id : stream.last > id;
+}
+
+// From the oldest entry on: what came before it is missing.
+SyncPlan readWhatIsLeft(const StreamFacts& stream) noexcept {
     const StreamId gap = stream.first ? idBefore(*stream.first) : stream.last;
     return {.way = SyncPlan::Way::Read, .from = gap, .gap = gap};
 }
@@ -30,23 +32,23 @@ SyncPlan planReturn(StreamId position, const StreamFacts& stream) noexcept {
     if (isUpToDate(position, stream)) {
         return {.way = SyncPlan::Way::Read, .from = position};
     }
-    const bool isAhead = stream.last < position;
-    const bool isInside = stream.first && *stream.first <= position;
-    return isAhead || isInside ? SyncPlan{.way = SyncPlan::Way::WalkBack, .from = position}
-                               : readOn(position, stream);
+    return beginsAfter(stream, position) ? readWhatIsLeft(stream)
+                                         : SyncPlan{.way = SyncPlan::Way::WalkBack, .from = position};
 }
 
-// A log that goes on as the first of many, or whose position has been forgotten.
+// A log that goes on as the first of many, or whose position has been forgotten. If programs have added
+// entries that are newer, others do not have what this log has.
 SyncPlan planFirst(StreamId last, const StreamFacts& stream) noexcept {
-    if (isUpToDate(last, stream) || !stream.first) {
-        return readOn(last, stream);
+    if (isUpToDate(last, stream)) {
+        return {.way = SyncPlan::Way::Read, .from = last};
     }
-    if (*stream.first <= last) {
+    if (stream.first && *stream.first <= last) {
         return {.way = SyncPlan::Way::WalkBack, .from = last};
     }
-    SyncPlan plan = readOn(last, stream);
-    plan.breaks = !plan.gap;
-    return plan;
+    if (beginsAfter(stream, last) && !stream.isWhole) {
+        return readWhatIsLeft(stream);
+    }
+    return {.way = SyncPlan::Way::Read, .breaks = stream.first.has_value(), .from = last};
 }
 
 StreamId idOf(const Reply* entry) noexcept {
@@ -56,9 +58,9 @@ StreamId idOf(const Reply* entry) noexcept {
 
 } // namespace
 
+// One that has all that it ever had, but not what it has issued, has been deleted and begun anew.
 bool mayLackAfter(const StreamFacts& stream, StreamId id) noexcept {
-    const bool isBefore = stream.first ? *stream.first > id : stream.last > id;
-    return isBefore && !stream.isWhole;
+    return beginsAfter(stream, id) && (id != StreamId{} || !stream.isWhole);
 }
 
 SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept {

@@ -62,8 +62,12 @@ struct SyncPlan {
 
 SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept;
 
-// Whether entries after that id, which is not newer than all, may have been trimmed.
+// Whether entries after an id that the stream has issued (0-0: none), and that is not newer than all, may
+// have been trimmed or deleted.
 bool mayLackAfter(const StreamFacts& stream, StreamId id) noexcept;
+
+// Whether that is the error of a server that takes no writes, as one that is full, and can be read.
+bool refusesWrites(const Reply& reply) noexcept;
 
 // The answer to XINFO STREAM. false: it says nothing of a stream.
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept;

@@ -188,6 +188,48 @@ subtest 'all of the stream is deleted' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+# Of the new stream nothing was ever trimmed, but it is not the one that the machine has read.
+subtest 'deleted and begun anew while a machine was away' => sub {
+    my $redis = SSE::Redis->start;
+    my $server = machine($redis);
+    my $subscriber = $server->subscribe('/all?channel=news');
+    add($redis, 1 .. 3);
+    is_deeply told($subscriber, 3), [1 .. 3], 'before';
+    $redis->command(CONFIG => SET => 'bind', '127.0.0.9');
+    $redis->command(CLIENT => KILL => TYPE => 'normal', SKIPME => 'yes');
+    await_log($server, qr/connection to \S+ (?:lost|failed)/);
+    add($redis, 4, 5);
+    $redis->command(DEL => 'sse:events');
+    add($redis, 6);
+    $redis->command(CONFIG => SET => 'bind', '127.0.0.1');
+    is_deeply told($subscriber, 2), ['gap: lost', 6], 'a gap, and what is there';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
+subtest 'deleted before a machine has read all' => sub {
+    my $redis = SSE::Redis->start;
+    $redis->command(EVAL => 'for i = 1, 20000 do redis.call("XADD", KEYS[1], "*", "channel", "other", "data", i) end', 1, 'sse:events');
+    my $server = machine($redis);
+    my $subscriber = $server->subscribe('/all?channel=news');
+    my $looks = sub { $redis->calls->{'xinfo|stream'} // $redis->calls->{xinfo} };
+    my $before = $looks->();
+    wait_until(sub { add($redis, 'more') && $looks->() > $before + 1 }, 'the machine to look how many there are');
+    $redis->command(EVAL => <<'END', 1, 'sse:events');
+redis.call('XADD', KEYS[1], '*', 'channel', 'news', 'data', 'lost')
+redis.call('DEL', KEYS[1])
+redis.call('XADD', KEYS[1], '*', 'channel', 'news', 'data', 'kept')
+END
+    my @told;
+    my $tell = sub {
+        add($redis, 'more'); # it looks once a second, before it reads
+        push @told, grep { $_ ne 'more' } map { wording($_) } grep { $_->{type} ne 'ready' } $subscriber->next_event;
+        return @told >= 2;
+    };
+    wait_until($tell, 'a gap to be told');
+    is_deeply \@told, ['kept', 'gap: lost'], 'a gap is told';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 subtest 'from one machine to many' => sub {
     my $redis = SSE::Redis->start;
     my $server = SSE::Nginx->start(

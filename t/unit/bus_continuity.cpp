@@ -105,7 +105,24 @@ void beginsInTheMiddle(void**) {
     assert_true(world.reader.hasMissed());
 }
 
-// A server that does not tell, and one that has become another without a word.
+void deleted(void**) {
+    for (const StreamId last : {StreamId{}, id(7), id(9)}) {
+        World world;
+        world.add(7);
+        world.look();
+        world.read(1, 7);
+        assert_false(world.reader.hasMissed());
+        world.reader.onLook(last, last == StreamId{} ? 0 : 2);
+        assert_true(world.reader.hasMissed());
+        world.reader.onTold();
+        world.reader.onLook(id(9), 2);
+        world.read(9, 9);
+        world.reader.onLook(id(9), 2);
+        assert_false(world.reader.hasMissed());
+    }
+}
+
+// Servers that do not tell.
 void strangeServers(void**) {
     World world;
     world.reader.onLook({}, std::nullopt);
@@ -113,7 +130,6 @@ void strangeServers(void**) {
     world.reader.onLook(id(7), std::nullopt);
     world.reader.onLook(id(3), 1);
     world.reader.onLook(id(7), 1000);
-    world.reader.onLook(id(7), 10);
     world.reader.onNothing();
     assert_false(world.reader.hasMissed());
 }
@@ -124,7 +140,8 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(nothingMissing),    cmocka_unit_test(missingInTheMiddle),
         cmocka_unit_test(missingAtALook),    cmocka_unit_test(missingAtTheEnd),
-        cmocka_unit_test(beginsInTheMiddle), cmocka_unit_test(strangeServers),
+        cmocka_unit_test(beginsInTheMiddle), cmocka_unit_test(deleted),
+        cmocka_unit_test(strangeServers),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -124,8 +124,17 @@ void testTrimmedWhileAway(void**) {
     assertPlan(bound({10, 2}), trimmed, "read 10-3, gap 10-3");
     trimmed.first = trimmed.newest = std::nullopt;
     assertPlan(bound({5, 0}), trimmed, "read 20-0, gap 20-0");
-    // Nothing has been trimmed: the position is none of an entry.
-    assertPlan(bound({5, 0}), stream(), "read 5-0");
+}
+
+// It has all that was ever added to it, and not our newest entry: so this is not the stream that had that.
+void testDeletedWhileAway(void**) {
+    assertPlan(bound({5, 0}), stream(), "read 9-281474976710655, gap 9-281474976710655");
+    assert_true(mayLackAfter(stream(), {5, 0}));
+    assert_false(mayLackAfter(stream(), {}));
+    assert_false(mayLackAfter(stream(), {10, 0}));
+    StreamFacts trimmed = stream();
+    trimmed.isWhole = false;
+    assert_true(mayLackAfter(trimmed, {}));
 }
 
 void testLostWrites(void**) {
@@ -213,11 +222,17 @@ void testLineage(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(testFresh),        cmocka_unit_test(testFromOneToMany),
-        cmocka_unit_test(testForgotten),    cmocka_unit_test(testReturn),
-        cmocka_unit_test(testNothingSince), cmocka_unit_test(testTrimmedWhileAway),
-        cmocka_unit_test(testLostWrites),   cmocka_unit_test(testNothingTaken),
-        cmocka_unit_test(testAnotherLife),  cmocka_unit_test(testInfo),
+        cmocka_unit_test(testFresh),
+        cmocka_unit_test(testFromOneToMany),
+        cmocka_unit_test(testForgotten),
+        cmocka_unit_test(testReturn),
+        cmocka_unit_test(testNothingSince),
+        cmocka_unit_test(testTrimmedWhileAway),
+        cmocka_unit_test(testDeletedWhileAway),
+        cmocka_unit_test(testLostWrites),
+        cmocka_unit_test(testNothingTaken),
+        cmocka_unit_test(testAnotherLife),
+        cmocka_unit_test(testInfo),
         cmocka_unit_test(testLineage),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
