@@ -247,14 +247,13 @@ BusLog::Outcome BusLog::append(LogWriter& log, StreamId id, bool isEnd) noexcept
         }
         eventId = next(log.lastId());
     }
-    const Appended appended =
-        log.append({.channel = channel,
-                    .hash = hash,
-                    .publisherId = reader_->envelope().event.publisherId,
-                    .end = isEnd,
-                    .fields = fields_.view(),
-                    .id = eventId},
-                   static_cast<uint64_t>(static_cast<int64_t>(id.milliseconds) - clock_));
+    const Appended appended = log.append({.channel = channel,
+                                          .hash = hash,
+                                          .publisherId = reader_->envelope().event.publisherId,
+                                          .end = isEnd,
+                                          .fields = fields_.view(),
+                                          .id = eventId},
+                                         id.milliseconds - static_cast<uint64_t>(clock_));
     switch (appended.status) {
     case AppendStatus::Ok:
         break;

@@ -1,7 +1,6 @@
 #include "bus/follower.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "bus/decimal.hpp"
 #include "http/random.hpp"
@@ -33,19 +32,6 @@ size_t mostReplyOf(const Zone& zone) noexcept {
     return std::max<size_t>(kMostReply, zone.log.maxRecord() + kMostReply / 16);
 }
 
-// The time of a server, seconds and microseconds, less ours, in milliseconds.
-int64_t clockOf(const Reply& reply) noexcept {
-    const Reply* seconds = reply.at(0);
-    const Reply* micros = reply.at(1);
-    uint64_t time[2] = {};
-    if (micros == nullptr) {
-        return 0;
-    }
-    std::from_chars(seconds->text.data(), seconds->text.data() + seconds->text.size(), time[0]);
-    std::from_chars(micros->text.data(), micros->text.data() + micros->text.size(), time[1]);
-    return static_cast<int64_t>(time[0] * 1000 + time[1] / 1000) - static_cast<int64_t>(unixMilliseconds());
-}
-
 } // namespace
 
 void Follower::init(const BusConfig& bus, const MainConfig& main, ControlHandler onControl) noexcept {
@@ -63,9 +49,12 @@ void Follower::init(const BusConfig& bus, const MainConfig& main, ControlHandler
          .onClosed = [](void* self,
                         std::string_view why) noexcept { static_cast<Follower*>(self)->onClosed(why); }},
         mostReply_);
-    pulse_.init(bus, {.self = this, .onWrong = [](void* self, std::string_view why) noexcept {
-                          static_cast<Follower*>(self)->reconnect(why);
-                      }});
+    pulse_.init(
+        bus,
+        {.self = this,
+         .onTime = [](void* self, uint64_t time) noexcept { static_cast<Follower*>(self)->onTime(time); },
+         .onWrong = [](void* self,
+                       std::string_view why) noexcept { static_cast<Follower*>(self)->reconnect(why); }});
     pause_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Follower>(e).onPause(); });
     slice_.owner = this;
     slice_.run = [](void* self) noexcept { static_cast<Follower*>(self)->onSliceTurn(); };
@@ -303,7 +292,9 @@ void Follower::onSyncReply(const Reply& reply) noexcept {
     case Control:
         return onControlEnd(reply);
     case Time:
-        log_.setClock(clockOf(reply));
+        if (const std::optional<uint64_t> time = readTime(reply)) {
+            onTime(*time);
+        }
         return carryOut(planSync(log_.facts(), facts_));
     default:
         return;
@@ -321,6 +312,11 @@ void Follower::onControlEnd(const Reply& reply) noexcept {
     const Reply* entry = reply.at(0);
     const Reply* id = entry == nullptr ? nullptr : entry->at(0);
     controlEnd_ = id == nullptr ? StreamId{} : parseStreamId(id->text).value_or(StreamId{});
+}
+
+// Of the server, whose clock may jump.
+void Follower::onTime(uint64_t time) noexcept {
+    log_.setClock(static_cast<int64_t>(time - unixMilliseconds()));
 }
 
 void Follower::carryOut(const SyncPlan& plan) noexcept {

@@ -55,6 +55,7 @@ private:
     void onSyncReply(const Reply& reply) noexcept;
     bool isOurs(const Reply& entry) const noexcept;
     void onControlEnd(const Reply& reply) noexcept;
+    void onTime(uint64_t time) noexcept;
     void carryOut(const SyncPlan& plan) noexcept;
     void logPlan(const SyncPlan& plan) const noexcept;
 

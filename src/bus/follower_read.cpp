@@ -248,8 +248,8 @@ void Follower::handleControl(const Reply& entries) noexcept {
 
 // By the clock of Redis.
 ngx_msec_t Follower::ageOf(StreamId id) const noexcept {
-    const int64_t now = static_cast<int64_t>(unixMilliseconds()) + log_.clock();
-    return static_cast<ngx_msec_t>(std::max<int64_t>(now - static_cast<int64_t>(id.milliseconds), 0));
+    const uint64_t now = unixMilliseconds() + static_cast<uint64_t>(log_.clock());
+    return now > id.milliseconds ? static_cast<ngx_msec_t>(now - id.milliseconds) : 0;
 }
 
 bool Follower::takeEntries(const Reply& entries) noexcept {

@@ -1,6 +1,7 @@
 #include "bus/pulse.hpp"
 
 #include <charconv>
+#include <optional>
 
 #include "bus/decimal.hpp"
 #include "bus/sync.hpp"
@@ -164,20 +165,16 @@ void Pulse::onLineage(const Reply& reply) noexcept {
     }
 }
 
-// Seconds and microseconds.
 void Pulse::onTime(const Reply& reply) noexcept {
-    const Reply* text = reply.at(0);
-    uint64_t seconds = 0;
-    if (text == nullptr ||
-        std::from_chars(text->text.data(), text->text.data() + text->text.size(), seconds).ec !=
-            std::errc()) {
+    const std::optional<uint64_t> time = readTime(reply);
+    if (!time) {
         return;
     }
-    const uint64_t now = seconds * 1000;
-    if (now <= config_->keep) {
+    owner_.onTime(owner_.self, *time);
+    if (*time <= config_->keep) {
         return;
     }
-    const Decimal least(now - config_->keep);
+    const Decimal least(*time - config_->keep);
     ask(Asked::TrimAge, {"XTRIM", toView(config_->stream), "MINID", "~", least.view()});
     connection_.flush();
 }

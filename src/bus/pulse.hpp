@@ -16,6 +16,8 @@ class Pulse {
 public:
     struct Owner {
         void* self;
+        // The server's clock, in milliseconds. Called from the event loop, as often as it is asked.
+        void (*onTime)(void* self, uint64_t time) noexcept;
         // The follower had better connect anew. Called from the event loop and by keepUp().
         void (*onWrong)(void* self, std::string_view why) noexcept;
     };

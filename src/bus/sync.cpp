@@ -98,6 +98,18 @@ bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
     return length >= 0;
 }
 
+// Seconds and microseconds.
+std::optional<uint64_t> readTime(const Reply& reply) noexcept {
+    const Reply* seconds = reply.at(0);
+    const Reply* micros = reply.at(1);
+    if (micros == nullptr) {
+        return std::nullopt;
+    }
+    const std::optional<uint64_t> whole = parseDecimal(seconds->text);
+    const std::optional<uint64_t> rest = parseDecimal(micros->text);
+    return whole && rest ? std::optional(*whole * 1000 + *rest / 1000) : std::nullopt;
+}
+
 uint64_t fingerprintOf(const Reply& entry) noexcept {
     SipKey key{};
     const Reply* fields = entry.at(1);

@@ -72,6 +72,9 @@ bool refusesWrites(const Reply& reply) noexcept;
 // The answer to XINFO STREAM. false: it says nothing of a stream.
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept;
 
+// The answer to TIME, in milliseconds; nullopt: it is none.
+std::optional<uint64_t> readTime(const Reply& reply) noexcept;
+
 // Tells entries apart, also those that have the same id: a server that has lost its newest entries may issue
 // their ids again.
 uint64_t fingerprintOf(const Reply& entry) noexcept;

@@ -8,6 +8,7 @@ use Time::HiRes qw(time);
 use SSE::Nginx;
 use SSE::Redis;
 use SSE::RedisProxy;
+use SSE::Resp;
 
 my $redis = SSE::Redis->start;
 my @cable = map { SSE::RedisProxy->start(to => $redis) } 1, 2; # of each machine
@@ -121,6 +122,20 @@ subtest 'a machine that is cut off' => sub {
     is_kicked($there, 'it does when it is back');
     cmp_ok wait_admitted($two, 'frank'), '<', 0.5, 'and the time that is over is over';
     wait_health($two, 1);
+};
+
+# The time of a kick is told by Redis' clock. When the machine has connected it was an hour ahead.
+subtest 'a clock that jumps' => sub {
+    $cable[1]->rule(match => '^TIME', answer => SSE::Resp::encode(3600 + int time, 0), times => 1);
+    $cable[1]->reset;
+    wait_until(sub { $cable[1]->hits > 0 }, 'the machine to ask for the time');
+    my $times = $cable[1]->counts->{TIME};
+    wait_until(sub { $cable[1]->counts->{TIME} > $times + 1 }, 'and again, and to have an answer');
+    is kick($one, 'key=peter&for=60')->status, 200, 'a kick';
+    wait_read($two);
+    is_refused($two, 'peter', 'as long as it says');
+    is kick($one, 'key=peter&for=0')->status, 200, 'which is taken back';
+    $cable[1]->clear;
 };
 
 subtest 'Redis is away' => sub {
