@@ -20,6 +20,11 @@ constexpr ngx_msec_t kPatience = 2000;
 constexpr ngx_msec_t kPatienceWithProbe = 3000;
 constexpr ngx_msec_t kLogTime = 10'000;
 
+// A server trims no more than a hundred nodes at a time. So what has trimmed that much is asked for again, or
+// the stream would grow for ever if more is added in a second; and this often in a beat.
+constexpr int64_t kMuchTrimmed = 1000;
+constexpr unsigned kMostTrims = 100;
+
 } // namespace
 
 void Pulse::init(const BusConfig& config, const Owner& owner) noexcept {
@@ -69,7 +74,7 @@ void Pulse::keepUp() noexcept {
         }
     } else if (isUnderway_ && isAccepted_ && now - sentAt_ >= kPatienceWithProbe) {
         fail("a probe has not come back");
-    } else if (now - askedAt_ >= kBeat) {
+    } else if (now - beatAt_ >= kBeat) {
         beat();
     }
 }
@@ -78,7 +83,8 @@ void Pulse::keepUp() noexcept {
 
 void Pulse::beat() noexcept {
     asks_ = answers_ = 0;
-    askedAt_ = ngx_current_msec;
+    trims_ = 0;
+    beatAt_ = ngx_current_msec;
     ask(Asked::Lineage, {"GET", toView(config_->lineageKey)});
     ask(Asked::Role, {"ROLE"});
     if (!isUnderway_ && ngx_current_msec - heardAt_ >= kBeat) {
@@ -86,14 +92,14 @@ void Pulse::beat() noexcept {
     }
     ask(Asked::Time, {"TIME"});
     if (config_->max != 0) {
-        ask(Asked::TrimCount,
-            {"XTRIM", toView(config_->stream), "MAXLEN", "~", Decimal(config_->max).view()});
+        trim(Asked::TrimCount);
     }
     connection_.flush();
 }
 
 void Pulse::ask(Asked what, std::initializer_list<std::string_view> words) noexcept {
-    asked_[asks_++] = what;
+    asked_[asks_++ % kMostAsked] = what;
+    askedAt_ = ngx_current_msec;
     connection_.add(words);
 }
 
@@ -126,7 +132,7 @@ bool Pulse::onReply(const Reply& reply) noexcept {
         fail("an answer that nobody has asked for");
         return true;
     }
-    onAnswer(asked_[answers_++], reply);
+    onAnswer(asked_[answers_++ % kMostAsked], reply);
     return true;
 }
 
@@ -154,7 +160,8 @@ void Pulse::onAnswer(Asked asked, const Reply& reply) noexcept {
         return onTime(reply);
     case Asked::TrimAge:
     case Asked::TrimCount:
-        return;
+    case Asked::TrimControl:
+        return onTrimmed(asked, reply);
     }
 }
 
@@ -174,9 +181,24 @@ void Pulse::onTime(const Reply& reply) noexcept {
     if (*time <= config_->keep) {
         return;
     }
-    const Decimal least(*time - config_->keep);
-    ask(Asked::TrimAge, {"XTRIM", toView(config_->stream), "MINID", "~", least.view()});
+    oldest_ = *time - config_->keep;
+    trim(Asked::TrimAge);
+    trim(Asked::TrimControl);
     connection_.flush();
+}
+
+void Pulse::trim(Asked what) noexcept {
+    const bool isByCount = what == Asked::TrimCount;
+    const ngx_str_t& key = what == Asked::TrimControl ? config_->controlKey : config_->stream;
+    const Decimal limit(isByCount ? config_->max : oldest_);
+    ask(what, {"XTRIM", toView(key), isByCount ? "MAXLEN" : "MINID", "~", limit.view()});
+}
+
+void Pulse::onTrimmed(Asked what, const Reply& reply) noexcept {
+    if (reply.integer >= kMuchTrimmed && ++trims_ <= kMostTrims) {
+        trim(what);
+        connection_.flush();
+    }
 }
 
 // Of a write, by a server that is full or not allowed to: reading goes on.

@@ -1,5 +1,5 @@
 // The pulse of a bus: once a second the follower's worker looks whether the server is still the master of the
-// same stream, sends a probe through the stream when it is silent, and trims it.
+// same stream, sends a probe through the stream when it is silent, and trims it and the control stream.
 //
 // On a connection of its own, for the follower's waits for entries. Time is the server's, since the clocks of
 // other machines may be wrong.
@@ -36,8 +36,8 @@ public:
 
 private:
     // What is asked, in the order of the answers.
-    enum class Asked : uint8_t { Lineage, Role, Probe, Time, TrimAge, TrimCount };
-    static constexpr size_t kMostAsked = 8;
+    enum class Asked : uint8_t { Lineage, Role, Probe, Time, TrimAge, TrimCount, TrimControl };
+    static constexpr size_t kMostAsked = 8; // at a time
 
     void beat() noexcept;
     void ask(Asked what, std::initializer_list<std::string_view> words) noexcept;
@@ -45,6 +45,8 @@ private:
     bool onReply(const Reply& reply) noexcept;
     void onAnswer(Asked asked, const Reply& reply) noexcept;
     void onTime(const Reply& reply) noexcept;
+    void trim(Asked what) noexcept;
+    void onTrimmed(Asked what, const Reply& reply) noexcept;
     void onLineage(const Reply& reply) noexcept;
     void onRefusal(std::string_view why) noexcept;
     void onClosed(std::string_view why) noexcept;
@@ -57,10 +59,13 @@ private:
     bool isRunning_ = false;
     ngx_uint_t address_ = 0;
 
-    Asked asked_[kMostAsked] = {};
-    size_t asks_ = 0;    // of these
-    size_t answers_ = 0; // to them
-    ngx_msec_t askedAt_ = 0;
+    Asked asked_[kMostAsked] = {}; // the newest, in a ring
+    size_t asks_ = 0;              // in this beat
+    size_t answers_ = 0;           // to these
+    ngx_msec_t beatAt_ = 0;
+    ngx_msec_t askedAt_ = 0; // the last of them
+    uint64_t oldest_ = 0;    // milliseconds: entries are trimmed that are older
+    unsigned trims_ = 0;     // in this beat
     ngx_msec_t heardAt_ = 0; // when the stream last had an entry
 
     // The newest probe.

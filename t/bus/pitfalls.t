@@ -44,6 +44,17 @@ subtest 'MAXLEN ~ and MINID ~ trim whole nodes' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+# Such a command trims ten thousand entries at most.
+subtest 'more to trim than one command does' => sub {
+    my $redis = SSE::Redis->start;
+    $redis->command(EVAL => 'for i = 1, 50000 do redis.call("XADD", KEYS[1], i .. "-0", "channel", "c", "data", i) end', 1, 'sse:events');
+    my $server = nginx_for($redis->address);
+    my $start  = time;
+    wait_until(sub { $redis->command(XLEN => 'sse:events') < 100 }, 'what is too old to be gone');
+    cmp_ok time - $start, '<', 3, 'without waiting for the next second and the next';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 # Other machines trim, too, whether this one has read everything or not; XREAD goes on with what is left.
 subtest 'trimmed before it was read' => sub {
     my $redis      = SSE::Redis->start;
