@@ -9,8 +9,9 @@
 
 namespace sse {
 
-// About how many entries the control stream keeps: probes and kicks.
-inline constexpr std::string_view kControlLength = "1000";
+// About how many entries the control stream keeps at most: probes and kicks, and those for as long as events.
+// A machine that is away for a while is to find the kicks among the probes of the others.
+inline constexpr std::string_view kControlLength = "100000";
 
 struct Zone;
 struct BusState;
