@@ -20,8 +20,6 @@ constexpr size_t kLargestReply = 1280UL * 1024 * 1024;
 constexpr ngx_msec_t kReadPatience = 7000;
 constexpr ngx_msec_t kPatience = 3000;
 
-constexpr ngx_msec_t kLogTime = 1000;
-
 // What follows a lineage that is not ours is another one, and not 0.
 uint64_t randomLineage(uint64_t current) noexcept {
     const uint64_t lineage = 1 + randomNumber() % (kLineages - 1);
@@ -130,10 +128,12 @@ void Follower::noteLost(std::string_view why) noexcept {
         setConnected(false);
         add(state_->reconnects);
     }
-    if (!wasReading && loggedAt_ != 0 && ngx_current_msec - loggedAt_ < kLogTime) {
+    if (wasReading) {
+        pace_.reset();
+    }
+    if (!pace_.isTime()) {
         return;
     }
-    loggedAt_ = ngx_current_msec;
     const LogText reason(why);
     const ngx_str_t text = ngxString(reason.view());
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": connection to %V %s: %V",

@@ -11,6 +11,7 @@
 #include "bus/bus_log.hpp"
 #include "bus/connection.hpp"
 #include "bus/continuity.hpp"
+#include "bus/log_pace.hpp"
 #include "bus/pulse.hpp"
 #include "bus/sync.hpp"
 #include "conf/config.hpp"
@@ -99,9 +100,9 @@ private:
     Connection connection_;
     Pulse pulse_;
     Phase phase_ = Phase::Off;
-    LoopEvent pause_;         // before something is tried again
-    ngx_msec_t heardAt_ = 0;  // when the last reply came, or a command was sent
-    ngx_msec_t loggedAt_ = 0; // when it was last logged that there is no connection
+    LoopEvent pause_;        // before something is tried again
+    ngx_msec_t heardAt_ = 0; // when the last reply came, or a command was sent
+    LogPace pace_;           // of messages that there is no connection
     size_t mostReply_ = 0;
 
     // Syncing.

@@ -597,7 +597,7 @@ ngx_msec_t Pipeline::waitTime() const noexcept {
 }
 
 void Pipeline::onClosed(std::string_view why) noexcept {
-    log("the connection for publishing is lost", why);
+    logLost("the connection for publishing is lost", why);
     if (step_ == Step::Newest && connection_.wasTooLarge()) {
         mostReply_ = std::min(mostReply_ * 4, kLargestReply);
     }
@@ -614,7 +614,7 @@ void Pipeline::onClosed(std::string_view why) noexcept {
 }
 
 void Pipeline::reconnect(std::string_view why) noexcept {
-    log("the connection for publishing is given up", why);
+    logLost("the connection for publishing is given up", why);
     connection_.close();
     onLost();
     open();
@@ -664,6 +664,15 @@ void Pipeline::log(const char* what, std::string_view text) noexcept {
         const ngx_str_t why = ngxString(reason.view());
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "sse: bus \"%V\": %s: %V", &config_.zone->name, what,
                       &why);
+    }
+}
+
+void Pipeline::logLost(const char* what, std::string_view why) noexcept {
+    if (step_ == Step::Ready) {
+        pace_.reset();
+    }
+    if (pace_.isTime()) {
+        log(what, why);
     }
 }
 

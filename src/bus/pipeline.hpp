@@ -22,6 +22,7 @@
 #include "bus/connection.hpp"
 #include "bus/flight.hpp"
 #include "bus/idempotency.hpp"
+#include "bus/log_pace.hpp"
 #include "sse/short_text.hpp"
 #include "worker/loop_event.hpp"
 #include "worker/work_queue.hpp"
@@ -133,6 +134,7 @@ private:
     bool isSilentFor(ngx_msec_t time) const noexcept;
     ngx_msec_t waitTime() const noexcept;
     void log(const char* what, std::string_view text) noexcept;
+    void logLost(const char* what, std::string_view why) noexcept;
 
     const BusConfig& config_;
     BusState& state_;
@@ -167,6 +169,7 @@ private:
     size_t page_ = 0;   // how many entries are searched at a time
     Flight::Tally reported_;
     time_t logged_ = 0; // the second of the last message
+    LogPace pace_;      // of those that there is no connection
 };
 
 } // namespace sse
