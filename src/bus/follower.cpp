@@ -154,12 +154,22 @@ void Follower::onTooLarge() noexcept {
     } else if (connection_.wasOfControl()) {
         skipControl(*id);
     } else if (phase_ != Phase::Reading) {
-        floor_ = {id->milliseconds, id->sequence + 1};
+        onLargePage(*id);
     } else if (countToAsk() > 1) {
         large_ = *id;
     } else {
         log_.skip(*id);
     }
+}
+
+// All together may be too many, or this one is too large alone: then what precedes it cannot be read, either.
+void Follower::onLargePage(StreamId id) noexcept {
+    if (asked_ > 1) {
+        count_ = mostOfPage_ = std::max<size_t>(asked_ / 8, 1);
+        return;
+    }
+    floor_ = {id.milliseconds, id.sequence + 1};
+    mostOfPage_ = kMostCount;
 }
 
 // It comes after the events of the same reply, so these are as few as can be before it is given up.
@@ -331,6 +341,7 @@ void Follower::carryOut(const SyncPlan& plan) noexcept {
     target_ = facts_.newest;
     found_.reset();
     measured_ = 0;
+    floor_ = plan.beginsLife ? StreamId{} : floor_;
     switch (plan.way) {
     case SyncPlan::Way::Read:
         return beginReading(plan.from);

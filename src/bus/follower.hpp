@@ -46,6 +46,7 @@ private:
     void reconnect(std::string_view why) noexcept;
     void noteLost(std::string_view why) noexcept;
     void onTooLarge() noexcept;
+    void onLargePage(StreamId id) noexcept;
     void skipControl(StreamId id) noexcept;
     bool onReply(const Reply& reply) noexcept;
     void onPause() noexcept;
@@ -82,7 +83,7 @@ private:
     void handleControl(const Reply& entries) noexcept;
     ngx_msec_t ageOf(StreamId id) const noexcept;
     bool takeEntries(const Reply& entries) noexcept;
-    void noteSize(const Reply& entries) noexcept;
+    void noteSize(const Reply& entries, size_t most) noexcept;
     void noteCaughtUp() noexcept;
     bool isCaughtUp() const noexcept { return !target_ || state_->position() >= *target_; }
 
@@ -90,7 +91,8 @@ private:
     bool runSlice() noexcept;
     void onSliceTurn() noexcept;
 
-    static constexpr size_t kFirstCount = 100;
+    static constexpr size_t kFirstCount = 100; // entries to ask for, and the most
+    static constexpr size_t kMostCount = 1000;
     static constexpr ngx_msec_t kLockPause = 50; // until a lock is tried again that was not to be had
 
     const BusConfig* bus_ = nullptr;
@@ -111,7 +113,8 @@ private:
     StreamId controlEnd_; // the newest entry of the control stream
 
     // Pages.
-    size_t asked_ = 0; // entries of a page
+    size_t asked_ = 0;               // entries of a page
+    size_t mostOfPage_ = kMostCount; // fewer after one that was too large
     bool isLastPage_ = false;
     StreamId oldest_;          // of those that have come; zero: none has
     bool beganBefore_ = false; // the oldest of them is a raise

@@ -60,7 +60,7 @@ bool Follower::onPage(const Reply& reply) noexcept {
             break;
         }
     }
-    noteSize(reply);
+    noteSize(reply, mostOfPage_);
     if (phase_ == Phase::WalkingBack) {
         return beginSlices(reply.first);
     }

@@ -19,8 +19,7 @@ constexpr ngx_msec_t kEarlyPause = 100;
 // How often the stream is looked at.
 constexpr ngx_msec_t kLook = 1000;
 
-// Entries that are asked for, and bytes of a reply as far as can be foreseen.
-constexpr size_t kMostCount = 1000;
+// Bytes of a reply, as far as can be foreseen.
 constexpr size_t kGoodReply = 4 * 1024 * 1024;
 
 // What the reader needs for it: many short fields are larger there than their texts.
@@ -265,7 +264,7 @@ bool Follower::takeEntries(const Reply& entries) noexcept {
         first = first ? first : id;
         continuity_.onEntry(*id);
     }
-    noteSize(entries);
+    noteSize(entries, kMostCount);
     tellMissed(idBefore(*first));
     readFrom_ = *id;
     newest_ = std::max(newest_, *id);
@@ -275,14 +274,14 @@ bool Follower::takeEntries(const Reply& entries) noexcept {
 }
 
 // A few large ones make the next reply small, and it grows slowly again.
-void Follower::noteSize(const Reply& entries) noexcept {
+void Follower::noteSize(const Reply& entries, size_t most) noexcept {
     size_t bytes = 0;
     for (const Reply& entry : entries) {
         bytes += bytesOf(entry);
     }
     const size_t count = std::max<size_t>(entries.count, 1);
     const size_t good = kGoodReply / std::max<size_t>(bytes / count, 1);
-    count_ = std::clamp<size_t>(good, 1, std::min(kMostCount, count_ * 2));
+    count_ = std::clamp<size_t>(good, 1, std::min(most, count_ * 2));
 }
 
 void Follower::noteCaughtUp() noexcept {

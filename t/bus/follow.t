@@ -134,6 +134,13 @@ subtest 'a machine that starts with a small zone' => sub {
     is_deeply [$small->stop], [], 'no trouble';
 };
 
+subtest 'a machine that starts with large entries' => sub {
+    $redis->command(EVAL => 'for i = 1, 120 do redis.call("XADD", KEYS[1], "*", "channel", "heavy", "data", i .. string.rep("x", 200000)) end', 1, 'sse:events');
+    my $large = filled(machine(zone => '64m'));
+    is $large->subscribe('/all?channel=heavy')->next_event->{data} =~ s/x.*//r, 1, 'has all that its zone holds';
+    is_deeply [$large->stop], [], 'no trouble';
+};
+
 subtest 'more than a reply takes' => sub {
     my $subscriber = $machines[0]->subscribe('/sub?channel=large')->ready;
     # One XREAD, of which each entry is good, but all of them together are 40 MB.
