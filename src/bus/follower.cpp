@@ -278,14 +278,16 @@ void Follower::onSyncReply(const Reply& reply) noexcept {
     const unsigned answer = answers_++;
     const bool isNoStream =
         answer == Info && reply.is(Reply::Type::Error) && reply.text.ends_with("no such key");
-    if (reply.is(Reply::Type::Error) && !isNoStream) {
+    const bool isNotSet = answer == Set && refusesWrites(reply); // it may be there
+    if (reply.is(Reply::Type::Error) && !isNoStream && !isNotSet) {
         return reconnect(reply.text);
     }
     switch (answer) {
     case Lineage:
         facts_.lineage = parseLineage(reply.text).value_or(0);
         if (facts_.lineage == 0) {
-            reconnect("the key of the lineage holds none");
+            reconnect(reply.is(Reply::Type::Nil) ? "there is no lineage, and it cannot be set"
+                                                 : "the key of the lineage holds none");
         }
         return;
     case Info:

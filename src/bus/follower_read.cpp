@@ -78,13 +78,12 @@ void Follower::mark(std::string_view id, bool isBreak) noexcept {
     connection_.flush();
 }
 
-// Another machine may have been first. A server that is full takes none, and can be read.
+// Another machine may have been first. A server that takes none can be read.
 void Follower::onMarked(const Reply& reply) noexcept {
     const std::optional<StreamId> id = parseStreamId(reply.text);
     if (reply.is(Reply::Type::Error) && reply.text.find("equal or smaller") != std::string_view::npos) {
         sync();
-    } else if (reply.isError("OOM") || reply.isError("MISCONF") || reply.isError("NOREPLICAS") ||
-               reply.isError("NOPERM")) {
+    } else if (refusesWrites(reply)) {
         const LogText why(reply.text);
         const ngx_str_t text = ngxString(why.view());
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": the stream cannot be marked: %V",

@@ -74,6 +74,11 @@ SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept {
     return {.way = SyncPlan::Way::Fill, .beginsLife = !isOurs, .loses = !log.isEmpty};
 }
 
+bool refusesWrites(const Reply& reply) noexcept {
+    return reply.isError("OOM") || reply.isError("MISCONF") || reply.isError("NOREPLICAS") ||
+           reply.isError("NOPERM");
+}
+
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
     if (!reply.is(Reply::Type::Array)) {
         return false;

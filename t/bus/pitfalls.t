@@ -109,6 +109,21 @@ subtest 'a reader that is blocked when its master becomes a replica' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+subtest 'a machine that starts while Redis takes nothing' => sub {
+    my $redis  = SSE::Redis->start;
+    my $before = nginx_for($redis->address);
+    publish($before, $_) for 1 .. 3;
+    is_deeply [$before->stop], [], 'no trouble';
+    $redis->command(CONFIG => SET => maxmemory => 1);
+    like $redis->refusal(SET => 'a', 'b'), qr/\AOOM/, 'it is full';
+    my $server = SSE::Nginx->start(
+        http      => "sse_zone events 4m; sse_bus events redis://@{[$redis->address]};",
+        locations => 'location = /all { sse_channel $arg_channel; sse_start earliest; }',
+    );
+    is_deeply [$server->subscribe('/all?channel=c')->data(3)], [1 .. 3], 'has the history';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 subtest 'slow names' => sub {
     my $dns = SSE::Dns->start(address => '127.0.0.1', delay => 0);
     my $one = SSE::Redis->start;
