@@ -334,6 +334,7 @@ void Connection::onRead() noexcept {
             return fail("no memory for a reply");
         }
         total += static_cast<size_t>(length);
+        received_ += static_cast<size_t>(length);
         more = handleReplies();
     }
     if (more) {

@@ -68,6 +68,8 @@ public:
     void flush() noexcept;
     // Bytes that wait to be sent.
     size_t unsent() const noexcept { return output_.size() - sent_; }
+    // Bytes that have come, on all connections.
+    uint64_t received() const noexcept { return received_; }
 
     // After onReply has returned false. Goes on from the event loop, not at once.
     void resume() noexcept;
@@ -118,6 +120,7 @@ private:
     std::optional<ReplyReader> reader_;
     Buffer output_;
     size_t sent_ = 0; // bytes of `output_`
+    uint64_t received_ = 0;
 
     Step step_ = Step::Closed;
     Greeting greeting_ = Greeting::Auth; // whose answer comes next

@@ -19,6 +19,8 @@ constexpr size_t kLargestReply = 1280UL * 1024 * 1024;
 // Without a reply for this long the connection is given up: to XREAD, which waits itself, and to others.
 constexpr ngx_msec_t kReadPatience = 7000;
 constexpr ngx_msec_t kPatience = 3000;
+// Unless so many bytes of one come meanwhile: over a slow line a large one takes longer.
+constexpr uint64_t kMuch = 256 * 1024;
 
 // What follows a lineage that is not ours is another one, and not 0.
 uint64_t randomLineage(uint64_t current) noexcept {
@@ -224,11 +226,23 @@ void Follower::keepUp() noexcept {
         return stepDown();
     }
     state_->beat = ngx_current_msec;
+    noteProgress();
     const bool isWaiting = connection_.isReady() && next_ == nullptr && !pause_.waiting();
     if (isWaiting && ngx_current_msec - heardAt_ >= (phase_ == Phase::Reading ? kReadPatience : kPatience)) {
         return reconnect("no reply in time");
     }
     pulse_.keepUp();
+}
+
+void Follower::noteProgress() noexcept {
+    if (connection_.received() - received_ < kMuch) {
+        return;
+    }
+    received_ = connection_.received();
+    heardAt_ = ngx_current_msec;
+    if (phase_ == Phase::Reading) {
+        noteEntries();
+    }
 }
 
 // false: what has been done was in vain.

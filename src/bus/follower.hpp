@@ -45,6 +45,7 @@ private:
     void onClosed(std::string_view why) noexcept;
     void reconnect(std::string_view why) noexcept;
     void noteLost(std::string_view why) noexcept;
+    void noteProgress() noexcept;
     void onTooLarge() noexcept;
     void onLargePage(StreamId id) noexcept;
     void skipControl(StreamId id) noexcept;
@@ -83,6 +84,7 @@ private:
     void handleControl(const Reply& entries) noexcept;
     ngx_msec_t ageOf(StreamId id) const noexcept;
     bool takeEntries(const Reply& entries) noexcept;
+    void noteEntries() noexcept;
     void noteSize(const Reply& entries, size_t most) noexcept;
     void noteCaughtUp() noexcept;
     bool isCaughtUp() const noexcept { return !target_ || state_->position() >= *target_; }
@@ -103,7 +105,8 @@ private:
     Pulse pulse_;
     Phase phase_ = Phase::Off;
     LoopEvent pause_;        // before something is tried again
-    ngx_msec_t heardAt_ = 0; // when the last reply came, or a command was sent
+    ngx_msec_t heardAt_ = 0; // when the last reply came, or much of one, or a command was sent
+    uint64_t received_ = 0;  // bytes that had come the last time that much had
     LogPace pace_;           // of messages that there is no connection
     size_t mostReply_ = 0;
 

@@ -267,9 +267,14 @@ bool Follower::takeEntries(const Reply& entries) noexcept {
     tellMissed(idBefore(*first));
     readFrom_ = *id;
     newest_ = std::max(newest_, *id);
+    noteEntries();
+    return beginSlices(entries.first);
+}
+
+// They come through, so no probe needs to.
+void Follower::noteEntries() noexcept {
     state_->lastSeen = ngx_current_msec;
     pulse_.onEntries();
-    return beginSlices(entries.first);
 }
 
 // A few large ones make the next reply small, and it grows slowly again.

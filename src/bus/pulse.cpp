@@ -1,5 +1,6 @@
 #include "bus/pulse.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -18,6 +19,8 @@ constexpr ngx_msec_t kBeat = 1000;
 // Without an answer for this long something is wrong; and if a probe has been taken and does not come back.
 constexpr ngx_msec_t kPatience = 2000;
 constexpr ngx_msec_t kPatienceWithProbe = 3000;
+// While entries come they are more than an answer, but not for ever.
+constexpr ngx_msec_t kMostPatience = 10'000;
 constexpr ngx_msec_t kLogTime = 10'000;
 
 // A server trims no more than a hundred nodes at a time. So what has trimmed that much is asked for again, or
@@ -68,11 +71,13 @@ void Pulse::keepUp() noexcept {
         return;
     }
     const ngx_msec_t now = ngx_current_msec;
+    const ngx_msec_t silence = now - heardAt_; // of the stream, which may be all that the line has room for
     if (asks_ != answers_) {
-        if (now - askedAt_ >= kPatience) {
+        const ngx_msec_t wait = now - askedAt_;
+        if (std::min(wait, silence) >= kPatience || wait >= kMostPatience) {
             fail("no answer in time");
         }
-    } else if (isUnderway_ && isAccepted_ && now - sentAt_ >= kPatienceWithProbe) {
+    } else if (isUnderway_ && isAccepted_ && std::min(now - sentAt_, silence) >= kPatienceWithProbe) {
         fail("a probe has not come back");
     } else if (now - beatAt_ >= kBeat) {
         beat();

@@ -124,6 +124,16 @@ subtest 'a machine that starts while Redis takes nothing' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+subtest 'a slow line' => sub {
+    my $redis = SSE::Redis->start;
+    $redis->command(EVAL => 'for i = 1, 50 do redis.call("XADD", KEYS[1], "*", "channel", "c", "data", string.rep("x", 30000)) end', 1, 'sse:events');
+    my $proxy = SSE::RedisProxy->start(to => $redis);
+    $proxy->rule(match => '^XREVRANGE sse:events ', rate => 400_000);
+    my $server = nginx_for($proxy->address);
+    is $proxy->hits, 1, 'what takes longer than an answer may, and comes, is not asked for again';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 subtest 'slow names' => sub {
     my $dns = SSE::Dns->start(address => '127.0.0.1', delay => 0);
     my $one = SSE::Redis->start;

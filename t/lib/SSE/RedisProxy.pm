@@ -14,6 +14,7 @@ package SSE::RedisProxy;
 #   cut    => N       N bytes of it, then the connection ends
 #   hang   => N       N bytes of it, then silence
 #   delay  => SECONDS all of it, so much later; those that follow wait for it
+#   rate   => N       all of it, so many bytes a second
 # times => N: for so many commands only; after => N: not for the first N.
 
 use v5.36;
@@ -94,13 +95,26 @@ sub deliver ($self, $pair) {
     while (@$waiting && !$self->{divided} && !$pair->{mute} && !$pair->{ended}) {
         my $command = $waiting->[0];
         return unless defined $command->{bytes} && ($command->{due} // 0) <= time;
-        shift @$waiting;
         my $rule = $command->{rule} // {};
+        return if $rule->{rate} && !deliver_slowly($pair, $command);
+        shift @$waiting;
         my $most = $rule->{cut} // $rule->{hang} // length $command->{bytes};
         SSE::Relay::write_all($pair->{client}, substr $command->{bytes}, 0, $most);
         $pair->{mute} = 1 if defined $rule->{hang};
         $self->end_pair($pair) if defined $rule->{cut};
     }
+}
+
+# Hands on what may be by now, up to the last byte; returns whether the rest may be.
+sub deliver_slowly ($pair, $command) {
+    $command->{begun} //= time;
+    $command->{given} //= 0;
+    my $may  = int((time - $command->{begun}) * $command->{rule}{rate}) - $command->{given};
+    my $part = substr $command->{bytes}, 0, $may, '';
+    $command->{given} += length $part;
+    SSE::Relay::write_all($pair->{client}, $part);
+    $command->{due} = time + 0.02;
+    return !length $command->{bytes};
 }
 
 # The seconds until an answer that is held back is due; undef if there is none.
