@@ -66,7 +66,6 @@ void Connection::open() noexcept {
 
 void Connection::begin() noexcept {
     address_ = next_;
-    ++attempts_;
     const bool isLoud = loudAt_ == 0 || ngx_current_msec - loudAt_ >= kQuietTime;
     loudAt_ = isLoud ? ngx_current_msec : loudAt_;
     log_ = *ngx_cycle->log;
@@ -112,7 +111,7 @@ void Connection::onResolved(ngx_resolver_ctx_t* context) noexcept {
         ngx_resolve_name_done(context);
         return fail(why.view());
     }
-    const ngx_resolver_addr_t& found = context->addrs[attempts_ % context->naddrs];
+    const ngx_resolver_addr_t& found = context->addrs[choices_[address_] % context->naddrs];
     const socklen_t length = found.socklen;
     std::memcpy(&peer_, found.sockaddr, length);
     ngx_resolve_name_done(context);
@@ -125,7 +124,7 @@ void Connection::connect(std::span<const ngx_addr_t> addresses) noexcept {
     if (addresses.empty()) {
         return fail("the name has no address");
     }
-    const ngx_addr_t& chosen = addresses[attempts_ % addresses.size()];
+    const ngx_addr_t& chosen = addresses[choices_[address_] % addresses.size()];
     std::memcpy(&peer_, chosen.sockaddr, chosen.socklen);
     connectTo(reinterpret_cast<sockaddr*>(&peer_), chosen.socklen);
 }
@@ -483,6 +482,7 @@ void Connection::close() noexcept {
     }
     const bool hasLasted = step_ == Step::Ready && ngx_current_msec - readyAt_ >= kSoon;
     failures_ = hasLasted ? 1 : failures_ + 1;
+    choices_[address_] += hasLasted ? 0 : 1;
     next_ = (address_ + 1) % config_->addresses.size();
 
     ++life_;

@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "bus/redis_url.hpp"
 #include "bus/reply.hpp"
 #include "bus/stream_id.hpp"
 #include "conf/bus_config.hpp"
@@ -133,7 +134,8 @@ private:
     ngx_uint_t next_ = 0;     // address of the next attempt
     ngx_uint_t address_ = 0;  // of this one
     ngx_uint_t failures_ = 0; // in a row
-    ngx_uint_t attempts_ = 0; // so far
+    // Which of the addresses that a name has is used: the next one after each failure.
+    uint8_t choices_[kMaxRedisAddresses] = {};
     ngx_msec_t readyAt_ = 0;
     ngx_msec_t loudAt_ = 0; // when nginx was last allowed to log that it cannot connect
     ngx_log_t log_{};

@@ -167,4 +167,20 @@ subtest 'slow names' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+# As localhost has, where nobody listens on ::1: the names are tried in turn, and the addresses of each, too.
+subtest 'names with several addresses' => sub {
+    plan skip_all => 'only root may give nginx other names' if $>;
+    my $redis = SSE::Redis->start;
+    my $hosts = $redis->prefix . '/hosts';
+    open my $file, '>', $hosts or die "$hosts: $!";
+    print $file "127.0.0.1 one.test\n127.0.0.2 one.test\n127.0.0.2 two.test\n127.0.0.3 two.test\n";
+    close $file;
+    my $port   = $redis->port;
+    my $server = nginx_for("one.test:$port,two.test:$port",
+        inside => [qw(unshare --mount sh -c), "mount --bind $hosts /etc/hosts && exec \"\$@\"", 'sh']);
+    publish($server, 'here');
+    is scalar($redis->entries('sse:events')), 1, 'all of them are tried';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 done_testing;
