@@ -13,6 +13,8 @@ namespace {
 
 // The most that connecting, TLS and the greeting may take each, in milliseconds.
 constexpr ngx_msec_t kStepTime = 1000;
+// The most that finding the addresses of a name may: another server may be known by its address.
+constexpr ngx_msec_t kResolveTime = 3000;
 // Between the attempts when all addresses have failed; the first of these, and the longest.
 constexpr ngx_msec_t kFirstDelay = 50;
 constexpr ngx_msec_t kLongestDelay = 1000;
@@ -89,7 +91,7 @@ void Connection::resolve(const BusAddress& address) noexcept {
     }
     context->name = address.host;
     context->data = this;
-    context->timeout = config_->resolverTimeout;
+    context->timeout = std::min(config_->resolverTimeout, kResolveTime);
     context->cancelable = 1;
     context->handler = [](ngx_resolver_ctx_t* resolved) noexcept {
         static_cast<Connection*>(resolved->data)->onResolved(resolved);
