@@ -292,9 +292,12 @@ void Connection::greet() noexcept {
     flush();
 }
 
+// A server that does not know AUTH repeats what it was given, and the reason is logged.
 void Connection::onGreeting(const Reply& reply) noexcept {
     if (reply.is(Reply::Type::Error)) {
-        return fail(reply.text);
+        const bool tellsPassword = greeting_ == Greeting::Auth &&
+                                   reply.text.find(toView(config_->password)) != std::string_view::npos;
+        return fail(tellsPassword ? "the server does not take the password" : reply.text);
     }
     if (greeting_ == Greeting::Role) {
         const Reply* role = reply.at(0);

@@ -48,6 +48,14 @@ subtest 'a password' => sub {
     fails(machine("redis://$where"), qr/NOAUTH/, 'none');
 };
 
+subtest 'a server that repeats the password in its answer' => sub {
+    my $redis  = SSE::Redis->start(config => ['rename-command AUTH ""']);
+    my $server = machine("redis://:topsecret\@127.0.0.1:@{[ $redis->port ]}");
+    await_log($server, qr/connection to \S+ failed: the server does not take the password/);
+    unlike $server->log, qr/topsecret/, 'has it not in the log';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 subtest 'a password that changes' => sub {
     my $redis = SSE::Redis->start(password => 'old');
     my $server = machine("redis://127.0.0.1:@{[ $redis->port ]} password_file=password", files => { password => 'old' });
