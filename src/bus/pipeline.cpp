@@ -176,8 +176,13 @@ void Pipeline::send(Step step, std::initializer_list<std::string_view> words) no
     connection_.flush();
 }
 
+// Nothing is known of a server that still loads, or is none for us.
 void Pipeline::onSetUp(const Reply& reply) noexcept {
     isAsked_ = false;
+    if (isOfServer(reply)) {
+        reconnect(reply.text);
+        return;
+    }
     switch (step_) {
     case Step::Identity:
         return onIdentity(reply);
@@ -483,9 +488,7 @@ void Pipeline::onAnswer(const Reply& reply) noexcept {
     case Flight::Kind::Whole:
         return onWholeAnswer(number, reply);
     case Flight::Kind::Wait:
-        since_ = accepted_;
-        return flight_.confirm(number,
-                               static_cast<uint32_t>(reply.is(Reply::Type::Integer) ? reply.integer : 0));
+        return onWaitAnswer(number, reply);
     case Flight::Kind::Question:
         return flight_.answer(number, reply);
     }
@@ -500,9 +503,21 @@ void Pipeline::onEventAnswer(uint64_t number, const Reply& reply) noexcept {
     } else if (id) {
         noteAccepted(*id);
         flight_.accept(number, *id, acks() != 0);
+    } else if (reply.is(Reply::Type::Error)) {
+        refuse(number, Failure::Refused, reply);
     } else {
-        refuse(number, reply.is(Reply::Type::Error) ? Failure::Refused : Failure::Unknown, reply);
+        leaveAtOnce();
     }
+}
+
+// An error: nobody knows of any replica.
+void Pipeline::onWaitAnswer(uint64_t number, const Reply& reply) noexcept {
+    if (!reply.is(Reply::Type::Integer) && !reply.is(Reply::Type::Error)) {
+        leaveAtOnce();
+        return;
+    }
+    since_ = accepted_;
+    flight_.confirm(number, static_cast<uint32_t>(reply.integer));
 }
 
 // An error without a code of its own may have come after some of the entries.
@@ -522,9 +537,10 @@ void Pipeline::onWholeAnswer(uint64_t number, const Reply& reply) noexcept {
             noteAccepted(record.id);
         }
         flight_.acceptWhole(number, record, acks() != 0);
+    } else if (reply.is(Reply::Type::Error)) {
+        refuse(number, reply.isError("ERR") ? Failure::Unknown : Failure::Refused, reply);
     } else {
-        const bool isRefused = reply.is(Reply::Type::Error) && !reply.isError("ERR");
-        refuse(number, isRefused ? Failure::Refused : Failure::Unknown, reply);
+        leaveAtOnce();
     }
 }
 
@@ -548,6 +564,12 @@ void Pipeline::refuse(uint64_t number, Failure failure, const Reply& reply) noex
         leave(true);
     }
     flight_.refuse(number, failure);
+}
+
+// Replies are not those to what was sent, so those that are to come may be taken for others. Where the events
+// are is found out on another connection.
+void Pipeline::leaveAtOnce() noexcept {
+    reconnect("a reply to something else");
 }
 
 // No more is sent until all replies are there.

@@ -119,9 +119,11 @@ private:
     void onAnswer(const Reply& reply) noexcept;
     void onEventAnswer(uint64_t number, const Reply& reply) noexcept;
     void onWholeAnswer(uint64_t number, const Reply& reply) noexcept;
+    void onWaitAnswer(uint64_t number, const Reply& reply) noexcept;
     bool reaches(StreamId id) const noexcept;
     void noteAccepted(StreamId id) noexcept;
     void refuse(uint64_t number, Failure failure, const Reply& reply) noexcept;
+    void leaveAtOnce() noexcept;
     void leave(bool mustReconnect) noexcept;
     void finishLeaving() noexcept;
 

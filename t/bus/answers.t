@@ -78,6 +78,11 @@ subtest 'errors in place of an answer' => sub {
     }
 };
 
+# What comes then may be taken for the answer to what was not answered.
+subtest 'an answer to something else' => sub {
+    for_commands('an integer', answer => ":1\r\n", only => ['publishing', 'publishing under a key']);
+};
+
 subtest 'an answer that is cut' => sub {
     for_commands("$_ bytes of the answer", cut => $_) for 0, 5;
 };
