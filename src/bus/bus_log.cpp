@@ -13,6 +13,8 @@ namespace {
 // The most that is appended in one hold of the zone's lock.
 constexpr size_t kSliceEntries = 64;
 constexpr size_t kSliceBytes = 16 * 1024;
+// What it takes to look at a field or a value is as much as to copy so many bytes.
+constexpr size_t kElementBytes = 8;
 
 constexpr ngx_msec_t kLogTime = 1000;
 
@@ -184,7 +186,7 @@ BusLog::Outcome BusLog::handle(LogWriter& log, const Reply& entry) noexcept {
 }
 
 BusLog::Outcome BusLog::handle(LogWriter& log, StreamId id, const Reply& fields) noexcept {
-    switch (reader_->read(fields)) {
+    switch (read(fields)) {
     case EntryKind::Event:
         return appendEvent(log, id);
     case EntryKind::End:
@@ -205,6 +207,11 @@ BusLog::Outcome BusLog::handle(LogWriter& log, StreamId id, const Reply& fields)
     }
     noteSkipped(id, reader_->fault());
     return Outcome::Done;
+}
+
+EntryKind BusLog::read(const Reply& fields) noexcept {
+    sliceSize_ += fields.count * kElementBytes;
+    return reader_->read(fields);
 }
 
 // An entry with a token comes from a machine that has asked its own configuration.
@@ -232,6 +239,7 @@ bool BusLog::render(const Event& event) noexcept {
         return false;
     }
     encodeFields(event, place);
+    sliceSize_ += fields_.size();
     return true;
 }
 
@@ -265,7 +273,6 @@ BusLog::Outcome BusLog::append(LogWriter& log, StreamId id, bool isEnd) noexcept
     }
     add(state_->entries);
     zone_->counters->publishedBytes.add(appended.bytes);
-    sliceSize_ += fields_.size();
     for (size_t i = 0; i < listeners_.size(); ++i) {
         listeners_[i] |= appended.listeners[i];
     }
@@ -277,8 +284,9 @@ BusLog::Outcome BusLog::append(LogWriter& log, StreamId id, bool isEnd) noexcept
 BusLog::Outcome BusLog::findKnown(const Reply*& next, std::optional<StreamId>& found) noexcept {
     Outcome outcome;
     std::optional<ZoneLock> lock = acquire(outcome);
+    sliceSize_ = 0;
     for (size_t i = 0; outcome == Outcome::Done && next != nullptr && !found; ++i, next = next->next) {
-        if (i == kSliceEntries) {
+        if (i == kSliceEntries || sliceSize_ >= kSliceBytes) {
             return Outcome::More;
         }
         const Reply* name = next->at(0);
@@ -299,7 +307,7 @@ bool BusLog::isKnown(LogWriter& log, StreamId id, const Reply& fields) noexcept 
     if (stats.firstId != EventId{} && eventId < stats.firstId && (wasBound_ || stats.evicted != 0)) {
         return true;
     }
-    switch (reader_->read(fields)) {
+    switch (read(fields)) {
     case EntryKind::Event: {
         const std::string_view channel = reader_->channel();
         return render(reader_->envelope().event) &&

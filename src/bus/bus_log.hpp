@@ -58,6 +58,7 @@ private:
     std::optional<ZoneLock> acquire(Outcome& outcome) const noexcept;
     Outcome handle(LogWriter& log, const Reply& entry) noexcept;
     Outcome handle(LogWriter& log, StreamId id, const Reply& fields) noexcept;
+    EntryKind read(const Reply& fields) noexcept;
     Outcome appendEvent(LogWriter& log, StreamId id) noexcept;
     bool render(const Event& event) noexcept;
     Outcome append(LogWriter& log, StreamId id, bool isEnd) noexcept;
@@ -76,7 +77,7 @@ private:
     bool wasBound_ = false; // to the stream, before begin()
     std::optional<EntryReader> reader_;
     Buffer fields_;        // of the event that is being appended
-    size_t sliceSize_ = 0; // bytes of the events in this slice
+    size_t sliceSize_ = 0; // what has been done in this slice, in bytes
     ListenerSet listeners_{};
     bool wakesAll_ = false;
     ngx_msec_t loggedAt_ = 0; // when the last skipped entry was logged
