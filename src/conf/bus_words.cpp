@@ -23,6 +23,8 @@ constexpr ngx_int_t kMostAcks = 16;
 constexpr size_t kMostPassword = 4096;
 constexpr std::string_view kKeyOfControl = ":control";
 constexpr std::string_view kKeyOfLineage = ":lineage";
+constexpr std::string_view kKeysOfRequests = ":key:"; // bus/idempotency.hpp
+constexpr std::string_view kKeysOfProducers = ":producer:";
 constexpr std::string_view kStreamOfZone = "sse:"; // and the name of the zone
 
 // The words of the directive after the URL.
@@ -326,17 +328,30 @@ std::span<BusConfig* const> busesOf(const MainConfig& config) noexcept {
     return {static_cast<BusConfig* const*>(config.buses.elts), config.buses.nelts};
 }
 
-// The same stream by another zone of this configuration, as far as its addresses tell; NULL if there is none.
-const BusConfig* findSameStream(const MainConfig& config, const BusConfig& bus) noexcept {
-    const auto isSame = [&bus](const BusConfig* other) noexcept {
-        return toView(other->stream) == toView(bus.stream) && other->database == bus.database &&
-               std::ranges::any_of(other->addresses, [&bus](const BusAddress& theirs) noexcept {
-                   return std::ranges::any_of(bus.addresses, [&theirs](const BusAddress& ours) noexcept {
-                       return toView(ours.host) == toView(theirs.host) && ours.port == theirs.port;
-                   });
+bool haveServerInCommon(const BusConfig& one, const BusConfig& other) noexcept {
+    return one.database == other.database &&
+           std::ranges::any_of(one.addresses, [&other](const BusAddress& mine) noexcept {
+               return std::ranges::any_of(other.addresses, [&mine](const BusAddress& theirs) noexcept {
+                   return toView(mine.host) == toView(theirs.host) && mine.port == theirs.port;
                });
-    };
-    const auto found = std::ranges::find_if(busesOf(config), isSame);
+           });
+}
+
+// Whether the bus has that key in Redis: its stream, or one that begins with that and a colon.
+bool hasKey(const BusConfig& bus, const ngx_str_t& key) noexcept {
+    const std::string_view text = toView(key);
+    const std::string_view stream = toView(bus.stream);
+    const std::string_view rest = text.starts_with(stream) ? dropFirst(text, stream.size()) : "?";
+    return rest.empty() || rest == kKeyOfControl || rest == kKeyOfLineage ||
+           rest.starts_with(kKeysOfRequests) || rest.starts_with(kKeysOfProducers);
+}
+
+// A bus of this configuration that has keys in common with this one, as far as their addresses tell; NULL if
+// there is none.
+const BusConfig* findSameKeys(const MainConfig& config, const BusConfig& bus) noexcept {
+    const auto found = std::ranges::find_if(busesOf(config), [&bus](const BusConfig* other) noexcept {
+        return haveServerInCommon(*other, bus) && (hasKey(*other, bus.stream) || hasKey(bus, other->stream));
+    });
     return found == busesOf(config).end() ? nullptr : *found;
 }
 
@@ -354,9 +369,10 @@ bool readBus(ngx_conf_t* cf, const MainConfig& config, std::span<ngx_str_t> word
         !readLimits(cf, parameters, bus) || !readUrl(cf, words[1], parameters, bus)) {
         return false;
     }
-    const BusConfig* same = findSameStream(config, bus);
-    return same == nullptr || refuse(cf, "zones \"%V\" and \"%V\" in \"sse_bus\" have the same stream \"%V\"",
-                                     &same->zone->name, &bus.zone->name, &bus.stream);
+    const BusConfig* same = findSameKeys(config, bus);
+    return same == nullptr ||
+           refuse(cf, "zones \"%V\" and \"%V\" in \"sse_bus\" have the same keys in Redis, \"%V\" and \"%V\"",
+                  &same->zone->name, &bus.zone->name, &same->stream, &bus.stream);
 }
 
 // --- When everything has been read ---

@@ -22,7 +22,9 @@ sub bad_buses {
         ["$bus; $zone",                                     qr/unknown zone "events" in "sse_bus"/],
         ["$zone sse_bus other $url;",                       qr/unknown zone "other"/],
         ["$zone $bus; $bus/1;",                             qr/"events" in "sse_bus" is duplicate/],
-        ["$zone sse_zone more 1m; $bus stream=s; sse_bus more redis://10.0.0.9,127.0.0.1:6379 stream=s;", qr/zones "events" and "more" in "sse_bus" have the same stream "s"/],
+        ["$zone sse_zone more 1m; $bus stream=s; sse_bus more redis://10.0.0.9,127.0.0.1:6379 stream=s;", qr/zones "events" and "more" in "sse_bus" have the same keys in Redis, "s" and "s"/],
+        (map { ["$zone sse_zone more 1m; $bus stream=$_->[0]; sse_bus more $url stream=$_->[1];", qr/same keys in Redis, "$_->[0]" and "$_->[1]"/] }
+            ['s', 's:control'], ['s:control', 's'], ['s:lineage', 's'], ['s', 's:key:1:c:k'], ['s', 's:producer:x']),
         ["$zone sse_bus events http://127.0.0.1;",          qr/invalid URL/],
         ["$zone sse_bus events redis://;",                  qr/invalid URL/],
         ["$zone sse_bus events redis://127.0.0.1:x;",       qr/invalid URL/],
@@ -321,6 +323,7 @@ my @good = (
     )),
     ["$zone sse_bus events redis://no.such.host.invalid,127.0.0.1:1; resolver 127.0.0.1;", ''],
     ["$zone sse_zone more 1m; sse_bus events redis://127.0.0.1; sse_bus more redis://127.0.0.1;", ''],
+    ["$zone sse_zone more 1m; sse_bus events redis://127.0.0.1 stream=s; sse_bus more redis://127.0.0.1 stream=s:more;", ''],
     ["$zone sse_zone more 1m; sse_bus events redis://127.0.0.1 stream=s; sse_bus more redis://127.0.0.1/1 stream=s;", ''],
     ["$zone sse_keys 64k; sse_max_subscribers 9;", location("$sub sse_key \$cookie_uid; sse_max_subscribers 5 per=key; sse_reject soft 250ms 0%;")],
     ["$zone sse_key \$remote_user; sse_max_subscribers 5 per=key; sse_reject soft;", location("$sub sse_max_subscribers 0 per=key; sse_key '';")],
