@@ -168,7 +168,6 @@ private:
     void lookAt(Order& order) noexcept;
     void unlist(Order& order) noexcept;
     void detach(Order& order) noexcept;
-    void announce() noexcept;
 
     void* self_;
     void (*onChanged_)(void* self) noexcept;
