@@ -23,16 +23,8 @@ constexpr ngx_msec_t kAwayTime = 1000;
 // A connection whose replies do not come for so long is given up.
 constexpr ngx_msec_t kMostSilence = 2000;
 
-// The largest reply is a page of the search, unless somebody has added entries that are larger: XINFO has two
-// of them.
-constexpr size_t kMostReply = 16 * 1024 * 1024;
+// XINFO has two entries, of 512 MB each if somebody means it.
 constexpr size_t kLargestReply = 1280UL * 1024 * 1024;
-constexpr size_t kPage = 100;
-// How often the stream is raised in a row before the next address is tried.
-constexpr int kMostRaises = 5;
-// A stream with a greater sequence is given a new millisecond: what follows it would soon fit no id of the
-// log.
-constexpr uint64_t kMostSequence = kMaxStreamSequence / 2;
 // How many orders are told in a slice.
 constexpr int kOrdersAtATime = 32;
 
@@ -49,13 +41,6 @@ private:
     ShortText<40> text_;
 };
 
-// The number in one of our tokens; 0: it is none, for numbers begin with 1.
-uint64_t numberOf(std::string_view token, std::string_view prefix) noexcept {
-    const bool isOurs =
-        token.starts_with(prefix) && token.size() > prefix.size() && token[prefix.size()] == '-';
-    return isOurs ? parseDecimal(dropFirst(token, prefix.size() + 1)).value_or(0) : 0;
-}
-
 ShortText<16> randomPrefix() noexcept {
     uint64_t number = randomNumber();
     char text[16];
@@ -64,30 +49,6 @@ ShortText<16> randomPrefix() noexcept {
         number >>= 4;
     }
     return ShortText<16>({text, sizeof(text)});
-}
-
-// The value after "name=" in a line like that of CLIENT INFO: "id=3 addr=127.0.0.1:4 …".
-std::string_view valueOf(std::string_view line, std::string_view name) noexcept {
-    while (!line.empty()) {
-        const size_t end = std::min(line.find(' '), line.size());
-        const std::string_view field(line.data(), end);
-        if (field.size() > name.size() && field.starts_with(name) && field[name.size()] == '=') {
-            return dropFirst(field, name.size() + 1);
-        }
-        line = dropFirst(line, std::min(end + 1, line.size()));
-    }
-    return {};
-}
-
-// The value after a name in an array of names and values; NULL if there is none.
-const Reply* valueOf(const Reply& fields, std::string_view name) noexcept {
-    for (const Reply* field = fields.first; field != nullptr && field->next != nullptr;
-         field = field->next->next) {
-        if (field->text == name) {
-            return field->next;
-        }
-    }
-    return nullptr;
 }
 
 // The name by which Redis knows a script.
@@ -100,14 +61,6 @@ ShortText<kScriptName> nameOf(std::string_view script) noexcept {
     ngx_sha1_final(digest, &sha1);
     ngx_hex_dump(text, digest, sizeof(digest));
     return ShortText<kScriptName>({reinterpret_cast<char*>(text), sizeof(text)});
-}
-
-// Whether the error is one of the server, which will not do for other commands either.
-bool isOfServer(const Reply& error) noexcept {
-    constexpr std::string_view kCodes[] = {"READONLY", "LOADING",   "MASTERDOWN", "NOAUTH",
-                                           "MOVED",    "UNBLOCKED", "CLUSTERDOWN"};
-    return std::any_of(std::begin(kCodes), std::end(kCodes),
-                       [&error](std::string_view code) noexcept { return error.isError(code); });
 }
 
 } // namespace
@@ -157,200 +110,6 @@ void Pipeline::stop() noexcept {
         Worker::self().cancel(progress_);
         connection_.close();
     }
-}
-
-// --- Setting up: one command after the other ---
-
-void Pipeline::setUp() noexcept {
-    send(Step::Identity, {"CLIENT", "INFO"});
-}
-
-void Pipeline::send(Step step, std::initializer_list<std::string_view> words) noexcept {
-    step_ = step;
-    if (!addCommand(connection_.output(), {words.begin(), words.size()})) {
-        reconnect("out of memory");
-        return;
-    }
-    isAsked_ = true;
-    heardAt_ = ngx_current_msec;
-    connection_.flush();
-}
-
-// Nothing is known of a server that still loads, or is none for us.
-void Pipeline::onSetUp(const Reply& reply) noexcept {
-    isAsked_ = false;
-    if (isOfServer(reply)) {
-        reconnect(reply.text);
-        return;
-    }
-    switch (step_) {
-    case Step::Identity:
-        return onIdentity(reply);
-    case Step::Kill:
-        return onKilled(reply);
-    case Step::Lineage:
-        return onLineage(reply);
-    case Step::Newest:
-        return onNewest(reply);
-    case Step::Raise: // or another machine was first
-        return askNewest();
-    case Step::Script:
-        return onScript(reply);
-    case Step::Search:
-        return onEntries(reply);
-    case Step::Closed:
-    case Step::Ready:
-    case Step::Leaving:
-        break;
-    }
-}
-
-void Pipeline::onIdentity(const Reply& reply) noexcept {
-    const bool isKnown = reply.is(Reply::Type::Text);
-    identity_.id = ShortText<20>(isKnown ? valueOf(reply.text, "id") : std::string_view());
-    identity_.address = ShortText<128>(isKnown ? valueOf(reply.text, "addr") : std::string_view());
-    killOld();
-}
-
-// Another server, or the same one after a restart, may have given the number to somebody else: so the address
-// of the client must be the same, too.
-void Pipeline::killOld() noexcept {
-    if (!flight_.hasDoubtful()) {
-        mayRepeat_ = true;
-        askLineage();
-    } else if (sender_.id.empty() || sender_.address.empty()) {
-        mayRepeat_ = false;
-        askLineage();
-    } else {
-        send(Step::Kill, {"CLIENT", "KILL", "ID", sender_.id.view(), "ADDR", sender_.address.view()});
-    }
-}
-
-void Pipeline::onKilled(const Reply& reply) noexcept {
-    mayRepeat_ = reply.is(Reply::Type::Integer);
-    if (!mayRepeat_) {
-        log("the old connection cannot be ended, so events may be unknown", reply.text);
-    }
-    askLineage();
-}
-
-void Pipeline::askLineage() noexcept {
-    send(Step::Lineage, {"GET", toView(config_.lineageKey)});
-}
-
-// Until the follower has read which life the stream has, nothing is published: tick() asks again.
-void Pipeline::onLineage(const Reply& reply) noexcept {
-    if (!reply.is(Reply::Type::Text) && !reply.is(Reply::Type::Nil)) {
-        reconnect(reply.text);
-        return;
-    }
-    const uint64_t ours = state_.lineage.load(std::memory_order_acquire);
-    if (ours != 0 && parseLineage(reply.text) == ours) {
-        lineage_ = ours;
-        raises_ = 0;
-        askNewest();
-    }
-}
-
-// What our log has by now is in the stream by now.
-void Pipeline::askNewest() noexcept {
-    expected_ = toStreamId(config_.zone->log.lastId());
-    send(Step::Newest, {"XINFO", "STREAM", toView(config_.stream)});
-}
-
-void Pipeline::onNewest(const Reply& reply) noexcept {
-    StreamFacts stream;
-    const bool isMissing =
-        reply.is(Reply::Type::Error) && reply.text.find("no such key") != std::string_view::npos;
-    if (!isMissing && !readStreamInfo(reply, stream)) {
-        reconnect(reply.text);
-        return;
-    }
-    newest_ = stream.last;
-    mayRepeat_ = mayRepeat_ && !mayLackAfter(stream, searched_); // what has been trimmed is not found
-    const bool isUsable = newest_ >= expected_ && newest_.sequence <= kMostSequence;
-    isUsable ? loadScript() : raise();
-}
-
-// The stream has lost what our log has. Its next ids must be greater, or nobody here would see the events;
-// and everybody learns that some are missing. Nothing is, if our log has been alone up to now and is about to
-// become the first of many.
-void Pipeline::raise() noexcept {
-    if (++raises_ > kMostRaises) {
-        reconnect("the stream cannot be raised");
-        return;
-    }
-    const StreamIdText id({std::max(expected_, newest_).milliseconds + 1, 0});
-    const bool isLost = newest_ < expected_ && state_.isFilled.load() != 0;
-    send(Step::Raise, {"XADD", toView(config_.stream), id.view(), isLost ? "break" : "raise", "1"});
-}
-
-void Pipeline::loadScript() noexcept {
-    send(Step::Script, {"SCRIPT", "LOAD", kPublishScript});
-}
-
-void Pipeline::onScript(const Reply& reply) noexcept {
-    if (!reply.is(Reply::Type::Text)) {
-        log("Redis takes no script, so nothing is published as a whole", reply.text);
-    }
-    search();
-}
-
-void Pipeline::search() noexcept {
-    if (!flight_.hasDoubtful() || searched_ >= newest_) {
-        beReady();
-        return;
-    }
-    ShortText<kMaxStreamIdText + 1> from("(");
-    from.append(StreamIdText(searched_).view());
-    send(Step::Search, {"XRANGE", toView(config_.stream), from.view(), StreamIdText(newest_).view(), "COUNT",
-                        Decimal(page_).view()});
-}
-
-void Pipeline::onEntries(const Reply& reply) noexcept {
-    if (!reply.is(Reply::Type::Array)) {
-        reconnect(reply.text);
-        return;
-    }
-    for (const Reply& entry : reply) {
-        lookAt(entry);
-    }
-    if (reply.count < page_) {
-        beReady();
-        return;
-    }
-    page_ = std::min(page_ * 2, kPage);
-    search();
-}
-
-void Pipeline::lookAt(const Reply& entry) noexcept {
-    const Reply* idText = entry.at(0);
-    const Reply* fields = entry.at(1);
-    const std::optional<StreamId> id = idText == nullptr ? std::nullopt : parseStreamId(idText->text);
-    if (!id || fields == nullptr) {
-        return;
-    }
-    searched_ = *id;
-    if (const Reply* token = valueOf(*fields, "token"); token != nullptr && fitsEventId(*id)) {
-        flight_.find(numberOf(token->text, tokenPrefix_.view()), *id);
-    }
-}
-
-// Of what replicas have still to be asked for, another write has to follow: they are only asked for what
-// this connection has written.
-void Pipeline::beReady() noexcept {
-    step_ = Step::Ready;
-    mostReply_ = kMostReply;
-    sender_ = identity_;
-    const bool mustAsk = flight_.endSearch(mayRepeat_, acks() != 0);
-    if (!mustAsk) {
-        since_ = newest_;
-    } else if (!addRaise()) {
-        reconnect("out of memory");
-        return;
-    }
-    accepted_ = newest_;
-    flush();
 }
 
 // --- Handing over ---

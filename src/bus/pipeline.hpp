@@ -138,6 +138,10 @@ private:
     void log(const char* what, std::string_view text) noexcept;
     void logLost(const char* what, std::string_view why) noexcept;
 
+    // The largest reply is a page of the search, of so many entries, unless somebody has added large ones.
+    static constexpr size_t kMostReply = 16 * 1024 * 1024;
+    static constexpr size_t kPage = 100;
+
     const BusConfig& config_;
     BusState& state_;
     Connection connection_;

@@ -1,5 +1,8 @@
 #include "bus/sync.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "bus/decimal.hpp"
 #include "log/siphash.hpp"
 
@@ -77,6 +80,13 @@ SyncPlan planSync(const LogFacts& log, const StreamFacts& stream) noexcept {
 bool refusesWrites(const Reply& reply) noexcept {
     return reply.isError("OOM") || reply.isError("MISCONF") || reply.isError("NOREPLICAS") ||
            reply.isError("NOPERM");
+}
+
+bool isOfServer(const Reply& error) noexcept {
+    constexpr std::string_view kCodes[] = {"READONLY", "LOADING",   "MASTERDOWN", "NOAUTH",
+                                           "MOVED",    "UNBLOCKED", "CLUSTERDOWN"};
+    return std::any_of(std::begin(kCodes), std::end(kCodes),
+                       [&error](std::string_view code) noexcept { return error.isError(code); });
 }
 
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {

@@ -69,6 +69,9 @@ bool mayLackAfter(const StreamFacts& stream, StreamId id) noexcept;
 // Whether that is the error of a server that takes no writes, as one that is full, and can be read.
 bool refusesWrites(const Reply& reply) noexcept;
 
+// Whether the error is one of the server, which will not do for other commands either.
+bool isOfServer(const Reply& error) noexcept;
+
 // The answer to XINFO STREAM. false: it says nothing of a stream.
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept;
 
