@@ -13,8 +13,6 @@ namespace {
 
 // Replies that are not refused are at least this large, and so large that every event of the zone fits.
 constexpr size_t kMostReply = 16 * 1024 * 1024;
-// What XINFO answers has two entries, of 512 MB each if somebody means it.
-constexpr size_t kLargestReply = 1280UL * 1024 * 1024;
 
 // Without a reply for this long the connection is given up: to XREAD, which waits itself, and to others.
 constexpr ngx_msec_t kReadPatience = 7000;
@@ -150,7 +148,7 @@ void Follower::onTooLarge() noexcept {
     if (isLooking_) {
         canLook_ = false;
     } else if (phase_ == Phase::Syncing) {
-        mostReply_ = std::min(mostReply_ * 4, kLargestReply);
+        mostReply_ = std::min(mostReply_ * 4, kLargestStreamInfo);
     } else if (!id) {
         count_ = 1;
     } else if (connection_.wasOfControl()) {

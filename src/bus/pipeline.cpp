@@ -22,9 +22,6 @@ constexpr ngx_msec_t kTick = 100;
 constexpr ngx_msec_t kAwayTime = 1000;
 // A connection whose replies do not come for so long is given up.
 constexpr ngx_msec_t kMostSilence = 2000;
-
-// XINFO has two entries, of 512 MB each if somebody means it.
-constexpr size_t kLargestReply = 1280UL * 1024 * 1024;
 // How many orders are told in a slice.
 constexpr int kOrdersAtATime = 32;
 
@@ -380,7 +377,7 @@ ngx_msec_t Pipeline::waitTime() const noexcept {
 void Pipeline::onClosed(std::string_view why) noexcept {
     logLost("the connection for publishing is lost", why);
     if (step_ == Step::Newest && connection_.wasTooLarge()) {
-        mostReply_ = std::min(mostReply_ * 4, kLargestReply);
+        mostReply_ = std::min(mostReply_ * 4, kLargestStreamInfo);
     }
     const std::optional<StreamId> tooLarge = parseStreamId(connection_.tooLargeId());
     if (step_ == Step::Search && tooLarge) { // which is not ours

@@ -142,8 +142,7 @@ bool Pulse::onReply(const Reply& reply) noexcept {
 }
 
 void Pulse::onAnswer(Asked asked, const Reply& reply) noexcept {
-    if (reply.isError("READONLY") || reply.isError("NOAUTH") || reply.isError("LOADING") ||
-        reply.isError("MASTERDOWN") || reply.isError("MOVED")) {
+    if (isOfServer(reply)) {
         return fail(reply.text);
     }
     if (reply.is(Reply::Type::Error)) {

@@ -72,7 +72,10 @@ bool refusesWrites(const Reply& reply) noexcept;
 // Whether the error is one of the server, which will not do for other commands either.
 bool isOfServer(const Reply& error) noexcept;
 
-// The answer to XINFO STREAM. false: it says nothing of a stream.
+// The answer to XINFO STREAM has two entries, of 512 MB each if somebody means it.
+inline constexpr size_t kLargestStreamInfo = 1280UL * 1024 * 1024;
+
+// Reads it. false: it says nothing of a stream.
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept;
 
 // The answer to TIME, in milliseconds; nullopt: it is none.
