@@ -18,6 +18,8 @@ struct BusParameters {
     ngx_str_t ca{};
     ngx_str_t verify{};
     ngx_str_t name{};
+    ngx_str_t certificate{};
+    ngx_str_t certificateKey{};
 };
 
 struct BusParameter {
@@ -26,7 +28,7 @@ struct BusParameter {
     bool isForTls = false;
 };
 
-inline constexpr std::array<BusParameter, 9> kBusParameters{{
+inline constexpr std::array<BusParameter, 11> kBusParameters{{
     {"stream", &BusParameters::stream},
     {"keep", &BusParameters::keep},
     {"max", &BusParameters::max},
@@ -36,6 +38,8 @@ inline constexpr std::array<BusParameter, 9> kBusParameters{{
     {"ca", &BusParameters::ca, true},
     {"verify", &BusParameters::verify, true},
     {"name", &BusParameters::name, true},
+    {"certificate", &BusParameters::certificate, true},
+    {"certificate_key", &BusParameters::certificateKey, true},
 }};
 
 // Logs what is wrong with the directive, and returns false.

@@ -106,16 +106,32 @@ bool readCredentials(ngx_conf_t* cf, const RedisUrl& url, const BusParameters& p
 
 constexpr ngx_int_t kVerifyDepth = 9;
 
-bool trust(ngx_conf_t* cf, ngx_ssl_t* ssl, ngx_str_t file) noexcept {
+// Makes its name a whole path. false if it cannot be read.
+bool findFile(ngx_conf_t* cf, ngx_str_t& file) noexcept {
     if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
         return false;
     }
     if (access(reinterpret_cast<char*>(file.data), R_OK) == -1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno, "cannot read the certificates \"%V\" of \"sse_bus\"",
-                           &file);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno, "cannot read \"%V\" of \"sse_bus\"", &file);
         return false;
     }
-    return ngx_ssl_trusted_certificate(cf, ssl, &file, kVerifyDepth) == NGX_OK;
+    return true;
+}
+
+bool trust(ngx_conf_t* cf, ngx_ssl_t* ssl, ngx_str_t file) noexcept {
+    return findFile(cf, file) && ngx_ssl_trusted_certificate(cf, ssl, &file, kVerifyDepth) == NGX_OK;
+}
+
+// Ours, for a server that asks for one.
+bool showCertificate(ngx_conf_t* cf, ngx_ssl_t* ssl, const BusParameters& parameters) noexcept {
+    ngx_str_t certificate = parameters.certificate;
+    ngx_str_t key = parameters.certificateKey;
+    if ((certificate.data == nullptr) != (key.data == nullptr)) {
+        return refuseBus(cf, "\"certificate\" and \"certificate_key\" in \"sse_bus\" need each other");
+    }
+    return certificate.data == nullptr ||
+           (findFile(cf, certificate) && findFile(cf, key) &&
+            ngx_ssl_certificate(cf, ssl, &certificate, &key, nullptr) == NGX_OK);
 }
 
 bool makeTls(ngx_conf_t* cf, const BusParameters& parameters, BusConfig& bus) noexcept {
@@ -131,6 +147,9 @@ bool makeTls(ngx_conf_t* cf, const BusParameters& parameters, BusConfig& bus) no
     cleanup->handler = ngx_ssl_cleanup_ctx;
     cleanup->data = ssl;
     bus.ssl = ssl;
+    if (!showCertificate(cf, ssl, parameters)) {
+        return false;
+    }
     if (parameters.ca.data != nullptr) {
         return trust(cf, ssl, parameters.ca);
     }

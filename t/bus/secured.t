@@ -106,6 +106,14 @@ subtest 'TLS' => sub {
     fails(machine("rediss://127.0.0.1:@{[ $plain->port ]} verify=off"), qr/the TLS handshake failed|no TLS handshake in time/, 'TLS where there is none');
 };
 
+subtest 'a server that asks for a certificate' => sub {
+    my $redis = SSE::Redis->start(tls => 1);
+    $redis->command(CONFIG => SET => 'tls-auth-clients' => 'yes');
+    my ($url, $ca) = ("rediss://127.0.0.1:@{[ $redis->port ]}", $redis->certificate);
+    fails(machine("$url ca=$ca", allow => [qr/alert certificate required/]), qr/./, 'lets nobody in without one');
+    works(machine("$url ca=$ca certificate=$ca certificate_key=@{[ $ca =~ s/certificate/key/r ]}"), $redis, 'and gets it');
+};
+
 subtest 'much over TLS' => sub {
     my $redis = SSE::Redis->start(tls => 1);
     my $server = machine("rediss://localhost:@{[ $redis->port ]} ca=@{[ $redis->certificate ]}");
