@@ -393,6 +393,14 @@ void Flight::failQueued() noexcept {
     trim();
 }
 
+void Flight::endThirst() noexcept {
+    while (Order* order = thirsty_.first) {
+        thirsty_.remove(*order);
+        changed_.add(*order);
+        onChanged_(self_);
+    }
+}
+
 // One that has not been sent.
 void Flight::failOne(uint64_t number) noexcept {
     if (at(number).kind == Kind::Question) {

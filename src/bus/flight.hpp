@@ -137,6 +137,8 @@ public:
     void expire(uint64_t now) noexcept;
     // Redis is away: settles what is queued.
     void failQueued() noexcept;
+    // The same: nobody waits for room any more.
+    void endThirst() noexcept;
 
     // Lets an order know that its wish is met. Returns whether there are more. The order may do anything.
     bool progress() noexcept;

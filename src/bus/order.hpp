@@ -35,7 +35,7 @@ public:
     // What its owner waits for.
     enum class Wish : uint8_t {
         Nothing,
-        Room, // more may be handed over
+        Room, // more may be handed over, or Redis is away
         Over, // nothing is on its way any more
     };
 

@@ -359,6 +359,9 @@ void Pipeline::tick() noexcept {
     if (step_ != Step::Ready && ngx_current_msec - downSince_ >= kAwayTime) {
         flight_.failQueued();
     }
+    if (!isUp()) {
+        flight_.endThirst();
+    }
     flush();
     report();
     tick_.wait(kTick);

@@ -187,7 +187,8 @@ void BusShare::note(const ChannelKey& channel, const StagedEvents& events, const
 
 // What cannot get any further has room: it is refused.
 bool BusShare::hasRoom() const noexcept {
-    return order_ == nullptr || order_->failure() != Failure::None || order_->hasRoom();
+    return order_ == nullptr || order_->failure() != Failure::None || !bus_->pipeline().isUp() ||
+           order_->hasRoom();
 }
 
 bool BusShare::isOver() const noexcept {

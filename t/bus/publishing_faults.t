@@ -169,6 +169,21 @@ subtest 'away' => sub {
     is $listener->next_event->{data}, 'back', 'and come';
 };
 
+# What is on its way fills a worker, and Redis does not answer.
+subtest 'waiting for room while Redis is away' => sub {
+    $redis->freeze;
+    my $start   = time;
+    my @waiting = map { $machine->request(POST => '/pub?channel=room', body => 'x' x 60_000) } 1 .. 250;
+    my @late    = splice @waiting, -20;
+    $_->finish for @late;
+    cmp_ok time - $start, '<', 4, 'ends as soon as that is known';
+    is_deeply [grep { !/\A503 Redis cannot be reached\z/ } map { $_->status . ' ' . $_->json->{error} } @late], [],
+        'and nothing has been published';
+    $_->finish for @waiting;
+    $redis->thaw;
+    wait_well($machine);
+};
+
 subtest 'clients that leave, and workers' => sub {
     my $newest = newest($redis);
     $redis->freeze;

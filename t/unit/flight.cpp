@@ -449,6 +449,17 @@ void testRoom(void**) {
     while (setting.flight.progress()) {
     }
     assert_int_equal(others.count, 2);
+
+    // Redis is away.
+    while (!setting.flight.isFull()) {
+        setting.add(nullptr, large);
+    }
+    other.wait(Order::Wish::Room);
+    assert_false(setting.flight.progress());
+    setting.flight.endThirst();
+    while (setting.flight.progress()) {
+    }
+    assert_int_equal(others.count, 3);
 }
 
 // What is not known in time, and what has not been sent by then.
