@@ -6,12 +6,11 @@
 #include "conf/bus_config.hpp"
 #include "conf/bus_parameters.hpp"
 #include "conf/bus_server.hpp"
+#include "conf/words.hpp"
 
 namespace sse {
 
 namespace {
-
-char* const kError = static_cast<char*>(NGX_CONF_ERROR);
 
 constexpr ngx_msec_t kDefaultKeep = 3600'000;
 constexpr ngx_msec_t kDefaultTimeout = 5000;
