@@ -279,7 +279,7 @@ packages_of() {
     mqtt) say mosquitto mosquitto-clients jq ;;
     git) say git ;;
     prometheus) say prometheus ;;
-    package) say debhelper dpkg-dev lintian ;;
+    package) say build-essential debhelper dpkg-dev lintian ;;
     nothing) ;;
     chaos) packages_of_each harness module ;;
     bench)
@@ -320,6 +320,7 @@ has() {
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     libio-socket-ssl-perl) perl -MIO::Socket::SSL -e 1 2>/dev/null ;;
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt ]] ;;
+    build-essential) dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q ' installed' ;; # so asks dpkg
     debhelper) command -v dh >/dev/null ;;
     dpkg-dev) command -v dpkg-source >/dev/null ;;
     perl) command -v prove >/dev/null ;; # the interpreter alone is in perl-base
@@ -335,7 +336,7 @@ has() {
     nodejs) command -v node >/dev/null ;;
     nghttp2-client) command -v nghttp >/dev/null ;;
     nghttp2-proxy) command -v nghttpx >/dev/null ;;
-    varnish) command -v varnishd >/dev/null ;;
+    varnish | vinyl-cache) command -v varnishd >/dev/null ;;
     python3-flask) python3 -c 'import flask' 2>/dev/null || /usr/bin/python3 -c 'import flask' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
