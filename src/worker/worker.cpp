@@ -221,7 +221,8 @@ void Worker::remove(Drainable& drainable, ngx_http_request_t* request) noexcept 
 // same decides whether nginx lingers.
 void Worker::noteEnd(ngx_http_request_t* request) noexcept {
     const ngx_http_request_t& main = *request->main;
-    bool unread = main.reading_body || main.discard_body || (hasBody(main) && main.request_body == nullptr);
+    bool unread = main.lingering_close || main.reading_body || main.discard_body ||
+                  (hasBody(main) && main.request_body == nullptr);
     if (config_ != nullptr && (isDraining() || unread)) { // without a zone there is nothing to leave
         lingering_.watch(request);
     }

@@ -14,6 +14,7 @@ my $server = SSE::Nginx->new(
     subscribe => 'sse_start earliest;',
     locations => <<'END',
 location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }
+        location = /json { sse_publish $arg_channel; sse_framing json; }
         location = /big { alias big; http2_chunk_size 64k; }
 END
 );
@@ -69,11 +70,12 @@ for my $via (qw(h1 unchunked tls)) {
     }
 }
 
-# What is answered without its body having been read.
+# What is answered without its body having been read to its end.
 my %refused = (
     'DELETE /sub?channel=c'     => 405,
     'OPTIONS /sub?channel=c'    => 204,
     'POST /pub?channel='        => 400,
+    'POST /json?channel=c'      => 400, # at the first byte
     'DELETE /pub?channel=never' => 404,
     'GET /status'               => 200,
 );
