@@ -96,19 +96,27 @@ bool isBodyUnread(const ngx_http_request_t& r) noexcept {
 
 // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
 // ngx_http_discard_request_body() holds a reference for its handler, which would not notice that the client
-// has gone once the body has ended. Reading a body may have left a timer.
+// has gone once the body has ended. Over HTTP/3 it does nothing, and whoever comes next can read the body.
+// Reading a body may have left a timer.
 void takeOverReading(ngx_http_request_t* r) noexcept {
     if (r->http_version > NGX_HTTP_VERSION_11) {
         (void)ngx_http_discard_request_body(r);
-        return;
+        if (r->stream == nullptr) {
+            return;
+        }
+    } else {
+        if (r->discard_body) {
+            r->discard_body = 0;
+            r->main->count--;
+        }
+        stopBodyTimeout(r);
+        closeIfUnread(r);
     }
-    if (r->discard_body) {
-        r->discard_body = 0;
-        r->main->count--;
+    if (r->request_body == nullptr && hasBody(*r)) { // one of which nothing is left
+        r->request_body =
+            static_cast<ngx_http_request_body_t*>(ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t)));
     }
-    stopBodyTimeout(r);
-    closeIfUnread(r);
-    r->headers_in.content_length_n = 0; // what post_action asks is promised nothing
+    forgetUsedBody(r); // what post_action asks is promised nothing
 }
 
 void stopBodyTimeout(ngx_http_request_t* r) noexcept {

@@ -23,6 +23,10 @@ location = /sub       { sse_channel \$arg_channel; }
         location = /afterwards { sse_publish \$arg_channel; post_action /back; }
         location = /halfway   { sse_publish \$arg_channel; sse_framing ndjson; post_action /back; }
         location = /stream    { sse_channel \$arg_channel; sse_lifetime 100ms; post_action /back; }
+        location = /mirrored  { mirror /mirror; sse_channel \$arg_channel; sse_lifetime 100ms; post_action /back; }
+        location = /mirror    { internal; return 204; }
+        location = /denied    { deny all; error_page 403 = /instead; }
+        location = /instead   { internal; sse_channel a; sse_lifetime 100ms; post_action /second; }
         location = /twice     { sse_publish \$arg_channel; post_action /second; access_log twice.log; }
         location = /second    { internal; sse_publish second; access_log twice.log; }
         location = /app       { proxy_pass http://127.0.0.1:@{[ $app->port ]}; post_action /published; }
@@ -82,16 +86,34 @@ subtest 'a client that leaves within its body' => sub {
     promises_nothing('afterwards');
 };
 
-subtest 'a stream whose request has a body' => sub {
-    my $client = $server->connect->send_raw("GET /stream?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nhello")->ready;
+my %body = ('a length' => "Content-Length: 50\r\n\r\nhello", 'chunks' => "Transfer-Encoding: chunked\r\n\r\n32\r\nhello");
+for my $framing (sort keys %body) {
+    subtest "a stream whose request has a body with $framing" => sub {
+        my $client = $server->connect->send_raw("GET /stream?channel=a HTTP/1.1\r\nHost: localhost\r\n$body{$framing}")->ready;
+        promises_nothing('afterwards');
+        $client->close;
+    };
+}
+
+subtest 'a stream over h2c whose request has a body' => sub {
+    my $client = $server->request(GET => '/stream?channel=a', via => 'h2c', body => 'hello');
     promises_nothing('afterwards');
+    $client->close;
+};
+
+subtest 'a stream whose request has been mirrored with its body' => sub {
+    my $client = $server->connect->send_raw("GET /mirrored?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
+    like upstream_request(), qr/^Content-Length: 5\r\n(.+\r\n)*\r\nhello\z/m, 'the backend gets what it is promised';
     $client->close;
 };
 
 subtest 'published once' => sub {
     my $subscriber = $server->subscribe('/sub?channel=second')->ready;
     is $server->publish('/twice?channel=first', 'x', via => $_)->status, 201, $_ for qw(h1 h2c);
-    wait_until(sub { (() = ($server->read_file('twice.log') // '') =~ /^.*POST/mg) >= 2 }, 'the requests to end');
+    my @stream = map { $server->connect->send_raw("POST /denied HTTP/1.1\r\nHost: localhost\r\n$_")->ready } values %body;
+    push @stream, $server->request(POST => '/denied', via => 'h2c', body => 'hello');
+    $_->wait_closed && $_->close for @stream;
+    wait_until(sub { (() = ($server->read_file('twice.log') // '') =~ /^.*POST/mg) >= 2 + @stream }, 'the requests to end');
     $server->publish('/pub?channel=second', 'last');
     is $subscriber->next_event->{data}, 'last', 'the other location has no body to publish';
 };
