@@ -96,6 +96,7 @@ void Follower::close() noexcept {
     pause_.cancel();
     Worker::self().cancel(slice_);
     next_ = read_ = nullptr;
+    isLooking_ = false;
 }
 
 void Follower::setConnected(bool isConnected) noexcept {

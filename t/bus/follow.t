@@ -3,6 +3,7 @@
 use v5.36;
 use lib 't/lib';
 use Test::More;
+use Time::HiRes qw(sleep);
 use SSE::Nginx;
 use SSE::Redis;
 
@@ -157,6 +158,17 @@ subtest 'more than a reply takes' => sub {
     is_deeply \@numbers, [sort { $a <=> $b } @numbers], 'in order';
     is $numbers[-1], 60, 'up to the one before it';
     like $machines[0]->log, qr/entry \S+ is skipped: too large/, 'which is logged';
+};
+
+subtest 'more than a reply takes, when the stream is looked at' => sub {
+    my $subscriber = $machines[0]->subscribe('/sub?channel=look')->ready;
+    sleep 1.2; # so that it is looked at between the first entries and the large one, which is the last
+    $redis->command(EVAL => 'for i = 1, 1500 do redis.call("XADD", KEYS[1], "*", "channel", "look", "data", i) end
+        return redis.call("XADD", KEYS[1], "*", "channel", "look", "data", string.rep("z", 30000000))', 1, 'sse:events');
+    is_deeply [$subscriber->data(1500)], [1 .. 1500], 'what precedes it comes';
+    wait_until(sub { state_of($machines[0])->{up} }, 'the bus to be up');
+    add(channel => 'look', data => 'after it');
+    is_deeply [$subscriber->data(1)], ['after it'], 'and so does what follows';
 };
 
 is_deeply [map { $_->stop } @machines], [], 'no trouble';
