@@ -46,7 +46,9 @@ subtest 'the same events with the same ids' => sub {
 };
 
 subtest 'another machine knows the cursor' => sub {
+    my @witnesses = map { $_->subscribe('/sub?channel=hop')->ready } @machines;
     add(channel => 'hop', data => $_) for 1 .. 5;
+    $_->events(5) for @witnesses; # otherwise the first event of a stream may be a `ready`
     my $first = $machines[0]->subscribe('/all?channel=hop');
     my ($third) = ($first->events(3))[2];
     my $hopped = $machines[1]->subscribe('/sub?channel=hop', cursor => $third->{id});
@@ -157,7 +159,8 @@ subtest 'more than a reply takes' => sub {
     my @numbers = grep {/\A\d+\z/} @seen;
     is_deeply \@numbers, [sort { $a <=> $b } @numbers], 'in order';
     is $numbers[-1], 60, 'up to the one before it';
-    like $machines[0]->log, qr/entry \S+ is skipped: too large/, 'which is logged';
+    # Once the answer to a look has been too large, a reply takes more, and then the event is too large.
+    like $machines[0]->log, qr/entry \S+ is skipped: (?:too large|the data is too long)/, 'which is logged';
 };
 
 subtest 'more than a reply takes, when the stream is looked at' => sub {
