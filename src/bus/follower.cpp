@@ -289,8 +289,7 @@ void Follower::sync() noexcept {
 void Follower::onSyncReply(const Reply& reply) noexcept {
     enum { Set, Lineage, Info, Newest, Control, Time };
     const unsigned answer = answers_++;
-    const bool isNoStream =
-        answer == Info && reply.is(Reply::Type::Error) && reply.text.ends_with("no such key");
+    const bool isNoStream = answer == Info && saysNoStream(reply);
     const bool isNotSet = answer == Set && refusesWrites(reply); // it may be there
     if (reply.is(Reply::Type::Error) && !isNoStream && !isNotSet) {
         return reconnect(reply.text);

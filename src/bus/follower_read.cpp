@@ -155,10 +155,13 @@ bool Follower::onRead(const Reply& reply) noexcept {
 void Follower::onLook(const Reply& reply) noexcept {
     isLooking_ = false;
     StreamFacts facts;
-    if (reply.is(Reply::Type::Error)) { // there is no stream yet
+    const bool isNoStream = saysNoStream(reply);
+    if (isNoStream) {
         facts.added = 0;
+    } else if (reply.is(Reply::Type::Error)) {
+        return reconnect(reply.text);
     }
-    if (reply.is(Reply::Type::Error) || readStreamInfo(reply, facts)) {
+    if (isNoStream || readStreamInfo(reply, facts)) {
         continuity_.onLook(facts.last, facts.added);
         tellMissed({readFrom_.milliseconds, readFrom_.sequence + 1}); // goOn() raises the stream to that
     }

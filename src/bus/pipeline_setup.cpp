@@ -149,9 +149,7 @@ void Pipeline::askNewest() noexcept {
 
 void Pipeline::onNewest(const Reply& reply) noexcept {
     StreamFacts stream;
-    const bool isMissing =
-        reply.is(Reply::Type::Error) && reply.text.find("no such key") != std::string_view::npos;
-    if (!isMissing && !readStreamInfo(reply, stream)) {
+    if (!saysNoStream(reply) && !readStreamInfo(reply, stream)) {
         reconnect(reply.text);
         return;
     }

@@ -89,6 +89,10 @@ bool isOfServer(const Reply& error) noexcept {
                        [&error](std::string_view code) noexcept { return error.isError(code); });
 }
 
+bool saysNoStream(const Reply& reply) noexcept {
+    return reply.isError("ERR") && reply.text.ends_with("no such key");
+}
+
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept {
     if (!reply.is(Reply::Type::Array)) {
         return false;

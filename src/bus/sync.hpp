@@ -75,6 +75,9 @@ bool isOfServer(const Reply& error) noexcept;
 // The answer to XINFO STREAM has two entries, of 512 MB each if somebody means it.
 inline constexpr size_t kLargestStreamInfo = 1280UL * 1024 * 1024;
 
+// Whether it is the answer when there is no such stream.
+bool saysNoStream(const Reply& reply) noexcept;
+
 // Reads it. false: it says nothing of a stream.
 bool readStreamInfo(const Reply& reply, StreamFacts& facts) noexcept;
 

@@ -70,6 +70,11 @@ subtest 'errors in place of an answer' => sub {
         my ($name) = $error =~ /\A(\w+)/;
         for_commands($name, answer => "-$error\r\n", only => $name eq 'READONLY' ? [sort keys %command] : [qw(publishing reading)]);
     }
+    # A machine that reads asks about the stream, too: it has not lost its entries.
+    $proxy->rule(match => '^XINFO', answer => "-BUSY Redis is busy running a script.\r\n", times => 1);
+    wait_until(sub { publish($nginx, 'meanwhile ' . ++$number); $subscriber->next_event; $proxy->hits > 0 }, 'a look at the stream');
+    $proxy->clear;
+    goes_on('BUSY to a look');
     for my $command (qw(ROLE GET XINFO CLIENT)) {
         $proxy->rule(match => "^$command", answer => "-LOADING Redis is loading the dataset in memory\r\n", times => 2);
         $proxy->reset;
