@@ -73,6 +73,7 @@ private:
     void goOn() noexcept;
     void mark(std::string_view id, bool isBreak) noexcept;
     void onMarked(const Reply& reply) noexcept;
+    void noteNotMarked(std::string_view why) noexcept;
     size_t countToAsk() const noexcept;
     void read() noexcept;
     bool onRead(const Reply& reply) noexcept;
@@ -108,6 +109,7 @@ private:
     ngx_msec_t heardAt_ = 0; // when the last reply came, or much of one, or a command was sent
     uint64_t received_ = 0;  // bytes that had come the last time that much had
     LogPace pace_;           // of messages that there is no connection
+    LogPace markPace_;       // and of those that the stream cannot be marked
     size_t mostReply_ = 0;
 
     // Syncing.

@@ -84,18 +84,27 @@ void Follower::onMarked(const Reply& reply) noexcept {
     if (reply.is(Reply::Type::Error) && reply.text.find("equal or smaller") != std::string_view::npos) {
         sync();
     } else if (refusesWrites(reply)) {
-        const LogText why(reply.text);
-        const ngx_str_t text = ngxString(why.view());
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": the stream cannot be marked: %V",
-                      &bus_->zone->name, &text);
+        noteNotMarked(reply.text);
         read();
     } else if (!id) {
         reconnect(reply.text);
     } else {
+        markPace_.reset();
         newest_ = *id;
         target_ = *id;
         read();
     }
+}
+
+// It is tried again after each reply with entries.
+void Follower::noteNotMarked(std::string_view why) noexcept {
+    if (!markPace_.isTime()) {
+        return;
+    }
+    const LogText reason(why);
+    const ngx_str_t text = ngxString(reason.view());
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": the stream cannot be marked: %V",
+                  &bus_->zone->name, &text);
 }
 
 size_t Follower::countToAsk() const noexcept {

@@ -44,6 +44,32 @@ subtest 'MAXLEN ~ and MINID ~ trim whole nodes' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+# Others write, and this machine is not allowed to tell them that the stream has lost an entry.
+subtest 'a stream that cannot be marked fills no log' => sub {
+    my $redis = SSE::Redis->start;
+    my $proxy = SSE::RedisProxy->start(to => $redis);
+    my $nginx = nginx_for($proxy->address);
+    my $subscriber = $nginx->subscribe('/sub?channel=c')->ready;
+    my $add = sub ($data) { return $redis->command(XADD => 'sse:events', '*', channel => 'c', data => $data) };
+    my @ids = map { $add->("before $_") } 1 .. 3;
+    $subscriber->events(3);
+    $proxy->rule(match => '^XADD sse:events ', answer => "-NOPERM this user may not\r\n");
+    $proxy->lead(SSE::Redis->new); # to nobody
+    $proxy->reset;
+    $redis->command(XDEL => 'sse:events', $ids[-1]);
+    $add->('meanwhile');
+    $proxy->lead($redis);
+    $nginx->wait_for_log(qr/the stream cannot be marked: NOPERM/);
+    is $subscriber->next_event->{data}, 'meanwhile', 'it is read';
+    for my $number (1 .. 50) {
+        $add->("after $number");
+        $subscriber->next_event;
+    }
+    my $messages = () = $nginx->log =~ /cannot be marked/g;
+    cmp_ok $messages, '<', 6, 'and it is not logged for each entry';
+    is_deeply [$nginx->stop], [], 'no trouble';
+};
+
 # Such a command trims ten thousand entries at most.
 subtest 'more to trim than one command does' => sub {
     my $redis = SSE::Redis->start;
