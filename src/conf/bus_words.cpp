@@ -23,6 +23,11 @@ constexpr std::string_view kKeysOfRequests = ":key:"; // bus/idempotency.hpp
 constexpr std::string_view kKeysOfProducers = ":producer:";
 constexpr std::string_view kStreamOfZone = "sse:"; // and the name of the zone
 
+// An URL in another place may have a password, which is for no log.
+bool isUrl(const ngx_str_t& word) noexcept {
+    return toView(word).starts_with("redis://") || toView(word).starts_with("rediss://");
+}
+
 // Each at most once, and none without a value.
 bool readParameters(ngx_conf_t* cf, std::span<ngx_str_t> words, BusParameters& parameters) noexcept {
     for (ngx_str_t& word : words) {
@@ -148,6 +153,9 @@ const BusConfig* findSameKeys(const MainConfig& config, const BusConfig& bus) no
 
 // What the words of sse_bus say. false after an error, which is logged.
 bool readBus(ngx_conf_t* cf, const MainConfig& config, std::span<ngx_str_t> words, BusConfig& bus) noexcept {
+    if (isUrl(words[0]) || std::ranges::any_of(words.subspan(2), isUrl)) {
+        return refuseBus(cf, "the zone and one URL must come first in \"sse_bus\"");
+    }
     bus.zone = findZone(config, toView(words[0]));
     if (bus.zone == nullptr) {
         return refuseBus(cf, "unknown zone \"%V\" in \"sse_bus\", its \"sse_zone\" must come before",

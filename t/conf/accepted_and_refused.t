@@ -21,6 +21,9 @@ sub bad_buses {
         ["$zone sse_bus;"],
         ["$bus; $zone",                                     qr/unknown zone "events" in "sse_bus"/],
         ["$zone sse_bus other $url;",                       qr/unknown zone "other"/],
+        # The password in a URL that stands elsewhere is in no message.
+        (map { ["$zone sse_bus $_;", qr/\A(?!.*secret).*the zone and one URL must come first in "sse_bus"/s] }
+            'redis://:secret@127.0.0.1 events', 'events stream=s rediss://:secret@127.0.0.1', "events $url redis://:secret\@127.0.0.1"),
         ["$zone $bus; $bus/1;",                             qr/"events" in "sse_bus" is duplicate/],
         ["$zone sse_zone more 1m; $bus stream=s; sse_bus more redis://10.0.0.9,127.0.0.1:6379 stream=s;", qr/zones "events" and "more" in "sse_bus" have the same keys in Redis, "s" and "s"/],
         (map { ["$zone sse_zone more 1m; $bus stream=$_->[0]; sse_bus more $url stream=$_->[1];", qr/same keys in Redis, "$_->[0]" and "$_->[1]"/] }
