@@ -217,6 +217,7 @@ bool Follower::onEntries(const Reply& reply) noexcept {
         reconnect("a reply that is none to XREAD");
         return true;
     }
+    target_.reset(); // it may have been trimmed
     continuity_.onNothing();
     tellMissed(continuity_.reached());
     goOn();

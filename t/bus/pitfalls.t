@@ -70,6 +70,21 @@ subtest 'a stream that cannot be marked fills no log' => sub {
     is_deeply [$nginx->stop], [], 'no trouble';
 };
 
+# A machine that starts waits for the newest entry that it has seen, which is gone when it reads. Its probes go on.
+subtest 'trimmed while a zone is filled' => sub {
+    my $redis = SSE::Redis->start;
+    my $proxy = SSE::RedisProxy->start(to => $redis);
+    my @ids = map { $redis->command(XADD => 'sse:events', '*', channel => 'c', data => $_) } 1 .. 5;
+    $proxy->rule(match => '^XREVRANGE sse:events ', delay => 1.5, times => 1);
+    my %usual = SSE::Nginx::usual(locations => 'location = /health { sse_health; }');
+    my $server = SSE::Nginx->start(workers => 2, %usual, http => "$usual{http} sse_bus events redis://@{[$proxy->address]};");
+    wait_until(sub { $proxy->hits > 0 }, 'a page');
+    $redis->command(XDEL => 'sse:events', $ids[-1]);
+    wait_well($server);
+    ok is_well($server), 'it has what is left';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 # Such a command trims ten thousand entries at most.
 subtest 'more to trim than one command does' => sub {
     my $redis = SSE::Redis->start;
