@@ -2,16 +2,13 @@
 # published.
 use v5.36;
 use lib 't/lib';
-use IO::Select;
-use IO::Socket::INET;
 use Test::More;
+use SSE::Backend;
 use SSE::Nginx;
 
-# A backend that answers when the test says so.
-my $backend = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1') or die "listen: $!";
-my $port    = $backend->sockport;
+my $backend = SSE::Backend->start;
 my $server  = SSE::Nginx->start(
-    http      => "sse_zone events 4m; upstream back { server 127.0.0.1:$port; keepalive 4; }",
+    http      => "sse_zone events 4m; upstream back { server 127.0.0.1:@{[ $backend->port ]}; keepalive 4; }",
     locations => <<'END',
 location = /ndjson { sse_publish $arg_channel; sse_framing ndjson; error_page 400 413 = @back; client_max_body_size 300; }
         location = /again  { sse_publish $arg_channel; sse_framing ndjson; error_page 400 = /second?$args; }
@@ -24,23 +21,11 @@ location = /ndjson { sse_publish $arg_channel; sse_framing ndjson; error_page 40
 END
 );
 
-# The next request that the backend gets, whole.
-sub upstream_request {
-    IO::Select->new($backend)->can_read(10) or return 'nothing';
-    my $peer = $backend->accept;
-    my $text = '';
-    until ($text =~ /\r\n\r\n/) {
-        sysread $peer, $text, 65536, length $text or last;
-    }
-    syswrite $peer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage";
-    return $text;
-}
-
 subtest 'a part of a body goes to no upstream' => sub {
     # 211 bytes are announced. An upstream that is promised all of them would take the next request for the rest.
     my $client = $server->connect;
     $client->send_raw("POST /ndjson?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 211\r\n\r\n\xff\n", method => 'POST');
-    my $request = upstream_request();
+    my $request = $backend->request;
     like $request, qr/^Content-Length: 0\r$/m, 'it is promised nothing';
     like $request, qr/\r\n\r\n\z/, 'and gets nothing';
     is $client->finish->body, 'page', 'its page answers';
@@ -51,7 +36,7 @@ subtest 'chunks that are too large' => sub {
     my $client = $server->connect;
     $client->send_raw("POST /ndjson?channel=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
             . "1ff\r\nmore", method => 'POST');
-    my $request = upstream_request();
+    my $request = $backend->request;
     like $request, qr/^Content-Length: 0\r$/m, 'the upstream is promised nothing';
     unlike $request, qr/^Transfer-Encoding/mi, 'in no form';
     is $client->finish->body, 'page', 'its page answers';

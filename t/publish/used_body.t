@@ -3,20 +3,18 @@
 # needs: module nghttp
 use v5.36;
 use lib 't/lib';
-use IO::Select;
-use IO::Socket::INET;
 use Test::More;
 use SSE::App;
+use SSE::Backend;
 use SSE::Nghttp;
 use SSE::Nginx;
 
-# A backend that answers when the test says so, and keeps its connections.
-my $backend = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1') or die "listen: $!";
+my $backend = SSE::Backend->start;
 my $app     = SSE::App->start(sub ($method, $path, $headers, $body) { return (200, [], 'got ' . length $body) });
 my $server  = SSE::Nginx->start(
     listen => [qw(h1 h2c)],
     http   => "sse_zone events 4m; client_max_body_size 1m; client_body_buffer_size 1k;"
-        . "upstream back { server 127.0.0.1:@{[ $backend->sockport ]}; keepalive 4; }",
+        . "upstream back { server 127.0.0.1:@{[ $backend->port ]}; keepalive 4; }",
     server => <<"END",
 location = /sub       { sse_channel \$arg_channel; }
         location = /pub       { sse_publish \$arg_channel; }
@@ -39,21 +37,8 @@ location = /sub       { sse_channel \$arg_channel; }
 END
 );
 
-# The next request that the backend gets.
-sub upstream_request {
-    IO::Select->new($backend)->can_read(10) or return 'nothing';
-    my $peer = $backend->accept;
-    my $text = '';
-    until ($text =~ /\r\n\r\n/) {
-        sysread $peer, $text, 65536, length $text or last;
-    }
-    syswrite $peer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npage";
-    close $peer;
-    return $text;
-}
-
 sub promises_nothing ($what) {
-    my $request = upstream_request();
+    my $request = $backend->request;
     like $request, qr/^POST|^GET/, "$what: the backend is asked";
     unlike $request, qr/^Content-Length: [^0]|^Transfer-Encoding/mi, 'is promised nothing' or diag $request;
     like $request, qr/\r\n\r\n\z/, 'and gets nothing';
@@ -103,7 +88,7 @@ subtest 'a stream over h2c whose request has a body' => sub {
 
 subtest 'a stream whose request has been mirrored with its body' => sub {
     my $client = $server->connect->send_raw("GET /mirrored?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
-    like upstream_request(), qr/^Content-Length: 5\r\n(.+\r\n)*\r\nhello\z/m, 'the backend gets what it is promised';
+    like $backend->request, qr/^Content-Length: 5\r\n(.+\r\n)*\r\nhello\z/m, 'the backend gets what it is promised';
     $client->close;
 };
 
