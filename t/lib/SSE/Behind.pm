@@ -164,8 +164,8 @@ sub median (@numbers) { return (sort { $a <=> $b } @numbers)[@numbers / 2] }
 
 # A median; where it is too long the least of some, so that what else this machine does does not count.
 sub usual ($measure, $h2c = 0) {
-    my $least = 9;
-    for (1 .. says('Events arrive', 'late', $h2c) ? 1 : 5) {
+    my ($least, $times) = (9, says('Events arrive', 'late', $h2c) ? 1 : 5);
+    for (1 .. $times) {
         $least = min $least, median(map { $measure->() } 1 .. 5);
         last if $least < $limit;
     }
