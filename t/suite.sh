@@ -158,11 +158,12 @@ prove_and_keep() { # ARGUMENT OF prove...
     fi
 }
 
-# What the tests that have failed said, once more: of a long run often only the end is kept.
+# What the tests that have failed said, once more, and last which ones they are: of a long run often only the end is kept.
 show_complaints() {
-    local said
-    said=$(awk '/Failed (TODO )?test| in vain |^[^#]* at t\/[^ ]+ line [0-9]+\.$/ { left = 14 } left-- > 0' "$log")
-    [[ ! $said ]] || printf 'what failed:\n%s\n' "${said:0:20000}"
+    local said report
+    said=$(awk '/^ *# +Failed (TODO )?test| in vain |^[^#]* at t\/[^ ]+ line [0-9]+\.$/ { left = 14 } left-- > 0 && !seen[$0]++' "$log")
+    report=$(awk '/^Test Summary Report$/ { on = 1 } on; /^Result: / { on = 0 }' "$log")
+    printf 'what failed:\n%s\n%s\n' "${said:0:8000}" "$report"
 }
 
 # The delivery of events again, through nginx's filters alone.

@@ -19,6 +19,7 @@ my $fake = <<'SCRIPT';
 case $0 in */build/fuzz/*) name=target ;; *) name=${0##*/} ;; esac
 printf '%s\0' "$name $*" >>"$WORLD/calls"
 if [ "$name $*" = "$BREAK" ]; then
+    [ ! -e "$WORLD/says" ] || PATH=/usr/bin:/bin cat "$WORLD/says"
     seq -f "$name says %g" 50
     echo "$name has a reason" >&2
     exit 9
@@ -154,6 +155,15 @@ subtest 'what is shown' => sub {
     ($status, $output) = build_sh('test', 'make -s -j1 -f t/unit/Makefile');
     like $output, qr{^build\.sh: suite\.sh:\d+ failed with status 9: make -s -j"\$jobs" -f t/unit/Makefile$}m,
         'the command that has failed, and its line';
+
+    my $prove = 'prove -j1 t/build/dist.t';
+    write_file("$world/says", join "\n", "#   Failed test 'the one'", "#   at t/build/dist.t line 1.", ("strange at t/build/dist.t line 2.") x 1000,
+        'Test Summary Report', 't/build/dist.t (Tests: 2 Failed: 1)', '  Failed test:  1', 'Result: FAIL', '');
+    ($status, $output) = build_sh('test -j1 t/build/dist.t', $prove);
+    my $end = substr $output, -2000;
+    like $end, qr{^what failed:\n#   Failed test 'the one'\n#   at t/build/dist\.t}m, 'the end of a long run has what has failed';
+    like $end, qr{^t/build/dist\.t \(Tests: 2 Failed: 1\)\n  Failed test:  1\nResult: FAIL\n(?:build\.sh: [^\n]+\n)*\z}m, 'and where';
+    system rm => "$world/says";
 
     ($status, $output) = build_sh('deps moon');
     isnt $status, 0, 'who asks for what there is not';
