@@ -115,6 +115,10 @@ void takeOverReading(ngx_http_request_t* r) noexcept {
     if (r->request_body == nullptr && hasBody(*r)) { // one of which nothing is left
         r->request_body =
             static_cast<ngx_http_request_body_t*>(ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t)));
+        if (r->request_body == nullptr) { // then as if there had been none
+            r->headers_in.content_length_n = -1;
+            r->headers_in.chunked = 0;
+        }
     }
     forgetUsedBody(r); // what post_action asks is promised nothing
 }
