@@ -125,6 +125,9 @@ void takeOverReading(ngx_http_request_t* r) noexcept {
 
 void stopBodyTimeout(ngx_http_request_t* r) noexcept {
     ngx_event_t* read = r->connection->read;
+    if (r != r->main) {
+        return;
+    }
     if (read->timer_set) {
         ngx_del_timer(read);
     }
