@@ -107,7 +107,7 @@ TEXT
     log and the fuzz targets, and runs all tests. Where tests or folders are named it runs these, and builds what they need:
       ./build.sh test t/publish
       ./build.sh test -v t/publish/every_transport.t
-    As many run at a time as there are processors, but one at a time where an option is given, and those that measure.
+    One more runs at a time than there are processors, but one at a time where an option is given, and those that measure.
     The fuzz targets run for 3 seconds each, or for 10 if CI is set in the environment.
       --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
                           distribution's source package, in build/sanitize/; the unit tests also under valgrind

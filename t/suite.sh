@@ -128,10 +128,10 @@ prepare_tests() { # [WHAT]...
     done
 }
 
-# Runs the prepared tests, as many at a time as there are processors unless the options say how. All of them run, then
-# this fails if one has.
+# Runs the prepared tests, one more at a time than there are processors, because most of them mostly wait, unless the
+# options say how. All of them run, then this fails if one has.
 run_tests() {
-    local status code=0 parallel=("-j$jobs") log=build/log/tests.log
+    local status code=0 parallel=("-j$((jobs + 1))") log=build/log/tests.log
     ((${#options[@]} == 0)) || parallel=("${options[@]}")
     mkdir -p "${log%/*}"
     : >"$log"
@@ -169,7 +169,7 @@ show_complaints() {
 # The delivery of events again, through nginx's filters alone.
 run_chain_tests() {
     say "and through nginx's filters alone:"
-    TEST_NGINX_CHAIN=1 prove -j"$jobs" t/subscribe/{response,several_channels,resume,heartbeat}.t \
+    TEST_NGINX_CHAIN=1 prove -j"$((jobs + 1))" t/subscribe/{response,several_channels,resume,heartbeat}.t \
         t/slow_clients/{reads_nothing,stalled}.t t/{end/delete,reload/drain,protocols/tls,http/other_filters}.t
 }
 
