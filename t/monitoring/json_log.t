@@ -9,7 +9,7 @@ use SSE::Nginx;
 
 my $operations = do { local (@ARGV, $/) = 'docs/operations.md'; readline };
 my ($format) = $operations =~ /^<!-- test: json_log -->\n```nginx\n(.*?)^```/ms or BAIL_OUT('no sample');
-my ($line) = $operations =~ /^A line of a stream then is:\n\n```json\n(.*?)^```/ms or BAIL_OUT('no line');
+my ($line) = $operations =~ /^The line of a stream then looks like this:\n\n```json\n(.*?)^```/ms or BAIL_OUT('no line');
 
 my $server = SSE::Nginx->start(
     listen => [qw(h1 h2c)],
