@@ -11,7 +11,7 @@ const PROTOCOLS = { h2: "HTTP/2", h3: "HTTP/3" };
 async function showProtocol() {
   const [{ nextHopProtocol }] = performance.getEntriesByType("navigation");
   const protocol = PROTOCOLS[nextHopProtocol] ?? "HTTP/1.1";
-  element("protocol").textContent = `This page has come over ${protocol}. `;
+  element("protocol").textContent = `This page was loaded over ${protocol}. `;
   const response = await fetch("http2.json");
   if (protocol !== "HTTP/1.1" || !response.ok) return;
   const { port } = await response.json();

@@ -101,5 +101,5 @@ element("clear").addEventListener("click", () => element("wire").replaceChildren
 const control = await fetch("control/").catch(() => ({ ok: false }));
 if (!control.ok) {
   element("kill").disabled = element("reload").disabled = true;
-  element("notice").textContent = "Killing and reloading work where ./build.sh run has started this demo.";
+  element("notice").textContent = "Killing and reloading only work if ./build.sh run has started this demo.";
 }

@@ -54,7 +54,7 @@ async function test({ page, context, demo }) {
   await numbered(page, "streams", 7);
   is(await states(page, "streams"), Array(7).fill("open"), "over HTTP/2 all seven are open");
   is(await subscribers(), 7, "and nginx has seven");
-  is(await text(page, "protocol"), "This page has come over HTTP/2. ", "the page says so");
+  is(await text(page, "protocol"), "This page was loaded over HTTP/2. ", "the page says so");
   await page.click("#close");
   is(await settles(0), 0, "and all can be closed");
 }
