@@ -31,8 +31,8 @@ constexpr Deed kKick{"kick subscribers at", kKicking};
 constexpr Deed kReadStatus{"read the status at", kReading};
 constexpr Deed kListChannels{"list channels at", kReading};
 
-// What nobody should be able to do who has not been let in. Streams and refusals are for anybody, and so is
-// the health: it names nothing, and whoever balances load often cannot identify itself.
+// What a client without access must not be able to do. Streams and soft refusals are for anybody. So is the
+// health: it reveals no names, and load balancers often cannot authenticate themselves.
 const Deed* guardedDeed(const LocationConfig& config) noexcept {
     return config.publish != nullptr  ? &kPublish
            : config.kick              ? &kKick
@@ -76,7 +76,8 @@ void warnIfOpen(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationCo
         config.line);
 }
 
-// A type with texts of clients that the endpoint answers with and "ssi" is on for; NULL if there is none.
+// A content type of the endpoint that can contain texts of clients and for which "ssi" is on; NULL if there
+// is none.
 const char* typeWithSsi(const ngx_cycle_t& cycle, const Endpoint& endpoint,
                         const LocationConfig& config) noexcept {
     const bool streams = config.channels != nullptr || config.later;
@@ -87,7 +88,7 @@ const char* typeWithSsi(const ngx_cycle_t& cycle, const Endpoint& endpoint,
                                                    : nullptr;
 }
 
-// An include stalls the stream that contains it, and whoever writes one can read internal locations.
+// An include stalls the stream that contains it, and a publisher could use one to read internal locations.
 bool refuseSsi(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationConfig& config) noexcept {
     const char* type = typeWithSsi(*cf->cycle, endpoint, config);
     if (type == nullptr) {
@@ -102,7 +103,7 @@ bool refuseSsi(const ngx_conf_t* cf, const Endpoint& endpoint, const LocationCon
     return true;
 }
 
-// What the directives of the location do for this machine alone, although its zone is shared by many.
+// Directives of the location that only apply to this machine, although many machines share its zone.
 void warnIfCountedHere(const ngx_conf_t* cf, const Endpoint& endpoint,
                        const LocationConfig& config) noexcept {
     const bool isLimited =

@@ -1,4 +1,4 @@
-// What sse_bus says: the Redis Stream that is the log of a zone, and how to reach it. Plain data in the
+// The settings of sse_bus: the Redis Stream that is the log of a zone, and how to reach it. Plain data in the
 // configuration pool.
 #pragma once
 
@@ -9,8 +9,8 @@
 
 namespace sse {
 
-// About how many entries the control stream keeps at most: probes and kicks, and those for as long as events.
-// A machine that is away for a while is to find the kicks among the probes of the others.
+// Approximately how many entries the control stream keeps at most: probes and kicks, the latter for as long
+// as events. A machine that was away for a while must find the kicks among the probes of the others.
 inline constexpr std::string_view kControlLength = "100000";
 
 struct Zone;
@@ -48,7 +48,7 @@ struct BusConfig {
     ngx_msec_t keep;    // how old entries become
     ngx_uint_t max;     // about how many there may be; 0: any number
     ngx_uint_t acks;    // replicas that have a published event before it is acknowledged
-    ngx_msec_t timeout; // until then, or its publisher is told that nobody knows
+    ngx_msec_t timeout; // until then, or the publisher is told that the outcome is unknown
 
     BusState* state; // in shared memory, once nginx has initialised it
 };

@@ -122,7 +122,7 @@ bool trust(ngx_conf_t* cf, ngx_ssl_t* ssl, ngx_str_t file) noexcept {
     return findFile(cf, file) && ngx_ssl_trusted_certificate(cf, ssl, &file, kVerifyDepth) == NGX_OK;
 }
 
-// Ours, for a server that asks for one.
+// The client certificate, for a server that asks for one.
 bool showCertificate(ngx_conf_t* cf, ngx_ssl_t* ssl, const BusParameters& parameters) noexcept {
     ngx_str_t certificate = parameters.certificate;
     ngx_str_t key = parameters.certificateKey;

@@ -1,4 +1,4 @@
-// What sse_bus says of the servers: where they are, and how they let us in.
+// The servers of sse_bus: their addresses, and the credentials for them.
 #pragma once
 
 #include "conf/bus_config.hpp"

@@ -14,7 +14,7 @@ namespace {
 
 constexpr ngx_msec_t kDefaultKeep = 3600'000;
 constexpr ngx_msec_t kDefaultTimeout = 5000;
-// A connection is given up after half of it, so it must not be shorter than the way to Redis and back.
+// A connection is given up after half of this time, so it must not be shorter than a round trip to Redis.
 constexpr ngx_msec_t kLeastTimeout = 500;
 constexpr ngx_int_t kMostAcks = 16;
 constexpr std::string_view kKeyOfControl = ":control";
@@ -23,7 +23,7 @@ constexpr std::string_view kKeysOfRequests = ":key:"; // bus/idempotency.hpp
 constexpr std::string_view kKeysOfProducers = ":producer:";
 constexpr std::string_view kStreamOfZone = "sse:"; // and the name of the zone
 
-// An URL in another place may have a password, which is for no log.
+// A URL in the wrong place may contain a password, which must not be logged.
 bool isUrl(const ngx_str_t& word) noexcept {
     return toView(word).starts_with("redis://") || toView(word).starts_with("rediss://");
 }

@@ -27,7 +27,7 @@ struct Handlers {
     ngx_http_handler_pt later;
 };
 
-// How a stream ends that its client should continue elsewhere.
+// How to end a stream that its client should continue elsewhere.
 enum class CutMode { Abort, End };
 
 // http level.
@@ -66,10 +66,10 @@ constexpr ngx_uint_t numberOf(Mode mode) noexcept {
 }
 
 inline constexpr ngx_msec_t kDefaultHeartbeat = 15'000;
-// So long a client stays away after the end of its channels that asks again after a 204.
+// How long clients stay away after the end of their channels, for those that come back even after a 204.
 inline constexpr ngx_msec_t kDefaultEndRetry = 24 * 3600'000;
 
-// After which a client that is put off is to come back: sse_reject soft, sse_later.
+// When a softly refused client comes back: sse_reject soft, sse_later.
 struct LaterTime {
     ngx_msec_t time;
     ngx_uint_t jitter; // percent
@@ -213,7 +213,7 @@ inline std::span<const ngx_str_t> stringsOf(const ngx_array_t& array) noexcept {
 // Whether the body of a publish request may name the channels of its events.
 bool mayNameChannels(const LocationConfig& config) noexcept;
 
-// Whether a list of zones, as sse_status and sse_health have one, is about that zone: an empty one is about
+// Whether a list of zones, as sse_status and sse_health have it, includes that zone: an empty list includes
 // all.
 bool concerns(const ngx_array_t& names, const Zone& zone) noexcept;
 

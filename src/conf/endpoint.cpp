@@ -57,8 +57,8 @@ bool checkListedZones(ngx_conf_t* cf, const MainConfig& main, const LocationConf
     return true;
 }
 
-// Whatever is configured, an event larger than a quarter of the ring is refused when it arrives. To configure
-// more is a mistake.
+// Whatever is configured, an event larger than a quarter of the ring is refused when it arrives, so a larger
+// setting is a mistake.
 bool limitEventSize(ngx_conf_t* cf, LocationConfig& config) noexcept {
     const size_t quarter = expectedCapacity(config.zone->size, config.zone->channels) / 4;
     if (config.askedEventSize == NGX_CONF_UNSET_SIZE || config.askedEventSize == 0) {

@@ -1,4 +1,4 @@
-// Whether server-side includes apply to what an endpoint answers.
+// Whether server-side includes apply to the responses of an endpoint.
 #pragma once
 
 #include "ngx.hpp"

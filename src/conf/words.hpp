@@ -63,8 +63,8 @@ bool pushString(ngx_array_t* strings, const ngx_str_t& text) noexcept;
 
 // --- Times ---
 
-// Takes the percentage, "33%", in the second of two words; with only one, `percent` stays as it is. false if
-// it is none from 0 to 100.
+// Takes the percentage, "33%", from the second of two words; with only one word, `percent` stays as it is.
+// false if it is not a percentage from 0 to 100.
 bool takeJitter(std::span<ngx_str_t> words, ngx_uint_t& percent) noexcept;
 
 // "time [jitter%]": when a client is to come back. Returns what a setter does.

@@ -44,7 +44,7 @@ struct NamesOf<Way> {
     static constexpr std::array<std::string_view, 3> kValue = {"live", "replay", "poll"};
 };
 
-// Why a subscriber does not take what its feed hands to it.
+// Why a subscriber does not take the events that its feed hands to it.
 enum class Deferral : uint8_t {
     Blocked, // its connection is full
     Behind,  // it reads the log for itself
@@ -93,7 +93,7 @@ struct NamesOf<GapCause> {
     static constexpr std::array<std::string_view, 4> kValue = {"evicted", "history", "unknown", "lost"};
 };
 
-// What has become of a request that publishes.
+// The outcome of a publish request.
 enum class PublishOutcome : uint8_t {
     Published,
     Nothing, // it has been here before, or has no event
@@ -105,7 +105,7 @@ struct NamesOf<PublishOutcome> {
     static constexpr std::array<std::string_view, 4> kValue = {"published", "nothing", "refused", "aborted"};
 };
 
-// Why a request is refused: reasons that an operator does something about in the same way.
+// Why a request is refused, grouped by what an operator can do about it.
 enum class RefusalGroup : uint8_t {
     Request,
     Origin,
@@ -205,7 +205,7 @@ using ZoneSums = ZoneCounts<uint64_t>;
 
 // A worker's place.
 struct alignas(64) ZoneCounters : ZoneCounts<Counter> {
-    // Streams, or polls, that are open.
+    // The number of open streams, or of open polls.
     uint64_t open(SubscriberKind kind) const noexcept;
 
     // The worker has died with what was open here. Does no harm if it is called again.

@@ -98,7 +98,7 @@ AppendStatus LogWriter::add(Draft& draft, const NewEvent& event) noexcept {
     return AppendStatus::Ok;
 }
 
-// An id of sequence 0 is a moment, and not an event's.
+// An id with the sequence 0 is a moment, not the id of an event.
 bool LogWriter::isOfThisLife(EventId id) const noexcept {
     return id.sequence != 0 && isOfLineage(id, lineage());
 }
@@ -230,7 +230,7 @@ void LogWriter::chain(const Ring& ring, RecordHeader& record, std::string_view n
     }
 }
 
-// Gives up the oldest records until the ring can hold all from the tail to `newHead`.
+// Evicts the oldest records until the ring can hold everything from the tail to `newHead`.
 void LogWriter::makeRoom(uint64_t newHead) noexcept {
     const uint64_t head = header_->head.load(std::memory_order_relaxed);
     const uint64_t oldTail = header_->tail.load(std::memory_order_relaxed);
@@ -239,7 +239,7 @@ void LogWriter::makeRoom(uint64_t newHead) noexcept {
     const Ring ring = this->ring();
     while (tail < head && newHead - tail > header_->capacity) {
         const RecordHeader* const oldest = ring.find(tail);
-        if (oldest == nullptr) { // what lies there has been spoilt
+        if (oldest == nullptr) { // the record is damaged
             tail = head;
             break;
         }
@@ -275,7 +275,7 @@ void LogWriter::publish(const Draft& draft) noexcept {
     header_->pendingLink = kNoOffset;
 }
 
-// Enters what has been published from there on.
+// Enters the records that have been published from there on.
 void LogWriter::applyToIndex(uint64_t from) noexcept {
     const Ring ring = this->ring();
     const uint64_t head = header_->head.load(std::memory_order_relaxed);

@@ -1,4 +1,4 @@
-// SSE_ASSERT(condition): what must hold here if nobody else has written to the memory. Test builds, with
+// SSE_ASSERT(condition): the condition must hold unless other code has damaged the memory. Test builds, with
 // -DSSE_ASSERTIONS (sanitizers, fuzzing) or -DSSE_FAULTS, abort where it does not hold, and say where; other
 // builds do not even evaluate it.
 //

@@ -13,7 +13,7 @@ namespace {
 
 // Buckets that one part looks at, most of which may be empty: some hundredths of a millisecond.
 constexpr uint32_t kBucketsPerPart = 1024;
-// The longest way back to the oldest record of a chain of 2^32, and more: what is damaged leads nowhere.
+// At least the number of steps back through a chain of 2^32 records: limits the walk if the chain is damaged.
 constexpr int kMostSteps = 128;
 
 constexpr uint64_t reversed(uint64_t bits) noexcept {
@@ -85,7 +85,7 @@ WalkedPart LogWriter::walk(uint64_t from, std::span<WalkedChannel> room) noexcep
     return {room.first(count), from};
 }
 
-// --- What is known of one of them, without the lock ---
+// --- A channel's summary, without the lock ---
 
 // From the newest record back to the oldest. Where a jump can be taken, the records that it skips are there,
 // too.

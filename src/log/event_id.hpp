@@ -17,10 +17,10 @@ struct EventId {
 };
 
 // A sequence modulo kLineages is the lineage of the log that issued the id: a number from 1 to kLineages - 1
-// that each log draws when it is created, and passes to the log that takes over from it. The clock does not
-// tell logs apart: two of them live at once while nginx is upgraded, and it may be set back before the next
-// one. Without a lineage an id of one log would be a place in the middle of the other, and a client that
-// comes back with it would miss events unnoticed.
+// that each log draws when it is created, and passes to the log that takes over from it. The clock alone does
+// not distinguish logs: two of them exist at once while nginx is upgraded, and the clock may be set back
+// before the next one is created. Without a lineage an id of one log could be a place in the middle of
+// another, and a client that comes back with it would miss events unnoticed.
 inline constexpr uint64_t kLineages = 65536;
 
 // Whether a log of that lineage can have issued the id. An id whose sequence is 0 is a moment written by

@@ -1,12 +1,12 @@
 // A table from names that publishers give to the records that have them: from a key, a hash of channel and
 // name, to the offset of the newest record. Private to src/log.
 //
-// The table is bounded, and forgets: a key has two buckets to lie in, and takes the place of the oldest
-// record there (Azar, Broder, Karlin, Upfal: "Balanced allocations"). So the newest names stay: of as many as
-// a quarter of the slots none is driven out (t/unit/stamp.cpp), of 60% one in 500. A slot is only a hint:
-// what counts is whether the record that it leads to is in the ring and has that channel and that name. So
-// nothing is taken out when records go, and it does not matter whether a dead writer has come to write the
-// slot.
+// The table is bounded, and forgets: a key can be in one of two buckets, and displaces the oldest record
+// there (Azar, Broder, Karlin, Upfal: "Balanced allocations"). So the newest names stay: as long as they fill
+// no more than a quarter of the slots, none is displaced (t/unit/stamp.cpp); at 60%, one in 500 is. A slot is
+// only a hint: it counts only if the record to which it leads is in the ring and has that channel and that
+// name. So nothing is removed when records are evicted, and it does not matter whether a dead writer has
+// written the slot.
 #pragma once
 
 #include <algorithm>

@@ -14,7 +14,7 @@ bool hasListener(const IndexEntry& entry) noexcept {
                        [](uint64_t word) { return word != 0; });
 }
 
-// Whether a worker listens that certainly has a subscriber.
+// Whether one of the listeners certainly has a subscriber.
 bool hasExclusiveListener(const IndexEntry& entry) noexcept {
     static_assert(kMaxListeners == 128 && kExclusiveListeners > 64);
     constexpr uint64_t kUpper = (uint64_t{1} << (kExclusiveListeners - 64)) - 1;
@@ -134,7 +134,7 @@ void Index::assign(uint32_t number, uint64_t hash) noexcept {
     faultPoint("assign: in the bucket");
 }
 
-// One that has been made for it is in no list yet, and not counted.
+// A new entry is in no list yet, and not counted.
 void Index::onAbandoned(uint32_t number) noexcept {
     if (number < header_->used && !hasListener(entries_[number]) && !isListed(number)) {
         addLast(header_->empty, number);
@@ -255,7 +255,7 @@ void Index::remove(uint32_t number) noexcept {
     faultPoint("list: not listed");
 }
 
-// Puts all of another list after it.
+// Appends all entries of another list.
 void Index::append(EntryList& list, const EntryList& other) const noexcept {
     if (other.first == kNoEntry) {
         return;
@@ -285,8 +285,8 @@ void Index::addEmpty(uint32_t number) noexcept {
     addLast(header_->empty, number);
 }
 
-// It is about to be published or listened to. One that has just been made is in no list, and counted as if it
-// had been in that of the empty ones.
+// Somebody is about to publish to it or listen to it. A new entry is in no list, and is counted as if it had
+// been in the list of empty ones.
 void Index::unlist(uint32_t number) noexcept {
     if (!hasRecord(entries_[number])) {
         add(header_->inUse, 1);

@@ -21,8 +21,8 @@ namespace sse {
 // channel is silent, the longest silent first. When all entries are in use, the first of the one list is
 // taken, or else of the other. Until then it remains what it was, and it leaves its list when its channel
 // comes back to life; so no call has to search for an entry. What an entry forgets when it is taken goes into
-// `forgottenId`, which a new channel starts with: so no reader is told that it has missed nothing when that
-// is not known.
+// `forgottenId`, which a new channel starts with: so no reader is told that it has missed nothing if that is
+// not certain.
 class Index {
 public:
     Index(LogHeader* header, IndexEntry* entries) noexcept;
@@ -34,7 +34,7 @@ public:
     // Makes one if there is none; kNoEntry if all have listeners.
     uint32_t findOrMake(uint64_t hash) noexcept;
 
-    // What findOrMake() returned is not going to be used.
+    // The caller does not need the entry that findOrMake() returned.
     void onAbandoned(uint32_t number) noexcept;
 
     // The record at `offset` has been published.
@@ -45,7 +45,7 @@ public:
     void addListener(uint32_t number, uint32_t listenerId) noexcept;
     void removeListeners(uint32_t number, const ListenerSet& ids) noexcept;
 
-    // Its newest record is not to be found any more, though the log may hold it.
+    // Its newest record cannot be found any more, although the log may still hold it.
     void loseRecords(uint32_t number) noexcept;
 
     bool isListenedTo(uint32_t number) const noexcept;
@@ -58,8 +58,8 @@ public:
     // id (see kExclusiveListeners) it may, for a moment.
     uint32_t subscribers(uint32_t entry) const noexcept;
 
-    // Makes buckets, lists and count anew from the entries alone. Can be repeated. Which channel has been
-    // silent for longer is only roughly known afterwards.
+    // Rebuilds buckets, lists and count from the entries alone. Can be repeated. The order in which channels
+    // have been silent is only approximate afterwards.
     void rebuild() noexcept;
 
 private:

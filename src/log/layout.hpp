@@ -1,4 +1,4 @@
-// How a log is laid out in its memory: all structs, constants and sizes. Nothing here reads or writes.
+// The layout of a log in its memory: all structs, constants and sizes. Nothing here reads or writes.
 //
 //     memory (8-byte aligned; cache lines are met if it is aligned to them)
 //     +-----------+--------------+-------------+------------+-----------------+
@@ -19,7 +19,7 @@
 //                                         ^
 //                                         a multiple of the capacity: a record never wraps
 //
-// The length of a record is a multiple of 8 that holds all this, and says where the next record begins:
+// A record has these parts. Its length is a multiple of 8, and says where the next record begins:
 //
 //     +--------------+--------------+-----------------------------------------------+-------+- - -+
 //     | RecordHeader | channel name | payload: the event as it goes to subscribers  | stamp | fill|
@@ -28,28 +28,28 @@
 //                                    data: hello\n
 //                                    \n
 //
-// The records of a channel that are in the ring are a chain. Each leads to its predecessor, and with a jump
-// further back, so that any place in a chain of n records is found in some 2 log2(n) steps: a step takes the
-// jump unless that goes too far (Myers: "An applicative random-access stack"). The jumps of the newest record
-// and on from there lie one after the other. If the first two are of equal length, the next record jumps over
-// both; else it jumps to its predecessor:
+// The records of a channel in the ring form a chain. Each links to its predecessor and, by a jump, to a
+// record further back. With the jumps any place in a chain of n records is found in about 2 log2(n) steps: a
+// step takes the jump unless that goes too far (Myers: "An applicative random-access stack"). From the newest
+// record the jumps lead back one after the other. If the first two have equal length, the next record jumps
+// over both; otherwise it jumps to its predecessor:
 //
 //     0 <- 1 <- 2 <- 3 <- 4 <- 5 <- 6 <- 7 <- 8      predecessors
 //     0 <- 1 <- 2    3 <- 4 <- 5         7 <- 8      jumps of length 1
 //     0 <----------- 3 <----------- 6                of length 3
 //     0 <------------------------------- 7           of length 7
 //
-// A break belongs to no channel: what lies before it and what lies after it do not meet, because the source
-// of the events has lost some in between, or may have. A record like any other, with nothing after its
-// header:
+// A break belongs to no channel. It marks a place where the source of the events has lost some, or may have.
+// It is a record like any other, with nothing after its header:
 //
 //     | event | event | break | event |      cursors before the break's id have missed something
 //
-// What is left at the end of the ring is filled with a pad: a header and nothing that counts. The rest is
-// never smaller than a header, because the writer makes a record that would leave less a little longer; so
-// walking the log is nothing but adding lengths.
+// A pad, a header without meaningful content, fills the rest at the end of the ring. The rest is never
+// smaller than a header, because the writer lengthens a record that would leave less. So walking the log only
+// adds lengths.
 //
-// Every change of this needs another kLayoutVersion: a log outlives the copy of the module that created it.
+// Every change of this layout needs another kLayoutVersion: a log outlives the copy of the module that
+// created it.
 #pragma once
 
 #include <algorithm>
@@ -78,8 +78,7 @@ inline constexpr uint32_t kNoEntry = UINT32_MAX;  // no entry of the index
 enum class RecordKind : uint8_t {
     Pad = 1,   // fills the end of the ring
     Event = 2, // an event as SSE bytes
-    End = 3, // the end of a channel, of which no event tells: its subscribers leave. A later event begins it
-             // anew
+    End = 3,   // the end of a channel without an event: its subscribers leave. A later event begins it again
     Break = 4, // events are missing here, of whatever channel
 };
 
@@ -111,10 +110,10 @@ inline constexpr uint8_t kSharedChain =
     1; // the chain has records of another channel whose name has the same hash
 inline constexpr uint8_t kHasPublisherId = 2; // there is one in the id line
 inline constexpr uint8_t kLastEvent = 4;      // the channel ends with this event
-// Those that are the event's own, not its chain's.
+// The flags that belong to the event, not to its chain.
 inline constexpr uint8_t kEventFlags = kHasPublisherId | kLastEvent;
 
-// The newest event of the channel when this record was there: an end is none.
+// The newest event of the channel once this record has been appended; an end is not an event.
 constexpr EventId newestEvent(const RecordHeader& record) noexcept {
     return record.kind == RecordKind::End ? record.previousId : record.id;
 }
@@ -129,7 +128,7 @@ constexpr uint32_t countEvents(const RecordHeader& record) noexcept {
     return record.kind == RecordKind::Event ? 1 : 0;
 }
 
-// How many events there were when this record was there, ends included.
+// How many events there were once this record had been appended, ends included.
 constexpr uint64_t numberAfter(const RecordHeader& record) noexcept {
     return record.kind == RecordKind::Event || record.kind == RecordKind::End ? record.number + 1
                                                                               : record.number;
@@ -148,7 +147,7 @@ constexpr uint64_t recordLength(const RecordHeader& record) noexcept {
     return recordLength(record.nameLength, record.payloadLength, record.stampLength);
 }
 
-// The longest record that a ring of this capacity takes: a quarter of it.
+// The longest record that a ring of this capacity accepts: a quarter of it.
 constexpr uint64_t maxRecordLength(uint64_t capacity) noexcept {
     // RecordHeader::length has 32 bits, and a record may be lengthened by less than a header.
     return std::min<uint64_t>(capacity / 4, UINT32_MAX - sizeof(RecordHeader)) / 8 * 8;
@@ -156,9 +155,9 @@ constexpr uint64_t maxRecordLength(uint64_t capacity) noexcept {
 
 // --- The index ---
 
-// Listener ids are below this. One stands for a worker, or for several that share it.
+// Listener ids are below this. An id stands for one worker, or for several that share it.
 inline constexpr uint32_t kMaxListeners = 128;
-// Those below this stand for one worker each, which is a listener only as long as it has a subscriber.
+// An id below this stands for one worker, which is a listener only as long as it has a subscriber.
 inline constexpr uint32_t kExclusiveListeners = kMaxListeners - 2;
 
 using ListenerSet = std::array<uint64_t, kMaxListeners / 64>;
@@ -201,10 +200,10 @@ static_assert(sizeof(IdBucket) == 64); // a cache line
 
 // --- The head of the memory ---
 
-// The first word of a log. Its upper five bytes, "sslog", say what it is; they and their place stay the same
-// in all versions of the module. Its lower three say how it is laid out: the version of the layout, which
-// must grow with every change of what follows, and the sizes that it depends on. So a log that cannot be read
-// can be told from memory that is no log.
+// The first word of a log. Its upper five bytes, "sslog", identify a log; they and their place stay the same
+// in all versions of the module. The lower three bytes identify the layout: its version, which must grow with
+// every change below, and the sizes on which it depends. So a log with another layout can be told from memory
+// that is not a log.
 inline constexpr uint64_t kLogKind = 0x73736c6f67;
 inline constexpr int kLayoutBits = 24;
 #ifdef SSE_FAULTS

@@ -1,4 +1,5 @@
-// Another life of the log, in the same memory: for ids that somebody else gives, and has begun to give anew.
+// Another life of the log, in the same memory: for ids that come from another source, which has started them
+// again.
 #include <algorithm>
 
 #include "log/fault.hpp"
@@ -22,9 +23,9 @@ bool LogWriter::beginLife(uint64_t lineage) noexcept {
 
 // Every step can be repeated.
 //
-// The head leaves out a part of the ring, and the tail goes with it: so every reader is lapped, also one that
-// had read to the head. Its subscribers look for themselves then, which they must, because no new event
-// seems newer than what they have. Between the two stores the tail is past the head, and the log looks empty.
+// The head skips a part of the ring, and the tail moves with it: so every reader is lapped, even one that had
+// read to the head. Its subscribers then read the log themselves, which they must, because no new event seems
+// newer than what they have. Between the two stores the tail is past the head, and the log looks empty.
 void LogWriter::finishLife() noexcept {
     const uint64_t lineage = header_->nextLineage;
     const EventId birth{0, lineage};

@@ -179,7 +179,7 @@ bool Log::hasEnded(const ChannelState& state, std::string_view channel) const no
            endsChannel(newest) && isNamed(state.newest, newest, channel);
 }
 
-// A record that does not lead further back is damaged, and would lead round and round.
+// A record that does not link further back is damaged, and would lead into an endless loop.
 bool Log::hasEvent(const ChannelState& state) const noexcept {
     RecordHeader record;
     uint64_t offset = state.newest;
@@ -192,8 +192,8 @@ bool Log::hasEvent(const ChannelState& state) const noexcept {
     return false;
 }
 
-// Used bytes, and what came before the oldest record: that is an event, or one follows soon. If what lies
-// there is damaged, or the ring moves on again and again meanwhile, all is as if nothing could be read.
+// Used bytes, and how many events came before the oldest one, which is the oldest record or follows it soon.
+// If that is damaged, or the ring keeps moving on meanwhile, the result is as if nothing could be read.
 void Log::findOldest(LogStats& stats) const noexcept {
     constexpr int kLooks = 64;
     uint64_t tail = this->tail();

@@ -79,12 +79,12 @@ struct LogStats {
 
 class Log {
 public:
-    // Not a log yet: nothing may be called.
+    // Not a log yet: no other function may be called.
     Log() = default;
 
     // --- The memory of a log ---
 
-    // The smallest ring that is any use.
+    // The smallest useful ring.
     static constexpr size_t kMinCapacity = 64 * 1024;
 
     // Bytes that a log with this index and a ring of `capacity` needs beside the ring.
@@ -92,18 +92,18 @@ public:
     // Bytes of the ring that a log with this index has in so much memory; 0 if that is not enough.
     static uint64_t capacityIn(size_t memorySize, uint32_t channels) noexcept;
 
-    // Lays out an empty log in `memory` (8-byte aligned, any content), which nobody else has yet; nullopt if
-    // it is not enough. The memory stays the caller's. Ids start at `nowMilliseconds` (Unix time; 0 if others
-    // issue them, see NewEvent::id), the log's birth, and are of this lineage, a number from 1 to
-    // kLineages - 1; it and the key should be random.
+    // Lays out an empty log in `memory` (8-byte aligned, any content), which no other process uses yet;
+    // nullopt if there is not enough. The memory stays the caller's. Ids start at `nowMilliseconds` (Unix
+    // time; 0 if others issue them, see NewEvent::id), the log's birth, and are of this lineage, a number
+    // from 1 to kLineages - 1; it and the key should be random.
     static std::optional<Log> create(std::span<std::byte> memory, uint32_t channels, const SipKey& key,
                                      uint64_t lineage, uint64_t nowMilliseconds) noexcept;
 
     // A view of a log that was laid out earlier; nullopt if this version of the module cannot read it.
     static std::optional<Log> attach(std::span<std::byte> memory) noexcept;
 
-    // What some memory contains: a log that attach() accepts, one that it does not (of another version of the
-    // module, or damaged), or something else.
+    // What some memory contains: a log that attach() accepts, a log that it does not accept (of another
+    // version of the module, or damaged), or something else.
     enum class Found { Ours, OtherLayout, Foreign };
     static Found recognise(std::span<std::byte> memory) noexcept;
 
@@ -135,7 +135,7 @@ public:
     uint64_t tail() const noexcept;
     // Of the newest event; exact only with the lock held.
     EventId lastId() const noexcept;
-    // One that has been appended meanwhile may not be known yet.
+    // May not yet include a break that is being appended.
     Break newestBreak() const noexcept;
     // Whether the zone had earlier events that this log could not take over: readers get a gap whatever their
     // cursor, unless this log issued it.
@@ -156,10 +156,10 @@ public:
     // The same for callers that need not know why it does not match.
     bool isNamed(uint64_t offset, const RecordHeader& header, std::string_view channel) const noexcept;
     // The id of the channel's newest event to which its publisher gave that id; nullopt if there is none, or
-    // so many have got ids since that it is not known any more. `hash`: of the name.
+    // if so many events have been given ids since that the table has forgotten it. `hash`: of the name.
     std::optional<EventId> findPublisherId(std::string_view channel, uint64_t hash,
                                            std::string_view publisherId) const noexcept;
-    // The channel's event that a request with that stamp has brought, and the position of the producer's
+    // The channel's event that a request with that stamp has published, and the position of the producer's
     // newest event in the channel. nullopt: as above.
     std::optional<NamedEvent> findStamp(std::string_view channel, uint64_t hash,
                                         const Stamp& stamp) const noexcept;

@@ -39,7 +39,7 @@ bool Log::isCalled(uint64_t offset, const RecordHeader& header, std::string_view
     return true;
 }
 
-// What the publisher has called the record at that offset; empty if nothing.
+// The publisher id of the record at that offset; empty if it has none.
 PublisherId Log::publisherIdAt(uint64_t offset) const noexcept {
     RecordHeader record;
     if (readHeader(offset, record) != ReadStatus::Ok || (record.flags & kHasPublisherId) == 0) {

@@ -9,8 +9,8 @@
 
 namespace sse {
 
-// The head is the truth: a record before it is an event, whatever the index knows; what lies after it does
-// not exist. Every step can be repeated, so dying in here does no harm either.
+// The head is the truth: a record before it exists, whatever the index knows; a record after it does not.
+// Every step can be repeated, so dying in here does no harm either.
 void LogWriter::recover() noexcept {
     if (header_->dirty.load(std::memory_order_relaxed) == 0) {
         return;

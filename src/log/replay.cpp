@@ -26,7 +26,7 @@ Replay::Replay(const Log& log, std::span<ReplayChannel> channels, EventId cursor
         channel.firstId = kNewerThanAll;
         horizon_ = std::min(horizon_, channel.state.head);
     }
-    // One that was not there when stock was taken is for a later replay.
+    // A break that was appended after the states were taken is for a later replay.
     const Break newest = log.newestBreak();
     if (newest.offset < horizon_ && cursor_ < newest.id) {
         break_ = newest;
@@ -62,8 +62,8 @@ EventId Replay::newestBefore(const ReplayChannel& channel) const noexcept {
     return seek_.offset == kNoOffset ? channel.state.newestId : seek_.record.previousId;
 }
 
-// Takes the jump of the record, unless it leads too far. What has been spoilt may lead anywhere, but never
-// forward, so that the seek ends. Among the records of another channel every one has to be looked at.
+// Takes the jump of the record, unless it leads too far. A damaged jump may lead anywhere, but it is never
+// followed forward, so the seek ends. Among records of another channel each one has to be checked.
 bool Replay::jump(ReplayChannel& channel) noexcept {
     const RecordHeader& from = seek_.record;
     RecordHeader record;
@@ -79,8 +79,8 @@ bool Replay::jump(ReplayChannel& channel) noexcept {
            goTo(channel, from.jump, record, true, events, std::min(record.time, from.leastTime));
 }
 
-// Goes to the newest record, then to the predecessor. false also where the chain is broken because memory was
-// spoilt: the older records are lost, and what has been found can be read.
+// Goes to the newest record, then to the predecessor. Also false where damaged memory breaks the chain: the
+// older records are lost, and those that have been found can be read.
 bool Replay::goBack(ReplayChannel& channel) noexcept {
     const bool isFirst = seek_.offset == kNoOffset;
     const uint64_t offset = isFirst ? channel.state.newest : seek_.record.previous;

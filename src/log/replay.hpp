@@ -1,13 +1,13 @@
 // Replay: reads the events of a set of channels after a cursor, in the log's order, without a lock.
 //
 // First it seeks: from each channel's newest record back along the chain to the first one after the cursor,
-// in jumps, in slices if that is far nevertheless. Then it reads forward along the `next` links, merging the
+// with jumps, and in slices if that is still far. Then it reads forward along the `next` links, merging the
 // channels by id. It also decides exactly whether the reader has missed something, and counts it if the
 // records are there.
 //
 // What comes after the newest break of the log is a second part: a reader gets what is left before the break,
-// is told that something is missing, and reads on. If nothing is left before, there is but the second part.
-// Older breaks are not known any more.
+// is told that something is missing, and reads on. If nothing is left before, there is only the second part.
+// The log only knows its newest break.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@ namespace sse {
 
 // How far back a replay reaches, for each channel: up to the newest record that is beyond a limit.
 //
-// The age of a record is what the clock said when it came, not its id, which never goes back: after a clock
-// that was far ahead has been set right, ids stay ahead for as long, and nothing would be too old. Times may
-// go back from a record to the next, be it that the clock was set or that two workers look at it at different
-// moments. So a jump carries the least time of all records that it skips.
+// The age of a record counts from the clock at the time it was published, not from its id. Ids never go back:
+// after a clock that was far ahead has been corrected, ids stay ahead for a while, and nothing would count as
+// too old. Times can go back from one record to the next, because the clock was set or because two workers
+// read it at different moments. So a jump has the least time of all records that it skips.
 struct History {
     uint64_t count = UINT64_MAX; // at most this many of the newest events
     uint64_t since = 0;          // and none older than this (Unix milliseconds, RecordHeader::time)
@@ -38,7 +38,8 @@ struct ReplayChannel {
     ChannelState state;
 
     uint64_t offset = kNoOffset; // the oldest record that the seek has found, then the next one to be read
-    EventId firstId{};           // no event that will be read is older; newer than all: there is none
+    EventId firstId{};           // no event that will be read is older; if it is newer than all events, none
+                                 // will be read
     EventId start{};             // everything after this id will be read
 };
 
@@ -67,8 +68,8 @@ public:
 
     static constexpr EventId kBeginning{0, 0};
 
-    // Seeks for at most `steps` steps. Ok: ready to read. End: call again. Lapped: the ring has moved on
-    // under the seek; make a new replay with fresh states.
+    // Seeks for at most `steps` steps. Ok: ready to read. End: call again. Lapped: the ring has overtaken the
+    // seek; make a new replay with fresh states.
     ReadStatus seek(uint32_t steps) noexcept;
 
     // Valid once the seek is Ok; of the part that is read.
@@ -82,9 +83,9 @@ public:
     // gap event.
     EventId start() const noexcept;
 
-    // Where it ends: the log's head when the states were taken. A channel that had no record then has nothing
-    // that leads to its later ones, so what lies beyond is for a new replay, from the last event returned or,
-    // if there was none, from start().
+    // Where the replay ends: the log's head when the states were taken. A channel that had no record then has
+    // no link to its later ones, so later records need a new replay, from the last event returned or, if
+    // there was none, from start().
     uint64_t horizon() const noexcept { return horizon_; }
 
     // The next event of this part before `limit` and before the horizon (logical offsets) in the order of

@@ -14,7 +14,8 @@ namespace sse {
 
 class Ring {
 public:
-    // `end`: records up to there count as if they were in the log, though nobody sees them yet. For writers.
+    // `end`: records up to there count as if they were in the log, although readers do not see them yet. For
+    // writers.
     Ring(LogHeader* header, std::byte* bytes, uint64_t end = 0) noexcept
         : header_(header), bytes_(bytes), capacity_(header->capacity), end_(end) {}
 
@@ -24,7 +25,7 @@ public:
         return reinterpret_cast<char*>(bytes_ + placeOf(offset, capacity_));
     }
 
-    // A reader's copy may be torn, and is discarded then; only the words must be whole.
+    // A reader's copy may be torn, and is then discarded; only each word must be whole.
     RecordHeader header(uint64_t offset) const noexcept {
         std::array<uint64_t, sizeof(RecordHeader) / 8> words;
         uint64_t* const shared = reinterpret_cast<uint64_t*>(at(offset));
@@ -70,7 +71,7 @@ public:
         std::atomic_ref(*reinterpret_cast<uint64_t*>(word)).store(next, std::memory_order_relaxed);
     }
 
-    // Whether a header can lie there; an offset from a damaged record need not be the start of any.
+    // Whether a header can be there; an offset from a damaged record need not be the start of a record.
     bool holdsHeader(uint64_t offset) const noexcept {
         return offset % 8 == 0 && rest(offset) >= sizeof(RecordHeader);
     }

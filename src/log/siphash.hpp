@@ -1,5 +1,5 @@
 // SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF"): hashes channel names with a secret
-// key, so that no outsider can choose names that collide.
+// key, which keeps clients from choosing names that collide.
 #pragma once
 
 #include <array>

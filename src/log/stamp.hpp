@@ -1,5 +1,5 @@
-// A stamp: which request has brought an event, so that a request that comes again is recognised. It lies in
-// the record after the payload, and no subscriber gets it.
+// A stamp says which request published an event, by which a repeated request is recognised. It is in the
+// record after the payload, and subscribers do not get it.
 //
 //     +-----+------------------------------------------+
 //     | 'k' | key                                      |  what the publisher calls the request
@@ -53,7 +53,7 @@ public:
         stamp.bytes_.append(name);
         return stamp;
     }
-    // As it stands in a record. Spoilt memory may have anything there.
+    // As it is in a record. Damaged memory may contain anything there.
     explicit Stamp(std::string_view bytes) noexcept : bytes_(bytes) {}
 
     std::string_view bytes() const noexcept { return bytes_.view(); }

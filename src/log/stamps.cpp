@@ -1,4 +1,4 @@
-// Finding out whether a request has been here before, by the stamps that the log's records have.
+// Finds out from the stamps of the log's records whether a request has been published before.
 #include <algorithm>
 
 #include "log/fault.hpp"

@@ -43,7 +43,7 @@ void TakeOver::copyRecord(uint64_t head) noexcept {
     const bool isThere = old_.readHeader(position_, record) == ReadStatus::Ok;
     const bool isLapped = old_.tail() > position_;
     if (!isLapped && (!isThere || record.length > head - position_)) {
-        isWhole_ = false; // damaged: there is no way to those after it
+        isWhole_ = false; // damaged: the records after it cannot be found
     } else if (!isLapped && (record.kind == RecordKind::Pad || take(record))) {
         position_ += record.length;
     } else {
@@ -108,7 +108,7 @@ bool TakeOver::copy(RecordHeader record) noexcept {
     log_.write(draft, record, {{old_.ring().at(position_) + sizeof(RecordHeader), length}});
     std::atomic_thread_fence(std::memory_order_acquire);
     if (old_.header_->tail.load(std::memory_order_relaxed) > position_) {
-        return false; // what has been written may be torn, and nobody is going to see it
+        return false; // what has been written may be torn, and stays invisible
     }
     log_.publish(draft);
     return true;
@@ -174,8 +174,8 @@ void TakeOver::finish() noexcept {
     log_.endChange();
 }
 
-// The newest break, if it was no longer in the old ring: then it comes before all that was. Where that has
-// been damaged nobody knows.
+// The newest break, if it was no longer in the old ring: then it comes before everything that was there. If
+// the old ring was damaged, this is not certain.
 void TakeOver::takeBreak() noexcept {
     const Break newest = old_.newestBreak();
     LogHeader& header = *log_.header_;

@@ -1,5 +1,6 @@
-// Taking over from a log of another size, or of another copy of the module, that is in use: events, ids, the
-// names' key, the lineage, and what is needed to decide about gaps. The newest events stay.
+// Takes over from a log of another size, or of another copy of the module, that is still in use: events, ids,
+// the key of the names, the lineage, and what is needed to decide about gaps. If not all events fit, the
+// newest ones do.
 //
 // Most of it needs no lock of the old log:
 //
@@ -9,8 +10,8 @@
 //     compare       the two indexes, with the lock, in slices: listeners still come and go in the old one
 //
 // A process that appends waits no longer than a slice takes, and no event is lost in the old log. If the
-// process that takes over dies before the old log is retired, the old log goes on as if nothing had happened.
-// After that, another log can still take it over.
+// process that takes over dies before the old log is retired, the old log continues as if nothing had
+// happened. After that, another log can still take it over.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ public:
     // `log` is still empty, and nobody else has its lock until this is done.
     TakeOver(LogWriter& log, const Log& old) noexcept : log_(log), old_(old) {}
 
-    // All of it. `withOldLock(visit)` calls visit(LogWriter&) for the old log, whose lock it takes for the
-    // time of the call.
+    // The whole take-over. `withOldLock(visit)` calls visit(LogWriter&) for the old log, whose lock it holds
+    // during the call.
     template <typename WithOldLock>
     void run(WithOldLock&& withOldLock) noexcept {
         begin();

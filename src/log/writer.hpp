@@ -34,9 +34,9 @@ enum class AppendStatus {
     TooLarge, // the record would be larger than a quarter of the ring
     Retired,  // another log has taken over
     OldId,    // the given id is not newer than all before, or of another life
-    // Said by who wants to append, never by the log:
-    Locked,   // the lock is not to be had
-    Ended,    // the channel has ended, and is not to begin anew
+    // These come from callers, never from the log:
+    Locked,   // the lock could not be taken
+    Ended,    // the channel has ended, and must not begin again
     Unwanted, // a precondition says that nothing is to be appended
 };
 
@@ -87,24 +87,25 @@ public:
     void abandon(const Draft& draft) noexcept;
 
     // Appends a break: cursors before its id have missed something there, or may have, and get a gap once
-    // they have read what is left before it. The id is the newest of the log then; it is at least the one
-    // that was. Wakes nobody: the caller wakes all workers, whose subscribers all look.
+    // they have read what is left before it. The id becomes the newest of the log; it must not be less than
+    // the newest so far. Wakes no worker: the caller wakes all of them, and all their subscribers read the
+    // log.
     AppendStatus appendBreak(EventId id) noexcept;
 
-    // Begins another life of the log, with ids of that lineage (1 to kLineages - 1, another than before),
-    // which is not the log's but of whoever gives the ids. What there was is evicted, cursors of the old life
-    // are unknown, and a new id may be as small as one likes. Channels keep their listeners, whose tails are
-    // lapped: the caller wakes all workers. false: another log has taken over. Walks the whole index.
+    // Begins another life of the log, with ids of that lineage (1 to kLineages - 1, another one than before),
+    // which the source of the ids has chosen. All events are evicted, cursors of the old life are unknown,
+    // and a new id may be arbitrarily small. Channels keep their listeners, whose tails are lapped: the
+    // caller wakes all workers. false: another log has taken over. Walks the whole index.
     //
-    // A writer that dies in here has begun the life or has not; to call it again does no harm.
+    // If the writer dies in here, the life has begun or it has not; calling it again does no harm.
     bool beginLife(uint64_t lineage) noexcept;
 
     // Another log takes over (take_over.hpp): this one can be read to its end, and nothing can be appended.
     void retire() noexcept;
     bool isRetired() const noexcept { return header_->retired != 0; }
 
-    // For a log whose zone had earlier events that it cannot take over: see beganWithLoss(). Before anybody
-    // reads.
+    // For a log whose zone had earlier events that it cannot take over; see beganWithLoss(). To be called
+    // before the first reader.
     void noteLoss() noexcept;
 
     // Repairs what a killed writer has left; every other call does this first.
@@ -126,7 +127,7 @@ public:
     ChannelState findChannel(uint64_t hash) noexcept;
     ChannelState channelAt(uint32_t entry) noexcept;
     // Whether the channel's event with exactly that id is in the ring; and, if they are given, with these
-    // fields (NewEvent::fields), for others may have given the same id to another event.
+    // fields (NewEvent::fields), because other publishers may have given the same id to another event.
     bool holds(std::string_view channel, uint64_t hash, EventId id) noexcept;
     bool holds(std::string_view channel, uint64_t hash, EventId id, std::string_view fields) noexcept;
 
@@ -151,8 +152,8 @@ private:
     ChannelState stateOf(uint32_t entry) const noexcept;
     size_t walkBucket(uint64_t place, std::span<WalkedChannel> room, bool& more) const noexcept;
 
-    // Around every change; death may interrupt what lies between at any point. No guard object: a writer that
-    // dies in a test leaves by longjmp, which runs no destructor.
+    // Called around every change, which the death of the process may interrupt at any point. No guard object:
+    // a writer that dies in a test leaves by longjmp, which runs no destructor.
     void beginChange() noexcept;
     void endChange() noexcept;
 

@@ -1,4 +1,4 @@
-// What is done with single bytes, and with runs of them, in many places.
+// Helpers for single bytes and runs of bytes.
 #pragma once
 
 #include <cstring>
@@ -6,7 +6,7 @@
 
 namespace sse {
 
-// One of ASCII, whatever the locale says.
+// An ASCII letter or digit, whatever the locale says.
 constexpr bool isDigit(char c) noexcept {
     return c >= '0' && c <= '9';
 }

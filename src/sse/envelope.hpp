@@ -1,5 +1,5 @@
-// An event together with where it goes, as the fields of a body say it: those of a form, or of an object in
-// JSON.
+// An event together with its channels, as the fields of a body give them: those of a form, or of a JSON
+// object.
 #pragma once
 
 #include <cstddef>
@@ -61,10 +61,10 @@ struct FieldPlace {
 //
 //   begin(name) add(part)… end()  begin(name) …  complete()
 //
-// `data` is any text; whether it is UTF-8 is the caller's to check. An empty `event`, `id` or `retry` is
-// none. An id that is not as it may be on the wire is escaped (publisher_id.hpp). `retry` is as in an event
-// stream. `channel` has one name, or several if end() is called for each; one that is named twice counts
-// once. `end` is "true", "1" or empty, or else "false" or "0".
+// `data` is any text; the caller checks whether it is UTF-8. An empty `event`, `id` or `retry` counts as
+// missing. An id that cannot be on the wire as it is gets escaped (publisher_id.hpp). `retry` is as in an
+// event stream. `channel` has one name, or several if end() is called for each; a name that comes twice
+// counts once. `end` is "true", "1" or empty, or else "false" or "0".
 class EnvelopeFields {
 public:
     struct Limits {
@@ -98,7 +98,7 @@ public:
     // Bytes of memory allocated: for the data at most `maxData`, and for the channels; frees what is empty.
     size_t held() const noexcept { return data_.held() + channels_.held(); }
     void release() noexcept;
-    // Frees all of it. The fields are of no further use.
+    // Frees all memory. The fields must not be used any more.
     void discard() noexcept;
 
 private:

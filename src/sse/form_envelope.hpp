@@ -9,13 +9,13 @@ namespace sse {
 // "name=value&name=value", where `+` is a space and "%41" a byte. A `%` without two hex digits after it
 // stands for itself. "channel" may come several times; there may be nothing between two `&`.
 //
-// A value is put where it belongs as it arrives. So no memory is needed but that of the fields.
+// A value goes directly into its field as it arrives, so no memory is needed except that of the fields.
 class FormEnvelope {
 public:
     // Collects in `fields`, which outlives the reader.
     explicit FormEnvelope(EnvelopeFields& fields) noexcept : fields_(fields) {}
 
-    // Ok: the piece is used up. Anything else is a fault, after which the reader is of no further use.
+    // Ok: the piece is used up. Anything else is a fault, after which the reader must not be used any more.
     EnvelopeStatus feed(std::string_view piece) noexcept;
 
     // There are no more bytes. Complete: the fields are those of an envelope.

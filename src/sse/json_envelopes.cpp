@@ -140,7 +140,7 @@ EnvelopeStatus JsonEnvelopes::takeRaw(const JsonPart& part) noexcept {
     return fields_.end();
 }
 
-// An empty array would mean the usual channel to nobody who has written it.
+// Nobody who writes an empty array means the usual channel.
 EnvelopeStatus JsonEnvelopes::takeChannels(const JsonPart& part) noexcept {
     switch (part.token) {
     case JsonToken::Space:

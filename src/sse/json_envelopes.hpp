@@ -7,12 +7,12 @@
 
 namespace sse {
 
-// `data` is a string, whose text it is, or any other value, which is taken as it stands, byte for byte.
+// `data` is a string, which gives the text, or any other value, which is kept unchanged, byte for byte.
 // `event`, `id` and `channel` are strings, `id` and `retry` may also be integers, `channel` also an array of
-// strings, which is not empty; `end` is true or false. Each of them but `data` may be null: it is not given
-// then.
+// strings, which is not empty; `end` is true or false. Each field but `data` may be null, and then counts as
+// missing.
 //
-// A value is put where it belongs as it arrives. So no memory is needed but that of the fields.
+// A value goes directly into its field as it arrives, so no memory is needed except that of the fields.
 class JsonEnvelopes {
 public:
     // Collects in `fields`, which outlives the reader.
@@ -20,7 +20,7 @@ public:
 
     // Reads on, and removes what it reads from the start of `piece`. Complete: the fields are those of an
     // envelope, and the caller clears them before it goes on. Ok: the piece is used up. Anything else is a
-    // fault, after which the reader is of no further use.
+    // fault, after which the reader must not be used any more.
     EnvelopeStatus read(std::string_view& piece) noexcept;
 
     // There are no more bytes.
@@ -29,7 +29,7 @@ public:
     // Whether an envelope has begun that is not complete.
     bool inEnvelope() const noexcept { return step_ != Step::Outside; }
 
-    // Bytes that precede what has been read last: the fault, if there is one that is not of a field.
+    // Bytes before what has been read last, which is the fault if it does not concern a field.
     uint64_t at() const noexcept { return at_; }
     // Where the current envelope begins.
     uint64_t start() const noexcept { return start_; }

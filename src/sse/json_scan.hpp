@@ -1,5 +1,5 @@
-// Reads JSON (RFC 8259) as it arrives: says of each byte what it is, checks that it may stand there, and
-// stores none of them.
+// Reads JSON (RFC 8259) as it arrives: says what each byte is, checks that it is allowed there, and stores
+// nothing.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ enum class JsonToken : uint8_t {
     TextEnd,     // the quote after it
     Scalar,      // a part of a number, or of true, false or null
     ScalarEnd,   // no byte: the scalar was complete
-    Fault,       // no byte: the next one cannot stand here
+    Fault,       // no byte: the next one is not allowed here
     TooDeep,     // no byte: the next one begins an object or array within kMaxDepth others
 };
 
@@ -38,15 +38,15 @@ struct JsonPart {
 // them.
 class JsonScanner {
 public:
-    // Objects and arrays within each other: as many as most readers of JSON take, and a bit for each.
+    // How deep objects and arrays may be nested: as deep as most JSON parsers accept, with a bit for each
+    // level.
     static constexpr uint32_t kMaxDepth = 64;
 
-    // What half of a surrogate pair, an escape without the other half, becomes: a byte that is not UTF-8,
-    // either.
+    // What half of a surrogate pair, an escape without the other half, becomes: a byte that is not UTF-8.
     static constexpr std::string_view kLoneSurrogate = "\xff";
 
     // The next part of the text, which is removed from the start of `piece`. A name, a string and a scalar
-    // may come in any number of parts. After Fault and TooDeep the scanner is of no further use.
+    // may come in any number of parts. After Fault and TooDeep the scanner must not be used any more.
     JsonPart next(std::string_view& piece) noexcept;
 
     // Bytes that have been read: where the next part begins.

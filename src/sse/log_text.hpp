@@ -1,4 +1,5 @@
-// A text of somebody else, a channel's name or what Redis says, as it goes into a line of the error log.
+// A foreign text, such as the name of a channel or a reply of Redis, as it appears in a line of the error
+// log.
 #pragma once
 
 #include <cstddef>

@@ -3,8 +3,8 @@
 //
 //     id: 7-1\ndata: Hel\n\nid: 7-2\ndata: lo\n\n   ->   data: Hello\nid: 7-2\n\n
 //
-// The id is that of the newest, and comes last: a client that takes note of an id as soon as it has read the
-// line has had all the data then, even if the stream breaks off before the blank line.
+// The id is that of the newest event, and comes last: a client that remembers an id as soon as it has read
+// the line then has all the data, even if the stream breaks off before the blank line.
 #pragma once
 
 #include <cstddef>

@@ -25,8 +25,8 @@ inline constexpr std::string_view kGapType = "gap";
 inline constexpr std::string_view kExpiredType = "expired";
 
 // The first bytes of a stream: a comment line, so that a client and the proxies in between see the stream
-// begin, and a bare `retry` line. The comment is bare or, with `isPadded`, of 2 KB: so much old browsers and
-// some proxies keep back.
+// begin, and a bare `retry` line. The comment is bare or, with `isPadded`, has 2 KB, because old browsers and
+// some proxies hold that much back.
 bool addPreamble(Buffer& out, uint32_t retryMilliseconds, bool isPadded = false) noexcept;
 
 // The position of a client that has no id yet, so that it can come back to it. As an event of its own type;
@@ -49,13 +49,13 @@ struct GapFacts {
     std::optional<uint64_t> missed; // how many events, if that is known
 };
 
-// The facts as members of an object, wherever a client is told of a gap.
+// The facts as members of an object, for everything that tells a client of a gap.
 void addFacts(JsonWriter& json, const GapFacts& facts) noexcept;
 
 // Events are missing.
 bool addGap(Buffer& out, std::string_view type, const GapFacts& facts) noexcept;
 
-// The client has got all that was there when it came; it now waits for what is new.
+// The client has received everything that was there when it came, and now waits for new events.
 bool addCaughtUp(Buffer& out, std::string_view id, std::string_view type) noexcept;
 
 // The client's access expires at that time, in seconds since 1970, and the stream ends then.

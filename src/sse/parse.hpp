@@ -37,8 +37,8 @@ struct ParserOptions {
 // digits, or has more than 128, is ignored. Comments and unknown fields are skipped, however long they are
 // and whatever they contain.
 //
-// A line is taken apart as it arrives, and its value put where it belongs. So the parser holds memory for the
-// data of one event, at most `maxEvent` bytes, and for no line.
+// A line is parsed as it arrives, and its value goes directly into its field. So the parser holds memory for
+// the data of one event, at most `maxEvent` bytes, and for no line.
 class EventParser {
 public:
     // `maxEvent`: the most bytes of an event's data, its lines joined by LF, and repaired if that is asked
@@ -62,7 +62,7 @@ public:
     // Bytes of memory allocated, at most `maxEvent`; frees them while there is no data.
     size_t held() const noexcept { return data_.held(); }
     void release() noexcept { data_.release(); }
-    // Frees them in any case; the parser is of no further use then.
+    // Frees them in any case; the parser must not be used any more.
     void discard() noexcept { data_.reset(); }
 
 private:

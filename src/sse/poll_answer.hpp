@@ -36,8 +36,9 @@ public:
     // Adds events as the log has rendered them; the text may be cut anywhere. Not once the answer is full.
     bool addEvents(Buffer& out, std::string_view text) noexcept;
 
-    // Whether an event is too long for one call. Then this goes on with it, and is to be called until it is
-    // written; whoever does not pays for the rest with the next call of another function.
+    // Whether an event is too long for one call. Then each call of this function writes another part of it; a
+    // caller that does not repeat the call until the event is written has the rest written by the next call
+    // of another function.
     bool isWriting() const noexcept { return !unwritten_.empty(); }
     bool writeOn(Buffer& out) noexcept;
 

@@ -24,7 +24,7 @@ bool takeDigits(std::string_view& text) noexcept {
     return length != 0;
 }
 
-// Whether it would be read as an id of the log. Numbers of any size count: the form alone decides.
+// Whether it would be read as an id of the log. Numbers of any size count: only the form matters.
 bool hasLogForm(std::string_view text) noexcept {
     if (!takeDigits(text) || !text.starts_with('-')) {
         return false;

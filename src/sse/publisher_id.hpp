@@ -23,7 +23,7 @@ inline constexpr size_t kMaxWireId = 128;
 // position in the log when a client comes back with it alone.
 bool isPublisherId(std::string_view text) noexcept;
 
-// The wire form of an id that may be any bytes, as others than us have chosen it: every byte outside
+// The wire form of an id that another program has chosen and that may be any bytes: every byte outside
 // [A-Za-z0-9._~=+/-] is percent-escaped ("%3A"), and so is the first "-" of an id in the form of the log's.
 // Two ids never have the same wire form. Empty if that is longer than kMaxPublisherId: then there is no such
 // id.

@@ -11,14 +11,14 @@ namespace sse {
 
 inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-// Finds the lines, and stores nothing of them. A byte order mark at the start of the stream does not belong
-// to a line.
+// Finds the lines, and stores nothing. A byte order mark at the start of the stream does not belong to a
+// line.
 class LineScanner {
 public:
     // Passes every part of a line to `visit` (bool(std::string_view part, bool ended)), the last one with
     // `ended` as soon as the line's end arrives; a part may be empty. A CR at the end of a piece ends the
     // line at once; an LF that follows belongs to it. Returns false as soon as `visit` does; then the scanner
-    // is of no further use.
+    // must not be used any more.
     template <typename Visit>
     bool feed(std::string_view piece, Visit&& visit) noexcept;
 
@@ -52,7 +52,7 @@ public:
 
     // Passes every complete line to `sink` (bool(std::string_view line), without its end and without a byte
     // order mark at the start of the stream; valid during the call only) as soon as its end arrives. After a
-    // status other than Ok the splitter is of no further use.
+    // status other than Ok the splitter must not be used any more.
     template <typename Sink>
     SplitStatus feed(std::string_view piece, Sink&& sink) noexcept;
 
@@ -66,7 +66,7 @@ public:
     // Bytes of memory allocated, at most `maxLine`; frees them between lines.
     size_t held() const noexcept { return partial_.held(); }
     void release() noexcept { partial_.release(); }
-    // Frees them in any case; the splitter is of no further use then.
+    // Frees them in any case; the splitter must not be used any more.
     void discard() noexcept { partial_.reset(); }
 
 private:

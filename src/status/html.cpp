@@ -16,7 +16,7 @@ constexpr std::string_view kPage{
 #include <addon/status/page.inc>
 };
 
-// Nothing but the page's own style and script, and questions to where it comes from; in no frame.
+// Allows only the page's own style and script, and requests to its own origin; forbids frames.
 constexpr std::string_view kPolicy =
     "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; style-src 'nonce-{{nonce}}'; script-src 'nonce-{{nonce}}'";

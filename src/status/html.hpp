@@ -1,4 +1,4 @@
-// The status as a page for people who have nothing else to watch nginx with.
+// The status as a page, for users without a monitoring system.
 #pragma once
 
 #include "ngx.hpp"

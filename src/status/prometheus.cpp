@@ -132,7 +132,7 @@ struct Family {
     Decimal (*value)(const Figures& figures) noexcept;
 };
 
-// With samples for each of a kind in each zone, but for those that there can never be.
+// A family with a sample for each kind in each zone, except those that can never occur.
 struct KindFamily {
     std::string_view name, type, help, label;
     std::span<const std::string_view> kinds;

@@ -22,7 +22,7 @@ void writeList(JsonWriter& json, const TopList& list) noexcept {
 
 } // namespace
 
-// Of equal ones the name decides, so that a list does not change as long as nothing does.
+// Among equal ones the name decides, which keeps the list stable as long as nothing changes.
 bool TopList::wants(uint32_t number, std::string_view name, uint32_t TopChannel::*order) const noexcept {
     if (number == 0) {
         return false;
