@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds, runs, tests and installs ngx_http_sse_module on Debian. `./build.sh help` tells how.
+# Builds, runs, tests and installs ngx_http_sse_module on Debian; see `./build.sh help`.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -17,9 +17,10 @@ die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 
 # --- failures ---------------------------------------------------------------------------------------------------
 
-# Nothing fails in silence. What ends this script is named by the trap, and what is too loud to be shown runs by
-# run_quietly. Bash loses a status in three places, so none of them is used for what can fail: $(...) among the words of
-# a command (assign it to a variable first, and declare that variable before), <(...), and a function in a condition.
+# Nothing fails silently. The trap names the command that ends this script, and noisy commands run with run_quietly.
+# Bash loses a status in three places, so commands that can fail must not stand there: in $(...) among the words of a
+# command (assign it to a variable first, and declare that variable before), in <(...), and in a function that is called
+# in a condition.
 
 name_what_fails() {
     trap 'complain "${PIPESTATUS[*]}" "${BASH_SOURCE[0]##*/}:$LINENO" "${BASH_COMMAND//\"\$@\"/$*}"' ERR
@@ -77,137 +78,137 @@ jobs=$(nproc)
 help_text() {
     case ${1:-all} in
     deps) cat <<'TEXT' ;;
-./build.sh deps [VERB | WORD]
-    Installs the Debian packages that VERB needs (default: test), or what a test with WORD in its line "# needs:" does,
-    as far as they are missing. Needs root or sudo, and only when something is missing. A freshly installed nginx is
-    not started.
+./build.sh deps [COMMAND | WORD]
+    Installs the missing Debian packages that COMMAND needs (default: test), or that a test with WORD in its line
+    "# needs:" needs. Needs root or sudo if something is missing. A newly installed nginx is not started.
 TEXT
     build) cat <<'TEXT' ;;
 ./build.sh build [--compiler gcc|clang] [--nginx-src DIR] [--without-bus]
-    Builds the module. What is up to date is not built again.
-      (nothing)           for the nginx of this Debian, into build/ngx_http_sse_module.so
+    Builds the module. Files that are up to date are not built again.
+      (no option)         for the nginx of the installed Debian release, into build/ngx_http_sse_module.so
       --compiler clang    the same with clang, into build/clang/
-      --nginx-src DIR     for the nginx that is built from the source tree DIR, into build/nginx-VERSION/. The options
-                          are those of DIR/objs/nginx, or of the installed nginx if it has the same version, or just
-                          --with-compat. A distribution patches its nginx: what is built from the vanilla source
-                          of the same version loads there and does not work.
-      --without-bus       without sse_bus, so that hiredis is not needed, into a directory whose name ends with that
-    SSE_CXXFLAGS in the environment adds flags for the compiler, and SSE_WITHOUT_BUS=1 has every verb build without
+      --nginx-src DIR     for the nginx of the source tree DIR, into build/nginx-VERSION/. The configure options are
+                          those of DIR/objs/nginx, or of the installed nginx if it has the same version, or only
+                          --with-compat. Distributions patch their nginx: a module that is built from the original
+                          source of the same version loads there but does not work.
+      --without-bus       without sse_bus, which needs hiredis, into a directory whose name ends with -without-bus
+    The environment variable SSE_CXXFLAGS adds compiler flags; with SSE_WITHOUT_BUS=1 all commands build without
     sse_bus.
 TEXT
     run) cat <<'TEXT' ;;
 ./build.sh run
     Builds the module and starts the demo (docker/nginx.conf, two workers) in the foreground on 127.0.0.1:8080.
-    Ctrl-C ends it; nothing is left behind. SSE_PORT in the environment sets another port. Browsers speak HTTP/2 over
-    TLS only: that is on port 8443, or SSE_TLS_PORT, with a certificate that nobody has signed.
+    Ctrl-C stops it and cleans up. The environment variable SSE_PORT sets another port. Browsers speak HTTP/2 over TLS
+    only: that is on port 8443, or SSE_TLS_PORT, with a self-signed certificate.
 TEXT
     test) cat <<'TEXT' ;;
 ./build.sh test [--sanitize | --matrix [RELEASE]... | --nginx-src DIR] [TEST | FOLDER | OPTION OF prove]...
     Builds the module with gcc, with clang and with fault points (build/faults/), the unit tests, the simulation of the
-    log and the fuzz targets, and runs all tests. Where tests or folders are named it runs these, and builds what they need:
+    log and the fuzz targets, and runs all tests. If tests or folders are named, it builds what they need and runs only
+    these:
       ./build.sh test t/publish
       ./build.sh test -v t/publish/every_transport.t
-    One more runs at a time than there are processors, but one at a time where an option is given, and those that measure.
-    The fuzz targets run for 3 seconds each, or for 10 if CI is set in the environment.
-      --sanitize          the same with AddressSanitizer and UBSan, in a nginx that is built for that from the
-                          distribution's source package, in build/sanitize/; the unit tests also under valgrind
-      --matrix            the same in clean root directories of the named releases of Debian, or of all: bookworm
+    One more test runs at a time than there are processors; with an option of prove, and if they measure times, one at a
+    time. The fuzz targets run for 3 seconds each, or for 10 if CI is set in the environment.
+      --sanitize          the same with AddressSanitizer and UBSan, in an nginx that is built with them from the
+                          distribution's source package, in build/sanitize/; the unit tests also run under valgrind
+      --matrix            the same in clean root directories of the named Debian releases, or of all: bookworm
                           (nginx 1.22), trixie (1.26) and forky (1.30), the latter two with HTTP/3. debootstrap makes
-                          them, in build/matrix/, so this needs root, some 10 minutes and 3 GB for each; where
-                          something fails it stays to be looked at. Fails if there is a release that it cannot test.
+                          them in build/matrix/, which needs root, and about 10 minutes and 3 GB each. If a test fails,
+                          its root directory is kept. The command fails if there is a release that it cannot test.
       --nginx-src DIR     the same with the nginx of the source tree DIR, which is built in build/test-nginx-VERSION/
 TEXT
     fuzz) cat <<'TEXT' ;;
 ./build.sh fuzz [NAME]... [--seconds N] [--corpus DIR] [--no-build]
     Builds the fuzz targets t/fuzz/NAME.cpp, all or those that are named, with clang, libFuzzer, AddressSanitizer and
-    UBSan, and runs them, two at a time. Tells of each how much was executed and what was found.
+    UBSan, and runs them, two at a time. For each it says how much was executed and what was found.
       --seconds N         how long each runs (default: 60)
       --corpus DIR        new inputs go to DIR/NAME, and the next run begins with them (default: build/fuzz/corpus)
-      --no-build          runs what has been built before
-    Each run begins with the inputs in t/fuzz/corpus/NAME, too. Those that fail go to build/fuzz/findings/.
+      --no-build          runs the targets as they were built before
+    Each run also begins with the inputs in t/fuzz/corpus/NAME. Failing inputs go to build/fuzz/findings/.
 TEXT
     cross) cat <<'TEXT' ;;
 ./build.sh cross [ARCH] [TEST | FOLDER | OPTION OF prove]...
     Compiles the module, the unit tests and the simulation of the log for another processor, and runs tests with them in
-    qemu's emulation of single programs, with the nginx that this release of Debian has for that processor. ARCH is arm64
-    (if none is named), ppc64el, riscv64 or s390x. Its packages are unpacked below build/cross/ARCH, and none is installed.
-    The module comes to lie in build/cross/ARCH/module/. Without names of tests: t/unit, t/sim, and those of the module
-    that depend on the processor, on memory, or on nginx's processes.
+    qemu's user-mode emulation, with the nginx that this Debian release has for that processor. ARCH is arm64 (the
+    default), ppc64el, riscv64 or s390x. The packages for it are unpacked in build/cross/ARCH, not installed. The module
+    goes to build/cross/ARCH/module/. If no tests are named, it runs t/unit, t/sim, and the tests of the module that
+    depend on the processor, on memory, or on nginx's processes.
 TEXT
     chaos) cat <<'TEXT' ;;
 ./build.sh chaos [ARGUMENT]...
     Builds the module, with and without fault points, and runs t/chaos/chaos.pl, which kills workers, reloads and
-    upgrades nginx under load, and counts what got lost. What it can be told is at its top; for example --seconds N.
+    upgrades nginx under load, and counts lost events. The head of that file lists its arguments, such as --seconds N.
 TEXT
     bench) cat <<'TEXT' ;;
 ./build.sh bench [--only NAME[,NAME]...] [--rounds N] [--quick] [--save] [--list] [--subscribers N] [--before MODULE]
-    Measures the module, the modules of Debian that do something like it (nchan; push-stream from Debian 13 on), and a
-    program that does nothing but write, in turn, and checks that every event arrives once and in order.
+    Measures the module, similar modules in Debian (nchan; push-stream from Debian 13 on), and a program that only
+    writes, in turn, and checks that every event arrives once and in order.
       --only NAME         only these works
-      --rounds N          how often each is repeated (default: 5); some start five processes a round
-      --quick             a tenth of the work, one round: to see that everything runs, not to believe the figures
+      --rounds N          how often each is repeated (default: 5); some start five processes per round
+      --quick             a tenth of the work, one round: to check that everything runs; the figures mean little
       --save              writes the tables to t/bench/RESULTS.md, too
-      --list              tells the works
-      --subscribers N     of the work "many" (default: 100000)
+      --list              lists the works
+      --subscribers N     number of subscribers in the work "many" (default: 100000)
       --before MODULE     compares with that older build of the module, and with nothing else
-    Nothing else should run on the machine meanwhile.
+    Run nothing else on the machine meanwhile.
 TEXT
     clients) cat <<'TEXT' ;;
 ./build.sh clients [--save] [--jobs N] [LANGUAGE | LANGUAGE/CLIENT]...
-    Installs client libraries for JavaScript, Python, Go, Rust and Java, as t/clients/drivers/ pins them, and drives
-    each of them, two browsers and curl through what happens to a stream: events of all kinds, heartbeats, cuts,
-    reloads, gaps, refusals, ends. Fails where something else is seen than the table in docs/clients.md says. All of
-    them take ten minutes, and half as many more where they are not installed yet. Needs Go 1.26, Rust 1.95 and Java
-    17, or later.
+    Installs client libraries for JavaScript, Python, Go, Rust and Java, in the versions that t/clients/drivers/ pins,
+    and takes each of them, two browsers and curl through everything that can happen to a stream: events of all kinds,
+    heartbeats, cuts, reloads, gaps, refusals, ends. Fails if the results differ from the table in docs/clients.md.
+    All clients together take about ten minutes, and another five to install. Needs Go 1.26, Rust 1.95 and Java 17, or
+    later.
       LANGUAGE, LANGUAGE/CLIENT  only these, of browser, javascript, python, go, rust, java, curl: javascript/undici go
-      --save                     writes the table anew from what is seen, and does not compare
-      --jobs N                   as many at a time (default: 4)
+      --save                     writes the results to the table, and does not compare
+      --jobs N                   how many run at a time (default: 4)
 TEXT
     install) cat <<'TEXT' ;;
 ./build.sh install
-    Builds the module, copies it to nginx's modules, has nginx load it and checks the configuration with `nginx -t`.
-    Needs root or sudo. nginx is not reloaded.
+    Builds the module, copies it to nginx's modules, enables it in nginx's configuration, and checks that with
+    `nginx -t`. Needs root or sudo. nginx is not reloaded.
 TEXT
     uninstall) cat <<'TEXT' ;;
 ./build.sh uninstall
-    Removes what `./build.sh install` has made, and checks the configuration with `nginx -t`, which finds the directives
-    of the module that are left in it. Needs root or sudo. nginx is not reloaded, and the packages stay.
+    Removes what `./build.sh install` has made, and checks the configuration with `nginx -t`, which reports directives
+    of the module that are left in it. Needs root or sudo. nginx is not reloaded, and installed packages stay.
 TEXT
     dist) cat <<'TEXT' ;;
 ./build.sh dist
     Packs the sources into build/dist/ngx_http_sse_module-VERSION.tar.gz, from which packages and images are built.
-    VERSION is the newest in CHANGES. The same sources give the same bytes, in a checkout and in what was unpacked from
-    such a file. The files have the time of the last commit, or SOURCE_DATE_EPOCH.
+    VERSION is the newest in CHANGES. The same sources give the same bytes, both from a checkout and from an unpacked
+    release. The files have the time of the last commit, or SOURCE_DATE_EPOCH.
 TEXT
     image) cat <<'TEXT' ;;
 ./build.sh image [--base IMAGE | --make-base | --test]
-    Builds the images sse:VERSION (nginx and the module) and sse-demo:VERSION from what `./build.sh dist` packs, with
-    docker or podman, whichever works here; SSE_ENGINE in the environment names one.
-      --base IMAGE        on that image of a Debian (default: debian:12-slim)
-      --make-base         packs a root directory of the release that runs here into build/image/base.tar, which an
-                          engine can import where no registry can be had: podman import build/image/base.tar NAME.
-                          debootstrap makes it, so this needs root
+    Builds the images sse:VERSION (nginx and the module) and sse-demo:VERSION from the archive of `./build.sh dist`,
+    with docker or podman, whichever works; the environment variable SSE_ENGINE selects one.
+      --base IMAGE        uses that Debian image as base (default: debian:12-slim)
+      --make-base         packs a root directory of the installed Debian release into build/image/base.tar, which an
+                          engine without access to a registry can import: podman import build/image/base.tar NAME.
+                          It uses debootstrap, so this needs root
       --test              builds both on such a base, in an engine of its own (podman with runc), and tests them. Needs
                           root, and some minutes
 TEXT
     package) cat <<'TEXT' ;;
 ./build.sh package [--release RELEASE]... [--test]
-    Makes the Debian package libnginx-mod-http-sse from the tarball of `dist`, in build/package/RELEASE/, for the named
-    releases or for all: bookworm, trixie and forky. Each is made in a clean root directory by debootstrap, so this
-    needs root. Lintian must have no complaint, and a second build must have the same bytes.
+    Makes the Debian package libnginx-mod-http-sse from the archive of `dist`, in build/package/RELEASE/, for the named
+    releases or for all: bookworm, trixie and forky. Each is built in a clean root directory from debootstrap, so this
+    needs root. Lintian must not complain, and a second build must give the same bytes.
       --test              also installs it in a fresh root directory, upgrades it under load and removes it
 TEXT
     lint) cat <<'TEXT' ;;
 ./build.sh lint
-    Checks that no part of src includes what lies above it (t/layers.sh), and the sources with clang-format, clang-tidy,
-    cppcheck and shellcheck. Changes nothing.
+    Checks that no part of src includes a higher layer (t/layers.sh), and runs clang-format, clang-tidy, cppcheck and
+    shellcheck on the sources. Changes nothing.
 TEXT
     clean) cat <<'TEXT' ;;
 ./build.sh clean
-    Removes everything that the other verbs have made in this tree.
+    Removes everything that the other commands have made in this tree.
 TEXT
     all) cat <<'TEXT' ;;
-./build.sh VERB [ARGUMENT]...
+./build.sh COMMAND [ARGUMENT]...
 
     deps       installs the Debian packages that are missing
     build      builds build/ngx_http_sse_module.so
@@ -217,19 +218,19 @@ TEXT
     fuzz       builds, then runs the fuzz targets
     chaos      builds, then injects faults under load
     bench      builds, then measures the module and its peers
-    clients    builds, then drives client libraries of other people
-    install    builds, then installs the module for this Debian's nginx
+    clients    builds, then tests client libraries of other projects
+    install    builds, then installs the module for Debian's nginx
     uninstall  removes the installed module
     dist       packs the sources for a release
-    image      builds the images of containers
+    image      builds the container images
     package    makes the Debian package
     lint       checks the style of the sources
     clean      removes what was built
-    help       this text; `./build.sh VERB --help` tells more
+    help       shows this text; `./build.sh COMMAND --help` says more
 
-Every verb installs what it needs, so on a fresh Debian 12 or 13 any of them may be the first.
+Every command installs what it needs, so you can begin with any of them on a fresh Debian 12 or 13.
 TEXT
-    *) die "there is no verb \"$1\"; try ./build.sh help" ;;
+    *) die "there is no command \"$1\"; try ./build.sh help" ;;
     esac
 }
 
@@ -508,9 +509,9 @@ build_for_source() { # DIRECTORY COMPILER SUFFIX
     say "built ${directory#"$root"/}/$module"
 }
 
-# --- verbs ------------------------------------------------------------------------------------------------------
+# --- commands ---------------------------------------------------------------------------------------------------
 
-# The packages of some verbs are those of several words, or not those of the word that is called like them.
+# Some commands need the packages of several words, or of another word than their name.
 verb_deps() {
     case ${1:-test} in
     test)
@@ -663,7 +664,7 @@ verb_uninstall() {
 
 version() { sed -n 's/^Changes with ngx_http_sse_module //p' CHANGES | head -n 1; }
 
-# The files that are the source: what git knows, or where there is no repository, all that no verb has made.
+# The source files: those that git knows, or, without a repository, all that no command has made.
 source_files() {
     if [[ -e .git ]]; then
         git ls-files
@@ -748,5 +749,5 @@ deps | build | run | test | cross | fuzz | chaos | bench | clients | install | u
     *) "verb_$verb" "$@" ;;
     esac
     ;;
-*) die "there is no verb \"$verb\"; try ./build.sh help" ;;
+*) die "there is no command \"$verb\"; try ./build.sh help" ;;
 esac

@@ -67,7 +67,7 @@ async function start() {
   }
   history.pushState(null, "", `?run=${result.id}`);
   show(result.id);
-  if (result.subscribers === 0) element("notice").textContent = "The program that deploys is not running. It will start with this deployment when it runs again.";
+  if (result.subscribers === 0) element("notice").textContent = "The program that deploys is not running. It begins when you start it.";
 }
 
 const runInAddress = () => new URLSearchParams(location.search).get("run");
