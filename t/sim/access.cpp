@@ -1,6 +1,6 @@
-// The compiler turns every access to memory in src/log into a call (-fsanitize=thread), and here is what it
-// calls in place of ThreadSanitizer: each access to a shared log is a step. With another sanitizer only the
-// places of log/fault.hpp are.
+// The compiler turns every memory access in src/log into a call (-fsanitize=thread). This file defines the
+// called functions in place of ThreadSanitizer: each access to a shared log is a step. With another sanitizer
+// only the places of log/fault.hpp are steps.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -55,8 +55,8 @@ void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}
 void __tsan_init() {}
 
-// memcpy() is not instrumented; the linker leads its callers here (--wrap). It copies in several steps, so
-// that others see half of it.
+// memcpy() is not instrumented; the linker redirects its callers to this function (--wrap). It copies in
+// several steps, between which other processes can see half of the copy.
 void* __real_memcpy(void* to, const void* from, size_t length);
 void* __wrap_memcpy(void* to, const void* from, size_t length) {
     if (!scheduler.isShared(to) && !scheduler.isShared(from)) {

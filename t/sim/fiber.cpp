@@ -13,7 +13,7 @@ constexpr size_t kStackSize = 256 * 1024;
 
 Fiber* starting;
 
-// AddressSanitizer has to know which stack is in use, and that the frames on an abandoned one are gone.
+// AddressSanitizer must know which stack is in use, and that the frames on an abandoned stack are gone.
 #ifdef __SANITIZE_ADDRESS__
 const void* callerStack;
 size_t callerStackSize;
@@ -61,7 +61,7 @@ void Fiber::enter() {
     starting->run_(starting->argument_);
 }
 
-// Only the first switch is one of ucontext.h, for its calls of the system take longer than all the rest.
+// Only the first switch uses ucontext.h, because its system calls take longer than everything else.
 void Fiber::resume() {
     if (_setjmp(caller_) != 0) {
         arriveAtCaller();

@@ -14,7 +14,7 @@ public:
     Fiber(const Fiber&) = delete;
     Fiber& operator=(const Fiber&) = delete;
 
-    // What ran here before is abandoned: nothing on its stack is destroyed.
+    // The function that ran here before is abandoned: nothing on its stack is destroyed.
     void start(void (*run)(void*), void* argument);
     // Runs it until it leaves. It must not return.
     void resume();

@@ -1,4 +1,5 @@
-// The truth about the events of one life of the log: all there ever were, whatever logs they went through.
+// The truth about the events of one life of the log: all events that ever existed, in whichever logs they
+// were.
 #pragma once
 
 #include <algorithm>
@@ -14,9 +15,9 @@ struct Event {
     EventId id;
     uint32_t channel;
     uint64_t time;
-    bool end = false;     // of the channel, and no event
+    bool end = false;     // of the channel, without an event
     bool last = false;    // the channel ends with this event
-    bool isGiven = false; // whoever appends it gives the id
+    bool isGiven = false; // the appending process sets the id
     std::string publisherId{};
     std::string payload{};
 };

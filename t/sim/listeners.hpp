@@ -1,4 +1,4 @@
-// What the index of a log has to say about its listeners, by the hash of their channel.
+// What the index of a log must say about its listeners, by the hash of their channel.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ static_assert(listenerIdOf(kSlots - 1) < kExclusiveListeners);
 
 class Listeners {
 public:
-    // A worker that dies while it changes something leaves a `Maybe`.
+    // If a worker dies in the middle of a change, a `Maybe` remains.
     enum class Mark : uint8_t { No, Yes, Maybe };
 
     // The channels with one hash.

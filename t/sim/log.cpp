@@ -2,8 +2,8 @@
 //
 //     build/sim/log [--seed FIRST] [--seeds COUNT]
 //
-// A seed is the same run each time, as long as the program is the same. The first failure ends the program,
-// which tells the seed and the last steps.
+// A seed gives the same run each time, as long as the program is the same. The first failure ends the
+// program, which prints the seed and the last steps.
 #include <cstdlib>
 #include <cstring>
 

@@ -49,7 +49,7 @@ void Master::resize() {
     old_ = next_ = nullptr;
 }
 
-// As after an upgrade to a module that cannot read the log, or the end of nginx. Old workers live on for a
+// As after an upgrade to a module that cannot read the log, or the end of nginx. Old workers continue for a
 // while.
 void Master::beginAnew() {
     const Quiet quiet(scheduler);

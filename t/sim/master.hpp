@@ -1,5 +1,4 @@
-// The master process: replaces the log by one of another size, which takes over, or by one that knows
-// nothing.
+// The master process: replaces the log by one of another size, which takes over, or by an empty one.
 #pragma once
 
 #include <memory>

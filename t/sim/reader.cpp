@@ -123,8 +123,8 @@ void Reader::seek() {
     }
 }
 
-// The start is found. A cursor that the log has not issued is always told so; one that has missed nothing
-// never hears of a gap, which is found out in the end.
+// The seek has found the start. A reader whose cursor the log has not issued is always told so; a reader that
+// has missed nothing is never told of a gap, which is checked at the end.
 void Reader::begin() {
     const bool isUnknown = cursor_ != base_;
     assert_true((replay_->gap() == Gap::Unknown) == isUnknown);
@@ -175,7 +175,7 @@ void Reader::replay() {
     }
 }
 
-// All that there was when stock was taken is accounted for.
+// Every event that existed when stock was taken is accounted for.
 void Reader::finish() {
     bool isExact = true;
     assert_true(!isBroken_);
@@ -194,8 +194,8 @@ void Reader::finish() {
     state_ = subscription_.entries.empty() ? State::Done : State::Live;
 }
 
-// What it wanted at that offset, or after it, is overwritten. The next replay begins where this one has come
-// to.
+// A record that it needed at that offset, or after it, is overwritten. The next replay begins where this one
+// has stopped.
 void Reader::onLapped(uint64_t offset) {
     assert_true(zone_->tail() > offset);
     if (state_ != State::Seeking) {
@@ -219,8 +219,8 @@ void Reader::onBreak() {
 
 // --- Following ---
 
-// As a feed of src/fanout: it looks at each record, and what it does not take then it reads later, along the
-// links of its channels.
+// Like a feed of src/fanout: it looks at each record, and reads the records that it does not take at once
+// later, along the links of its channels.
 void Reader::follow() {
     if (isBehind() && !world_.random.chance(lag_)) {
         readOn();
@@ -310,7 +310,7 @@ void Reader::given(const RecordHeader& record) {
     const Life& life = *life_;
     assert_true(record.number >= life.first && record.number < life.end());
     const Event& right = life.at(record.number);
-    // It has come past no break that it does not know.
+    // It has passed no break without noticing.
     assert_true(breaks_ == life.breaks.size() || record.number < life.breaks[breaks_].number);
     assert_true(!isBroken_ || record.number < life.breaks[breaks_ - 1].number);
     assert_true(record.id == right.id && record.time == right.time);
@@ -324,7 +324,7 @@ void Reader::given(const RecordHeader& record) {
     const size_t i = static_cast<size_t>(own - subscription_.channels.begin());
     assert_true(record.number >= accounts_[i].firstKept);
     if (right.end) {
-        return; // may come or not, and before the start
+        return; // may be received or not; before the start
     }
     assert_true(record.id > cursor_);
     pass(i, record.number);
@@ -334,7 +334,7 @@ void Reader::given(const RecordHeader& record) {
     subscription_.history = {};
 }
 
-// The events of a channel before that one are not going to be given. They are no longer there, or out of the
+// The reader will not receive the events of a channel before that one. They are evicted, or beyond the
 // history, or the index has forgotten the channel.
 void Reader::pass(size_t i, uint64_t until) {
     Account& account = accounts_[i];

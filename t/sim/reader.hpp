@@ -1,8 +1,8 @@
-// A subscriber: catches up from its cursor by a replay, then follows the log, and whatever it is given or
-// told is compared with the truth.
+// A subscriber: catches up from its cursor by a replay, then follows the log. Everything that it receives,
+// and every gap that it is told of, is compared with the truth.
 //
-// The rule: it is given each event of its channels once, whole and in order. Those that it is not given come
-// before all of their channel that it is given, and a gap has told that they are missing.
+// The rule: it receives each event of its channels once, complete and in order. Events that it does not
+// receive come before all events of their channel that it does receive, and a gap has reported them.
 #pragma once
 
 #include <memory>

@@ -41,7 +41,7 @@ bool Scheduler::isAlive(uint64_t pid) const {
                        [pid](const auto& process) { return process->pid == pid; });
 }
 
-// One that does not sleep; if all do, time is nothing to wait for.
+// A process that does not sleep, or any if all of them sleep.
 size_t Scheduler::choose() {
     const size_t first = random_.below(processes_.size());
     for (size_t i = 0; i < processes_.size(); ++i) {
@@ -58,15 +58,15 @@ void Scheduler::drawSlice() {
     stepsLeft_ = 1 + random_.below(random_.chance(2) ? 100 * grain_ : grain_);
 }
 
-// Now and then one falls asleep wherever it is, so that others overtake it; but not with the lock.
+// Now and then a process falls asleep wherever it is, and others overtake it; but never with the lock.
 void Scheduler::drawSleep() {
     if (running_->writing == 0 && random_.chance(2)) {
         running_->wakesAt = slices_ + random_.below(1 + 60'000 / grain_);
     }
 }
 
-// Some deaths follow soon upon another: then it is the recovery that dies. Half of them are drawn among the
-// named places, around which there is most to break; and then among the accesses that come next.
+// Some deaths follow soon after another one, in the middle of the recovery. Half of the deaths happen a few
+// accesses after one of the named places, around which there is most to break.
 void Scheduler::drawDeath() {
     const bool isSoon = random_.chance(30);
     isAtPlace_ = random_.chance(50);

@@ -1,6 +1,6 @@
 // The scheduler: one process runs at a time, for some steps. A step is an access to the memory of a log, or
-// one of the places of log/fault.hpp. So a process can be interrupted, and can die, between any two of them,
-// and what the others do meanwhile is drawn from the seed.
+// one of the places of log/fault.hpp. So a process can be interrupted, and can die, between any two steps,
+// and the seed decides what the others do meanwhile.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@
 
 namespace sse::sim {
 
-// What a process of nginx does with the logs, in a fiber. Whatever it owns is a member and not on its stack,
-// for a process that dies leaves its stack as it is.
+// What a process of nginx does with the logs, in a fiber. Everything that it owns is a member and not on its
+// stack, because the stack of a process that dies is never unwound.
 class Process {
 public:
     virtual ~Process() = default;
@@ -23,7 +23,7 @@ public:
     virtual void live() = 0;
 
     uint64_t pid = 0;
-    uint32_t writing = 0; // locks that it holds: only then its death can break something
+    uint32_t writing = 0; // locks that it holds: only with a lock its death can break something
     uint64_t wakesAt = 0; // the slice
     const char* place = "";
 };
@@ -33,18 +33,18 @@ public:
     // A slice has some `grain` steps.
     void reset(uint64_t seed, uint64_t grain, uint32_t deaths);
 
-    // Runs in that place from now on; who was there is dead.
+    // Runs in that place from now on; the process that was there is dead.
     void put(size_t place, std::unique_ptr<Process> process);
     void clear();
     Process& at(size_t place) const { return *processes_[place]; }
-    // The process that runs, or NULL: then there are no steps, and nobody can die.
+    // The process that runs; NULL: there are no steps, and no process can die.
     Process* running() const { return running_; }
     uint64_t pid() const { return running_ != nullptr ? running_->pid : UINT64_MAX; }
     bool isAlive(uint64_t pid) const;
 
-    // Lets one of them run on. Returns the place of one that has died, or -1.
+    // Lets one process continue. Returns the place of a process that has died, or -1.
     int runSlice();
-    // Called by the process that runs: another one's turn.
+    // Called by the running process: lets another one run.
     void pause();
 
     void onStep(const char* place);

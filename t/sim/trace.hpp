@@ -1,4 +1,4 @@
-// The last things that happened, for whoever looks at a failure.
+// The last steps before a failure, for debugging.
 #pragma once
 
 #include <array>

@@ -118,7 +118,7 @@ void Worker::drawEvents(uint32_t channel, uint64_t count) {
     }
 }
 
-// One that somebody else could have given.
+// An id that another source could have given.
 EventId Worker::drawId(EventId last) {
     last.sequence += (1 + world_.random.below(3)) * kLineages;
     return world_.random.chance(50) ? last : EventId{last.milliseconds + 1, zone_->life->lineage};
@@ -151,7 +151,7 @@ void Worker::beginLife() {
     ++figures.lives;
 }
 
-// No two events have the same bytes, and no two places of one. The log does not mind what they are.
+// No two events have the same bytes, and neither have two places in one event. The log accepts any bytes.
 void Worker::drawEvent(uint32_t channel) {
     Random& random = world_.random;
     event_.channel = channel;
@@ -355,7 +355,8 @@ void Worker::forgetSlot(uint32_t slot) {
 
 // --- Looking ---
 
-// What has been appended before stock was taken is found as long as it is there and the table is not crowded.
+// An event that was appended before stock was taken is found as long as it is there and the table is not
+// crowded.
 void Worker::lookUp() {
     const uint32_t channel = static_cast<uint32_t>(world_.random.below(world_.channels));
     event_.publisherId = "own-" + std::to_string(world_.random.below(8));

@@ -1,4 +1,4 @@
-// A worker process: publishes, has subscribers, looks publishers' ids up, and cleans up after dead workers.
+// A worker process: publishes, has subscribers, looks up publisher ids, and cleans up after dead workers.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@ public:
     uint32_t slot() const { return slot_; }
     // The slot of a dead worker that it was about to forget.
     std::optional<uint32_t> cleaning() const { return cleaning_; }
-    // Where its subscribers have come to, who look for another worker.
+    // The cursors of its subscribers, which look for another worker.
     std::vector<EventId> cursors() const;
 
 private:

@@ -117,8 +117,7 @@ void World::use(std::shared_ptr<Zone> next) {
     zone = std::move(next);
 }
 
-// Of a client that was here before; of any event, mostly around the oldest that is left; or of something
-// else.
+// The cursor of an earlier client; that of any event, mostly around the oldest that is left; or another one.
 EventId World::drawCursor() {
     const Life& life = *zone->life;
     if (!cursors.empty() && random.chance(40)) {
@@ -148,7 +147,7 @@ EventId World::drawCursor() {
 
 // --- After the last slice ---
 
-// Whatever the last ones have left half done, those who come find all in order.
+// Whatever the last processes have left half done, new ones find everything in order.
 void World::checkAtLast() {
     scheduler.clear();
     zone->log().recover();

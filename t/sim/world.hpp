@@ -1,4 +1,4 @@
-// One seed: the processes, their logs, the clock, and the clients that go from one to the other.
+// One seed: the processes, their logs, the clock, and the clients that move between the processes.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace sse::sim {
 
-// What has happened in all seeds, to see that there was something to find.
+// Totals of all seeds, to check that the runs exercised everything.
 struct Figures {
     uint64_t events = 0;
     uint64_t deaths = 0;
@@ -40,7 +40,7 @@ struct World {
     EventId drawCursor();
     std::shared_ptr<Life> beginLife();
     std::shared_ptr<Zone> makeZone(std::shared_ptr<Life> life);
-    // From now on it is the one for those who come.
+    // From now on new clients get this one.
     void use(std::shared_ptr<Zone> next);
     uint64_t ticket() { return ++tickets; }
 

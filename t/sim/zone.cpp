@@ -66,7 +66,7 @@ bool Zone::observeLife() {
     return next != 0;
 }
 
-// What is in the ring goes from the oldest to the newest; the newest are what was announced, all of it.
+// The ring holds the events in order; the newest ones are exactly those that were announced.
 void Zone::observe() {
     const Quiet quiet(scheduler);
     if (observeLife()) {
@@ -132,7 +132,7 @@ void Zone::settle(const Appended& appended) {
     announced_.clear();
 }
 
-// Nothing is given up as long as there is room.
+// Nothing is evicted as long as there is room.
 void Zone::checkRoom() const {
     const uint64_t slack = 3 * memory_.log.maxRecord();
     const uint64_t used = memory_.header().head - memory_.header().tail;

@@ -1,4 +1,4 @@
-// A log with its lock, and what is known of it: which events it has to hold, and who listens.
+// A log with its lock, and the truth about it: which events it must hold, and which workers listen.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ namespace sse::sim {
 
 struct World;
 
-// How a log is made. One that takes over has a birth of its own, of which nobody hears.
+// How a log is made. A log that takes over has a birth of its own, which does not show.
 struct Shape {
     uint32_t entries;
     size_t capacity;
@@ -33,11 +33,11 @@ public:
     const LogHeader& header() const { return memory_.header(); }
     const IndexEntry& entry(uint32_t number) const { return memory_.entries()[number]; }
 
-    // --- By who holds the lock ---
+    // --- For the holder of the lock ---
 
-    // What it is about to append: events of one channel that come together, or not at all.
+    // Announces what the holder is about to append: events of one channel, all of them or none.
     void announce(std::vector<Event> events);
-    // Or that it is about to append a break, or to begin a life.
+    // Announces that the holder is about to append a break, or to begin a life.
     void announceBreak(EventId id) {
         announcedBreak_ = id;
         hasHappened_ = false;
@@ -45,12 +45,12 @@ public:
     void announceLife(std::shared_ptr<Life> next) { announcedLife_ = std::move(next); }
     // All that was announced has happened.
     void settleAll();
-    // What the log has answered to that.
+    // Takes the answer of the log to that.
     void settle(const Appended& appended);
-    // Compares all of the log with the truth; nobody is in the middle of a change.
+    // Compares the whole log with the truth; no process is in the middle of a change.
     void check();
 
-    // --- By anybody ---
+    // --- For any process ---
 
     // An event exists as soon as the head has moved, whatever becomes of its writer.
     void observe();
