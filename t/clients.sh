@@ -26,7 +26,7 @@ drive_clients() { # ARGUMENT...
 need_version() { # NAME VERSION COMMAND...
     local said
     said=$("${@:3}")
-    [[ $said =~ [0-9]+\.[0-9]+ ]] || die "$1 does not tell its version: $said"
+    [[ $said =~ [0-9]+\.[0-9]+ ]] || die "$1 does not print its version: $said"
     printf '%s\n' "$2" "${BASH_REMATCH[0]}" | sort -V -C ||
         die "$1 ${BASH_REMATCH[0]} is too old for these clients, which need $2 or later"
 }

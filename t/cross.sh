@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # ./build.sh cross: sourced by build.sh, whose functions and variables it uses.
 #
-# The module, the unit tests and the simulation for another processor, compiled here and run by qemu's emulation of
-# single programs. What they are linked with, and the nginx that loads the module, are Debian's for that processor: its
-# packages are downloaded and unpacked below build/cross/ARCH/root, and nothing of them is installed.
+# The module, the unit tests and the simulation for another processor, compiled on this machine and run in qemu's
+# user-mode emulation. The libraries and the nginx that loads the module are Debian's for that processor: their packages
+# are downloaded and unpacked in build/cross/ARCH/root, not installed.
 
 cross=$root/build/cross
 architectures=(arm64 ppc64el riscv64 s390x)
@@ -17,10 +17,10 @@ triplet_of() { # ARCH
     esac
 }
 
-# How the kernel calls it, and most often qemu.
+# The name that the kernel, and mostly also qemu, has for it.
 machine_of() { triplet_of "$1" | sed 's/-.*//; s/powerpc64/ppc64/'; } # ARCH
 
-# Downloads what the packages need, too, as if nothing were installed, and unpacks it.
+# Downloads the packages and their dependencies, as if nothing were installed, and unpacks them.
 make_cross_root() { # ARCH DIRECTORY PACKAGE...
     local arch=$1 directory=$2 apt=$2.apt package packages security release
     shift 2
@@ -115,7 +115,7 @@ make_cross() { # MAKEFILE OUT
     make -s -j"$jobs" -f "$1" out="$2" CXX="$directory/c++"
 }
 
-# In place of those of suite.sh.
+# These replace those of suite.sh.
 prepare_module() { build_cross_module "$directory/module"; }
 prepare_faults() { SSE_CXXFLAGS="-DSSE_FAULTS ${SSE_CXXFLAGS:-}" build_cross_module "$directory/faults"; }
 prepare_unit() { make_cross t/unit/Makefile "$relative/unit"; }
@@ -132,7 +132,7 @@ test_cross() { # [ARCH] [ARGUMENT]...
         arch=$1
         shift
     elif [[ ${1:--} != -* && ! -e $1 ]]; then
-        die "\"$1\" is no test and no processor that this knows: ${architectures[*]}"
+        die "\"$1\" is neither a test nor one of the processors ${architectures[*]}"
     fi
     directory=$cross/$arch relative=build/cross/$arch
     (($#)) || set -- "${cross_tests[@]}"

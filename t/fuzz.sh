@@ -22,7 +22,7 @@ exec_target() { # NAME SECONDS
         -artifact_prefix="$fuzzers/findings/$1-" "${options[@]}" "$corpus/$1" "t/fuzz/corpus/$1"
 }
 
-# Tells in a line how it went, and how a finding is reproduced; exits with 1 if there is one, or if nothing was executed.
+# Says in a line how it went, and how to reproduce a finding; exits with 1 if there is one, or if nothing was executed.
 tell_target() { # NAME EXIT-STATUS
     local log=$corpus/$1.log executions rate coverage findings finding
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
@@ -40,7 +40,7 @@ tell_target() { # NAME EXIT-STATUS
     fi
 }
 
-# Runs the targets two at a time; a signal ends those that run, and what they did so far is told.
+# Runs the targets two at a time; a signal ends the running ones, and their results so far are printed.
 run_fuzz_targets() { # SECONDS NAME...
     local seconds=$1 name pid status targets=("${@:2}")
     local -A running=() ended=()
@@ -72,7 +72,7 @@ run_fuzz_targets() { # SECONDS NAME...
             ((status == 0)) || failed+=("$name")
         fi
     done
-    ((${#failed[@]} == 0)) || die "a finding, or not run to the end: ${failed[*]}"
+    ((${#failed[@]} == 0)) || die "findings, or targets that did not run to the end: ${failed[*]}"
 }
 
 fuzz() {

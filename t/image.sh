@@ -10,11 +10,11 @@ find_engine() {
         ! "$engine" info >/dev/null 2>&1 || break
         engine=""
     done
-    [[ $engine ]] || die "no engine for images works here: ${SSE_ENGINE:-docker or podman}"
+    [[ $engine ]] || die "no container engine works here: ${SSE_ENGINE:-docker or podman}"
     say "$engine"
 }
 
-# What `./build.sh dist` packs is the whole context, so an image has nothing that a release has not.
+# The context is exactly what `./build.sh dist` packs, so an image contains nothing that a release does not.
 unpack_context() { # DIRECTORY
     rm -rf "$1"
     mkdir -p "$1"
@@ -30,7 +30,7 @@ build_image() { # TARGET NAME ENGINE OPTION...
     say "built $2:$(version)"
 }
 
-# A root directory of the release that runs here, in place of an image from a registry.
+# A root directory of the installed Debian release, in place of an image from a registry.
 make_image_base() {
     local release directory=$images/base
     need image-base

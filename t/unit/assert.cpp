@@ -1,4 +1,4 @@
-// SSE_ASSERT: a build with assertions dies where something cannot be, and says where.
+// SSE_ASSERT: a build with assertions aborts where a condition does not hold, and says where.
 // build: -DSSE_ASSERTIONS
 #include <csignal>
 

@@ -1,5 +1,5 @@
-// What the protocol of Redis takes of memory: none for what is only claimed, none that is kept when there is
-// nothing to do; and any allocation may fail.
+// The memory that the protocol of Redis takes: none for a reply that is only announced, and none is kept
+// while there is nothing to do; and any allocation may fail.
 // build: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=free
 #include <malloc.h>
 

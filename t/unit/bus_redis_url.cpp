@@ -1,4 +1,4 @@
-// Addresses of Redis: what each part means, and what is wrong with those that are refused.
+// URLs of Redis: what each part means, and why others are rejected.
 #include "bus/redis_url.hpp"
 
 #include <set>

@@ -1,5 +1,5 @@
-// Replies of Redis: every kind, cut anywhere, up to a limit that depends on the reply alone; and what a
-// server must not do to us.
+// Replies of Redis: every kind, cut anywhere, up to a limit that depends only on the reply; and replies of a
+// hostile server.
 #include "bus/reply.hpp"
 
 #include "bus_replies.hpp"

@@ -1,4 +1,4 @@
-// Kills a writer at every step of every operation, and at every step of the recovery behind it.
+// Kills a writer at every step of every operation, and at every step of the recovery after it.
 // build: -DSSE_FAULTS
 #include "check.hpp"
 #include "cmocka.hpp"

@@ -1,5 +1,5 @@
-// A record that somebody else has spoilt: everybody who walks the log comes to an end, and what is lost
-// behind it is told as a gap.
+// A damaged record: every walk through the log comes to an end, and events that are lost after it are
+// reported as a gap.
 #include <unistd.h>
 
 #include "check.hpp"

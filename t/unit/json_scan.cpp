@@ -1,5 +1,4 @@
-// JSON is taken apart in the same way wherever it is cut, and what is none is noticed at its first wrong
-// byte.
+// JSON is scanned in the same way wherever it is cut, and invalid JSON is noticed at its first wrong byte.
 #include "sse/json_scan.hpp"
 
 #include "pieces.hpp"

@@ -1,4 +1,4 @@
-// Kicks as entries of a stream: what is written is read, and what is no kick is none.
+// Kicks as entries of a stream: what is written is read, and other entries are not kicks.
 #include "bus/kick_entry.hpp"
 
 #include <initializer_list>

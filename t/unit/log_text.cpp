@@ -1,4 +1,4 @@
-// What others say, in a line of the log.
+// Foreign texts in a line of the error log.
 #include <string>
 
 #include "cmocka.hpp"

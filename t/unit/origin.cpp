@@ -1,4 +1,4 @@
-// What may be an origin, and why other text is none.
+// Which texts are origins, and why others are not.
 #include "sse/origin.hpp"
 
 #include "pieces.hpp"

@@ -1,4 +1,4 @@
-// SipHash-2-4 against the numbers that its authors give.
+// SipHash-2-4 against its authors' test vectors.
 #include <set>
 #include <string>
 

@@ -1,5 +1,4 @@
-// Stamps: a request that comes again is found as long as its event is in the log and not too many have come
-// since.
+// Stamps: a repeated request is found as long as its event is in the log and not too many have come since.
 // build: -DSSE_FAULTS
 #include "check.hpp"
 #include "cmocka.hpp"

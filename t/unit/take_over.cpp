@@ -1,4 +1,4 @@
-// Taking over from a log of another size: events, ids, counts and gaps go on, and the old log is left behind.
+// Taking over from a log of another size: events, ids, counts and gaps continue, and the old log is retired.
 // build: -DSSE_FAULTS
 #include <functional>
 #include <mutex>
