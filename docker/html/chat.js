@@ -66,11 +66,11 @@ function speak(sentence) {
 // --- the stream ---
 
 // True for an event that has not been shown. A producer that was killed may have sent a token that its successor sends
-// once more; and what comes after a restart of nginx begins anew.
+// again; and after a restart of nginx the numbers start again.
 function isNew(event) {
   const number = Number(event.lastEventId.split("~")[1]);
   if (!(number > last)) return false;
-  if (number > last + 1) append(" […] "); // nginx has no longer had what is between
+  if (number > last + 1) append(" […] "); // nginx no longer has the tokens in between
   last = number;
   return true;
 }

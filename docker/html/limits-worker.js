@@ -1,5 +1,5 @@
-// The stream that all tabs share, for the page Limits. It is there as long as somebody listens. (A tab that crashes does
-// not say that it leaves; the worker ends with the last one, and so does the stream.)
+// The stream that all tabs share, for the Limits page. It is open as long as a tab listens. (A tab that crashes does not
+// say that it leaves, but the worker ends with the last tab, and so does the stream.)
 
 const tabs = new Set();
 let source = null;

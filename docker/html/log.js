@@ -104,7 +104,7 @@ function subscribe() {
   };
   // Sent to a subscriber that starts at the end of the log: from here on nothing is missed.
   source.addEventListener("ready", showId);
-  // Sent where events are no longer there that this subscriber has not seen.
+  // Sent if events that this subscriber has not received are no longer there.
   source.addEventListener("gap", (event) => {
     const { reason, requested, start, missed } = JSON.parse(event.data);
     const which = missed ? `${missed} events after ${requested}` : `Events after ${requested}`;

@@ -1,4 +1,4 @@
-// A client for event streams that sends headers, posts bodies and survives what an EventSource does not.
+// A client for event streams that can send headers and bodies, and that reconnects where an EventSource gives up.
 //
 //   import { SSE } from './sse.js';
 //   const stream = new SSE('/sub?channel=news', { headers: () => ({ authorization: `Bearer ${token}` }) });
@@ -6,16 +6,16 @@
 //   stream.addEventListener('gap', (event) => reload(JSON.parse(event.data)));
 //   stream.addEventListener('close', (event) => console.log(event.reason));
 //
-// It reads a stream as WHATWG HTML 9.2.6 says, and after every cut comes back with the id of the last event. sse.d.ts
+// It reads a stream as WHATWG HTML 9.2.6 says, and reconnects after every cut with the id of the last event. sse.d.ts
 // describes the options and the events. Nothing here needs a build; it runs in browsers and in Node from version 18 on.
 
-// What a client can mend by coming again.
+// Statuses after which trying again can help.
 const mayPass = (status) => status >= 500 || [408, 425, 429].includes(status);
 
 // A Retry-After: seconds, or a date.
 const milliseconds = (after) => after * 1000 || Date.parse(after) - Date.now() || 0;
 
-// Takes the text of a stream, however it is cut. `data` is undefined where a block has none.
+// Parses the text of a stream, however it is cut. `data` is undefined where a block has none.
 const parser = (onEvent, onRetry) => {
     let rest = '', data, type, id, afterCr;
     const onField = {
@@ -56,7 +56,7 @@ export class SSE extends EventTarget {
 
     constructor(url, options = {}) {
         super();
-        this.#url = new Request(url).url; // throws where that is no URL
+        this.#url = new Request(url).url; // throws if that is not a URL
         this.#options = options;
         this.lastEventId = options.lastEventId ?? '';
         this.retry = options.retry ?? 3000;
@@ -134,14 +134,14 @@ export class SSE extends EventTarget {
         }
     }
 
-    // A server that is silent for as long as three of its heartbeats is not there any more.
+    // A server that is silent for three heartbeats is gone.
     #expect(request) {
         clearTimeout(this.#silence);
         const { timeout = 45000 } = this.#options;
         if (timeout) this.#silence = setTimeout(() => this.#later(request, { error: new Error('silence') }), timeout);
     }
 
-    // Not before the server wants it, not all clients at once, and more and more rarely while it fails.
+    // Not earlier than the server says, not all clients at once, and less often while it fails.
     #later(request, facts, least = 0) {
         if (request !== this.#request || this.readyState === 2) return;
         this.#drop();
@@ -151,8 +151,8 @@ export class SSE extends EventTarget {
         this.#tell('error', { ...facts, delay });
     }
 
-    // A page that is frozen, or kept for the back button, has no stream, and gets what it has missed when it is there
-    // again. Where somebody looks at it again, or the network is back, it does not wait.
+    // A page that is frozen, or kept for the Back button, has no stream, and gets what it has missed when it is back.
+    // If the user looks at it again, or the network is back, it reconnects at once.
     #watchPage() {
         const page = globalThis.document;
         if (!page) return;

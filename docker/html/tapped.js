@@ -1,5 +1,5 @@
-// A fetch that shows what it sends and receives, for the pages that look at the wire. What a listener is missing for is
-// not shown: onRequest(url, options), onAnswer(answer), onBytes(bytes), and onOpen(cut) with a function that breaks the
+// A fetch that reports what it sends and receives, for the pages that show the wire. It calls the listeners that it is
+// given: onRequest(url, options), onAnswer(answer), onBytes(bytes), and onOpen(cut) with a function that breaks the
 // connection.
 
 export const tapped = ({ onRequest, onAnswer, onBytes, onOpen }) => async (url, options) => {

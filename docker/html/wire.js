@@ -1,4 +1,4 @@
-// The page On the wire: follows numbers with sse.js, and shows each byte that comes before sse.js gets it.
+// The page On the wire: follows numbers with sse.js, and shows each byte before sse.js gets it.
 
 import { clock, element, make, showState } from "./page.js";
 import { SSE } from "./sse.js";

@@ -1,4 +1,4 @@
-// The same, with nginx: the answer is a channel, which a page may lose and find again.
+// The same with nginx: the answer is a channel, to which a page can come back.
 import express from 'express';
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
@@ -18,7 +18,7 @@ async function* lines(question) {
     yield '{"done":true}\n';
 }
 
-// One request, whose body is as long under way as the answer; "end" ends the channel with it.
+// One request, whose body stays open until the answer is complete; "end" then ends the channel.
 async function write(channel, question) {
     const url = `http://127.0.0.1:8080/publish-lines?channel=${channel}&end`;
     const result = await fetch(url, { method: 'POST', duplex: 'half', body: lines(question) });

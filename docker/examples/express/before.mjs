@@ -1,4 +1,4 @@
-// The usual server of a chat: the answer is the response, a token at a time.
+// The usual server for a chat: the answer is the response, a token at a time.
 import express from 'express';
 import { setTimeout } from 'node:timers/promises';
 

@@ -1,4 +1,4 @@
-"""The same, with nginx: no queue, no thread, and what comes while nobody looks is there when the page comes back."""
+"""The same with nginx: no queue, no thread, and a page gets what it has missed when it comes back."""
 
 import json
 import urllib.parse
@@ -25,7 +25,7 @@ def login(user):
 
 @app.get("/whoami")
 def whoami():
-    """Tells nginx whose channel /me is."""
+    """Tells nginx the channel of /me."""
     if "user" not in session:
         abort(401)
     return "", 204, {"X-Channel": f"user-{session['user']}"}

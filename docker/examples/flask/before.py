@@ -1,4 +1,4 @@
-"""The usual server of notifications: a queue and a thread for each page that is open."""
+"""The usual server for notifications: a queue and a thread for each open page."""
 
 import queue
 

@@ -1,4 +1,4 @@
-// The same, with nginx: a POST reaches everybody who listens to /events?channel=news.
+// The same with nginx: a POST reaches every client of /events?channel=news.
 import http from 'node:http';
 
 async function publish(channel, body, type = 'message') {

@@ -11,7 +11,7 @@ import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.web.bind.annotation.*;
 
-/** The same, with nginx: the job publishes, whoever watches, and however often that one comes back. */
+/** The same with nginx: the job publishes, whether or not clients watch, leave and come back. */
 @SpringBootApplication
 @RestController
 public class Server {

@@ -9,7 +9,7 @@ import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.web.bind.annotation.*;
 import org.springframework.web.servlet.mvc.method.annotation.SseEmitter;
 
-/** The usual server of a job that takes a while: the job belongs to the connection that watches it. */
+/** The usual server for a job that takes a while: the job belongs to the connection that watches it. */
 @SpringBootApplication
 @RestController
 public class Server {
@@ -27,7 +27,7 @@ public class Server {
                     emitter.send(SseEmitter.event().name("progress").data(Map.of("step", step, "of", 20)));
                 }
                 emitter.complete();
-            } catch (Exception gone) { // whoever watches has left, or has lost the connection
+            } catch (Exception gone) { // the client has left, or has lost the connection
                 System.err.println("job " + job + " failed");
                 emitter.completeWithError(gone);
             }
