@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Answers the questions of the page Chat: producer.py URL [--pause SECONDS]
+"""Answers the questions of the Chat page: producer.py URL [--pause SECONDS]
 
-There is no model: each answer is the text of answer.txt, a token at a time. What matters is how it gets to those who
-watch, and that it survives everybody's death:
+There is no model: each answer is the text of answer.txt, a token at a time. The example shows how the tokens reach the
+pages that watch, and how the answer survives the death of every process:
 
 * A question is an event of one channel. Its id names the channel of its answer.
 * An answer is a request whose body stays open, with an event for each token. Event 0 repeats the question; the tokens
   are numbered from 1 on, and the last of them ends the channel.
-* This program keeps nothing. When it is started again, it reads the questions that are retained, and of each answer how
-  far it has come, and goes on after that. nginx drops the oldest events first, so a question never outlives its answer.
-* Who says stop ends the channel. nginx then refuses what comes afterwards (409), and the answer is over.
+* This program keeps no state. When it is started again, it reads the retained questions and how far each answer has
+  got, and continues from there. nginx evicts the oldest events first, so a question never outlives its answer.
+* A page that stops an answer ends the channel. nginx then refuses later tokens (409), and the answer is over.
 """
 
 import argparse
@@ -31,12 +31,12 @@ STOPPED = 409  # what nginx says to events for a channel that has ended
 TEXT = pathlib.Path(__file__).with_name("answer.txt").read_text(encoding="utf-8").strip()
 TOKENS = re.findall(r"\s*\S{1,6}", TEXT)
 
-# What a connection that breaks leads to, wherever it does.
+# The exceptions of a connection that breaks.
 BROKEN = (OSError, http.client.HTTPException)
 
 
 def render(number, kind, text):
-    """One event as it stands in the body of a request."""
+    """One event as it is written in the body of a request."""
     lines = [f"id: {number}", f"event: {kind}", *(f"data: {line}" for line in re.split(r"\r\n|\r|\n", text))]
     return ("\n".join(lines) + "\n\n").encode()
 
@@ -101,7 +101,7 @@ class Producer:
             self.free.release()
 
     def is_over(self, name, events):
-        """Goes on with an answer; false if it has no end afterwards, as when nginx is reloaded."""
+        """Continues an answer; false if it has not ended afterwards, as when nginx is reloaded."""
         try:
             status, text = self.publish(name, events, self.progress(name))
         except BROKEN:

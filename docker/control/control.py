@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Does to the demo's nginx what the page On the wire asks for: reloads it, or kills a worker. `./build.sh run` starts it;
-the image does not contain it, and nobody should have such a thing anywhere else.
+"""Reloads the demo's nginx, or kills one of its workers, when the page On the wire asks for it. `./build.sh run` starts
+it; the image does not contain it. Do not run such a program anywhere else.
 
     docker/control/control.py SOCKET PID-FILE
 

@@ -12,32 +12,32 @@ export interface SSEOptions {
     signal?: AbortSignal;
     /** Where it begins: the id of the last event that is known. */
     lastEventId?: string;
-    /** Milliseconds before it comes back, until the server says otherwise; 3000. Up to a half is added, and while it fails
-     *  it waits twice as long each time, up to a minute. What a Retry-After says is waited for, too. */
+    /** Milliseconds before it reconnects, until the server sets another time; 3000. Up to half of that is added, and the
+     *  time doubles with each failure, up to a minute. A Retry-After is respected, too. */
     retry?: number;
-    /** After so many milliseconds without a byte it comes back; 45000, three heartbeats. 0: never. */
+    /** After this many milliseconds without a byte it reconnects; 45000, three heartbeats. 0: never. */
     timeout?: number;
     /** The type of the event after which the stream is over: `end`. Empty: none. */
     endEvent?: string;
 }
 
-/** The answer is an event stream. */
+/** The response is an event stream. */
 export interface SSEOpenEvent extends Event {
     readonly status: number;
 }
 
-/** A cut, or an attempt that has failed. It comes back by itself, after `delay` milliseconds. */
+/** A cut, or a failed attempt. It reconnects by itself after `delay` milliseconds. */
 export interface SSEErrorEvent extends Event {
-    /** Of the answer, if there was one. */
+    /** Of the response, if there was one. */
     readonly status?: number;
-    /** Why there was none, or why it broke off. */
+    /** Why there was no response, or why it broke off. */
     readonly error?: unknown;
     readonly delay: number;
 }
 
-/** The last event: it does not come back. A publisher's event of this type has no reason. */
+/** The last event: it does not reconnect. A published event of this type has no reason. */
 export interface SSECloseEvent extends Event {
-    /** `ended`: by the server, with 204 or its end event. `refused`: it cannot be mended by trying again. */
+    /** `ended`: by the server, with 204 or its end event. `refused`: trying again would not help. */
     readonly reason: 'ended' | 'refused' | 'aborted' | 'closed' | (string & {});
     readonly status?: number;
 }
@@ -52,7 +52,7 @@ export interface SSEEventMap {
 }
 
 export class SSE extends EventTarget {
-    /** Throws where that is no URL. Outside of a page and its workers it has to be absolute. */
+    /** Throws if `url` is not a URL. Outside of a page and its workers it must be absolute. */
     constructor(url: string | URL, options?: SSEOptions);
     /** 0: connecting or waiting, 1: open, 2: closed. */
     readonly readyState: 0 | 1 | 2;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Deployments that deploy nothing, for the page Deploy. Each request that nginx has taken is one, and its id names it.
+"""Deployments that deploy nothing, for the Deploy page. Each request that nginx has accepted is one, and its id names it.
 
     docker/producers/deploys.py http://127.0.0.1:8080 [--pause SECONDS]
 
-This program keeps nothing. When it is started again it goes through all deployments that nginx still has: what has been
-published is not published twice, for each step has a key, and what has ended is refused.
+This program keeps no state. When it is started again, it repeats all deployments that nginx still has: no step is
+published twice, because each has a key, and deployments that have ended are refused.
 """
 
 import argparse

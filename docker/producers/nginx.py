@@ -1,4 +1,4 @@
-"""What the producers of the demo need of nginx: to publish, and to read what has been published."""
+"""For the producers of the demo: publishes to nginx, and reads what has been published."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ class Nginx:
             connection.close()
 
     def ask(self, method, target, body=None, headers=None):
-        """The status and the text of an answer. A server that is not there, or is about to be, is asked again."""
+        """The status and the text of a response. Tries again while the server is down or starting."""
         while True:
             try:
                 status, text = self.request(method, target, body, headers)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Notifications for two users, for the page of that name: now for one, now for the other.
+"""Notifications for two users, for the Notifications page: now for one, now for the other.
 
     docker/producers/notifications.py http://127.0.0.1:8080
 """

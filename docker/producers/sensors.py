@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Measurements of a greenhouse that does not exist, for the page Dashboard: each second one of each sensor, and an alarm
-when one leaves its range or is back.
+"""Measurements of a greenhouse that does not exist, for the Dashboard page: one of each sensor every second, and an
+alarm when a sensor leaves its range or is back.
 
     docker/producers/sensors.py http://127.0.0.1:8080
 """

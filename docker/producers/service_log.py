@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The log of a shop that does not exist, for the page Live log.
+"""The log of a shop that does not exist, for the Live log page.
 
     docker/producers/service_log.py http://127.0.0.1:8080
 """

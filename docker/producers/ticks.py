@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Numbers for the pages On the wire, Compare and Limits: one a second, and now and then a silence in which nginx sends
-heartbeats. Goes on with the number after the newest one that nginx has.
+"""Numbers for the pages On the wire, Compare and Limits: one per second, and now and then a pause in which nginx sends
+heartbeats. Continues after the newest number that nginx has.
 
     docker/producers/ticks.py http://127.0.0.1:8080
 """

@@ -36,9 +36,8 @@ public:
     // Adds events as the log has rendered them; the text may be cut anywhere. Not once the answer is full.
     bool addEvents(Buffer& out, std::string_view text) noexcept;
 
-    // Whether an event is too long for one call. Then each call of this function writes another part of it; a
-    // caller that does not repeat the call until the event is written has the rest written by the next call
-    // of another function.
+    // Whether an event is too long for one call. Then each call of writeOn() writes another part of it, until
+    // the event is written; a call of another function before that writes all of the rest.
     bool isWriting() const noexcept { return !unwritten_.empty(); }
     bool writeOn(Buffer& out) noexcept;
 
