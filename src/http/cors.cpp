@@ -1,7 +1,6 @@
 #include "http/cors.hpp"
 
 #include <algorithm>
-#include <span>
 
 #include "http/header_list.hpp"
 #include "http/request.hpp"
@@ -18,12 +17,8 @@ constexpr std::string_view kAllowHeaders = "Access-Control-Allow-Headers";
 constexpr std::string_view kMaxAge = "Access-Control-Max-Age";
 constexpr std::string_view kExposeHeaders = "Access-Control-Expose-Headers";
 
-std::span<const ngx_str_t> originsOf(const LocationConfig& config) noexcept {
-    return {static_cast<const ngx_str_t*>(config.origins->elts), config.origins->nelts};
-}
-
 bool allowsAny(const LocationConfig& config) noexcept {
-    return toView(originsOf(config).front()) == "*";
+    return toView(stringsOf(*config.origins).front()) == "*";
 }
 
 // The value of Access-Control-Allow-Origin for that origin; empty: none.
@@ -42,13 +37,21 @@ bool isPreflight(ngx_http_request_t* r) noexcept {
            !firstHeader(*r, "access-control-request-method").empty();
 }
 
+// What a page may do in the location with one of these origins; empty: nothing. An origin that is not listed
+// by name changes nothing, unless nobody asks where a request comes from (origin_check.hpp).
+std::string_view methodsFor(const LocationConfig& config) noexcept {
+    const bool mayChange = !allowsAny(config) || config.checkOrigin == 0;
+    if (config.kick) {
+        return mayChange ? "POST, DELETE" : "";
+    }
+    return config.publish != nullptr && mayChange ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
+}
+
 // Only for a preflight.
 bool addPreflightHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {
-    const bool takesChanges = config.publish != nullptr || config.kick;
-    const bool mayChange = takesChanges && (!allowsAny(config) || config.checkOrigin == 0);
-    std::string_view methods = mayChange ? "GET, HEAD, POST, PUT, DELETE" : "GET, HEAD";
-    return addHeader(r, kAllowMethods, methods) && addHeader(r, kAllowHeaders, toView(config.corsHeaders)) &&
-           addHeader(r, kMaxAge, "86400");
+    const std::string_view methods = methodsFor(config);
+    return (methods.empty() || addHeader(r, kAllowMethods, methods)) &&
+           addHeader(r, kAllowHeaders, toView(config.corsHeaders)) && addHeader(r, kMaxAge, "86400");
 }
 
 bool addToken(ngx_http_request_t* r, std::string_view name, std::string_view token) noexcept {
@@ -80,9 +83,8 @@ bool isListedOrigin(const LocationConfig& config, std::string_view origin) noexc
     if (config.origins == nullptr || allowsAny(config)) {
         return false;
     }
-    auto origins = originsOf(config);
-    return std::any_of(origins.begin(), origins.end(),
-                       [origin](const ngx_str_t& one) { return toView(one) == origin; });
+    return std::ranges::any_of(stringsOf(*config.origins),
+                               [origin](const ngx_str_t& one) { return toView(one) == origin; });
 }
 
 bool addCorsHeaders(ngx_http_request_t* r, const LocationConfig& config) noexcept {

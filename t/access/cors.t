@@ -38,6 +38,7 @@ my $server = SSE::Nginx->start(
         location = /crowded   { sse_channel \$arg_channel; limit_conn places 1; }
         location = /broken    { sse_channel \$arg_channel; auth_request /breaks; }
         location = /breaks    { internal; return 500; }
+        location = /kick      { sse_kick; }
         location = /soft      { sse_channel \$arg_channel; sse_gap close; sse_cors https://app.example; }
 
         # And those that have their own.
@@ -50,6 +51,9 @@ my $server = SSE::Nginx->start(
             location = /nest/page.html { alias html/page.html; }
         }
         location = /open      { sse_channel \$arg_channel; sse_cors *; sse_cors_headers x-other; }
+        location = /open-post { sse_publish \$arg_channel; sse_cors *; sse_cors_headers x-other; }
+        location = /open-kick { sse_kick; sse_cors *; sse_cors_headers x-other; }
+        location = /unchecked { sse_publish \$arg_channel; sse_cors *; sse_cors_headers x-other; sse_check_origin off; }
         location = /plain     { sse_channel \$arg_channel; sse_cors off; }
         location = /schemes   { sse_channel \$arg_channel; sse_cors capacitor://localhost http://[::1]:8080 null; }
         location = /added {
@@ -239,12 +243,14 @@ subtest 'preflight' => sub {
     my @more = (@default, qw(traceparent baggage));
     my ($read, $write) = ('GET, HEAD', 'GET, HEAD, POST, PUT, DELETE');
     for my $case (['/inherits', $read, @more], ['/denied', $read, @more], ['/limited', $read, @more], ['/crowded', $read, @more],
-        ['/post', $write, @more], ['/status', $read, @more], ['/open', $read, @default, 'x-other'], ['/added', $read, @more])
+        ['/post', $write, @more], ['/kick', 'POST, DELETE', @more], ['/status', $read, @more], ['/added', $read, @more],
+        ['/open', $read, @default, 'x-other'], ['/open-post', $read, @default, 'x-other'], ['/unchecked', $write, @default, 'x-other'],
+        ['/open-kick', undef, @default, 'x-other'])
     {
         my ($path, $methods, @header) = @$case;
         for my $via (qw(h1 h2c)) {
             my $answer = preflight($path, 'https://app.example', via => $via);
-            is $answer->header('Access-Control-Allow-Origin'), $path eq '/open' ? '*' : 'https://app.example', 'allowed';
+            is $answer->header('Access-Control-Allow-Origin'), $path =~ /open|unchecked/ ? '*' : 'https://app.example', 'allowed';
             is $answer->header('Access-Control-Allow-Methods'), $methods, 'methods';
             is $answer->header('Access-Control-Allow-Headers'), join(', ', @header), 'headers';
             is $answer->header('Access-Control-Max-Age'), 86400, 'for a day';
