@@ -1,7 +1,6 @@
 #include "publish/channel_wait.hpp"
 
 #include <algorithm>
-#include <optional>
 
 #include "conf/config.hpp"
 #include "http/body.hpp"
@@ -101,11 +100,11 @@ ngx_int_t ChannelWait::run(ngx_http_request_t* r, RequestContext& context, const
 ChannelWait::ChannelWait(ngx_http_request_t* r, RequestContext& context, const Wish& wish,
                          Answer answer) noexcept
     : request_(r), context_(context), wish_(wish), answer_(answer), until_(ngx_current_msec + wish.time) {
-    timer_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<ChannelWait>(e).look(false); });
+    timer_.init(this, onTime);
+    task_.owner = this;
+    task_.run = onTurn;
     drainable_.owner = this;
-    drainable_.drain = [](Drainable& drainable, bool) noexcept {
-        static_cast<ChannelWait*>(drainable.owner)->look(true);
-    };
+    drainable_.drain = onDrain;
 }
 
 // false: nginx cannot watch the connection.
@@ -132,26 +131,57 @@ void ChannelWait::onRead(ngx_http_request_t* r) noexcept {
     ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
 
-// What is not known now is found out the next time.
-void ChannelWait::look(bool mustLeave) noexcept {
-    const std::optional<ChannelState> state = stateOf(request_, context_);
-    const bool isMet = state && wish_.isMetBy(*state);
-    const auto left = static_cast<ngx_msec_int_t>(until_ - ngx_current_msec);
-    if (!isMet && !mustLeave && left > 0) {
-        timer_.wait(std::min(kLookTime, static_cast<ngx_msec_t>(left)));
-        return;
+// The wish of many may be met, or their time be up, in the same moment, so each is answered in its turn, see
+// Subscriber::onDeadline().
+void ChannelWait::onTime(ngx_event_t* event) noexcept {
+    auto& self = LoopEvent::owner<ChannelWait>(event);
+    if (!self.waitOn(stateOf(self.request_, self.context_))) {
+        Worker::self().schedule(self.task_);
     }
+}
+
+// The number may have changed since.
+void ChannelWait::onTurn(void* owner) noexcept {
+    auto& self = *static_cast<ChannelWait*>(owner);
+    const std::optional<ChannelState> state = stateOf(self.request_, self.context_);
+    if (!self.waitOn(state)) {
+        self.finish(state, Refusal::None);
+    }
+}
+
+void ChannelWait::onDrain(Drainable& drainable, bool) noexcept {
+    auto& self = *static_cast<ChannelWait*>(drainable.owner);
+    const std::optional<ChannelState> state = stateOf(self.request_, self.context_);
+    const bool isMet = state && self.wish_.isMetBy(*state);
+    self.finish(state, isMet ? Refusal::None : Refusal::WaitCutByDrain);
+}
+
+// Until the number is looked at again. false: it is to be answered. What is not known now is found out the
+// next time.
+bool ChannelWait::waitOn(const std::optional<ChannelState>& state) noexcept {
+    const auto left = static_cast<ngx_msec_int_t>(until_ - ngx_current_msec);
+    if (left <= 0 || (state && wish_.isMetBy(*state))) {
+        return false;
+    }
+    timer_.wait(std::min(kLookTime, static_cast<ngx_msec_t>(left)));
+    return true;
+}
+
+void ChannelWait::finish(const std::optional<ChannelState>& state, Refusal refusal) noexcept {
     leave();
     request_->read_event_handler = ngx_http_block_reading;
     request_->write_event_handler = ngx_http_request_empty_handler;
-    const ngx_int_t rc = mustLeave && !isMet ? refuse(request_, Refusal::WaitCutByDrain)
-                         : !state            ? refuse(request_, refusalOf(request_))
-                                             : answer_(request_, context_, *state);
+    if (refusal == Refusal::None && !state) {
+        refusal = refusalOf(request_);
+    }
+    const ngx_int_t rc =
+        refusal != Refusal::None ? refuse(request_, refusal) : answer_(request_, context_, *state);
     finalizeFromOutside(request_, rc);
 }
 
 void ChannelWait::leave() noexcept {
     timer_.cancel();
+    Worker::self().cancel(task_);
     if (isLinked_) {
         isLinked_ = false;
         Worker::self().remove(drainable_, request_);

@@ -4,10 +4,13 @@
 // Nobody is woken when their number changes, so it is looked at from time to time.
 #pragma once
 
+#include <optional>
+
 #include "http/refusals.hpp"
 #include "http/request_context.hpp"
 #include "log/log.hpp"
 #include "worker/drain.hpp"
+#include "worker/work_queue.hpp"
 
 namespace sse {
 
@@ -37,7 +40,11 @@ public:
 private:
     bool start() noexcept;
     static void onRead(ngx_http_request_t* r) noexcept;
-    void look(bool mustLeave) noexcept;
+    static void onTime(ngx_event_t* event) noexcept;
+    static void onTurn(void* self) noexcept;
+    static void onDrain(Drainable& drainable, bool force) noexcept;
+    bool waitOn(const std::optional<ChannelState>& state) noexcept;
+    void finish(const std::optional<ChannelState>& state, Refusal refusal) noexcept;
     void leave() noexcept;
 
     ngx_http_request_t* request_;
@@ -46,7 +53,8 @@ private:
     Answer answer_;
     ngx_msec_t until_; // of nginx's clock
     bool isLinked_ = false;
-    LoopEvent timer_;
+    LoopEvent timer_; // looks at the number
+    Task task_;       // answers
     Drainable drainable_{};
 };
 

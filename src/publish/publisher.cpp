@@ -279,8 +279,9 @@ void Publisher::pause() noexcept {
     }
 }
 
+// Many may be allowed to go on in the same moment, so each waits for its turn, see Subscriber::onDeadline().
 void Publisher::onAllowed(ngx_event_t* event) noexcept {
-    LoopEvent::owner<Publisher>(event).goOn();
+    Worker::self().schedule(LoopEvent::owner<Publisher>(event).rest_);
 }
 
 void Publisher::onTurn(void* self) noexcept {
