@@ -231,7 +231,7 @@ bool SubscribeRequest::readForm(ngx_http_request_t* r) noexcept {
         return true;
     }
     std::string_view text;
-    if (!lastArgument(r, "wait", text)) {
+    if (!firstArgument(r, "wait", text)) {
         return fail();
     }
     ngx_str_t digits = ngxString(text);

@@ -74,6 +74,10 @@ subtest 'what does not wait' => sub {
     is subscribers(ask('now&wait=30&subscribers=0', body => 'x')), 1, 'a request with a body';
     is subscribers(ask('now&wait=0&subscribers=0')), 1, 'no time';
     cmp_ok time - $start, '<', 10, 'at once';
+    for my $poll ("${path}now&subscribers=0", '/sub?channel=now&poll') {
+        is $server->get("$poll&wait=0&wait=x")->status, 200, "$poll: of several the first counts, as in \$arg_wait";
+        is $server->get("$poll&wait=x&wait=0")->status, 400, 'and the others do not';
+    }
     for my $wrong (
         qw(wait=30 subscribers=0 wait=x&subscribers=0 wait=1.5&subscribers=0 wait=1&subscribers=-1),
         'wait=61&subscribers=0', 'wait=99999999999999999999&subscribers=0', 'wait=1&subscribers=', 'wait=1&subscribers=2147483648'
