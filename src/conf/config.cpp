@@ -156,6 +156,12 @@ void mergePublishing(LocationConfig& parent, LocationConfig& config) noexcept {
 
 } // namespace
 
+bool hasPrefix(std::string_view channel, std::span<const ngx_str_t> prefixes) noexcept {
+    return std::ranges::any_of(prefixes, [channel](const ngx_str_t& prefix) noexcept {
+        return channel.starts_with(toView(prefix));
+    });
+}
+
 bool mayNameChannels(const LocationConfig& config) noexcept {
     const Framing framing = config.framingMode();
     return config.bodyChannels != nullptr && (framing == Framing::Form || framing == Framing::Json);

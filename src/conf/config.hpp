@@ -210,6 +210,9 @@ inline std::span<const ngx_str_t> stringsOf(const ngx_array_t& array) noexcept {
     return {static_cast<const ngx_str_t*>(array.elts), array.nelts};
 }
 
+// Whether the name of a channel begins with one of the prefixes, byte by byte.
+bool hasPrefix(std::string_view channel, std::span<const ngx_str_t> prefixes) noexcept;
+
 // Whether the body of a publish request may name the channels of its events.
 bool mayNameChannels(const LocationConfig& config) noexcept;
 

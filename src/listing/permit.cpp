@@ -1,7 +1,5 @@
 #include "listing/permit.hpp"
 
-#include <algorithm>
-#include <new>
 #include <span>
 
 namespace sse {
@@ -15,8 +13,7 @@ bool ListPermit::of(ngx_http_request_t* r, ListPermit& permit) noexcept {
     }
     const std::span expressions(static_cast<ngx_http_complex_value_t*>(config.list->elts),
                                 config.list->nelts);
-    auto* prefixes =
-        static_cast<std::string_view*>(ngx_palloc(r->pool, expressions.size() * sizeof(std::string_view)));
+    auto* prefixes = static_cast<ngx_str_t*>(ngx_palloc(r->pool, expressions.size() * sizeof(ngx_str_t)));
     if (prefixes == nullptr) {
         return false;
     }
@@ -27,7 +24,7 @@ bool ListPermit::of(ngx_http_request_t* r, ListPermit& permit) noexcept {
             return false;
         }
         if (prefix.len != 0) {
-            new (&prefixes[count++]) std::string_view(toView(prefix));
+            prefixes[count++] = prefix;
         }
     }
     permit.prefixes_ = {prefixes, count};
@@ -35,9 +32,7 @@ bool ListPermit::of(ngx_http_request_t* r, ListPermit& permit) noexcept {
 }
 
 bool ListPermit::covers(std::string_view channel) const noexcept {
-    return all_ || std::ranges::any_of(prefixes_, [channel](std::string_view prefix) noexcept {
-               return channel.starts_with(prefix);
-           });
+    return all_ || hasPrefix(channel, prefixes_);
 }
 
 } // namespace sse

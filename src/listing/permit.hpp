@@ -20,7 +20,7 @@ public:
 
 private:
     bool all_ = false;
-    std::span<const std::string_view> prefixes_; // in the request's pool; none is empty
+    std::span<const ngx_str_t> prefixes_; // in the request's pool; none is empty
 };
 
 } // namespace sse

@@ -1,7 +1,6 @@
 #include "publish/publish_request.hpp"
 
 #include <algorithm>
-#include <span>
 
 #include "http/body.hpp"
 #include "http/request.hpp"
@@ -82,9 +81,8 @@ bool isIn(const ngx_array_t* names, std::string_view wanted) noexcept {
     if (names == nullptr) {
         return false;
     }
-    std::span<ngx_str_t> all(static_cast<ngx_str_t*>(names->elts), names->nelts);
-    return std::any_of(all.begin(), all.end(),
-                       [wanted](const ngx_str_t& name) { return toView(name) == wanted; });
+    return std::ranges::any_of(stringsOf(*names),
+                               [wanted](const ngx_str_t& name) { return toView(name) == wanted; });
 }
 
 // The value of the directive, or without one of the client's argument; false without memory.
@@ -167,11 +165,8 @@ Refusal checkBodyChannel(const LocationConfig& config, std::string_view channel)
     if (config.bodyChannels == nullptr) {
         return Refusal::ChannelsNotAllowed;
     }
-    const std::span prefixes(static_cast<ngx_str_t*>(config.bodyChannels->elts), config.bodyChannels->nelts);
-    const bool isAllowed = config.allowsAllChannels != 0 ||
-                           std::any_of(prefixes.begin(), prefixes.end(), [channel](const ngx_str_t& prefix) {
-                               return channel.starts_with(toView(prefix));
-                           });
+    const bool isAllowed =
+        config.allowsAllChannels != 0 || hasPrefix(channel, stringsOf(*config.bodyChannels));
     return isAllowed ? Refusal::None : Refusal::ForeignChannel;
 }
 
