@@ -76,13 +76,17 @@ void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
 //
 // nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4).
 //
-// nginx-internal: http/ngx_http_core_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_send_response()
-// throws the body away. No handler does so before: an error page that goes to an upstream must find a body
-// that is still to come, for nginx does not survive the end of a client whose body it throws away for an
-// upstream.
+// The body is thrown away here and in no handler before: an error page that goes to an upstream must find a
+// body that is still to come, for nginx does not survive the end of a client whose body it throws away for an
+// upstream. If its chunks are malformed, nobody has wanted them, and what has been done is told all the same.
+//
+// nginx-internal: http/ngx_http_core_module.c, http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
+// ngx_http_send_response() throws the body away, too, and answers with 400 where that fails; the second time
+// there is nothing to do. The connection ends (closeIfUnread).
 ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view type,
                   std::string_view body) noexcept {
     r->disable_not_modified = 1;
+    (void)ngx_http_discard_request_body(r);
     ngx_str_t contentType = ngxString(type);
     ngx_http_complex_value_t content{};
     content.value = ngxString(body);

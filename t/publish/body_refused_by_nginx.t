@@ -20,6 +20,7 @@ my $locations = join '', map {
 } sort keys %page;
 my $server = SSE::Nginx->start(locations => <<"END");
 $locations
+        location = /kick    { sse_kick; }
         location = /instead { sse_channel instead; }
         location = /slow    { proxy_ignore_client_abort on; proxy_pass http://127.0.0.1:@{[ $backend->sockport ]}; }
 END
@@ -107,6 +108,18 @@ for my $at_once (0, 1) {
         }
     }
 }
+
+subtest 'malformed, of a request that needs none' => sub {
+    $server->publish('/pub?channel=old', 'x');
+    for my $case ([DELETE => '/pub?channel=old', 'ended_id'], [POST => '/kick?channel=old&for=0', 'for'], [GET => '/pub?channel=old', 'last_id']) {
+        my ($method, $path, $told) = @$case;
+        my $head   = "$method $path HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+        my $client = $server->connect->send_raw($head . $bad{malformed}{chunk}, method => $method)->finish;
+        is $client->status, 200, "$method is carried out, and that is the answer";
+        ok defined(($client->json // {})->{$told}), 'with what it has to tell';
+        is $client->header('Connection'), 'close', 'the connection ends';
+    }
+};
 
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;
