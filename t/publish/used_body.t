@@ -103,6 +103,14 @@ subtest 'published once' => sub {
     is $subscriber->next_event->{data}, 'last', 'the other location has no body to publish';
 };
 
+subtest 'what a client demands' => sub {
+    my $subscriber = $server->subscribe('/sub?channel=second')->ready;
+    my @repeated = map { $server->publish('/twice?channel=first', '', headers => ['Idempotency-Key' => 'k'])->json->{repeated} ? 1 : 0 } 1, 2;
+    is_deeply \@repeated, [0, 1], 'is demanded of the location that it has asked';
+    $server->publish('/pub?channel=second', 'last');
+    is_deeply [$subscriber->data(3)], ['', '', 'last'], 'and not of the action';
+};
+
 subtest 'after an application' => sub {
     my $subscriber = $server->subscribe('/sub?channel=published')->ready;
     for my $via (qw(h1 h2c)) {
