@@ -38,7 +38,7 @@ void Continuity::onEntry(StreamId id) noexcept {
 
 void Continuity::onNothing() noexcept {
     if (ahead_) {
-        hasMissed_ = true; // what should have come
+        hasMissed_ = hasMissed_ || !reached_; // nobody knows what should have come
         reach();
         position_ = reached_->last;
     }

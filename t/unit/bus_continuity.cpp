@@ -122,6 +122,21 @@ void deleted(void**) {
     }
 }
 
+// Newer ids, and no entries that could be missing.
+void raised(void**) {
+    World world;
+    world.add(3);
+    world.look();
+    world.read(1, 3);
+    world.reader.onLook(id(50), 3); // XSETID
+    world.reader.onNothing();
+    assert_false(world.reader.hasMissed());
+    assert_true(world.reader.reached() == id(50));
+    world.reader.onLook(id(60), 4);
+    world.reader.onNothing();
+    assert_true(world.reader.hasMissed());
+}
+
 // Servers that do not tell.
 void strangeServers(void**) {
     World world;
@@ -138,9 +153,13 @@ void strangeServers(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(nothingMissing),    cmocka_unit_test(missingInTheMiddle),
-        cmocka_unit_test(missingAtALook),    cmocka_unit_test(missingAtTheEnd),
-        cmocka_unit_test(beginsInTheMiddle), cmocka_unit_test(deleted),
+        cmocka_unit_test(nothingMissing),
+        cmocka_unit_test(missingInTheMiddle),
+        cmocka_unit_test(missingAtALook),
+        cmocka_unit_test(missingAtTheEnd),
+        cmocka_unit_test(beginsInTheMiddle),
+        cmocka_unit_test(deleted),
+        cmocka_unit_test(raised),
         cmocka_unit_test(strangeServers),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
