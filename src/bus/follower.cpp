@@ -147,8 +147,9 @@ void Follower::onTooLarge() noexcept {
     const std::optional<StreamId> id = parseStreamId(connection_.tooLargeId());
     connection_.prefer(connection_.address());
     if (isLooking_) {
-        canLook_ = false;
-    } else if (phase_ == Phase::Syncing) {
+        return; // syncing asks for the same, and finds out how large it is
+    }
+    if (phase_ == Phase::Syncing) {
         mostReply_ = std::min(mostReply_ * 4, kLargestStreamInfo);
     } else if (!id) {
         count_ = 1;

@@ -105,6 +105,7 @@ private:
     Connection connection_;
     Pulse pulse_;
     Phase phase_ = Phase::Off;
+    bool isLooking_ = false; // Reading: the next reply is to a look
     LoopEvent pause_;        // before something is tried again
     ngx_msec_t heardAt_ = 0; // when the last reply came, or much of one, or a command was sent
     uint64_t received_ = 0;  // bytes that had come the last time that much had
@@ -137,9 +138,9 @@ private:
     size_t count_ = kFirstCount;     // entries to ask for
     ngx_msec_t askedAt_ = 0;
     Continuity continuity_;
-    bool isLooking_ = false; // the next reply is to a look
-    bool canLook_ = true;    // it has not been too large
     ngx_msec_t lookedAt_ = 0;
+    ngx_msec_t lookPause_ = 0; // until the next look
+    uint64_t lookedFrom_ = 0;  // bytes that had come before its reply
 
     // Slices.
     const Reply* next_ = nullptr; // the entries that are left of the reply

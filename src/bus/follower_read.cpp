@@ -16,8 +16,10 @@ constexpr std::string_view kBlock = "5000";
 constexpr ngx_msec_t kEarly = 4500;
 constexpr ngx_msec_t kEarlyPause = 100;
 
-// How often the stream is looked at.
+// How often the stream is looked at, unless its first and its last entry, which are a part of the reply, are
+// large: then there may be so many bytes of these in that time.
 constexpr ngx_msec_t kLook = 1000;
+constexpr uint64_t kMostOfLooks = 16 * 1024 * 1024;
 
 // Bytes of a reply, as far as can be foreseen.
 constexpr size_t kGoodReply = 4 * 1024 * 1024;
@@ -40,6 +42,7 @@ void Follower::beginReading(StreamId from) noexcept {
     continuity_.begin(from);
     isLooking_ = false;
     lookedAt_ = 0;
+    lookPause_ = kLook;
     setConnected(true);
     pulse_.start(connection_.address());
     state_->address = static_cast<uint32_t>(connection_.address());
@@ -126,8 +129,9 @@ void Follower::read() noexcept {
 
 // Now and then, before entries are asked for.
 void Follower::look() noexcept {
-    if (canLook_ && (lookedAt_ == 0 || ngx_current_msec - lookedAt_ >= kLook)) {
+    if (lookedAt_ == 0 || ngx_current_msec - lookedAt_ >= lookPause_) {
         lookedAt_ = ngx_current_msec;
+        lookedFrom_ = connection_.received();
         isLooking_ = true;
         connection_.add({"XINFO", "STREAM", toView(bus_->stream)});
     }
@@ -163,6 +167,7 @@ bool Follower::onRead(const Reply& reply) noexcept {
 
 void Follower::onLook(const Reply& reply) noexcept {
     isLooking_ = false;
+    lookPause_ = kLook + kLook * (connection_.received() - lookedFrom_) / kMostOfLooks;
     StreamFacts facts;
     const bool isNoStream = saysNoStream(reply);
     if (isNoStream) {

@@ -91,6 +91,36 @@ subtest 'a large entry at the end of the stream' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
+# To a machine that reads already, and looks how many entries there are.
+subtest 'entries that are trimmed before they are read, after a large one' => sub {
+    my $redis      = SSE::Redis->start;
+    my $server     = nginx_for($redis->address, workers => 1);
+    my $subscriber = $server->subscribe('/sub?channel=c')->ready;
+    my ($worker)   = $server->workers;
+    publish($server, 'before');
+    SSE::Process::freeze($worker);
+    $redis->command(EVAL => 'for i = 1, 500 do redis.call("XADD", KEYS[1], "*", "channel", "other", "data", i) end', 1, 'sse:events');
+    $redis->command(XADD => 'sse:events', '*', channel => 'c', data => $large);
+    sleep 1.1; # so that it looks before it has read them all
+    SSE::Process::thaw($worker);
+    wait_until(sub { $server->log =~ /is skipped: / }, 'the large one to be skipped');
+    publish($server, 'after');
+    is_deeply [$subscriber->data(2)], ['before', 'after'], 'what precedes it comes, and what follows';
+    my $number = 0;
+    my @told;
+    my $is_told = sub { # it looks before it reads
+        SSE::Process::freeze($worker);
+        $redis->command(XADD => 'sse:events', '*', channel => 'c', data => ++$number) for 1 .. 10;
+        $redis->command(XTRIM => 'sse:events', MAXLEN => 5);
+        SSE::Process::thaw($worker);
+        push @told, $subscriber->next_event while !@told || $told[-1]{data} ne $number;
+        return grep { $_->{type} eq 'gap' } @told;
+    };
+    wait_until($is_told, 'a gap to be told', 20);
+    pass 'a gap is told';
+    is_deeply [$server->stop], [], 'no trouble';
+};
+
 # They are short as texts, and long when they have been read.
 subtest 'entries with very many fields' => sub {
     my $redis      = SSE::Redis->start;
