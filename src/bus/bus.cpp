@@ -123,8 +123,12 @@ void Bus::checkHealth() noexcept {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sse: bus \"%V\": dead: %s", &config_.zone->name,
                           isConnected ? "nothing comes through" : "there is no connection");
         }
-    } else if (isConnected && !state_.isUp() && state_.deadSince.exchange(0) != 0) {
-        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": alive again", &config_.zone->name);
+    } else if (isConnected && !state_.isUp()) {
+        state_.aliveAt = ngx_current_msec; // whoever finds it alive knows since when
+        if (state_.deadSince.exchange(0) != 0) {
+            ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": alive again",
+                          &config_.zone->name);
+        }
     }
 }
 

@@ -36,6 +36,7 @@ struct BusState {
     SharedWord connectedAt;          // monotonic: when `connected` has changed
     SharedWord lastSeen;             // monotonic: when an entry has come, or a probe of ours has come back
     SharedWord deadSince;            // Unix time; 0: the bus is alive
+    SharedWord aliveAt;              // monotonic: when it became so
     SharedWord lag;                  // how long the newest probe was on its way
 
     // --- Counters: they only grow ---

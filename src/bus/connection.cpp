@@ -56,6 +56,16 @@ void Connection::open() noexcept {
     delay == 0 ? timer_.post() : timer_.wait(delay);
 }
 
+bool Connection::hurry(ngx_uint_t address) noexcept {
+    if (step_ != Step::Waiting) {
+        return false;
+    }
+    prefer(address);
+    timer_.cancel();
+    timer_.post();
+    return true;
+}
+
 // --- Bytes ---
 
 // In a turn of the event loop no more than its share.

@@ -56,6 +56,9 @@ public:
     // The next open() begins with that address.
     void prefer(ngx_uint_t address) noexcept { next_ = address % config_->addresses.size(); }
 
+    // Does not wait any longer before the next attempt, at that address. false: it does not wait.
+    bool hurry(ngx_uint_t address) noexcept;
+
     bool isOpen() const noexcept { return step_ != Step::Closed; }
     bool isReady() const noexcept { return step_ == Step::Ready; }
     // Where it is, or will be, connected: an index of BusConfig::addresses.

@@ -113,8 +113,7 @@ void Pipeline::stop() noexcept {
 
 // An idle connection does not notice that Redis has fallen silent, but the follower does.
 bool Pipeline::isUp() const noexcept {
-    return isStarted_ && state_.isUp() &&
-           (step_ == Step::Ready ? !isSilentFor(kAwayTime) : ngx_current_msec - downSince_ < kAwayTime);
+    return isStarted_ && state_.isUp() && (step_ == Step::Ready ? !isSilentFor(kAwayTime) : !isAway());
 }
 
 Pipeline::Taken Pipeline::publish(Order& order, std::string_view usual, const StagedEvent& event,
@@ -348,6 +347,7 @@ void Pipeline::finishLeaving() noexcept {
 
 void Pipeline::tick() noexcept {
     flight_.expire(ngx_current_msec);
+    hurry();
     if (isSilentFor(std::min(kMostSilence, config_.timeout / 2))) {
         reconnect("no reply");
     } else if (step_ == Step::Lineage && !isAsked_) {
@@ -356,7 +356,7 @@ void Pipeline::tick() noexcept {
         leave(false);
         finishLeaving();
     }
-    if (step_ != Step::Ready && ngx_current_msec - downSince_ >= kAwayTime) {
+    if (step_ != Step::Ready && isAway()) {
         flight_.failQueued();
     }
     if (!isUp()) {
@@ -365,6 +365,22 @@ void Pipeline::tick() noexcept {
     flush();
     report();
     tick_.wait(kTick);
+}
+
+// Once the follower has found the master, there is nothing to wait for before the next attempt.
+void Pipeline::hurry() noexcept {
+    const ngx_msec_t connectedAt = state_.connectedAt.load();
+    if (state_.connected.load() != 0 && connectedAt != hurriedFor_ &&
+        connection_.hurry(state_.address.load())) {
+        hurriedFor_ = connectedAt;
+    }
+}
+
+// While nothing comes through the bus nobody is asked to wait; once something does, as long as this
+// connection may need. Another process may have seen a later time than this one.
+bool Pipeline::isAway() const noexcept {
+    const ngx_msec_t since = std::max<ngx_msec_t>(downSince_, state_.aliveAt.load());
+    return static_cast<ngx_msec_int_t>(ngx_current_msec - since) >= static_cast<ngx_msec_int_t>(kAwayTime);
 }
 
 bool Pipeline::isSilentFor(ngx_msec_t time) const noexcept {

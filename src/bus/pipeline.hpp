@@ -133,6 +133,8 @@ private:
     void report() noexcept;
     void reconnect(std::string_view why) noexcept;
     void onLost() noexcept;
+    void hurry() noexcept;
+    bool isAway() const noexcept;
     bool isSilentFor(ngx_msec_t time) const noexcept;
     ngx_msec_t waitTime() const noexcept;
     void log(const char* what, std::string_view text) noexcept;
@@ -156,6 +158,7 @@ private:
     bool isAsked_ = false;       // setting up: a reply is to come
     bool mustReconnect_ = false; // Leaving
     ngx_msec_t downSince_ = 0;   // unless Ready
+    ngx_msec_t hurriedFor_ = 0;  // BusState::connectedAt when an attempt was last made at once for that
     ngx_msec_t heardAt_ = 0;     // when a reply has come, or the first of those to come was asked for
 
     Identity identity_; // of this connection

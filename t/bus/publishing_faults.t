@@ -235,6 +235,22 @@ subtest 'lost answers' => sub {
     is_deeply [$behind->stop], [], 'no trouble';
 };
 
+# What a client that trusts the health finds, though a connection for publishing takes longer than one for reading.
+subtest 'all workers publish as soon as the machine is well' => sub {
+    my $proxy  = SSE::RedisProxy->start(to => $redis);
+    my $behind = machine($proxy->address);
+    wait_well($behind);
+    my @workers = map { $behind->connect_to($_) } $behind->workers;
+    $proxy->rule(match => '^CLIENT INFO', delay => 0.3);
+    $redis->kill9;
+    wait_until(sub { $behind->get('/health')->status == 503 }, 'the machine to be ill');
+    $redis->launch;
+    wait_until(sub { $behind->get('/health')->status == 200 }, 'the machine to be well');
+    is_deeply [map { $behind->publish('/pub?channel=c', 'well', on => $_)->status } @workers], [(201) x @workers], 'each of them';
+    $behind->allow(qr/sse: bus/);
+    is_deeply [$behind->stop], [], 'no trouble';
+};
+
 subtest 'a user that may not end connections' => sub {
     my $careful = SSE::Redis->start(users => ['nginx on nopass ~s* +@all -client|kill']);
     my $proxy   = SSE::RedisProxy->start(to => $careful);
