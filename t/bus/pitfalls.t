@@ -5,6 +5,7 @@ use v5.36;
 use lib qw(t/lib t/bus);
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Bus::LateProxy;
 use Bus::One;
 use SSE::Dns;
 use SSE::Nginx;
@@ -28,6 +29,20 @@ subtest 'a connection that breaks with commands under way' => sub {
     }
     my @found = grep { ($_->[1]{data} // '') =~ /^broken \d/ } $redis->entries('sse:events');
     is scalar(@found), 5, 'in Redis, too';
+    is_deeply [$nginx->stop], [], 'no trouble';
+};
+
+# When another connection has looked what is in the stream, nothing more may get there by the one before.
+subtest 'a command that reaches Redis late' => sub {
+    my $redis = SSE::Redis->start;
+    my $proxy = Bus::LateProxy->start(to => $redis);
+    my $nginx = nginx_for($proxy->address);
+    $proxy->hold_back('the late one');
+    my $publisher = $nginx->request(POST => '/pub?channel=c', body => 'the late one');
+    wait_until(sub { $proxy->has_kept }, 'the connection to be given up');
+    is $publisher->finish->status, 201, 'is sent again';
+    is $proxy->release, '', 'and is not executed when it comes';
+    is scalar(grep { ($_->[1]{data} // '') eq 'the late one' } $redis->entries('sse:events')), 1, 'it is there once';
     is_deeply [$nginx->stop], [], 'no trouble';
 };
 
