@@ -138,6 +138,18 @@ subtest 'a clock that jumps' => sub {
     $cable[1]->clear;
 };
 
+# Its ids are older than that of the newest entry that the machines have read.
+subtest 'a control stream that begins anew' => sub {
+    my $soon = 3_600_000 + int 1000 * time;
+    $redis->command(XADD => 'sse:events:control', "$soon-0", other => 1);
+    wait_read($_) for $one, $two;
+    $redis->command(DEL => 'sse:events:control');
+    $_->reset for @cable;
+    my @reads = map { $_->counts->{XREAD} } @cable;
+    wait_until(sub { !grep { $cable[$_]->counts->{XREAD} == $reads[$_] } 0, 1 }, 'the machines to read again');
+    wait_read($_) for $one, $two;
+};
+
 # While it is away others fill the control stream, each with a probe a second.
 subtest 'a machine that is cut off for long' => sub {
     my $there = subscribe($two, 'olga')->ready;
