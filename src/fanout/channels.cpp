@@ -152,6 +152,7 @@ LiveChannel* ChannelTable::make(const ChannelState& state, uint64_t hash, std::s
     channel->nameLength = static_cast<uint8_t>(name.size());
     std::memcpy(channel->name, name.data(), name.size());
     ngx_queue_init(&channel->feeds);
+    ngx_queue_init(&channel->runnable);
 
     reviewEnd(*channel, state, position);
 

@@ -20,7 +20,9 @@ struct LiveChannel {
     uint64_t hash;
     uint32_t entry; // of the zone's index, which keeps it as long as we listen
     uint32_t feedCount;
-    ngx_queue_t feeds; // of FeedLink::inChannel
+    ngx_queue_t feeds;    // of FeedLink::inChannel
+    ngx_queue_t runnable; // of Feed::runnable: those that have their turn for this channel
+    ngx_queue_t turn;     // in Tail::turns_ while there are any
     uint32_t subscribers;
     uint32_t announced; // how many of them the index knows of
     uint32_t census;    // the census they were announced in
@@ -45,10 +47,11 @@ struct Feed {
     Tail* tail;
     Feed* nextInBucket;   // of Tail::buckets_
     uint64_t key;         // of its set of channels
+    LiveChannel* runsFor; // that of its channels for which it has its turn; NULL: it needs none
     ngx_queue_t all;      // in Tail::feeds_
-    ngx_queue_t runnable; // in Tail::runnable_ while `scheduled`
+    ngx_queue_t runnable; // in LiveChannel::runnable of that one
     ngx_queue_t shutOut;  // in Tail::shutOut_; all zeros while it is not
-    bool scheduled;
+    bool hasMoved;        // from one of its channels to another, while it waits
     bool inRound;
     bool fresh;     // something has arrived that the current round does not include
     bool freshLost; // and some of it could not be collected

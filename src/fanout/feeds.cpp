@@ -153,6 +153,9 @@ Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
 
 void Tail::dropFeed(LogWriter* log, Feed* feed) noexcept {
     SSE_ASSERT(ngx_queue_empty(&feed->ready) && ngx_queue_empty(&feed->waiting));
+    if (feed->runsFor != nullptr) {
+        unschedule(*feed);
+    }
     eachLink(*feed, [this, log](FeedLink& link) {
         ngx_queue_remove(&link.inChannel);
         --link.channel->feedCount;
@@ -163,9 +166,6 @@ void Tail::dropFeed(LogWriter* log, Feed* feed) noexcept {
     });
     ngx_queue_remove(&feed->all);
     stopWaiting(*feed);
-    if (feed->scheduled) {
-        ngx_queue_remove(&feed->runnable);
-    }
     Feed** place = &bucketOf(feed->key);
     while (*place != feed) {
         place = &(*place)->nextInBucket;

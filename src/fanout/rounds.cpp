@@ -19,6 +19,11 @@ uint64_t unixMicroseconds() noexcept {
     return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
 }
 
+void moveToEnd(ngx_queue_t& queue, ngx_queue_t& link) noexcept {
+    ngx_queue_remove(&link);
+    ngx_queue_insert_tail(&queue, &link);
+}
+
 // A batch has been handed to all subscribers of its feed.
 void count(const Batch& batch, ZoneCounters& counters) noexcept {
     const uint64_t now = unixMicroseconds();
@@ -31,6 +36,7 @@ void count(const Batch& batch, ZoneCounters& counters) noexcept {
 
 // What a feed that has not heard of the last lap has left to be read may lie after a break.
 void Tail::beginRound(Feed& feed) noexcept {
+    feed.inRound = true;
     if (feed.lap != lap_) {
         lose(feed);
     }
@@ -38,7 +44,6 @@ void Tail::beginRound(Feed& feed) noexcept {
         tell(link);
     }
     refill(feed);
-    feed.inRound = true;
     feed.fresh = false;
     feed.lost = std::exchange(feed.freshLost, false);
     feed.current = std::exchange(feed.pending, BatchRef());
@@ -57,19 +62,23 @@ void Tail::endRound(Feed& feed) noexcept {
         count(*feed.current, *zone_->counters);
     }
     release(feed.current);
-    ngx_queue_remove(&feed.runnable);
-    feed.scheduled = false;
+    LiveChannel& channel = *feed.runsFor;
+    unschedule(feed);
     if (feed.fresh || feed.isBehind()) {
-        schedule(feed);
+        schedule(feed, channel);
     }
 }
 
+// Channels take turns, and so do the feeds of each: a channel that thousands of feeds share keeps the others
+// waiting no longer than one that has a single feed.
+//
 // Returns whether a subscriber is still waiting. A delivery may end any subscriber, not only its own, and
 // with the last one the feed itself: so no pointer is kept across a delivery.
 bool Tail::fanOut() noexcept {
     int deliveries = kDeliveries;
-    while (!ngx_queue_empty(&runnable_)) {
-        Feed& feed = *queueItem<Feed>(ngx_queue_head(&runnable_), offsetof(Feed, runnable));
+    while (!ngx_queue_empty(&turns_)) {
+        LiveChannel& channel = *queueItem<LiveChannel>(ngx_queue_head(&turns_), offsetof(LiveChannel, turn));
+        Feed& feed = *queueItem<Feed>(ngx_queue_head(&channel.runnable), offsetof(Feed, runnable));
         if (!feed.inRound) {
             beginRound(feed);
         }
@@ -78,8 +87,8 @@ bool Tail::fanOut() noexcept {
             continue;
         }
         if (deliveries-- == 0) {
-            ngx_queue_remove(&feed.runnable);
-            ngx_queue_insert_tail(&runnable_, &feed.runnable);
+            moveToEnd(channel.runnable, feed.runnable);
+            moveToEnd(turns_, channel.turn);
             return true;
         }
         ngx_queue_t* link = ngx_queue_head(&feed.waiting);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "log/assert.hpp"
 
@@ -24,7 +25,7 @@ constexpr size_t kMaxHeld = 8 * 1024 * 1024;
 Tail::Tail(Zone& zone, void (*runSoon)() noexcept) noexcept
     : zone_(&zone), position_(zone.log.head()), runSoon_(runSoon) {
     ngx_queue_init(&feeds_);
-    ngx_queue_init(&runnable_);
+    ngx_queue_init(&turns_);
     ngx_queue_init(&shutOut_);
 }
 
@@ -162,7 +163,7 @@ void Tail::tell(FeedLink& link) noexcept {
     if (isToBeTold(link)) {
         link.unread = firstUnread(link);
         link.seen = rest_.offset;
-        schedule(*link.feed);
+        schedule(*link.feed, *link.channel);
     }
 }
 
@@ -182,7 +183,7 @@ void Tail::collect(FeedLink& link, const RecordHeader& header) noexcept {
         lose(feed);
     }
     link.seen = position_;
-    schedule(feed);
+    schedule(feed, *link.channel);
     if (header.kind == RecordKind::End) {
         return;
     }
@@ -275,7 +276,7 @@ void Tail::lose(Feed& feed) noexcept {
     feed.lap = lap_;
     ngx_queue_remove(&feed.all);
     ngx_queue_insert_tail(&feeds_, &feed.all);
-    schedule(feed);
+    schedule(feed, *feed.channels[0].channel);
 }
 
 void Tail::release(BatchRef& batch) noexcept {
@@ -284,11 +285,32 @@ void Tail::release(BatchRef& batch) noexcept {
     batch.reset();
 }
 
-void Tail::schedule(Feed& feed) noexcept {
+// There is something to be done for the feed because of that channel. If it waits for another one of its
+// channels, perhaps among thousands, and this one has no feed that waits, it has its turn here: sooner. It
+// moves once; otherwise two channels that have events in turn could keep it waiting for ever.
+void Tail::schedule(Feed& feed, LiveChannel& channel) noexcept {
     feed.fresh = true;
-    if (!feed.scheduled) {
-        feed.scheduled = true;
-        ngx_queue_insert_tail(&runnable_, &feed.runnable);
+    const bool isIdle = ngx_queue_empty(&channel.runnable);
+    const bool isWaiting = feed.runsFor != nullptr;
+    if (isWaiting && (feed.inRound || feed.hasMoved || !isIdle)) {
+        return;
+    }
+    if (isWaiting) {
+        unschedule(feed);
+    }
+    feed.hasMoved = isWaiting;
+    feed.runsFor = &channel;
+    ngx_queue_insert_tail(&channel.runnable, &feed.runnable);
+    if (isIdle) {
+        ngx_queue_insert_tail(&turns_, &channel.turn);
+    }
+}
+
+void Tail::unschedule(Feed& feed) noexcept {
+    LiveChannel& channel = *std::exchange(feed.runsFor, nullptr);
+    ngx_queue_remove(&feed.runnable);
+    if (ngx_queue_empty(&channel.runnable)) {
+        ngx_queue_remove(&channel.turn);
     }
 }
 

@@ -91,7 +91,8 @@ private:
     bool reportLap() noexcept;
     void lose(Feed& feed) noexcept;
     void release(BatchRef& batch) noexcept;
-    void schedule(Feed& feed) noexcept;
+    void schedule(Feed& feed, LiveChannel& channel) noexcept;
+    static void unschedule(Feed& feed) noexcept;
 
     bool fanOut() noexcept;
     void beginRound(Feed& feed) noexcept;
@@ -115,7 +116,7 @@ private:
     void (*runSoon_)() noexcept;
     Feed** buckets_ = nullptr; // the feeds by their keys
     ngx_queue_t feeds_;        // those that have not heard of the last lap come first
-    ngx_queue_t runnable_;
+    ngx_queue_t turns_;        // of LiveChannel::turn: channels that have runnable feeds
 };
 
 } // namespace sse
