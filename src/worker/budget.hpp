@@ -8,6 +8,10 @@
 
 namespace sse {
 
+// How long a worker reads the logs, delivers and does what is queued, in microseconds, before it looks at its
+// connections again: the longest that a request waits for that. The same for whatever else has a turn.
+inline constexpr uint64_t kTurnTime = 1000;
+
 class Budget {
 public:
     explicit Budget(uint64_t microseconds) noexcept : start_(now()), end_(start_ + microseconds * 1000) {}

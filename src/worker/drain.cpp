@@ -1,5 +1,7 @@
 #include "worker/drain.hpp"
 
+#include "worker/budget.hpp"
+
 namespace sse {
 
 namespace {
@@ -43,14 +45,16 @@ void Drain::start() noexcept {
     }
 }
 
+// However many are due, other connections do not wait until all of them have ended.
 void Drain::step() noexcept {
+    const Budget budget(kTurnTime);
     ngx_msec_t elapsed = ngx_current_msec - startedAt_;
     bool isOver = elapsed >= time_;
     // The first one goes at once, the last one when the time is up.
     ngx_uint_t due = isOver ? total_ : total_ * elapsed / time_ + 1;
 
     // Asking may end other streams as well, so only the heads of the queues are used.
-    while ((done_ < due || isOver) && !ngx_queue_empty(&pending_)) {
+    while ((done_ < due || isOver) && !ngx_queue_empty(&pending_) && !budget.isSpent()) {
         ngx_queue_t* q = ngx_queue_head(&pending_);
         ngx_queue_remove(q);
         ngx_queue_insert_tail(&asked_, q);
@@ -58,12 +62,12 @@ void Drain::step() noexcept {
         auto* drainable = queueItem<Drainable>(q, offsetof(Drainable, link));
         drainable->drain(*drainable, false);
     }
-    while (isOver && !ngx_queue_empty(&asked_)) {
+    while (isOver && !ngx_queue_empty(&asked_) && !budget.isSpent()) {
         auto* drainable = queueItem<Drainable>(ngx_queue_head(&asked_), offsetof(Drainable, link));
         drainable->drain(*drainable, true);
     }
     if (!ngx_queue_empty(&pending_) || !ngx_queue_empty(&asked_)) {
-        timer_.wait(kStep);
+        timer_.wait(budget.isSpent() ? 1 : kStep);
     }
 }
 

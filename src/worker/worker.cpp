@@ -15,11 +15,8 @@ constexpr ngx_msec_t kPollTime = 1000;
 // The same for a worker that nothing can wake.
 constexpr ngx_msec_t kPollTimeWithoutWakeUps = 50;
 
-// How long a worker reads the logs, delivers and does what is queued, in microseconds, before it looks at its
-// connections again: the longest that a request waits for all of that.
-constexpr uint64_t kTurnTime = 1000;
-// And how many slices at most: what is published while subscribers wait for their turn reaches them in one
-// write, so looking at the connections more often saves writes.
+// How many slices there are in a turn at most: what is published while subscribers wait for their turn
+// reaches them in one write, so looking at the connections more often saves writes.
 constexpr int kTurnSlices = 8;
 
 constinit Worker worker;
