@@ -4,14 +4,11 @@
 
 #include "sse/notices.hpp"
 #include "subscribe/append_notice.hpp"
+#include "worker/budget.hpp"
 
 namespace sse {
 
 namespace {
-
-// Heartbeats sent in one turn of the event loop; after a broadcast all subscribers are due at the same
-// moment.
-constexpr int kBeatsPerTurn = 256;
 
 constinit Heartbeats heartbeats;
 
@@ -52,17 +49,18 @@ void Heartbeat::onSent(Beat& beat) noexcept {
     ngx_queue_insert_tail(&queue_, &beat.link);
 }
 
-// A beat may end its subscriber, and others on the same connection with it, so only the head of the queue is
-// used.
+// After a broadcast all are due at the same moment, hence the budget. A beat may end its subscriber, and
+// others on the same connection with it, so only the head of the queue is used.
 void Heartbeat::run() noexcept {
-    for (int beats = 0; !ngx_queue_empty(&queue_); ++beats) {
+    const Budget budget(kTurnTime);
+    while (!ngx_queue_empty(&queue_)) {
         Beat& beat = *queueItem<Beat>(ngx_queue_head(&queue_), offsetof(Beat, link));
         auto left = static_cast<ngx_msec_int_t>(beat.lastSent + interval_ - ngx_current_msec);
         if (left > 0) {
             timer_.wait(static_cast<ngx_msec_t>(left));
             return;
         }
-        if (beats == kBeatsPerTurn) {
+        if (budget.isSpent()) {
             timer_.postNext();
             return;
         }
