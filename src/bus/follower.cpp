@@ -55,6 +55,7 @@ void Follower::init(const BusConfig& bus, const MainConfig& main, ControlHandler
                        std::string_view why) noexcept { static_cast<Follower*>(self)->reconnect(why); }});
     pause_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Follower>(e).onPause(); });
     slice_.owner = this;
+    slice_.isShared = true;
     slice_.run = [](void* self) noexcept { static_cast<Follower*>(self)->onSliceTurn(); };
 }
 

@@ -71,6 +71,7 @@ void Pipeline::start() noexcept {
     tokenPrefix_ = randomPrefix();
     script_ = nameOf(kPublishScript);
     progress_.owner = this;
+    progress_.isShared = true;
     progress_.run = [](void* self) noexcept { static_cast<Pipeline*>(self)->progress(); };
     flushing_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Pipeline>(e).flush(); });
     tick_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Pipeline>(e).tick(); });

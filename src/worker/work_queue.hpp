@@ -1,16 +1,18 @@
-// Work of single requests that is done in slices: the rest of a large body, a long way to the tip. All of it
-// waits in one queue, in the order in which it came, and what is not done after a slice comes again at the
-// end. So none delays another by more than a slice, and the worker decides how much it does in a turn.
+// Work that is done in slices: the rest of a large body, a long way to the tip. It waits in a queue, in the
+// order in which it came, and what is not done after a slice comes again at the end. So none delays another
+// by more than a slice, and the worker decides how much it does in a turn.
 #pragma once
 
 #include "ngx.hpp"
 
 namespace sse {
 
-// Belongs to the request, which removes it when it ends.
+// Belongs to a request, which removes it when it ends, or to the whole process.
 struct Task {
     ngx_queue_t link{}; // all zeros while it is not queued
     void* owner = nullptr;
+    // Many requests wait for it, so it does not wait until each of them has had its turn.
+    bool isShared = false;
 
     // Does a slice, and adds the task again if there is more. May end its request, and any other.
     void (*run)(void* owner) noexcept = nullptr;
@@ -29,7 +31,7 @@ public:
         }
     }
 
-    void remove(Task& task) noexcept {
+    static void remove(Task& task) noexcept {
         if (task.link.next != nullptr) {
             ngx_queue_remove(&task.link);
             task.link = {};

@@ -30,6 +30,7 @@ Worker& Worker::self() noexcept {
 ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     lingering_.init();
     drain_.init(config.drain);
+    sharedWork_.init();
     work_.init();
     turn_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).turn(); });
     poll_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Worker>(e).poll(); });
@@ -146,11 +147,12 @@ Tail* Worker::tail(Zone& zone) noexcept {
 }
 
 void Worker::schedule(Task& task) noexcept {
-    work_.add(task);
+    (task.isShared ? sharedWork_ : work_).add(task);
     runSoon();
 }
 
-// A slice of each zone and of one task after the other, until nothing is left or the time is up.
+// A slice of each zone, of what is shared, and of one task of a request after the other, until nothing is
+// left or the time is up.
 void Worker::turn() noexcept {
     const Budget budget(kTurnTime);
     int slices = 0;
@@ -162,6 +164,7 @@ void Worker::turn() noexcept {
         }
         more = guests_.runSlice() || more;
         more = upkeep_.runSlice() || more;
+        more = sharedWork_.runOne() || more;
         more = work_.runOne() || more;
     } while (more && ++slices < kTurnSlices && !budget.isSpent());
     entry().turns.add();

@@ -45,8 +45,8 @@ public:
 
     // Has a task run when its turn comes, not before the next turn of the event loop.
     void schedule(Task& task) noexcept;
-    void cancel(Task& task) noexcept { work_.remove(task); }
-    // Whether tasks wait: what could be done at once had better come after them.
+    void cancel(Task& task) noexcept { WorkQueue::remove(task); }
+    // Whether tasks of requests wait: what could be done at once had better come after them.
     bool isBusy() const noexcept { return !work_.isEmpty(); }
 
     // Registers what has to end when the worker leaves.
@@ -78,7 +78,8 @@ private:
     Tail* tails_ = nullptr;
 
     WakeUps wakeUps_;
-    WorkQueue work_;
+    WorkQueue sharedWork_;
+    WorkQueue work_; // of single requests
     LoopEvent turn_;
     LoopEvent poll_;
     ngx_msec_t checked_ = 0; // when the registry was checked
