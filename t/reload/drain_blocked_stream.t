@@ -30,9 +30,9 @@ for my $via (sort keys %blocked) {
 $_->close for @others;
 is_deeply [$server->stop], [], 'no trouble';
 
-for my $via (qw(h1 tls)) {
+for my $via (qw(h1 tls h2c h2)) {
     subtest "clients over $via that do not read on in time" => sub {
-        my $brief = SSE::Nginx->start(listen => ['h1', 'tls'], listen_flags => 'sndbuf=16k', zone => '32m', drain => '1s');
+        my $brief = SSE::Nginx->start(listen => [qw(h1 tls h2c h2)], listen_flags => 'sndbuf=16k', zone => '32m', drain => '1s');
         my @late  = map { $brief->subscribe('/sub?channel=c', via => $via, rcvbuf => 8192)->ready->stall } 1, 2;
         $brief->publish('/pub?channel=c', 'x' x 60_000)->status == 201 or die for 1 .. $count;
         my $start = time;
