@@ -24,21 +24,21 @@ RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::ChannelEnded:
         return {409, Group::Ended, "the channel has ended"};
     case Refusal::BadWait:
-        return {400, Group::Request, "wait and subscribers are two whole numbers"};
+        return {400, Group::Request, "wait and subscribers must both be whole numbers"};
     case Refusal::BadWaitTime:
-        return {400, Group::Request, "wait is a number of seconds, 60 at most"};
+        return {400, Group::Request, "wait must be a number of seconds, at most 60"};
     case Refusal::WaitCutByDrain:
-        return {503, Group::Drain, "nginx is leaving, ask again", "1"};
+        return {503, Group::Drain, "nginx is shutting down or reloading, try again", "1"};
     case Refusal::ListNotAllowed:
         return {403, Group::Forbidden, "sse_list does not permit listing channels here"};
     case Refusal::BadListLimit:
-        return {400, Group::Request, "limit is a number of channels, 1000 at most"};
+        return {400, Group::Request, "limit must be a number of channels, at most 1000"};
     case Refusal::BadListCursor:
         return {400, Group::Request, "invalid cursor"};
     case Refusal::ListCursorGone:
         return {410, Group::Request, "the cursor belongs to another zone, list from the beginning"};
     case Refusal::BadTop:
-        return {400, Group::Request, "top is a number of channels, 100 at most"};
+        return {400, Group::Request, "top must be a number of channels, at most 100"};
     case Refusal::BadStart:
         return {400, Group::Request, "invalid start"};
     case Refusal::Expired:
@@ -48,7 +48,7 @@ RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::IndexFull:
         return {503, Group::Full, "no room for another channel", "10"};
     case Refusal::NotFilled:
-        return {503, Group::Bus, "the zone does not have all events yet, come again", "1"};
+        return {503, Group::Bus, "the zone does not have all events yet, try again", "1"};
     case Refusal::Kicked:
         return {403, Group::Kicked, "kicked"};
     case Refusal::TooManyInZone:
@@ -61,9 +61,9 @@ RefusalAnswer answerTo(Refusal refusal) noexcept {
         return {503, Group::Full, "no room for another key", "10"};
 
     case Refusal::NobodyToKick:
-        return {400, Group::Request, "neither a key nor a channel"};
+        return {400, Group::Request, "a kick needs a key or a channel"};
     case Refusal::BadKickTime:
-        return {400, Group::Request, "no valid time for which the kick holds"};
+        return {400, Group::Request, "invalid time for a kick"};
     case Refusal::KicksFull:
         return {503, Group::Full, "no room for another kick", "10"};
     case Refusal::KickedHere:
@@ -72,7 +72,7 @@ RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::EncodedBody:
         return {415, Group::Request, "the body has a Content-Encoding"};
     case Refusal::MultipartBody:
-        return {415, Group::Request, "the body is a multipart/form-data"};
+        return {415, Group::Request, "the body is multipart/form-data"};
     case Refusal::BodyNotKept:
         return {400, Group::Request, "the body of the request has not been kept"};
     case Refusal::BodyUnreadable:
@@ -84,7 +84,7 @@ RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::BodyPaused:
         return {408, Group::Timeout, "the body has paused for too long"};
     case Refusal::BodyCutByDrain:
-        return {503, Group::Drain, "nginx is leaving and has not read all of the body"};
+        return {503, Group::Drain, "nginx is shutting down or reloading and has not read all of the body"};
     case Refusal::ClientMemory:
         return {429, Group::Limit, "incomplete events of this client take too much memory"};
 
@@ -95,13 +95,13 @@ RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::BadPublisherId:
         return {400, Group::Event, "invalid event id"};
     case Refusal::PublisherIdForMany:
-        return {400, Group::Request, "one event id for a body of many events"};
+        return {400, Group::Request, "an event id can be set only for a body of one event"};
     case Refusal::BadRetry:
         return {400, Group::Event, "invalid retry"};
     case Refusal::BadEncoding:
         return {400, Group::Event, "unknown encoding"};
     case Refusal::EncodingForMany:
-        return {400, Group::Request, "an encoding for a body that is not one event as it stands"};
+        return {400, Group::Request, "an encoding can be set only for a body that is one event as it stands"};
     case Refusal::BadUtf8:
         return {400, Group::Event, "invalid UTF-8"};
     case Refusal::IncompleteEvent:
@@ -118,13 +118,13 @@ RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::BadProducer:
         return {400, Group::Request, "invalid Producer-Id, Producer-Epoch or Producer-Seq"};
     case Refusal::KeyAndProducer:
-        return {400, Group::Request, "an Idempotency-Key and a Producer-Id"};
+        return {400, Group::Request, "Idempotency-Key and Producer-Id cannot be combined"};
     case Refusal::NoEvents:
-        return {400, Group::Event, "a body without events has a precondition"};
+        return {400, Group::Event, "a request with a precondition must publish at least one event"};
     case Refusal::BadEntityTags:
         return {400, Group::Request, "invalid If-Match or If-None-Match"};
     case Refusal::LengthRequired:
-        return {411, Group::Request, "many events that are published as a whole need a Content-Length"};
+        return {411, Group::Request, "a body that is published as a whole needs a Content-Length"};
     case Refusal::StaleEpoch:
         return {403, Group::Precondition, "the producer has begun a newer epoch"};
     case Refusal::OutOfSequence:
@@ -160,9 +160,9 @@ RefusalAnswer answerTo(Refusal refusal) noexcept {
     case Refusal::NoMemory:
         return {500, Group::Error, "out of memory"};
     case Refusal::Retired:
-        return {503, Group::Locked, "nginx has a new zone, come again"};
+        return {503, Group::Locked, "nginx has a new zone, try again"};
     case Refusal::Locked:
-        return {503, Group::Locked, "the zone is locked, come again", "1"};
+        return {503, Group::Locked, "the zone is locked, try again", "1"};
 
     case Refusal::NotWithBus:
         return {501, Group::Precondition, "If-Match and If-None-Match do not work with a bus"};

@@ -114,7 +114,7 @@ subtest 'for how long' => sub {
 subtest 'what is no kick' => sub {
     my $kept = $server->subscribe('/sub?channel=f&key=kept')->ready;
     for my $case (
-        ['for=60', qr/neither/], ['', qr/neither/], ['key=&channel=&for=60', qr/neither/], ['KEY%3Dkept&for=60', qr/neither/],
+        ['for=60', qr/needs/], ['', qr/needs/], ['key=&channel=&for=60', qr/needs/], ['KEY%3Dkept&for=60', qr/needs/],
         ['key=kept', qr/time/], ['key=kept&for=', qr/time/], ['key=kept&for=x', qr/time/], ['key=kept&for=-1', qr/time/],
         ['key=kept&for=31d', qr/time/], ['key=kept&for=9999999999999999999', qr/time/], ['channel=' . 'x' x 256 . '&for=1', qr/channel/],
         ["channel=\xff&for=1", qr/channel/],

@@ -214,7 +214,7 @@ for my $name (sort keys %cut) {
                 my $answer = $client{$framing}->finish;
                 is $answer->status, $want, "$framing: $want";
                 is $answer->json->{events}, $told, 'with the number taken';
-                like $answer->json->{error}, qr/leaving/, 'and why' if $want == 503;
+                like $answer->json->{error}, qr/shutting down/, 'and why' if $want == 503;
                 is scalar @{ published(channel_of($name, $via, $framing)) }, $there, 'and so many are there';
             }
             cmp_ok time - $start, '<', 5, 'nobody has waited for the end of sse_drain' if $more;

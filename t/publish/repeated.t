@@ -143,7 +143,7 @@ subtest 'no events' => sub {
     publish('/lines?channel=empty', "x\n", $number[0]);
     for my $headers ($number[1], ['Idempotency-Key' => 'k'], ['If-None-Match' => '"1-1"']) {
         my $answer = publish('/lines?channel=empty', '', $headers);
-        is_deeply [$answer->status, $answer->json->{error}], [400, 'a body without events has a precondition'], "with $headers->[0]";
+        is_deeply [$answer->status, $answer->json->{error}], [400, 'a request with a precondition must publish at least one event'], "with $headers->[0]";
     }
     is publish('/lines?channel=empty', "y\n", $number[1])->status, 201, 'and the number is still the next one';
     is publish('/lines?channel=empty&end', '', ['Idempotency-Key' => 'k'])->json->{ended}, JSON::PP::true, 'but an end is something';
@@ -188,7 +188,7 @@ subtest 'bad producers' => sub {
         is publish('/pub?channel=badp', 'x', $bad)->status, 400, "@$bad";
     }
     my $both = publish('/pub?channel=badp', 'x', [@all, 'Idempotency-Key' => 'k']);
-    is_deeply [$both->status, $both->json->{error}], [400, 'an Idempotency-Key and a Producer-Id'], 'with a key';
+    is_deeply [$both->status, $both->json->{error}], [400, 'Idempotency-Key and Producer-Id cannot be combined'], 'with a key';
     is $server->get('/pub?channel=badp')->json->{last_id}, undef, 'nothing is published';
 };
 
@@ -250,7 +250,7 @@ subtest 'a body that comes in after a new size of the zone' => sub {
     my @old = $resized->reload;
     is $resized->publish('/pub?channel=c', 'one', headers => $send->(1))->status, 201, 'one before it';
     $late->write('wo');
-    is_deeply [$late->status, $late->json->{error}], [503, 'nginx has a new zone, come again'], 'is to come again';
+    is_deeply [$late->status, $late->json->{error}], [503, 'nginx has a new zone, try again'], 'is to come again';
     is $resized->publish('/pub?channel=c', 'two', headers => $send->(2))->status, 201, 'which it may';
     $late->close;
     $resized->wait_gone(@old);
