@@ -309,8 +309,8 @@ void Follower::noteSize(const Reply& entries, size_t most) noexcept {
 void Follower::noteCaughtUp() noexcept {
     if (state_->isFilled.exchange(1) == 0) {
         Worker::self().wakeAll();
-        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": the zone has what the stream has",
-                      &bus_->zone->name);
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "sse: bus \"%V\": the zone has caught up with the stream", &bus_->zone->name);
     }
 }
 

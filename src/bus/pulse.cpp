@@ -214,7 +214,7 @@ void Pulse::onRefusal(std::string_view why) noexcept {
     const LogText reason(why);
     const ngx_str_t text = ngxString(reason.view());
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "sse: bus \"%V\": the server refuses what keeps the stream: %V", &config_->zone->name,
+                  "sse: bus \"%V\": Redis refuses to trim or to probe the stream: %V", &config_->zone->name,
                   &text);
 }
 

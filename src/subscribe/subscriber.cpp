@@ -214,7 +214,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
     if (c->write->timedout) {
         c->timedout = 1;
         self.noteReason(CloseReason::Slow);
-        self.logEnd(NGX_ETIMEDOUT, "the client takes nothing");
+        self.logEnd(NGX_ETIMEDOUT, "the client reads nothing");
         self.stream_.giveUp();
         open = self.fail(CloseReason::Slow, NGX_HTTP_REQUEST_TIME_OUT);
     } else if (c->error || c->write->error) {

@@ -45,7 +45,7 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
         static_cast<Worker*>(static_cast<ngx_connection_t*>(e->data)->data)->onWakeUp();
     });
     if (!isWoken) {
-        ngx_log_error(NGX_LOG_ERR, cycle->log, 0, "no wake-ups: this worker looks for events by a timer");
+        ngx_log_error(NGX_LOG_ERR, cycle->log, 0, "no wake-ups: this worker polls for events");
         poll_.setKind(LoopEvent::Kind::Blocking); // nothing else reports that it must leave, see poll()
     }
     poll();

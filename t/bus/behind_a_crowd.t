@@ -17,7 +17,7 @@ my $server = SSE::Nginx->start(
     main => 'error_log traced.log debug;',
 );
 my ($worker) = $server->workers;
-wait_until(sub { $server->log =~ /the zone has what the stream has/ }, 'a zone that is filled');
+wait_until(sub { $server->log =~ /the zone has caught up with the stream/ }, 'a zone that is filled');
 
 # In one piece.
 sub add_live ($count) {

@@ -22,7 +22,7 @@ sub add (@fields) { return $redis->command(XADD => 'sse:events', '*', @fields) }
 
 sub state_of ($server) { return $server->get('/status')->json->{zones}{events}{bus} }
 sub filled ($server) {
-    wait_until(sub { $server->log =~ /the zone has what the stream has/ }, 'a zone that is filled');
+    wait_until(sub { $server->log =~ /the zone has caught up with the stream/ }, 'a zone that is filled');
     return $server;
 }
 

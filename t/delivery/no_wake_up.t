@@ -41,7 +41,7 @@ subtest 'more workers than there are descriptors for' => sub {
 # One for the socket that listens, one for what the master says.
 subtest 'no connection to spare' => sub {
     my $server = SSE::Nginx->start(events => 'worker_connections 2;');
-    $server->allow(qr/no wake-ups: this worker looks for events by a timer/, qr/2 worker_connections are not enough/);
+    $server->allow(qr/no wake-ups: this worker polls for events/, qr/2 worker_connections are not enough/);
     like $server->log, qr/\[error\] .*no wake-ups/, 'it says so';
     my ($worker) = $server->workers;
     my @old = $server->reload(events => 'worker_connections 64;');

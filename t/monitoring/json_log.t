@@ -87,7 +87,7 @@ subtest 'error log' => sub {
     my $slow = $server->subscribe('/slow', rcvbuf => 4096)->ready;
     $slow->stall;
     $server->publish('/pub?channel=slow', 'x' x 100_000) for 1 .. 3;
-    $server->wait_for_log(qr/\[info\] .*sse: channel "slow": the client takes nothing \(110: /);
+    $server->wait_for_log(qr/\[info\] .*sse: channel "slow": the client reads nothing \(110: /);
     pass 'a client that takes nothing is named';
     $slow->close;
     my @held = map { $server->subscribe("/sub?channel=held$_") } 1 .. 64;
