@@ -6,7 +6,7 @@
 
 namespace sse {
 
-// An ASCII letter or digit, whatever the locale says.
+// An ASCII digit, whatever the locale says.
 constexpr bool isDigit(char c) noexcept {
     return c >= '0' && c <= '9';
 }
