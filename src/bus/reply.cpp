@@ -203,7 +203,7 @@ size_t depthOf(const redisReadTask& task) noexcept {
 
 // An entry is an array of its id and its fields, in an array of entries; XREAD puts these into an array with
 // the name of the stream, in an array of streams. What an entry contains lies deeper in either of them than
-// its id does, so nobody who writes entries can have one of his texts taken for an id.
+// its id does, so no program that writes entries can have one of its texts taken for an id.
 constexpr size_t kIdDepthOfRange = 2;
 constexpr size_t kIdDepthOfRead = 4;
 

@@ -71,7 +71,7 @@ struct Case {
         zone.ring().write(offset, record);
     }
 
-    // Reads like a subscriber, who begins again when he is told that the ring has moved on.
+    // Reads like a subscriber, which begins again when it is told that the ring has moved on.
     void read(const char* name, EventId cursor) {
         size_t expected = 0;
         for (const LoggedEvent& event : records) {
