@@ -141,11 +141,11 @@ void ChannelWait::onTime(ngx_event_t* event) noexcept {
 }
 
 // The number may have changed since.
-void ChannelWait::onTurn(void* owner) noexcept {
-    auto& self = *static_cast<ChannelWait*>(owner);
-    const std::optional<ChannelState> state = stateOf(self.request_, self.context_);
-    if (!self.waitOn(state)) {
-        self.finish(state, Refusal::None);
+void ChannelWait::onTurn(void* self) noexcept {
+    auto& wait = *static_cast<ChannelWait*>(self);
+    const std::optional<ChannelState> state = stateOf(wait.request_, wait.context_);
+    if (!wait.waitOn(state)) {
+        wait.finish(state, Refusal::None);
     }
 }
 
