@@ -377,8 +377,11 @@ void Publisher::conclude() noexcept {
     }
 }
 
+// It may have waited for its turn to read on: a leaving worker asks it to end at any time.
 void Publisher::stopReading() noexcept {
     isConcluded_ = true;
+    timer_.cancel();
+    Worker::self().cancel(rest_);
     request_->read_event_handler = ngx_http_block_reading;
     stopBodyTimeout(request_);
     forgetUsedBody(request_);
