@@ -1,7 +1,7 @@
 // nginx's headers, and its strings, clock and queues as the rest of src uses them. No other file includes
 // nginx.
 //
-// Where to begin when a new version of nginx appears: what relies on more than these headers promise has a
+// When a new version of nginx appears, begin here: code that relies on more than these headers promise has a
 // comment `nginx-internal:`, with the file of nginx and the versions that it was last compared with.
 // `grep -rn nginx-internal: src` is the checklist.
 #pragma once
@@ -13,8 +13,8 @@ extern "C" {
 #include <ngx_http.h>
 #include <ngx_sha1.h>
 
-// nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): in no header of
-// nginx.
+// nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): not declared in any
+// header of nginx.
 extern ngx_module_t ngx_http_write_filter_module;
 }
 
@@ -33,8 +33,8 @@ inline ngx_str_t ngxString(std::string_view text) noexcept {
     return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
 }
 
-// The text without its first `count` bytes. Unlike substr() it cannot throw, for which the C++ library would
-// be needed.
+// The text without its first `count` bytes. Unlike substr() it cannot throw; throwing would need the C++
+// library.
 inline std::string_view dropFirst(std::string_view text, size_t count) noexcept {
     text.remove_prefix(count);
     return text;

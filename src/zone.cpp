@@ -45,7 +45,7 @@ std::span<std::byte> findLog(const ngx_shm_zone_t& shared) noexcept {
     return {reinterpret_cast<std::byte*>(head + 1), head->length};
 }
 
-// The ids of a stream may be older than this process, and its clock another one.
+// The ids of a stream may be older than this process, and may come from another clock.
 uint64_t birthOf(const Zone& zone) noexcept {
     return zone.bus == nullptr ? unixMilliseconds() : 0;
 }
@@ -107,7 +107,7 @@ ngx_int_t attachLog(Zone& zone, ngx_log_t* log) noexcept {
     return NGX_OK;
 }
 
-// The zone of the same name in the cycle that is being replaced, of whatever module; NULL if there is none.
+// The zone of the same name in the cycle that is being replaced, of any module; NULL if there is none.
 //
 // nginx-internal: core/ngx_cycle.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_init_cycle() frees old zones after
 // the modules have been initialised.
@@ -133,8 +133,9 @@ void letOthersHaveTheLock() noexcept {
     nanosleep(&pause, nullptr);
 }
 
-// From a zone of this copy of the module that had another size, or from one of another copy, for nginx tells
-// them apart by its address. Of that one nothing but the log is looked at, which may be laid out otherwise.
+// Takes over from a zone of this copy of the module that had another size, or from a zone of another copy:
+// nginx tells the two apart by the address of the module. Of another copy's zone only the log is looked at,
+// and it may have another layout.
 void takeOver(Zone& zone, const ngx_shm_zone_t& old, ngx_log_t* log) noexcept {
     const bool isThisCopys = old.tag == &ngx_http_sse_module;
     const std::span<std::byte> memory = findLog(old);

@@ -13,7 +13,7 @@ namespace sse {
 struct LockWatch {
     ngx_pid_t holder = 0;   // 0: not known
     int naps = 0;           // how often this process has slept because of that holder
-    bool isStopped = false; // when it was last looked at
+    bool isStopped = false; // at the last check
     uint64_t since = 0;     // when it was first seen, in milliseconds of the monotonic clock
     uint64_t due = 0;       // when it is to be reported next
 };
@@ -22,7 +22,7 @@ struct BusConfig;
 struct CounterMemory;
 struct ZoneCounters;
 
-// Lives in the configuration pool; every cycle has its own, the log behind it is shared.
+// Lives in the configuration pool. Every cycle has its own zone; they share the log.
 struct Zone {
     ngx_str_t name;
     size_t size;
@@ -34,22 +34,22 @@ struct Zone {
     const std::atomic<uint32_t>* filled;
     Log log; // for readers; valid once nginx has initialised the zone. Writers: zone_lock.hpp
     mutable LockWatch lockWatch;
-    CounterMemory* counterMemory; // counters/zone_counters.hpp; valid as the log is
+    CounterMemory* counterMemory; // counters/zone_counters.hpp; valid when the log is
     ZoneCounters* counters;       // where this process counts
-    ZoneCounters* homeless;       // the same as long as it has no place in that memory
+    ZoneCounters* homeless;       // where it counts while it has no place in that memory
 
     ngx_slab_pool_t* pool() const noexcept { return reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr); }
 };
 
-// Whether the log has what it is to begin with. One that is the copy of a stream has not, for some time:
-// until then it cannot tell what a client has missed, nor whether a channel is there or has ended. What is
-// decided under the zone's lock holds if this is true under the lock.
+// Whether the log has the events that it starts with. A log that is the copy of a stream does not have them
+// at first. Until it has them, it cannot tell what a client has missed, nor whether a channel is absent or
+// has ended. A decision under the zone's lock holds if this is true under the lock.
 inline bool isFilled(const Zone& zone) noexcept {
     return zone.filled == nullptr || zone.filled->load(std::memory_order_acquire) != 0;
 }
 
-// The smallest size of a shared memory that needs so much where pages are small. A slab pool of a few pages
-// has no room for anything but itself, so nginx asks for eight, too, where it asks for a size.
+// The smallest size of a shared memory that needs `bytes` where pages are small. A slab pool of a few pages
+// has no room for anything but itself, so nginx, too, requires eight pages wherever a size is configured.
 inline size_t leastSize(size_t bytes) noexcept {
     return std::max(bytes, 8 * ngx_pagesize);
 }
@@ -65,9 +65,9 @@ size_t expectedCapacity(size_t zoneSize, ngx_uint_t channels) noexcept;
 // ngx_shm_zone_t::init. On reload the memory is still in use by the old workers: then nothing is written.
 ngx_int_t initZone(ngx_shm_zone_t* shared, void* old) noexcept;
 
-// Carries over what zones of the same names hold that have other sizes, or are those of another copy of the
-// module. In the master once the new configuration is certain, and before its workers start. The old workers
-// go on meanwhile, but from some moment on they cannot publish to those zones any more.
+// Carries over the contents of old zones that have the same names but other sizes, or that belong to another
+// copy of the module. Called in the master, once the new configuration is certain and before its workers
+// start. The old workers go on meanwhile, but from some point on they can no longer publish to those zones.
 void takeOverZones(ngx_cycle_t* cycle, std::span<Zone* const> zones) noexcept;
 
 } // namespace sse

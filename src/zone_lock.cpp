@@ -50,15 +50,15 @@ uint64_t monotonicMilliseconds() noexcept {
 
 constexpr uint64_t kReportTime = 1000; // milliseconds from one report to the next
 
-// How often the lock is tried before its waiter yields the processor, and before it sleeps in between. It is
-// rarely held for longer than some microseconds.
+// How often a waiter tries the lock before it yields the processor between attempts, and before it sleeps
+// between them. The lock is rarely held for longer than some microseconds.
 constexpr int kSpins = 100;
 constexpr int kEagerAttempts = 1000;
 
-// Then the waiter sleeps for a millisecond at a time: so often for one holder that has been stopped (a
-// debugger stops it for a moment when it attaches), so often for one that has not, and so often in all. Naps
-// are counted and not milliseconds, because time also passes while nobody gets a processor, the holder
-// neither.
+// After that the waiter sleeps for a millisecond at a time. These are the most naps for one holder that has
+// been stopped (a debugger stops a process for a moment when it attaches), for one holder that has not, and
+// for one attempt in all. Naps are counted instead of milliseconds, because time also passes while no process
+// gets a processor, not even the holder.
 constexpr int kStoppedPatience = 5;
 constexpr int kPatience = 1000;
 constexpr int kMostNaps = 2000;
@@ -96,7 +96,7 @@ public:
 
 private:
     int patience() const noexcept { return watch_.isStopped ? kStoppedPatience : kPatience; }
-    // Whether this holder has been waited for in vain, so that each attempt must be cheap.
+    // Whether this process has waited in vain for this holder; then each attempt must be cheap.
     bool hasGivenUp() const noexcept { return watch_.naps >= patience() && holder() == watch_.holder; }
 
     // nginx-internal: core/ngx_shmtx.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the word of a lock is the pid of its

@@ -1,14 +1,15 @@
-// The locks of shared memory, and with a zone's the right to write its log.
+// The locks of shared memory. The lock of a zone gives the right to write to its log.
 //
-// A lock is the mutex of a slab pool, which nginx releases when a worker dies with it. But not always: the
-// zone may be one that the newest configuration does not have, or has in another size, and then nginx has
-// forgotten it while old workers still lock it; and a master that carries such a zone over cannot notice the
-// death of a worker until it is done. So a waiting process looks by itself whether the holder is still there,
-// and never sleeps on the mutex, from which nobody might wake it.
+// A lock is the mutex of a slab pool. nginx releases it when a worker that holds it dies, but not always. If
+// the newest configuration does not have the zone, or has it in another size, nginx has forgotten the zone
+// while old workers still lock it. And a master that carries such a zone over cannot notice the death of a
+// worker until it is done. So a waiting process checks by itself whether the holder is still there, and never
+// sleeps on the mutex, where nothing might wake it.
 //
-// A holder that lives and does not let go must not stop everybody else. A worker waits some milliseconds for
-// one that has been stopped, and a second for any other; once, for as long as the holder is the same it only
-// tries from then on. So an attempt may fail, and the caller says what happens then.
+// A holder that is alive but does not let go must not stop all other processes. A worker waits some
+// milliseconds for a holder that has been stopped, and a second for any other. It does so once: after that it
+// only tries without waiting, as long as the holder is the same. So an attempt may fail, and the caller
+// decides what happens then.
 #pragma once
 
 #include <optional>
@@ -25,7 +26,7 @@ public:
     // Nothing if its holder does not let go.
     [[nodiscard]] static std::optional<ShmLock> acquire(const ngx_shm_zone_t& shared,
                                                         LockWatch& watch) noexcept;
-    // For as long as it takes: for the master, which has nothing else to do.
+    // Waits for as long as it takes: for the master, which has nothing else to do.
     [[nodiscard]] static ShmLock wait(const ngx_shm_zone_t& shared) noexcept;
 
     ShmLock(ShmLock&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) {}
