@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kWords = sizeof(ZoneSums) / sizeof(uint64_t);
 constexpr size_t kCrashed = at(CloseReason::Crashed);
 
-// Both are made of nothing else.
+// The counts as a sequence of words: they consist of nothing else.
 Counter* wordsOf(ZoneCounts<Counter>& counts) noexcept {
     return reinterpret_cast<Counter*>(&counts);
 }
@@ -20,7 +20,7 @@ const Counter* wordsOf(const ZoneCounts<Counter>& counts) noexcept {
 
 } // namespace
 
-// A reader may see the end of one whose beginning it has not seen.
+// A reader may see the end of a subscriber whose beginning it has not seen.
 uint64_t ZoneCounters::open(SubscriberKind kind) const noexcept {
     const uint64_t over =
         std::accumulate(std::begin(closed[at(kind)]), std::end(closed[at(kind)]), uint64_t{0},

@@ -1,8 +1,8 @@
 // What happens in a zone, in numbers.
 //
-// Each worker counts for itself, in a place of its own in shared memory; the sum of the places is the zone's.
-// A place outlives its worker, and the next one that takes it counts on from there: so no count is lost when
-// a worker dies, and none goes back.
+// Each worker counts for itself, in its own place in shared memory; a count of the zone is the sum over all
+// places. A place outlives its worker, and the next worker that takes the place counts on from there. So no
+// count is lost when a worker dies, and none goes backwards.
 //
 // Knows no nginx.
 #pragma once
@@ -17,9 +17,9 @@
 
 namespace sse {
 
-// --- What is told apart ---
+// --- Kinds that are counted separately ---
 
-// For each enumeration, what its values are called, in their order.
+// For each enumeration, the names of its values, in their order.
 template <typename Kind>
 struct NamesOf;
 template <typename Kind>
@@ -36,7 +36,7 @@ struct NamesOf<SubscriberKind> {
 // How an event gets to a subscriber.
 enum class Way : uint8_t {
     Live,   // in a batch of its feed
-    Replay, // it has read it from the log for itself
+    Replay, // the subscriber has read it from the log by itself
     Poll,   // in the answer to a poll
 };
 template <>
@@ -47,8 +47,8 @@ struct NamesOf<Way> {
 // Why a subscriber does not take the events that its feed hands to it.
 enum class Deferral : uint8_t {
     Blocked, // its connection is full
-    Behind,  // it reads the log for itself
-    Known,   // it has got it that way
+    Behind,  // it reads the log by itself
+    Known,   // it has already read them that way
     Ending,  // its stream ends
     Poll,    // a poll is woken, and reads the log
 };
@@ -72,7 +72,7 @@ enum class CloseReason : uint8_t {
     Kicked,   // by sse_kick
     Rejected, // there was no room for it, or it was put off by sse_later
     Error,    // out of memory, or a filter failed
-    Crashed,  // its worker died: only others can say so
+    Crashed,  // its worker died: only other processes can report it
 };
 template <>
 struct NamesOf<CloseReason> {
@@ -84,7 +84,7 @@ struct NamesOf<CloseReason> {
 // Why a subscriber has missed events.
 enum class GapCause : uint8_t {
     Evicted, // they are no longer in the log
-    History, // sse_history keeps them back
+    History, // sse_history excludes them
     Unknown, // the log does not know its id
     Lost,    // the source of the events has lost some, or may have
 };
@@ -96,7 +96,7 @@ struct NamesOf<GapCause> {
 // The outcome of a publish request.
 enum class PublishOutcome : uint8_t {
     Published,
-    Nothing, // it has been here before, or has no event
+    Nothing, // it has been published before, or has no event
     Refused,
     Aborted, // its client has gone
 };
@@ -150,8 +150,9 @@ struct Durations {
     static constexpr uint64_t bound(size_t bucket) noexcept { return kSteps[bucket]; }
 };
 
-// How many values were at most as large as each bound and larger than the one before, and how many were
-// larger than all of them. How many there were is the sum of that, so it always fits.
+// For each bound, the number of values that were at most as large as it and larger than the bound before;
+// last, the number of values that were larger than all bounds. The number of all values is the sum of these
+// buckets, so the two always agree.
 template <typename Word, typename Bounds>
 struct Histogram {
     Word buckets[Bounds::kBounds + 1];
@@ -169,20 +170,20 @@ struct Histogram {
 
 // --- The counts ---
 
-// Of a zone. What is counted for each delivery comes first.
+// Of a zone. The counts that change with each delivery come first.
 template <typename Word>
 struct ZoneCounts {
-    Word handedOut; // events that a feed has handed to subscribers, once for each
+    Word handedOut; // events that a feed has handed to subscribers, once for each subscriber
     Word deferred[kKinds<Deferral>];
     Word deliveredEvents[kKinds<Way>];
     Word deliveredBytes[kKinds<Way>];
     Histogram<Word, BatchSizes> batches;
     Histogram<Word, Durations> fanout;
 
-    // `closed` comes before `opened`, and is read before it: then there are never more of them.
+    // `closed` comes before `opened`, and is read before it, so a reader never finds more closed than opened.
     Word closed[kKinds<SubscriberKind>][kKinds<CloseReason>];
     Word opened[kKinds<SubscriberKind>];
-    Word moved[kKinds<SubscriberKind>]; // that were opened in another place, less those that went there
+    Word moved[kKinds<SubscriberKind>]; // opened in another place and moved here, less those that moved away
     Word heartbeats;
     Word gaps[kKinds<GapCause>];
     Word subscribeRefusals[kKinds<RefusalGroup>];
@@ -208,11 +209,11 @@ struct alignas(64) ZoneCounters : ZoneCounts<Counter> {
     // The number of open streams, or of open polls.
     uint64_t open(SubscriberKind kind) const noexcept;
 
-    // The worker has died with what was open here. Does no harm if it is called again.
+    // The worker has died, and with it the streams and polls that were open here. A second call does no harm.
     void closeCrashed() noexcept;
-    // The worker has moved here.
+    // The worker has moved here from `before`.
     void takeOpenOf(ZoneCounters& before) noexcept;
-    // What it has counted while it had no place.
+    // Adds what the worker has counted while it had no place.
     void addAll(const ZoneCounters& other) noexcept;
 };
 static_assert(std::is_trivially_default_constructible_v<ZoneSums> && alignof(ZoneSums) == sizeof(uint64_t));
@@ -220,8 +221,8 @@ static_assert(sizeof(ZoneCounts<Counter>) == sizeof(ZoneSums));
 
 void addTo(ZoneSums& sums, const ZoneSums& others) noexcept;
 
-// Adds what is in a place. If the worker of that place is not alive, what is open there has crashed. Returns
-// what is open in it: the streams, and the polls.
+// Adds the counts of a place. If the worker of that place is not alive, the streams and polls that are open
+// there have crashed. Returns how many streams and how many polls are open in it.
 std::array<uint64_t, kKinds<SubscriberKind>> addTo(ZoneSums& sums, const ZoneCounters& place,
                                                    bool isAlive) noexcept;
 

@@ -8,8 +8,8 @@ namespace sse {
 
 namespace {
 
-// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what is larger than a page comes in whole
-// pages, aligned to them. Places that no worker has had are not touched, so that they take no memory.
+// nginx-internal: core/ngx_slab.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): an allocation larger than a page gets
+// whole pages, aligned to them. Places that no worker has had are not touched, so they take no memory.
 ngx_int_t initMemory(ngx_shm_zone_t* shared, void* old) noexcept {
     auto& zone = *static_cast<Zone*>(shared->data);
     auto* pool = reinterpret_cast<ngx_slab_pool_t*>(shared->shm.addr);
@@ -43,7 +43,7 @@ bool addCounters(ngx_conf_t* cf, Zone& zone) noexcept {
         return false;
     }
     zone.counters = zone.homeless = new (homeless) ZoneCounters{};
-    // More is for the slab pool itself: a descriptor for each page, and some pages.
+    // The rest is for the slab pool itself: a descriptor for each page, and some pages.
     const size_t size = sizeof(CounterMemory) + sizeof(CounterMemory) / 64 + 16 * ngx_pagesize;
     ngx_shm_zone_t* shared = ngx_shared_memory_add(cf, &name, size, &ngx_http_sse_module);
     if (shared == nullptr) {
