@@ -12,7 +12,7 @@ namespace {
 // Changes with the layout.
 constexpr uint64_t kVersion = 0x7373'652d'6b65'7901; // "sse-key" and a number
 
-// The part of the memory that is for bans. Only who may kick can fill it.
+// One part in so many of the memory is for bans. Only a client that may kick can fill it.
 constexpr size_t kBanShare = 4;
 
 std::byte* slotsOf(std::byte* memory) noexcept {
@@ -74,7 +74,7 @@ uint64_t KeyTable::subjectOf(Scope scope, const Identity& who, uint64_t channel)
 
 // --- Lives ---
 
-// Nobody has a life that is half begun.
+// A life that is only half begun belongs to no process.
 void KeyTable::beginLife(uint32_t process, int64_t pid) noexcept {
     recover();
     if (process >= KeyMemory::kMostProcesses) {
@@ -133,7 +133,7 @@ uint64_t KeyTable::streams(uint64_t subject) const noexcept {
     return streams;
 }
 
-// Whether all workers are alive that seem to be is asked only when it matters.
+// Checks only when it matters whether the workers that seem to be alive are.
 bool KeyTable::isFull(uint64_t subject, uint32_t limit) noexcept {
     if (limit == 0 || streams(subject) < limit) {
         return false;
@@ -162,8 +162,8 @@ std::optional<uint32_t> KeyTable::take(uint64_t subject) noexcept {
     return seats_.numberOf(*seat);
 }
 
-// Calls visit(scope, subject) for each subject of the stream that is counted, until it returns false; returns
-// what it returned last.
+// Calls visit(scope, subject) for each subject of the stream that is counted, until visit returns false;
+// returns what visit returned last.
 template <typename F>
 bool KeyTable::eachCounted(const Identity& who, const CountedScopes& counted, F&& visit) const noexcept {
     auto counts = [&counted](Scope scope) noexcept { return counted[static_cast<size_t>(scope)]; };
@@ -219,7 +219,7 @@ bool KeyTable::leave(uint32_t seat) noexcept {
     return seats_.at(seat).streams.fetch_sub(1) == 1;
 }
 
-// Somebody may have removed it already, and made another one of it.
+// Another process may have removed the seat already, and reused its slot for another one.
 void KeyTable::giveBack(uint32_t seat) noexcept {
     recover();
     if (seats_.isInUse(seat) && seats_.at(seat).life == life_ && seats_.at(seat).streams.load() == 0) {
@@ -229,8 +229,7 @@ void KeyTable::giveBack(uint32_t seat) noexcept {
 
 // --- Kicks ---
 
-// Calls isHit(ban) with the bans of the subjects that the stream belongs to, of the scopes that are
-// concerned.
+// Calls isHit(ban) for the bans of the subjects that the stream belongs to, in the scopes that are concerned.
 template <typename F, typename G>
 bool KeyTable::anyBan(const Identity& who, F&& isScopeConcerned, G&& isHit) const noexcept {
     auto concerns = [&](Scope scope) noexcept {
@@ -251,8 +250,8 @@ bool KeyTable::anyBan(const Identity& who, F&& isScopeConcerned, G&& isHit) cons
            });
 }
 
-// The number of the kick comes last: from then on it exists. Without it a ban that a dead writer has left
-// refuses, if anything, those that somebody wanted to kick.
+// The number of the kick comes last: from then on the kick exists. A ban that a dead writer has left without
+// it refuses, if anything, only the streams that were to be kicked.
 bool KeyTable::kick(const Identity& who, uint64_t until, uint64_t now) noexcept {
     recover();
     buryDead();

@@ -1,15 +1,15 @@
-// The key table: how many streams there are of each key, on each channel and in each zone, and who has been
-// kicked, in memory that all workers share.
+// The key table, in memory that all workers share: how many streams each key, each channel and each zone has,
+// and what has been kicked.
 //
-// A seat counts the streams of one worker for one subject, for example a key; all seats of the subject
-// together are its streams. A worker writes its own seats only, and takes one with the lock held, so a limit
-// is exact. Each worker has a life, whose number is in its seats: when the worker has died they count for
-// nobody any more, whatever it was doing.
+// A seat counts the streams of one worker for one subject, for example a key; the sum over all seats of a
+// subject is the number of its streams. A worker writes only its own seats, and takes one with the lock held,
+// so a limit is exact. Each worker has a life, whose number is in its seats. Once the worker has died, its
+// seats no longer count, whatever it was doing.
 //
 // A ban says that a subject has been kicked, and until when it is refused. Kicks are numbered. Each worker
-// looks at its own streams once for every new kick, and ends those that began before it; a ban is kept until
-// it is over and all workers have done so. So nothing is sent from one process to another, and a worker that
-// was stopped makes up for it.
+// checks its own streams once for every new kick, and ends those of the subject that began before the kick. A
+// ban is kept until its time is over and all workers have done so. So nothing is sent from one process to
+// another, and a worker that was stopped catches up later.
 //
 // Knows no nginx. All of it is called with the table's lock held, unless stated otherwise.
 #pragma once
@@ -47,15 +47,15 @@ struct Ban {
 };
 static_assert(sizeof(Ban) == 32);
 
-// A worker process, by its place in nginx's table of processes: no two living ones have the same.
+// A worker process, by its place in nginx's table of processes: no two living ones have the same place.
 struct Life {
-    std::atomic<uint32_t> number; // 0: nobody's
+    std::atomic<uint32_t> number; // 0: not in use
     uint32_t unused;
     int64_t pid;
-    std::atomic<uint64_t> lastKick; // for which it has looked at its streams
+    std::atomic<uint64_t> lastKick; // the last kick for which it has checked its streams
 };
 
-// Valid when all zeros, but for the key and the tables.
+// Valid when all zeros, except for the key and the tables.
 struct KeyMemory {
     // nginx-internal: os/unix/ngx_process.h (1.22.1, 1.26.3, 1.30.4, 1.31.4): there are at most 1024
     // processes (NGX_MAX_PROCESSES).
@@ -76,14 +76,14 @@ struct KeyMemory {
     Life lives[kMostProcesses];
 };
 
-// Whose a stream is and what it listens to, as hashes (KeyTable::hash).
+// To whom a stream belongs and what it listens to, as hashes (KeyTable::hash).
 struct Identity {
     uint64_t zone = 0;
     uint64_t key = 0; // 0: it has none
     std::span<const uint64_t> channels{};
 };
 
-// How many streams there may be; 0: any number. By scope, but for Scope::KeyInChannel.
+// How many streams there may be; 0: any number. By scope, without Scope::KeyInChannel.
 using StreamLimits = std::array<uint32_t, kScopes - 1>;
 // For which scopes streams are counted, whether they are limited or not.
 using CountedScopes = std::array<bool, kScopes - 1>;
@@ -94,20 +94,20 @@ public:
     static bool create(std::span<std::byte> memory, const SipKey& key) noexcept;
 
     KeyTable() = default;
-    // A table that has been laid out. `isAlive` says so of a process by its pid.
+    // A table that has been laid out. `isAlive` says whether the process with that pid is alive.
     KeyTable(std::byte* memory, bool (*isAlive)(int64_t pid) noexcept) noexcept;
     // Whether this version of the module has laid it out.
     static bool isKnown(const std::byte* memory) noexcept;
 
-    // A hash of a name or key, which nobody outside can aim at; needs no lock. That two differ and have the
-    // same is as likely as to guess 64 bits.
+    // A hash of a name or key; needs no lock. An outsider cannot aim at a value. Two different texts are as
+    // likely to have the same hash as a guess of 64 bits is to be right.
     uint64_t hash(std::string_view text) const noexcept;
 
-    // Begins the life of this process; what its predecessor in that place has left counts no more.
+    // Begins the life of this process; what its predecessor in that place has left no longer counts.
     void beginLife(uint32_t process, int64_t pid) noexcept;
     bool hasLife() const noexcept { return life_ != 0; }
     void endLife() noexcept;
-    // Takes note of the death of others.
+    // Notes which other workers have died.
     void buryDead() noexcept;
 
     enum class Entry {
@@ -120,10 +120,10 @@ public:
         Entry entry;
         Scope full = Scope::Zone;
         size_t seats = 0;      // taken
-        uint64_t lastKick = 0; // it has not been hit by any up to this one
+        uint64_t lastKick = 0; // no kick up to this one has hit it
     };
-    // Takes a seat for each subject that is counted, and writes their numbers; all of them, or none.
-    // `seats` has room for one for each channel and two more.
+    // Takes a seat for each subject that is counted, and writes the numbers of the seats to `seats`; all of
+    // them, or none. `seats` has room for a seat for each channel and two more.
     Admission admit(const Identity& who, const StreamLimits& limits, const CountedScopes& counted,
                     uint64_t now, std::span<uint32_t> seats) noexcept;
 
@@ -132,13 +132,14 @@ public:
     bool leave(uint32_t seat) noexcept;
     void giveBack(uint32_t seat) noexcept;
 
-    // Kicks the key, or the first channel, or the key in that channel, whatever `who` has, and refuses it
-    // until then. The last kick counts: it may be over sooner than the one before. false if there is no room.
+    // Kicks the key, the first channel, or the key in that channel, depending on what `who` has, and refuses
+    // it until `until`. The last kick counts, even if it is over sooner than the one before. false if there
+    // is no room.
     bool kick(const Identity& who, uint64_t until, uint64_t now) noexcept;
 
     // The number of the last kick; needs no lock.
     uint64_t lastKick() const noexcept { return memory_->lastKick.load(); }
-    // Whether one that came after that kick has hit it.
+    // Whether a kick after that one has hit the stream.
     bool isHitSince(const Identity& who, uint64_t kick) const noexcept;
     // This worker has ended all streams that kicks up to this one have hit; needs no lock.
     void noteKick(uint64_t kick) noexcept {

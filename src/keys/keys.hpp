@@ -23,7 +23,7 @@ public:
     void init(ngx_shm_zone_t* zone) noexcept;
     bool isUsed() const noexcept { return zone_ != nullptr; }
 
-    // Nothing if the lock is not to be had.
+    // Nothing if the lock is not available.
     std::optional<ShmLock> acquire() noexcept;
     // Most calls need the lock.
     KeyTable& table() noexcept { return table_; }

@@ -1,12 +1,12 @@
-// A hash table of slots of a fixed number, in shared memory, that outlives the death of its writer at any
+// A hash table with a fixed number of slots, in shared memory. It survives the death of its writer at any
 // instruction.
 //
-// A slot is either in the chain of its subject's bucket, or free. While it changes from one to the other it
-// is noted as `moving`; one that a dead writer has left there belongs to nobody, and the next writer frees
-// it. So a slot that was being made is not there, and one that was being removed is gone.
+// A slot is either in the chain of its subject's bucket, or free. While it changes from one to the other, it
+// is noted as `moving`. A slot that a dead writer has left there belongs to no process, and the next writer
+// frees it. So a slot that was being made does not exist, and a slot that was being removed is gone.
 //
-// Nobody clears the table up at some time or other: whoever makes a slot looks at some others first, and
-// removes those that are of no use any more. So there is room as long as less than 7/8 of the slots are in
+// No process ever cleans up the whole table. Instead, each call that makes a slot first looks at some others,
+// and removes those that are no longer of use. So there is room as long as less than 7/8 of the slots are in
 // use, and a call does the same amount of work however large the table is.
 //
 // Knows no nginx. All of it is called with the lock of the memory held.
@@ -24,10 +24,10 @@ namespace sse {
 struct SlotHead {
     uint64_t subject;      // a hash with a secret key
     uint32_t nextInBucket; // the number of a slot plus 1; 0: none
-    uint32_t nextFree;     // the same while it is free; kInUse: it is not
+    uint32_t nextFree;     // the same, while the slot is free; kInUse: it is not free
 };
 
-// Valid when all zeros but for the first two members.
+// Valid when all zeros, except for the first two members.
 struct SlotsHeader {
     uint32_t capacity;
     uint32_t buckets; // a power of two
@@ -46,7 +46,7 @@ public:
         return static_cast<uint32_t>(capacity < kMostSlots ? capacity : kMostSlots);
     }
 
-    // In memory that is all zeros there; slots and buckets need not be.
+    // The header is all zeros before; slots and buckets need not be.
     static void init(SlotsHeader& header, void* memory, uint32_t capacity) noexcept {
         header.capacity = capacity;
         header.buckets = 1;
@@ -64,7 +64,7 @@ public:
         : header_(&header), slots_(static_cast<Slot*>(memory)),
           buckets_(reinterpret_cast<uint32_t*>(slots_ + header.capacity)) {}
 
-    // Before anything else once the lock is held.
+    // To be called before anything else once the lock is held.
     void recover() noexcept {
         if (header_->moving == 0) {
             return;
@@ -102,8 +102,8 @@ public:
         return nullptr;
     }
 
-    // A new slot of that subject, whose other members fill(slot) sets; NULL if all are in use. Before that,
-    // removes some of those for which isUseless(slot) is true.
+    // A new slot of that subject; fill(slot) sets its other members. NULL if all slots are in use. Before
+    // that, removes some slots for which isUseless(slot) is true.
     template <typename F, typename G>
     Slot* make(uint64_t subject, F&& fill, G&& isUseless) noexcept {
         sweep(isUseless);
@@ -142,7 +142,7 @@ private:
 
     uint32_t& bucket(uint64_t subject) const noexcept { return buckets_[subject & (header_->buckets - 1)]; }
 
-    // Out of its bucket, if it is there.
+    // Takes a slot out of its bucket, if it is there.
     void unlink(uint32_t number) noexcept {
         uint32_t* link = &bucket(slots_[number].head.subject);
         while (*link != 0 && *link != number + 1) {
