@@ -6,7 +6,7 @@
 
 namespace sse {
 
-// A number that only its owner changes and that anybody reads. So it takes no locked instruction.
+// A number that only its owner changes and that any process may read. So it needs no locked instruction.
 class Counter {
 public:
     void add(uint64_t count = 1) noexcept { value_.store(value() + count, std::memory_order_relaxed); }

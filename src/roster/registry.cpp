@@ -24,14 +24,14 @@ constexpr Eventfds noEventfds() noexcept {
 // By worker entry; -1 where there is none. Every worker inherits them.
 constinit Eventfds eventfds = noEventfds();
 
-// Cycles that use them.
+// How many cycles use them.
 ngx_uint_t users = 0;
 
-// Called when a cycle ends. With the last one this copy of the module goes, and one that is loaded later
-// would not know of them.
+// Called when a cycle ends. With the last one this copy of the module is unloaded, and a copy that is loaded
+// later would not know of the eventfds.
 //
 // nginx-internal: core/ngx_palloc.c, core/nginx.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the cleanups of a pool
-// run last in, first out, so this one before that by which the module is unloaded (ngx_load_module).
+// run last in, first out, so this one runs before the one that unloads the module (ngx_load_module).
 void leaveEventfds(void*) noexcept {
     if (--users != 0) {
         return;

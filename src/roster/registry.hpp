@@ -30,37 +30,37 @@ public:
     // Whether there is a process with that pid.
     static bool isAlive(int64_t pid) noexcept;
 
-    // Called with the lock when this worker has come to an entry, from another one or from none.
+    // Called with the lock held when this worker has got an entry, whether it had another one before or none.
     using OnPlace = void (*)(uint32_t place) noexcept;
 
-    // In a worker: takes an entry for this process, and what others have left behind. Without the lock
-    // nothing is taken, here and below, and it is to be called again.
+    // In a worker: takes an entry for this process, and takes over what others have left behind. Without the
+    // lock nothing is taken, here and below, and the call is to be repeated.
     LeftBehind claim(ngx_shm_zone_t* zone, ngx_log_t* log, OnPlace onPlace) noexcept;
     bool hasEntry() const noexcept { return roster_.hasEntry(); }
-    // Later: what has been left since.
+    // Later: takes over what has been left behind since.
     LeftBehind claimLeftBehind() noexcept;
     bool cleared(const LeftBehind& left) noexcept;
     void release() noexcept { roster_.release(); }
 
-    // As the roster's. false: the lock was not to be had.
+    // Like the roster's. false: the lock was not available.
     uint32_t beginChange(bool stays) noexcept;
     bool finishChange(OnPlace onPlace) noexcept;
     void turnOver(bool crowded) noexcept;
 
     static bool isExclusive(uint32_t listenerId) noexcept { return listenerId < Roster::kExclusiveIds; }
     uint32_t listenerId() const noexcept { return roster_.listenerId(); }
-    // Of this worker; a private stand-in if it found no free entry.
+    // The entry of this worker; a private stand-in if it found no free one.
     WorkerEntry& own() noexcept { return roster_.hasEntry() ? roster_.at(roster_.index()) : spare_; }
-    // Other workers wake this one by it; -1 if they cannot.
+    // Other workers wake this one through it; -1 if they cannot.
     int eventfd() const noexcept;
 
     // Wakes the workers of that set, except this one. Returns whether this one was among them.
     bool wake(const ListenerSet& workers) noexcept;
     void wakeAll() noexcept;
 
-    // For the status page: visit(place, entry, whether its worker is alive), with the lock for each, so that
-    // what a place holds belongs together and nobody waits for all of them. A worker that changes its entry
-    // meanwhile may be missed; without the lock it may come twice.
+    // For the status page: calls visit(place, entry, whether its worker is alive). The lock is taken for each
+    // entry, so the contents of a place belong together, and no process waits for all of them. A worker that
+    // changes its entry meanwhile may be missed; without the lock it may come twice.
     template <typename F>
     void eachEntry(F&& visit) const noexcept {
         for (uint32_t i = 0; i < roster_.entryCount(); ++i) {

@@ -59,8 +59,8 @@ bool Roster::someLeftBehind() const noexcept {
     return false;
 }
 
-// An entry with an exclusive listener id stays occupied until the index is clear of that id. One that shared
-// its id is freed at once: the id is cleared when all that share it have gone.
+// An entry with an exclusive listener id stays occupied until the index is clear of that id. An entry with a
+// shared id is freed at once: the id is cleared when all workers that share it have gone.
 Roster::LeftBehind Roster::takeLeftBehind() noexcept {
     LeftBehind left;
     for (uint32_t i = 0; i < entryCount(); ++i) {
@@ -86,7 +86,7 @@ uint32_t Roster::findFree(uint32_t from, uint32_t until) const noexcept {
     return from < until ? from : kNoEntry;
 }
 
-// Once it is in the index it stays there until it is cleared.
+// Once the id is in the index, it stays there until it is cleared.
 uint32_t Roster::useCurrentSharedId() noexcept {
     const uint32_t id = currentSharedId();
     if (at(id).pid.load() == 0) {
@@ -161,7 +161,7 @@ uint32_t Roster::beginChange(bool stays) noexcept {
     return next_;
 }
 
-// Whoever reads with the lock finds the subscribers in one entry only.
+// A reader that holds the lock finds the subscribers in one entry only.
 void Roster::finishChange() noexcept {
     WorkerEntry& old = at(index_);
     if (isShared(next_)) {

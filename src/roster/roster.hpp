@@ -1,15 +1,15 @@
 // The roster: the workers, in shared memory, and the listener id by which the index of channels knows each.
 //
-// There is an entry per worker process of any generation: its pid, the flag that keeps wake-ups to one write
-// per batch, and its counters. The index has 128 listener ids. Each entry below kExclusiveIds has an id to
-// itself, equal to its number; the workers in entries from kMaxListeners on share an id, and move to an entry
-// with an exclusive one when it becomes free.
+// There is an entry for each worker process of any generation: its pid, the flag that keeps wake-ups to one
+// write per batch, and its counters. The index has 128 listener ids. Each entry below kExclusiveIds has an id
+// to itself, equal to its number; the workers in entries from kMaxListeners on share an id, and move to an
+// entry with an exclusive id when one becomes free.
 //
 // No worker can remove a shared id from a channel, because another worker may listen there as well. So there
 // are two shared ids, which take turns. A new worker gets the current one. When they are turned over, the
-// workers with the other one add the current id to their channels; once no worker has the other one, it is
-// cleared from the whole index and may have its turn again. No id is cleared that a worker may begin to use
-// meanwhile: a worker begins with the current one only, and that is never cleared. The two entries between
+// workers with the other one add the current id to their channels. Once no worker has the other id, it is
+// cleared from the whole index and may have its turn again. An id that a worker may begin to use meanwhile is
+// not cleared: a worker begins only with the current id, and that is never cleared. The two entries between
 // the others stand for the shared ids: such an entry is free while its id is on no channel.
 //
 // Knows no nginx. All of it is called with the roster's lock held, unless stated otherwise. A worker that
@@ -31,10 +31,10 @@ struct alignas(64) WorkerEntry {
     std::atomic<uint32_t> held; // not to be used yet: its id is being cleared, or added to channels
     std::atomic<uint32_t> listenerId;
     std::atomic<uint32_t> pending; // woken, and has not looked yet
-    // What the worker alone writes: not in the line that others write to wake it.
+    // Written only by the worker itself: not in the cache line that others write to wake it.
     alignas(64) std::atomic<uint32_t> subscribers;
-    std::atomic<uint32_t> draining;    // it leaves
-    std::atomic<uint32_t> connections; // of nginx that it uses, looked at now and then
+    std::atomic<uint32_t> draining;    // it is leaving
+    std::atomic<uint32_t> connections; // of nginx that it uses, updated now and then
     std::atomic<uint32_t> mostConnections;
     Counter wakeUpsSent; // these stay when the entry is reused
     Counter wakeUpsReceived;
@@ -71,7 +71,7 @@ public:
     // What has to be cleaned up.
     struct LeftBehind {
         ListenerSet listenerIds{}; // to be cleared from the index of all zones, then given back by cleared()
-        bool counts = false;       // the subscribers of somebody who died are still counted
+        bool counts = false;       // the subscribers of a dead worker are still counted
         bool has(uint32_t id) const noexcept {
             return id < kMaxListeners && (listenerIds[id / 64] >> id % 64 & 1) != 0;
         }
@@ -81,20 +81,20 @@ public:
     Roster() = default;
     Roster(RosterMemory& memory, const Process& self) noexcept : memory_(&memory), self_(self) {}
 
-    // Takes an entry for this process, and what others have left behind.
+    // Takes an entry for this process, and takes over what others have left behind.
     LeftBehind claim() noexcept;
-    // Later: what has been left behind since. No other worker is given the same.
+    // Later: takes over what has been left behind since. No other worker gets the same.
     LeftBehind takeLeftBehind() noexcept;
-    bool someLeftBehind() const noexcept; // needs no lock: whether it is worth a call
+    bool someLeftBehind() const noexcept; // whether that is worth a call; needs no lock
     void cleared(const LeftBehind& left) noexcept;
 
-    // At the end. A worker that is made to exit with subscribers leaves its entry to be found like that of a
-    // dead one.
+    // At the end. A worker that is forced to exit while it has subscribers leaves its entry to be found, like
+    // that of a dead one.
     void release() noexcept;
 
-    // For a worker whose listener id is shared: returns a better one if there is any, to be added to all of
-    // its channels; then finishChange() follows. Only a worker that stays gets an exclusive one.
-    // kMaxListeners: none.
+    // For a worker whose listener id is shared: returns a better one if there is any, otherwise
+    // kMaxListeners. The better one must be added to all of its channels; then finishChange() follows. Only a
+    // worker that stays gets an exclusive one.
     uint32_t beginChange(bool stays) noexcept;
     void finishChange() noexcept;
     bool wantsChange(bool stays) const noexcept; // needs no lock
@@ -112,11 +112,11 @@ public:
     // The number of entries that are or have been in use: those above are free.
     uint32_t entryCount() const noexcept { return kMaxListeners + memory_->used.load(); }
 
-    // By which the index knows this worker; kMaxListeners without an entry.
+    // The id by which the index knows this worker; kMaxListeners without an entry.
     uint32_t listenerId() const noexcept { return hasEntry() ? at(index_).listenerId.load() : kMaxListeners; }
     static bool isShared(uint32_t id) noexcept { return id >= kExclusiveIds && id < kMaxListeners; }
 
-    // Whether it belongs to a living worker.
+    // Whether the entry belongs to a living worker.
     bool isWorker(uint32_t index) const noexcept;
 
     // Calls visit(index) for each worker of that set.
