@@ -8,8 +8,9 @@
 
 namespace sse {
 
-// How long a worker reads the logs, delivers and does what is queued, in microseconds, before it looks at its
-// connections again: the longest that a request waits for that. The same for whatever else has a turn.
+// How long a worker reads the logs, delivers and does queued work, in microseconds, before it serves its
+// connections again: the longest time that a request waits for that work. The same limit applies to
+// everything else that has a turn.
 inline constexpr uint64_t kTurnTime = 1000;
 
 class Budget {

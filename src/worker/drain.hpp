@@ -1,5 +1,5 @@
-// Draining: a worker that leaves ends what is long-lived, spread over sse_drain, so that clients do not all
-// come back at once.
+// Draining: a worker that leaves ends everything long-lived, spread over sse_drain, so that clients do not
+// all come back at once.
 #pragma once
 
 #include "worker/loop_event.hpp"
@@ -17,10 +17,10 @@ struct Drainable {
 
 class Drain {
 public:
-    // `time`: over how many milliseconds streams end.
+    // `time`: the milliseconds over which the ends of streams are spread.
     void init(ngx_msec_t time) noexcept;
 
-    // What is added after all others have gone gets its turn, too.
+    // A drainable that is added after all others have gone gets its turn, too.
     void add(Drainable& drainable) noexcept;
     static void remove(Drainable& drainable) noexcept { ngx_queue_remove(&drainable.link); }
 
@@ -37,8 +37,8 @@ private:
     bool started_ = false;
     ngx_msec_t time_ = 0;
     ngx_msec_t startedAt_ = 0;
-    ngx_uint_t total_ = 0; // when it started
-    ngx_uint_t done_ = 0;  // asked since
+    ngx_uint_t total_ = 0; // how many there were when it started
+    ngx_uint_t done_ = 0;  // how many have been asked since
 };
 
 } // namespace sse

@@ -1,5 +1,5 @@
-// A free list of objects of one type: memory that is reused rather than freed. Not under AddressSanitizer,
-// which would not notice that what has been given back is used.
+// A free list of objects of one type: memory that is reused rather than freed. Under AddressSanitizer it is
+// freed, because a use of memory that has been given back would not be noticed otherwise.
 #pragma once
 
 #include "ngx.hpp"

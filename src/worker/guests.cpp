@@ -9,7 +9,7 @@ namespace sse {
 
 namespace {
 
-// In one slice: lookups in the table, with its lock held, and streams that are ended.
+// The most in one slice: lookups in the table, with its lock held, and streams that are ended.
 constexpr size_t kLookups = 1024;
 constexpr int kEnds = 16;
 
@@ -58,7 +58,7 @@ void Guests::init(const MainConfig& config) noexcept {
     }
 }
 
-// --- The door ---
+// --- Arriving and leaving ---
 
 // Makes room for the seats, too; false without memory.
 bool Guests::identify(ngx_http_request_t* r, Guest& guest, std::string_view key,
@@ -101,7 +101,7 @@ Refusal Guests::admit(ngx_http_request_t* r, Guest& guest, std::string_view key,
     return refusalOf(admission);
 }
 
-// Without the lock an empty seat stays until somebody needs its place.
+// Without the lock an empty seat stays until its place is needed.
 void Guests::leave(Guest& guest) noexcept {
     if (!std::exchange(guest.isIn, false)) {
         return;
@@ -157,7 +157,7 @@ bool Guests::runSlice() noexcept {
     return (couldCheck && !ngx_queue_empty(&unchecked_)) || !ngx_queue_empty(&kicked_);
 }
 
-// false if the lock was not to be had.
+// false if the lock was not available.
 bool Guests::check() noexcept {
     if (ngx_queue_empty(&unchecked_)) {
         return true;
@@ -172,7 +172,7 @@ bool Guests::check() noexcept {
     return lock.has_value();
 }
 
-// One that cannot end at once is in no queue of those that wait, but will end.
+// A guest that cannot end at once leaves the queue of those that wait, but will end.
 void Guests::endSome() noexcept {
     for (int i = 0; i < kEnds && !ngx_queue_empty(&kicked_); ++i) {
         Guest& guest = firstOf(kicked_);

@@ -12,7 +12,7 @@ namespace {
 // How often they are checked.
 constexpr ngx_msec_t kStep = 200;
 
-// A client is closed if it has taken nothing of what is on its way to it for this long.
+// A connection is closed if its client has taken nothing of what is on its way to it for this long.
 constexpr ngx_msec_t kPatience = 1000;
 
 // What the client's kernel has not acknowledged, the end of the stream included.
@@ -23,7 +23,7 @@ int unacknowledgedBytes(const ngx_connection_t* c) noexcept {
 
 } // namespace
 
-// It keeps no process alive: lingering connections have a timer of nginx, and nothing else matters.
+// The timer keeps no process alive: lingering connections have a timer of nginx's, and nothing else matters.
 void Lingering::init() noexcept {
     ngx_queue_init(&watched_);
     timer_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Lingering>(e).look(); });
@@ -57,7 +57,7 @@ void Lingering::forget(void* data) noexcept {
     ngx_queue_remove(&static_cast<Watched*>(data)->link);
 }
 
-// Whether nginx only waits for the client there.
+// Whether nginx only waits for the client on this connection.
 //
 // nginx-internal: http/v2/ngx_http_v2.c, http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a
 // connection of HTTP/2 is `reusable` if no stream is being processed and no frame waits. Over HTTP/1
@@ -82,8 +82,8 @@ bool Lingering::Watched::isDue() noexcept {
     return ngx_current_msec - since >= kPatience;
 }
 
-// nginx-internal: core/ngx_connection.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): closes as ngx_drain_connections()
-// does when it needs the place.
+// nginx-internal: core/ngx_connection.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): closes connections as
+// ngx_drain_connections() does when it needs their places.
 void Lingering::look() noexcept {
     ngx_queue_t rest;
     ngx_queue_init(&rest);

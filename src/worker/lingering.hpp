@@ -15,8 +15,8 @@ public:
     // Watches the connection of a request of ours that ends, until it is closed.
     void watch(ngx_http_request_t* request) noexcept;
 
-    // From then on connections that only linger are closed: the worker leaves, and its streams have ended by
-    // then.
+    // After that time connections that only linger are closed: the worker leaves, and its streams have ended
+    // by then.
     void closeAfter(ngx_msec_t milliseconds) noexcept { timer_.wait(milliseconds); }
 
 private:

@@ -40,7 +40,7 @@ bool Upkeep::runSlice() noexcept {
     return finish();
 }
 
-// The listener ids, in the index of one zone after the other.
+// Clears the listener ids, in the index of one zone after the other.
 bool Upkeep::forget() noexcept {
     std::optional<ZoneLock> lock = ZoneLock::acquire(*zones_[zone_]);
     if (!lock) {
@@ -55,7 +55,7 @@ bool Upkeep::forget() noexcept {
     return true;
 }
 
-// A census that has begun twice does no harm.
+// A census that is begun twice does no harm.
 bool Upkeep::finish() noexcept {
     for (Zone* zone : left_.counts ? zones_ : std::span<Zone* const>()) {
         std::optional<ZoneLock> lock = ZoneLock::acquire(*zone);

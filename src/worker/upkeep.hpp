@@ -12,14 +12,14 @@ class Upkeep {
 public:
     void init(const MainConfig& config, Registry& registry) noexcept;
 
-    // Takes over what has been left behind, unless the last of it is still being cleared away.
+    // Takes over what has been left behind. Not while something is still being cleared away.
     void add(const Registry::LeftBehind& left) noexcept;
     bool isDone() const noexcept { return !left_.any(); }
     // Whether an index may still know this listener id from a dead worker.
     bool isLeft(uint32_t listenerId) const noexcept { return left_.has(listenerId); }
 
     // Clears a part of it away. Returns whether there is more to do at once; there is not while a lock is not
-    // to be had.
+    // available.
     bool runSlice() noexcept;
 
 private:
@@ -33,7 +33,7 @@ private:
     uint32_t entry_ = 0; // and the next one of its index
 };
 
-// Whether some index is more than half full, so that it may matter what is freed late.
+// Whether some index is more than half full; then it may matter that entries are freed late.
 bool isCrowded(const MainConfig& config) noexcept;
 
 } // namespace sse

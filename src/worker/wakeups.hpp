@@ -1,5 +1,5 @@
-// Wake-ups: how other workers wake this one, by an eventfd in nginx's event loop. By the same connection
-// nginx reports that the worker must leave.
+// Wake-ups: how other workers wake this one, through an eventfd in nginx's event loop. Through the same
+// connection nginx reports that the worker must leave.
 #pragma once
 
 #include "roster/registry.hpp"

@@ -1,6 +1,6 @@
-// Work that is done in slices: the rest of a large body, a long way to the tip. It waits in a queue, in the
-// order in which it came, and what is not done after a slice comes again at the end. So none delays another
-// by more than a slice, and the worker decides how much it does in a turn.
+// Work that is done in slices: the rest of a large body, a long way to the tip. Tasks wait in a queue, in the
+// order in which they came, and a task that is not done after a slice goes to the end of the queue. So no
+// task delays another by more than a slice, and the worker decides how much it does in a turn.
 #pragma once
 
 #include "ngx.hpp"
@@ -11,7 +11,7 @@ namespace sse {
 struct Task {
     ngx_queue_t link{}; // all zeros while it is not queued
     void* owner = nullptr;
-    // Many requests wait for it, so it does not wait until each of them has had its turn.
+    // Many requests wait for this task, so it does not wait until each of them has had its turn.
     bool isShared = false;
 
     // Does a slice, and adds the task again if there is more. May end its request, and any other.
@@ -24,7 +24,7 @@ public:
 
     bool isEmpty() const noexcept { return ngx_queue_empty(&tasks_); }
 
-    // Of a task that is queued already nothing changes.
+    // Does nothing for a task that is queued already.
     void add(Task& task) noexcept {
         if (task.link.next == nullptr) {
             ngx_queue_insert_tail(&tasks_, &task.link);

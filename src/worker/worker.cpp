@@ -15,8 +15,8 @@ constexpr ngx_msec_t kPollTime = 1000;
 // The same for a worker that nothing can wake.
 constexpr ngx_msec_t kPollTimeWithoutWakeUps = 50;
 
-// How many slices there are in a turn at most: what is published while subscribers wait for their turn
-// reaches them in one write, so looking at the connections more often saves writes.
+// The most slices in a turn. What is published while subscribers wait for their turn reaches them in one
+// write, so serving the connections more often saves writes.
 constexpr int kTurnSlices = 8;
 
 constinit Worker worker;
@@ -39,7 +39,7 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     guests_.init(config);
     upkeep_.init(config, registry_);
     takeEntry();
-    while (upkeep_.runSlice()) { // nobody has come yet who would wait
+    while (upkeep_.runSlice()) { // no client has come yet that would wait
     }
     bool isWoken = wakeUps_.listen(cycle, registry_, this, [](ngx_event_t* e) noexcept {
         static_cast<Worker*>(static_cast<ngx_connection_t*>(e->data)->data)->onWakeUp();
@@ -52,8 +52,8 @@ ngx_int_t Worker::start(ngx_cycle_t* cycle, const MainConfig& config) noexcept {
     return NGX_OK;
 }
 
-// To a better one, if there is any, in slices: called again and again until the channels have it. What has
-// arrived meanwhile may have woken nobody: the caller reads the log next.
+// Changes to a better listener id, if there is one, in slices: called again and again until the channels have
+// it. What has arrived meanwhile may have woken no worker, so the caller reads the log next.
 void Worker::changeListenerId() noexcept {
     if (nextListenerId_ == kMaxListeners) {
         nextListenerId_ = registry_.beginChange(!isDraining());
@@ -75,7 +75,7 @@ void Worker::changeListenerId() noexcept {
     }
 }
 
-// In the roster. Not before the lock can be had.
+// Takes an entry in the roster. Takes none while the lock is not available.
 void Worker::takeEntry() noexcept {
     const int before = registry_.eventfd();
     upkeep_.add(registry_.claim(config_->workers, ngx_cycle->log, countAtPlace));
@@ -114,9 +114,10 @@ void Worker::onWakeUp() noexcept {
     turn_.post();
 }
 
-// Before the log is read: what comes now wakes again. A store would not do, for a load after it may see an
-// older head on some processors. The exchange reads what the publisher that was content with the flag has
-// written, so what that one has appended before is seen.
+// Called before the log is read: what comes from now on wakes this worker again. A store would not do,
+// because on some processors a load after it may see an older head. A publisher that finds the flag set does
+// not wake this worker. The exchange reads what that publisher has written to the flag, so this worker sees
+// what it has appended before.
 void Worker::clearPending() noexcept {
     entry().pending.exchange(0);
 }
@@ -151,7 +152,7 @@ void Worker::schedule(Task& task) noexcept {
     runSoon();
 }
 
-// A slice of each zone, of what is shared, and of one task of a request after the other, until nothing is
+// Does a slice of each zone, of the shared work, and of one request's task after the other, until nothing is
 // left or the time is up.
 void Worker::turn() noexcept {
     const Budget budget(kTurnTime);
@@ -174,8 +175,8 @@ void Worker::turn() noexcept {
     }
 }
 
-// A worker that was killed while leaving has no successor to clear up after it; but one that is leaving may
-// have other zones than those that stay.
+// A worker that was killed while it was leaving has no successor to clean up after it, so others do. A worker
+// that is leaving does not, because it may have other zones than the workers that stay.
 void Worker::checkRegistry() noexcept {
     checked_ = ngx_current_msec;
     guests_.keepUp();
@@ -218,7 +219,7 @@ void Worker::remove(Drainable& drainable, ngx_http_request_t* request) noexcept 
 // A client that has not sent all of its request may continue to do so long after the end.
 //
 // nginx-internal: http/ngx_http_request.c, http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the
-// same decides whether nginx lingers.
+// same conditions decide whether nginx lingers.
 void Worker::noteEnd(ngx_http_request_t* request) noexcept {
     const ngx_http_request_t& main = *request->main;
     bool unread = main.lingering_close || main.reading_body || main.discard_body ||

@@ -31,7 +31,7 @@ public:
     Tail* tail(Zone& zone) noexcept;
 
     // Whether channels may be listened to: not while the index may still know this worker's listener id from
-    // a dead one.
+    // a dead worker.
     bool mayListen() const noexcept { return !upkeep_.isLeft(registry_.listenerId()); }
 
     // Wakes the workers that listen, this one included. After an append, without the zone's lock.
@@ -46,12 +46,12 @@ public:
     // Has a task run when its turn comes, not before the next turn of the event loop.
     void schedule(Task& task) noexcept;
     void cancel(Task& task) noexcept { WorkQueue::remove(task); }
-    // Whether tasks of requests wait: what could be done at once had better come after them.
+    // Whether tasks of requests wait; then work that could be done at once should come after them.
     bool isBusy() const noexcept { return !work_.isEmpty(); }
 
     // Registers what has to end when the worker leaves.
     void add(Drainable& drainable) noexcept { drain_.add(drainable); }
-    // It ends, and its request with it or soon.
+    // The drainable ends, and its request ends with it or soon after.
     void remove(Drainable& drainable, ngx_http_request_t* request) noexcept;
     // A request of ours has been answered.
     void noteEnd(ngx_http_request_t* request) noexcept;
@@ -73,7 +73,7 @@ private:
     Registry registry_;
     Guests guests_;
     Upkeep upkeep_;
-    uint32_t nextListenerId_ = kMaxListeners; // to which it is changing
+    uint32_t nextListenerId_ = kMaxListeners; // the one that it is changing to
     const MainConfig* config_ = nullptr;
     Tail* tails_ = nullptr;
 
