@@ -41,7 +41,7 @@ char* BatchRef::room(size_t length) noexcept {
         return batch_->bytes() + used;
     }
 
-    // The first event gets just what it needs, because most batches hold one.
+    // The first event gets just what it needs, because most batches hold only one.
     size_t ample = batch_ == nullptr ? 0 : std::min(2 * batch_->capacity, Batch::most());
     size_t capacity = std::max(used + length, ample);
     Batch* larger = Batch::allocate(capacity);

@@ -1,4 +1,5 @@
-// A batch: a reference-counted private run of rendered bytes, all events of a feed since the last batch.
+// A batch: a private, reference-counted piece of rendered bytes, with all events of a feed since the last
+// batch.
 //
 // Subscribers send from it directly, so it lives until the last of them is done. It never points into shared
 // memory: a slow reader would pin the ring, and a killed worker would leak the pin.
@@ -21,9 +22,9 @@ namespace sse {
 struct Batch {
     static constexpr size_t kBeforeBytes = 24; // 16 digits, CR LF, and alignment
     static constexpr size_t kAfterBytes = 2;
-    // The most bytes of a batch, unless one event is larger: enough to be worth a system call, few enough to
-    // be kept for each client that does not read. Once the batches of this process take so much together,
-    // fewer: many clients that do not read take no more than what they must.
+    // The most bytes of a batch, unless one event is larger: enough to be worth a system call, and few enough
+    // to be kept for each client that does not read. Once the batches of this process together take kMany
+    // bytes, the limit is lower; then many clients that do not read take no more than they must.
     static constexpr size_t kMost = 64 * 1024;
     static constexpr size_t kMostWhenMany = 8 * 1024;
     static constexpr size_t kMany = 32 * 1024 * 1024;
@@ -79,14 +80,14 @@ public:
         batch_ = nullptr;
     }
 
-    // Room for `length` more bytes at the end of a batch that has no other reference, and is made if there is
-    // none; nullptr without memory. The bytes count once `grow` is called.
+    // Room for `length` more bytes at the end of the batch, which has no other reference, and which is made
+    // if there is none; nullptr without memory. The bytes count once `grow` is called.
     char* room(size_t length) noexcept;
     void grow(size_t length) noexcept { batch_->size += length; }
     // Drops bytes at the end.
     void shrink(size_t length) noexcept { batch_->size -= length; }
 
-    // Something that is no event.
+    // Appends something that is not an event.
     bool append(std::string_view text) noexcept {
         if (text.empty()) {
             return true;

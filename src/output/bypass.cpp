@@ -9,8 +9,8 @@ namespace sse {
 namespace {
 
 // A filter that wants to change a response keeps a context for the request, from the header on or, at the
-// latest, from the first bytes on. These keep one as well, but do not change what follows: one adds a header,
-// one copies what is in files, and we frame chunks ourselves.
+// latest, from the first bytes on. The modules in this list keep one as well, but do not change what follows:
+// one adds a header, one copies what is in files, and we frame chunks ourselves.
 //
 // nginx-internal: http/ngx_http_copy_filter_module.c, http/modules/ngx_http_*_filter_module.c (1.22.1,
 // 1.26.3, 1.30.4, 1.31.4): every filter of nginx that changes the bytes of HTTP/1 responses sets its context
@@ -27,7 +27,7 @@ bool isHarmless(const ngx_module_t& module) noexcept {
 }
 
 // nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): the write filter is
-// the first to be configured and begins the chain anew, so only modules after it can have a filter.
+// the first to be configured and starts a new chain, so only modules after it can have a filter.
 bool isLeftAlone(const ngx_http_request_t& r) noexcept {
     ngx_module_t** modules = ngx_cycle->modules;
     for (ngx_uint_t i = ngx_cycle->modules_n; i-- > 0 && modules[i] != &ngx_http_write_filter_module;) {

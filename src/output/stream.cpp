@@ -31,8 +31,8 @@ Stream::Status Stream::send(BatchRef batch) noexcept {
 
 Stream::Status Stream::flush() noexcept {
     if (way_ != Way::Direct) {
-        // nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): with nothing
-        // buffered an empty chain is an alert.
+        // nginx-internal: http/ngx_http_write_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): an empty
+        // chain is logged as an alert if nothing is buffered.
         return blocked() ? push(nullptr) : settle(NGX_OK);
     }
     Status status = blocked() ? sendRest() : Status::Sent;
@@ -87,7 +87,7 @@ Stream::Status Stream::push(ngx_chain_t* chain) noexcept {
 }
 
 // nginx-internal: http/ngx_http_postpone_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): while a subrequest
-// has its turn (add_before_body, SSI) our bytes wait there, which no bit shows.
+// has its turn (add_before_body, SSI) our bytes wait there, and no buffered bit shows that.
 bool Stream::blockedInChain() const noexcept {
     return request_->buffered || connection_->buffered || request_->postponed != nullptr ||
            connection_->data != request_;
@@ -168,7 +168,7 @@ void Stream::watchProgress() noexcept {
 void Stream::giveUp() noexcept {
     if (!rest_.empty()) {
         // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): then TLS is closed
-        // without a word, which could not be sent in the middle of a record.
+        // without a close_notify, which could not be sent in the middle of a record.
         connection_->error = 1;
     }
     ngx_connection_t* c = transportOf(request_);
@@ -191,8 +191,8 @@ void Stream::setSilenceLimit(ngx_msec_t limit) noexcept {
     }
 }
 
-// Later requests on a connection that is kept have other limits. (A connection of HTTP/2 keeps ours: it may
-// have other streams.)
+// Later requests on a connection that is kept alive have other limits. (A connection of HTTP/2 keeps ours: it
+// may have other streams.)
 ngx_int_t Stream::finish() noexcept {
     stopWaiting();
     if (request_->keepalive && transportOf(request_) == connection_) {

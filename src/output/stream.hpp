@@ -2,7 +2,7 @@
 // connection itself.
 //
 // The header and the first bytes always go through the chain. By then every filter has shown whether it wants
-// to change the response, and the way of the rest is decided. The end goes through the chain again.
+// to change the response, and it is decided which way the rest goes. The end goes through the chain again.
 //
 // A stream has at most one batch in flight and keeps no queue; what arrives while it is blocked is read from
 // the log later. The rest of the module knows nginx's output only through these few calls.
@@ -70,10 +70,10 @@ private:
 
     ngx_http_request_t* request_;
     ngx_msec_t sendTimeout_;
-    // What stream and connection had sent when the timer was set: it counts from the last progress.
+    // What stream and connection had sent when the timer was set: the timer counts from the last progress.
     off_t sentBefore_;
     off_t transportSentBefore_;
-    // Through the chain.
+    // For sending through the chain.
     ngx_buf_t buffer_;
     ngx_chain_t link_;
 };

@@ -1,4 +1,4 @@
-// The connection under a request that has a socket.
+// The connection under a request: the one that has a socket.
 #pragma once
 
 #include "ngx.hpp"
