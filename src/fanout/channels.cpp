@@ -10,7 +10,7 @@ namespace sse {
 
 namespace {
 
-// What one slice of settle() looks at: entries, and of them those with channels.
+// The most that one slice of settle() looks at: entries, and of these the ones with channels.
 constexpr uint32_t kSettleEntries = 16 * 1024;
 constexpr uint32_t kSettleChannels = 128;
 
@@ -106,7 +106,7 @@ bool ChannelTable::settle() noexcept {
     return due_ != 0;
 }
 
-// All that the index may be owed for the channels of an entry.
+// Tells the index all that it may be owed for the channels of an entry.
 void ChannelTable::pay(LogWriter& log, uint32_t entry) noexcept {
     for (LiveChannel* channel = live_[entry]; channel != nullptr;) {
         LiveChannel* other = channel->sameEntry;
@@ -162,8 +162,8 @@ LiveChannel* ChannelTable::make(const ChannelState& state, uint64_t hash, std::s
     return channel;
 }
 
-// An end that has not been read yet comes after the events before it. An end that is no longer in the ring
-// still counts, unless the channel has lived again since.
+// An end that has not been read yet does not count: the events before it come first. An end that is no longer
+// in the ring still counts, unless the channel has lived again since.
 void ChannelTable::reviewEnd(LiveChannel& channel, const ChannelState& state,
                              uint64_t position) const noexcept {
     if (state.newest == kNoOffset) {
@@ -187,7 +187,7 @@ void ChannelTable::unlisten(LogWriter& log, uint32_t entry) noexcept {
     }
 }
 
-// Without the lock it stays, and somebody may come back to it.
+// Without the lock the channel stays, and a subscriber may come back to it.
 void ChannelTable::release(LogWriter* log, LiveChannel* channel) noexcept {
     if (channel->feedCount != 0) {
         return;

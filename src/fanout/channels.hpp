@@ -1,5 +1,5 @@
-// The channels that a worker's subscribers listen to, by their entry in the index of the zone, and what the
-// index learns of them: which worker listens, and how many subscribers it has.
+// The channels that a worker's subscribers listen to, by their entries in the zone's index, and what the
+// index learns about them: which worker listens, and how many subscribers each channel has.
 #pragma once
 
 #include <string_view>
@@ -28,21 +28,20 @@ public:
     LiveChannel* at(uint32_t entry) const noexcept { return live_[entry]; }
     bool isEmpty() const noexcept { return count_ == 0; }
 
-    // One subscriber more, or less, on each channel of a feed, of which the index is to know; later, if there
-    // is no lock and so no `log`.
+    // Counts one subscriber more, or less, on each channel of a feed, and tells the index; later, if there is
+    // no lock and so no `log`.
     void enter(LogWriter& log, Feed& feed) noexcept { count(&log, feed, 1); }
     void leave(LogWriter* log, Feed& feed) noexcept { count(log, feed, -1); }
 
-    // What the index is owed, because a census has begun or because the zone's lock was not to be had: in
-    // slices, one in each turn. What lies before `position` has been looked at. Returns whether there is more
-    // to do at once.
+    // Tells the index what it is owed because a census has begun or because the zone's lock was not
+    // available: in slices, one in each turn. Returns whether there is more to do at once.
     bool settle() noexcept;
 
-    // Adds that listener id, too, to all channels, in slices: to be called again until it returns true, when
-    // all have it.
+    // Adds that listener id to all channels as well, in slices: to be called again until it returns true;
+    // then all have it.
     bool listenAs(uint32_t listenerId) noexcept;
 
-    // Determines anew whether a channel has ended, from what the index knows of it now.
+    // Determines again whether a channel has ended, from what the index knows of it now.
     void reviewEnd(LiveChannel& channel, const ChannelState& state, uint64_t position) const noexcept;
 
 private:
@@ -63,10 +62,10 @@ private:
     LiveChannel** live_ = nullptr; // by index entry
     uint32_t entries_ = 0;
     uint32_t count_ = 0;
-    uint32_t answered_ = 0;           // the last census that is being answered
+    uint32_t answered_ = 0;           // the last census that this worker has begun to answer
     uint32_t next_ = 0;               // the entry at which settle() goes on
-    uint32_t due_ = 0;                // how many entries it has still to look at
-    uint32_t alsoAs_ = kMaxListeners; // a second listener id that they have
+    uint32_t due_ = 0;                // how many entries it still has to look at
+    uint32_t alsoAs_ = kMaxListeners; // a second listener id that the channels have
 };
 
 } // namespace sse

@@ -1,8 +1,8 @@
 // Feeds: what the subscribers of a worker listen to.
 //
 // A feed is a set of channels that some subscribers of this worker have; all subscribers with the same set
-// share one. Events of one feed go out in the order of the log, whatever channel they are of, so that one id
-// is the cursor for all.
+// share one. Events of one feed go out in the order of the log, whichever channel they are of, so one id is
+// the cursor for all channels.
 #pragma once
 
 #include "log/layout.hpp"
@@ -47,15 +47,15 @@ struct Feed {
     Tail* tail;
     Feed* nextInBucket;   // of Tail::buckets_
     uint64_t key;         // of its set of channels
-    LiveChannel* runsFor; // that of its channels for which it has its turn; NULL: it needs none
+    LiveChannel* runsFor; // the one of its channels for which it has its turn; NULL: it needs no turn
     ngx_queue_t all;      // in Tail::feeds_
-    ngx_queue_t runnable; // in LiveChannel::runnable of that one
+    ngx_queue_t runnable; // in LiveChannel::runnable of that channel
     ngx_queue_t shutOut;  // in Tail::shutOut_; all zeros while it is not
     bool hasMoved;        // from one of its channels to another, while it waits
     bool inRound;
     bool fresh;     // something has arrived that the current round does not include
     bool freshLost; // and some of it could not be collected
-    bool lost;      // in this round every subscriber has to read the log for itself
+    bool lost;      // in this round every subscriber has to read the log by itself
     uint32_t lap;   // of the tail, when the feed last heard of one
     uint32_t subscribers;
 
@@ -68,7 +68,7 @@ struct Feed {
     uint32_t channelCount;
     FeedLink channels[1];
 
-    // Its batch had no room for what the scan found: the feed reads on for itself, see Tail::refill().
+    // Its batch had no room for what the scan found: the feed reads on by itself, see Tail::refill().
     bool isBehind() const noexcept { return firstUnread() != kNoOffset; }
     uint64_t firstUnread() const noexcept;
 

@@ -18,7 +18,7 @@ void eachLink(Feed& feed, F&& visit) noexcept {
     }
 }
 
-// The same in whatever order the channels come. Nobody can choose it, for the hashes have a key.
+// The same for any order of the channels. No client can choose it, because the hashes have a secret key.
 uint64_t keyOf(std::span<LiveChannel* const> channels) noexcept {
     uint64_t key = 0;
     for (const LiveChannel* channel : channels) {
@@ -144,7 +144,7 @@ Feed* Tail::makeFeed(std::span<LiveChannel* const> channels) noexcept {
         link.channel = channels[i];
         link.feed = feed;
         link.unread = kNoOffset;
-        link.seen = rest_.offset; // whoever joins reads up to the position for itself
+        link.seen = rest_.offset; // a subscriber that joins reads up to the position by itself
         ngx_queue_insert_tail(&channels[i]->feeds, &link.inChannel);
         ++channels[i]->feedCount;
     }

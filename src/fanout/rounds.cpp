@@ -34,7 +34,7 @@ void count(const Batch& batch, ZoneCounters& counters) noexcept {
 
 } // namespace
 
-// What a feed that has not heard of the last lap has left to be read may lie after a break.
+// A feed that has not heard of the last lap may have left records unread that lie after a break.
 void Tail::beginRound(Feed& feed) noexcept {
     feed.inRound = true;
     if (feed.lap != lap_) {

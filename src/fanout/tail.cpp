@@ -10,14 +10,14 @@ namespace sse {
 
 namespace {
 
-// What one slice looks at: records, and the feeds that each is for.
+// The most that one slice looks at: records, and the feeds that each of them is for.
 constexpr int kScanSteps = 1024;
 
-// Feeds that hear in one slice of a lap, or that they can read again.
+// The most feeds that one slice tells of a lap, or that they can read again.
 constexpr int kLapFeeds = 256;
 
-// What all feeds hold together. Where a shared channel is combined with a private one, each subscriber has a
-// feed of its own, and each event is copied once per feed.
+// The most bytes that all feeds hold together. Where a shared channel is combined with a private one, each
+// subscriber has a feed of its own, and each event is copied once per feed.
 constexpr size_t kMaxHeld = 8 * 1024 * 1024;
 
 } // namespace
@@ -51,7 +51,7 @@ bool Tail::runSlice() noexcept {
     return fanOut() || more;
 }
 
-// Does some of what could not be done while the zone was not filled, or its lock was not to be had.
+// Does some of the work that could not be done while the zone was not filled, or its lock was not available.
 bool Tail::settle() noexcept {
     bool more = false;
     if (!ngx_queue_empty(&shutOut_) && isFilled(*zone_) && ZoneLock::acquire(*zone_)) {
@@ -107,8 +107,8 @@ bool Tail::scan() noexcept {
     return rest_.channel != nullptr || isBehind();
 }
 
-// Hands the record at the position to all feeds that want it, each of which is a step, or leaves a rest;
-// false if it has just been overwritten, which the next look finds out.
+// Hands the record at the position to all feeds that want it, each of which is a step, or leaves a rest.
+// false if the record has just been overwritten; the next look finds that out.
 bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
     if (header.entry == kNoEntry) {
         return true; // a channel without an entry has no listeners
@@ -145,8 +145,8 @@ bool Tail::dispatch(const RecordHeader& header, int& steps) noexcept {
     return true;
 }
 
-// Tells the feeds that have not been told what the scan has passed: they read it for themselves. Until then
-// each is behind, so it counts neither as having handed out the record nor as ended.
+// Tells the feeds that have not been told that the scan has passed a record: they read it by themselves.
+// Until then each of them is behind, so it counts neither as having handed out the record nor as ended.
 void Tail::tellRest(int& steps) noexcept {
     for (; steps > 0 && rest_.feeds > 0; --steps, --rest_.feeds) {
         ngx_queue_t* q = ngx_queue_head(&rest_.channel->feeds);
@@ -167,8 +167,8 @@ void Tail::tell(FeedLink& link) noexcept {
     }
 }
 
-// Whether the record at the position is the last one of its channel: one that lives again has not ended. A
-// link that leads beyond the head as it was before names no record yet.
+// Whether the record at the position is the last one of its channel: a channel that lives again has not
+// ended. The head is loaded first: a link to that head or beyond does not lead to a record yet.
 bool Tail::isNewest() const noexcept {
     const uint64_t head = zone_->log.head();
     RecordHeader header;
@@ -176,7 +176,7 @@ bool Tail::isNewest() const noexcept {
 }
 
 // Takes the record at the position into the feed's next batch. If there is no room, or if the feed has left
-// something unread before, it stays behind alone, and the scan goes on for the others.
+// something unread before, only this feed stays behind, and the scan goes on for the others.
 void Tail::collect(FeedLink& link, const RecordHeader& header) noexcept {
     Feed& feed = *link.feed;
     if (feed.lap != lap_) {
@@ -195,8 +195,8 @@ void Tail::collect(FeedLink& link, const RecordHeader& header) noexcept {
 }
 
 // Reads on for a feed that is behind: from record to record of its channels, in the order of the log, until
-// its batch is full or nothing is left of what the scan has passed. At least one event is taken, for whatever
-// other feeds hold will be handed out.
+// its batch is full or nothing is left of what the scan has passed. At least one event is taken, however much
+// other feeds hold, because they will hand that out.
 void Tail::refill(Feed& feed) noexcept {
     for (int steps = kScanSteps; steps > 0 && feed.isBehind(); --steps) {
         FeedLink& link = *std::min_element(feed.channels, feed.channels + feed.channelCount,
@@ -216,7 +216,7 @@ void Tail::refill(Feed& feed) noexcept {
         if (isWanted && feed.pending && !hasRoom(feed, header.payloadLength)) {
             return;
         }
-        // What the scan has not passed yet it will find.
+        // The scan will find what it has not passed yet.
         link.unread = header.next > offset && header.next < position_ ? header.next : kNoOffset;
         if (isWanted) {
             copy(feed, offset, header);
@@ -244,9 +244,9 @@ void Tail::copy(Feed& feed, uint64_t offset, const RecordHeader& header) noexcep
     }
 }
 
-// The ring has overtaken us, or the log has begun another life, whose ids are not comparable with what the
-// subscribers have. Whether channels have ended meanwhile is found out by them: all catch up now. After a
-// break, which is no reason to leave anything out, they do the same and notice the gap.
+// The ring has overtaken us, or the log has begun another life, whose ids cannot be compared with those that
+// the subscribers have. All subscribers catch up now, and find out whether channels have ended meanwhile.
+// After a break, where the tail skips nothing, they do the same and notice the gap.
 void Tail::onLapped() noexcept {
     position_ = zone_->log.head();
     ++lap_;
@@ -264,8 +264,8 @@ bool Tail::reportLap() noexcept {
     return false;
 }
 
-// Something that the feed wants cannot be had. Each subscriber finds out by the index what it has really
-// missed.
+// The tail cannot get something that the feed wants. Each subscriber finds out from the index what it has
+// really missed.
 void Tail::lose(Feed& feed) noexcept {
     release(feed.pending);
     for (FeedLink& link : std::span(feed.channels, feed.channelCount)) {
@@ -285,9 +285,10 @@ void Tail::release(BatchRef& batch) noexcept {
     batch.reset();
 }
 
-// There is something to be done for the feed because of that channel. If it waits for another one of its
-// channels, perhaps among thousands, and this one has no feed that waits, it has its turn here: sooner. It
-// moves once; otherwise two channels that have events in turn could keep it waiting for ever.
+// There is something to be done for the feed because of that channel. If the feed already waits for another
+// of its channels, perhaps among thousands of feeds, and no feed waits for this one, it moves here, where its
+// turn comes sooner. It moves only once; otherwise two channels that have events by turns could keep it
+// waiting forever.
 void Tail::schedule(Feed& feed, LiveChannel& channel) noexcept {
     feed.fresh = true;
     const bool isIdle = ngx_queue_empty(&channel.runnable);

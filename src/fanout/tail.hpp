@@ -20,8 +20,8 @@ inline constexpr size_t kFeedBuckets = 4096;
 
 class Tail {
 public:
-    // Of a zone, for a process with that entry in the roster. `runSoon` is called when there is something to
-    // read that has woken nobody. NULL without memory.
+    // Makes the tail of a zone, for the worker that has this registry. `runSoon` is called when there is
+    // something to read for which this worker has not been woken. NULL without memory.
     static Tail* make(Zone& zone, Registry& registry, void (*runSoon)() noexcept) noexcept;
 
     Zone& zone() noexcept { return *zone_; }
@@ -30,12 +30,12 @@ public:
     using Join = ChannelTable::Status;
 
     // Finds or makes the feed of these channels (distinct names, at most kMostChannels), counts one more
-    // subscriber on each and links the member. From then on it misses no event. `log` is the zone's.
+    // subscriber on each and links the member. From then on the member misses no event. `log` is the zone's.
     Join join(LogWriter& log, std::span<const std::string_view> names, Member& member) noexcept;
     void leave(Member& member) noexcept;
 
-    // Some members of the feed cannot catch up, because the zone's lock is not to be had, or because it is
-    // not filled. Once they can, they are told that a batch was lost.
+    // Some members of the feed cannot catch up, because the zone's lock is not available, or because the zone
+    // is not filled. Once they can, they are told that a batch was lost.
     void readWhenPossible(Feed& feed) noexcept;
 
     // Decides once more whether a channel has ended, from what the index knows of it now.
@@ -43,14 +43,15 @@ public:
         channels_.reviewEnd(channel, state, position_);
     }
 
-    // All events of the feed before this offset have been handed to its subscribers at the tip. That is as
-    // far as the log was looked at, but not what waits in a batch to be handed out, nor what the feed has
-    // still to read for itself.
+    // All events of the feed before this offset have been handed to its subscribers at the tip. That is
+    // everything that the tail has looked at, except what waits in a batch to be handed out and what the feed
+    // still has to read by itself.
     uint64_t tip(const Feed& feed) const noexcept {
         return feed.pending ? feed.pendingFrom : std::min(position_, feed.firstUnread());
     }
 
-    // The first record of the link's channel that the scan has passed and the feed has not read; kNoOffset.
+    // The first record of the link's channel that the scan has passed and the feed has not read; kNoOffset if
+    // there is none.
     uint64_t firstUnread(const FeedLink& link) const noexcept {
         return isToBeTold(link) ? std::min(link.unread, rest_.offset) : link.unread;
     }
@@ -98,19 +99,19 @@ private:
     void beginRound(Feed& feed) noexcept;
     void endRound(Feed& feed) noexcept;
 
-    // A record that the scan has passed, and that not all feeds of its channel have been told of: they are
-    // too many for one slice.
+    // A record that the scan has passed, and that not all feeds of its channel have been told of, because
+    // there are too many for one slice.
     struct Rest {
         LiveChannel* channel = nullptr; // NULL: there is none
         uint64_t offset = kNoOffset;
-        uint32_t feeds = 0; // how many are to be looked at, the first ones of the channel
+        uint32_t feeds = 0; // how many are still to be looked at: the first ones of the channel
     };
 
     Zone* zone_;
     uint64_t position_;     // everything before it has been looked at
-    Rest rest_;             // but for this
+    Rest rest_;             // except for this
     size_t held_ = 0;       // bytes that the feeds have collected and not yet handed to all their subscribers
-    uint32_t lap_ = 0;      // how often all subscribers had to read the log for themselves
+    uint32_t lap_ = 0;      // how often all subscribers had to read the log by themselves
     ngx_queue_t shutOut_{}; // feeds with members that cannot read
     ChannelTable channels_;
     void (*runSoon_)() noexcept;
