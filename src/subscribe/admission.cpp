@@ -30,8 +30,8 @@ void logIfTableIsFull(ngx_http_request_t* r, const RequestContext& context, Refu
     }
 }
 
-// A client that had better come back. An EventSource never does after a refusal that is a status; whoever
-// polls can read one.
+// Refuses a client that should come back later. An EventSource never comes back after a refusal that is a
+// status; a client that polls can read the status.
 ngx_int_t putOff(ngx_http_request_t* r, RequestContext& context, Refusal refusal) noexcept {
     logIfTableIsFull(r, context, refusal);
     context.reason = CloseReason::Rejected;

@@ -7,8 +7,8 @@
 
 namespace sse {
 
-// Appends to the batch what write(buffer) renders, one of the functions of sse/notices.hpp. false without
-// memory, which is logged; then the batch is unchanged.
+// Appends to the batch what write(buffer) renders with one of the functions of sse/notices.hpp. false without
+// memory; that is logged, and the batch is unchanged.
 template <typename Write>
 bool appendNotice(BatchRef& out, Write&& write) noexcept {
     Buffer text;

@@ -1,5 +1,5 @@
-// What a subscriber sends besides the batches of its feed: the first bytes, and what it reads from the log
-// for itself.
+// What a subscriber sends besides the batches of its feed: the first bytes, and what it reads from the log by
+// itself.
 #include <algorithm>
 
 #include "sse/notices.hpp"
@@ -118,7 +118,7 @@ bool Subscriber::addGap(BatchRef& out) noexcept {
     });
 }
 
-// After what `out` has of the replay.
+// Comes after the part of the replay that `out` has.
 bool Subscriber::addCaughtUp(BatchRef& out) noexcept {
     caughtUp_ = true;
     if (config_->caughtUpEvent.len == 0) {

@@ -10,14 +10,14 @@ namespace {
 // Newer than any event: the log takes it for a cursor of another life.
 constexpr EventId kUnknown{UINT64_MAX, UINT64_MAX};
 
-// An id of this life that is not here yet.
+// Whether the cursor is an id of this life that has not arrived here yet.
 bool mayBeAhead(const Zone& zone, EventId cursor, EventId lastId) noexcept {
     return zone.bus != nullptr && cursor > lastId && cursor != kUnknown && zone.log.couldHaveIssued(cursor);
 }
 
 } // namespace
 
-// They lie after the object.
+// The channels lie after the object.
 std::span<ReplayChannel> Catchup::channels() const noexcept {
     auto* first = reinterpret_cast<ReplayChannel*>(const_cast<Catchup*>(this) + 1);
     return {first, feed_.channelCount};
@@ -33,7 +33,7 @@ Catchup* Catchup::allocate(Feed& feed) noexcept {
     return static_cast<Catchup*>(ngx_alloc(size, ngx_cycle->log));
 }
 
-// In the same critical section in which the newest id is read, so that they belong together.
+// In the same critical section in which the newest id is read, so that the stock and this id belong together.
 std::span<ReplayChannel> Catchup::takeStock(LogWriter& log, Feed& feed, Catchup* memory) noexcept {
     auto* channels = reinterpret_cast<ReplayChannel*>(memory + 1);
     for (uint32_t i = 0; i < feed.channelCount; ++i) {

@@ -1,4 +1,4 @@
-// Catching up: a subscriber that is behind reads the log for itself, from its cursor to the tip of its feed.
+// Catching up: a subscriber that is behind reads the log by itself, from its cursor to the tip of its feed.
 #pragma once
 
 #include "counters/counts.hpp"
@@ -14,7 +14,7 @@ namespace sse {
 struct Beginning {
     enum class Kind : uint8_t {
         Cursor,      // after `cursor`
-        Now,         // nothing is wanted that was there before
+        Now,         // nothing that was there before is wanted
         PublisherId, // after the event that its publisher calls `requested`
     };
     Kind kind = Kind::Cursor;
@@ -25,11 +25,11 @@ struct Beginning {
 
 class Catchup {
 public:
-    // Takes stock of the feed's channels, and finds out what the beginning means. NULL without memory;
-    // ngx_free() it. `log` is their zone's.
+    // Takes stock of the feed's channels, and determines the position that `from` stands for. NULL without
+    // memory; the caller must ngx_free() it. `log` is the channels' zone's.
     static Catchup* make(LogWriter& log, Feed& feed, const Beginning& from) noexcept;
 
-    // Searches for the start, through at most so many records; in one turn at most kTurnSteps.
+    // Searches for the start, through at most `steps` records; in one turn at most kTurnSteps.
     ReadStatus seek(uint32_t steps) noexcept;
     static constexpr uint32_t kTurnSteps = 8 * 1024;
     bool sought() const noexcept { return sought_; }
@@ -40,11 +40,11 @@ public:
     Gap gap() const noexcept { return replay_.gap(); }
     EventId start() const noexcept { return replay_.start(); }
     GapReason reason() const noexcept;
-    GapCause cause() const noexcept; // the same as it is counted
-    // The gap as a client is told of it that came with this id: one without an id and without a cursor, which
-    // has got nothing yet, has missed nothing, whatever is lost.
+    GapCause cause() const noexcept; // the same, for the counters
+    // The gap as a client that came with this id is told of it. A client without an id and without a cursor
+    // has received nothing yet, so it has missed nothing, whatever is lost.
     Gap gapFor(std::string_view requested) const noexcept;
-    // Returns what tell(const GapFacts&) does.
+    // Calls tell(const GapFacts&), and returns its result.
     template <typename Tell>
     bool tellGap(std::string_view requested, Tell&& tell) const noexcept;
 
@@ -54,31 +54,34 @@ public:
         Outdated, // the ring has moved on, or a channel has its first event: start again from the cursor
         NoMemory,
     };
-    // Adds events to the batch, up to the tip of the feed, merged as the mode says. They all count, and so do
-    // the bytes that they have in the log, so that a batch takes no longer to read if it becomes short by
-    // merging.
+    // Adds events to the batch, up to the tip of the feed, merged as the mode says. They all count, with the
+    // bytes that they have in the log, so a batch that merging makes short takes no longer to read.
     Progress read(BatchRef& out, MergeMode mode) noexcept;
-    // The same, unmerged, up to what was there when stock was taken, whether the feed has come so far or not,
-    // and with `most` bytes for a batch.
+    // The same, unmerged, up to what was there when stock was taken, whether or not the feed has come that
+    // far, and with `most` bytes for a batch.
     Progress readStock(BatchRef& out, size_t most) noexcept;
 
-    // What has been read; before that, the position of the cursor, newer than any event if it is unknown.
+    // All events up to this one have been read. Before any is read, it is the position of the cursor; newer
+    // than any event if the cursor is unknown.
     EventId cursor() const noexcept { return cursor_; }
 
     // The newest event of the zone when stock was taken.
     EventId lastId() const noexcept { return lastId_; }
 
-    // Whether the client has got more than the zone has. It misses nothing then, and what comes here up to
-    // its cursor is not for it. So it can be where another machine copies the same stream and is ahead.
+    // Whether the client has received more than the zone has. Then it misses nothing, and events that come
+    // here up to its cursor are not for it. This happens if another machine that copies the same stream is
+    // ahead.
     bool isAhead() const noexcept { return isAhead_; }
 
-    // How many subscribers the channels had then, this one included; of several channels the maximum.
+    // How many subscribers the channels had when stock was taken, this one included; of several channels the
+    // maximum.
     uint32_t subscribers() const noexcept;
 
-    // Whether none of the channels had an event, nor an end. A client that is ahead knows better.
+    // Whether none of the channels had an event or an end. false for a client that is ahead: it knows better.
     bool isAbsent() const noexcept;
 
-    // Whether all channels had ended then, and whether only their end is left to be read. The same holds.
+    // Whether all channels had ended then, and whether only their end is left to be read. Also false for a
+    // client that is ahead.
     bool ended() const noexcept;
     bool onlyTheEnd() const noexcept;
 

@@ -19,13 +19,14 @@ constexpr ngx_msec_t kKickTime = 1000;
 
 } // namespace
 
-// Whether its client has got more than the zone has, see Catchup::isAhead().
+// Whether its client has received more than the zone has, see Catchup::isAhead().
 bool Subscriber::isAhead() const noexcept {
     const Zone& zone = member_.feed->tail->zone();
     return zone.bus != nullptr && cursor_ > zone.log.lastId();
 }
 
-// At the tip of channels that have ended, or asked to end: the stream ends as soon as it is not blocked.
+// If the stream is at the tip of channels that have ended, or has been asked to end, it ends as soon as it is
+// not blocked.
 bool Subscriber::endIfOver() noexcept {
     if (state_ == State::Live && !member_.feed->pending && member_.feed->ended() && !isAhead()) {
         noteReason(CloseReason::Ended);
@@ -38,8 +39,8 @@ bool Subscriber::endIfOver() noexcept {
     return std::exchange(owesEnd_, false) && sendEnd();
 }
 
-// What the client is told when its channels have ended. Returns whether the stream is still open, because it
-// is blocked.
+// Tells the client that its channels have ended. Returns whether the stream is still open, because it is
+// blocked.
 bool Subscriber::sendEnd() noexcept {
     BatchRef out;
     if (!addEnd(out)) {
@@ -48,13 +49,13 @@ bool Subscriber::sendEnd() noexcept {
     return out.size() != 0 && send(std::move(out)) && stream_.blocked();
 }
 
-// For whoever ends although its channels have not: the client comes back and resumes. Most take a clean end
-// for that of the channel.
+// For a stream that ends although its channels have not: the client comes back and resumes. Most clients take
+// a clean end for that of the channel.
 //
-// nginx-internal: http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4, 1.31.4): a request that goes before the last
-// of its response is a failure of its connection (ngx_http_v3_cleanup_request), so that its stream is reset.
-// With that what QUIC has not sent or has lost is dropped; it may be the end of an event, which a client
-// throws away.
+// nginx-internal: http/v3/ngx_http_v3_request.c (1.26.3, 1.30.4, 1.31.4): a request that is freed before the
+// last of its response counts as a failure of its connection (ngx_http_v3_cleanup_request), so its stream is
+// reset. The reset drops what QUIC has not sent or has lost. That may be the end of an event, and a client
+// throws such an event away.
 void Subscriber::cut() noexcept {
     if (mainConfig(request_)->cut == CutMode::Abort) {
         closeCode_ = NGX_ERROR;
@@ -83,7 +84,8 @@ void Subscriber::onDrain(bool force) noexcept {
     }
 }
 
-// One that reads nothing has little time to end after a whole event. Until then later kicks find it again.
+// A stream whose client reads nothing has little time to end after a whole event. Until it has ended, later
+// kicks find it again.
 void Subscriber::onKick() noexcept {
     if (std::exchange(timeLimit_, TimeLimit::Kick) == TimeLimit::Kick) {
         return;
@@ -140,8 +142,9 @@ void Subscriber::onDeadline(ngx_event_t* event) noexcept {
     self.schedule();
 }
 
-// Returns whether it is still open. A client whose access expires is told some time before, for what comes
-// just before a stream is reset may never reach it. One that does not read learns of it when it comes back.
+// Returns whether the stream is still open. A client whose access expires is told some time before, because
+// what comes just before a stream is reset may never reach it. A client that does not read learns of it when
+// it comes back.
 bool Subscriber::onTimeUp() noexcept {
     switch (timeLimit_) {
     case TimeLimit::Warning:

@@ -18,7 +18,7 @@ namespace sse {
 
 namespace {
 
-// Whether it is a stream depends on Accept.
+// Whether the response is a stream depends on Accept.
 bool setHeaders(ngx_http_request_t* r, const Subscriber& subscriber) noexcept {
     if (!setStreamHead(r) || (locationConfig(r)->poll != 0 && !addHeader(r, "Vary", "Accept"))) {
         return false;
@@ -59,7 +59,7 @@ ngx_int_t poll(ngx_http_request_t* r, RequestContext& context, Tail& tail,
     return refusal == Refusal::None ? poller->run(tail, subscription) : refuseAtDoor(r, context, refusal);
 }
 
-// The answer to a GET, without the stream. It has left before its client can come again.
+// The answer to a GET, without the stream. The subscriber has left before its client can come again.
 ngx_int_t answerHead(ngx_http_request_t* r, Subscriber& subscriber) noexcept {
     const bool isSet = setHeaders(r, subscriber);
     subscriber.abandon(CloseReason::None);

@@ -15,7 +15,7 @@ namespace sse {
 struct Beat {
     ngx_queue_t link; // in Heartbeat::queue_, once added
     ngx_msec_t lastSent;
-    void* owner; // for whoever sends
+    void* owner; // for SendBeat
 };
 
 // Sends the text of a heartbeat. It calls onSent() and may end the subscriber, and any other.

@@ -5,7 +5,7 @@
 
 namespace sse {
 
-// The time and up to so many percent more.
+// The time and up to `percent` percent more.
 inline ngx_msec_t withJitter(ngx_msec_t time, ngx_uint_t percent) noexcept {
     return time + static_cast<ngx_msec_t>(ngx_random()) % (time * percent / 100 + 1);
 }

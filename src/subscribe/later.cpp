@@ -17,8 +17,8 @@ namespace sse {
 
 namespace {
 
-// How long such a stream lasts at most, in milliseconds; over HTTP/2 and HTTP/3 always so long: what comes
-// just before a stream is reset may never reach a client.
+// The longest time that such a stream lasts, in milliseconds. Over HTTP/2 and HTTP/3 it always lasts that
+// long, because what comes just before a stream is reset may never reach a client.
 constexpr ngx_msec_t kTime = 1000;
 
 bool isFramed(const ngx_http_request_t& r) noexcept {
@@ -82,9 +82,9 @@ ngx_int_t Later::start(ngx_msec_t retry) noexcept {
     return NGX_DONE;
 }
 
-// The same as Subscriber::cut(), but the request ends in order, without the last of its response: so over
-// HTTP/1 nginx goes on reading for a while if the client has more to send, which does not lose the answer
-// then.
+// The same as Subscriber::cut(), but the request ends in order, without the last of its response. So over
+// HTTP/1 nginx goes on reading for a while if the client has more to send, and the client does not lose the
+// answer.
 ngx_int_t Later::finish() noexcept {
     timer_.cancel();
     ngx_http_request_t* r = stream_.request();
@@ -118,7 +118,7 @@ void Later::onWrite(ngx_http_request_t* r) noexcept {
     }
 }
 
-// A client that has not taken even this comes back when it likes.
+// A client that has not taken even this short answer comes back when it likes.
 void Later::onTime(ngx_event_t* event) noexcept {
     Later& self = LoopEvent::owner<Later>(event);
     const bool isBlocked = self.stream_.blocked();
@@ -142,8 +142,8 @@ ngx_int_t answerLater(ngx_http_request_t* r, RequestContext& context, const Late
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     takeOverReading(r);
-    // Not with "Connection: close", although that is what will happen: the fetch of Node takes a chunked
-    // response with this header for complete wherever it ends, and so a client for over what is a cut.
+    // Not with "Connection: close", although the connection will be closed: the fetch of Node takes a chunked
+    // response with this header for complete wherever it ends, so a client would take the cut for an end.
     const ngx_int_t rc = ngx_http_send_header(r);
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;

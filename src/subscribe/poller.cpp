@@ -13,7 +13,8 @@ namespace sse {
 
 namespace {
 
-// How long a request may wait, in milliseconds. A body would have to be read meanwhile.
+// How long a request may wait, in milliseconds. A request with a body may not wait, because the body would
+// have to be read meanwhile.
 ngx_msec_t patience(const ngx_http_request_t& r, const Subscription& subscription) noexcept {
     if (r.method != NGX_HTTP_GET || hasBody(r) || Worker::self().isDraining()) {
         return 0;
@@ -49,7 +50,7 @@ ngx_int_t Poller::run(Tail& tail, const Subscription& subscription) noexcept {
     return NGX_DONE;
 }
 
-// Where others wait it has its turn after them.
+// If others wait, the poll has its turn after them.
 Poller::Step Poller::begin(Tail& tail, const Subscription& subscription) noexcept {
     const Admission admission = join(tail, subscription);
     if (admission != Admission::Ok) {
@@ -72,7 +73,7 @@ void Poller::await(Step step) noexcept {
     }
 }
 
-// One that still waits has its turn because its time is up.
+// A poll that still waits has its turn because its time is up.
 void Poller::onTurn() noexcept {
     if (isWaiting_) {
         stopWaiting();
@@ -96,7 +97,7 @@ void Poller::onBatch(const BatchRef& batch, bool isLost) noexcept {
     }
 }
 
-// What is being read is answered when it has been read. The time of many may be up in the same moment, so
+// A poll that is reading answers when it has read. The time of many polls may be up at the same moment, so
 // each waits for its turn, see Subscriber::onDeadline().
 void Poller::onTime(ngx_event_t* event) noexcept {
     auto& self = LoopEvent::owner<Poller>(event);
@@ -106,8 +107,8 @@ void Poller::onTime(ngx_event_t* event) noexcept {
     }
 }
 
-// Nothing has come. One that wants what is new, and came before the zone was filled, has no position that an
-// answer could give it.
+// Nothing has come. A poll that wants only new events, and that came before the zone was filled, has no
+// position that an answer could give.
 void Poller::stopWaiting() noexcept {
     if (beginning_ == Beginning::Kind::Now) {
         refuseWith(Admission::Unfilled);
@@ -115,7 +116,7 @@ void Poller::stopWaiting() noexcept {
     finish();
 }
 
-// The same, unless there is no time for that.
+// As in onTime(): a poll that is reading answers when it has read, unless there is no time for that.
 void Poller::onDrain(bool force) noexcept {
     wait_ = 0;
     if (isWaiting_ || force) {
@@ -125,7 +126,7 @@ void Poller::onDrain(bool force) noexcept {
     }
 }
 
-// What it has read so far is not its to have any more.
+// The client may no longer have what the poll has read so far.
 void Poller::onKick() noexcept {
     kicked_ = true;
     finish();
@@ -134,8 +135,8 @@ void Poller::onKick() noexcept {
 // The client has sent something, or is gone.
 //
 // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): with "post_action"
-// ngx_http_finalize_request() sends the request on to another location and calls no cleanup: it must have
-// left its feed before.
+// ngx_http_finalize_request() sends the request on to another location and calls no cleanup: the poll must
+// have left its feed before.
 void Poller::onClient(ngx_http_request_t* request) noexcept {
     if (!hasClientGone(request)) {
         return;
@@ -165,8 +166,8 @@ void Poller::finish() noexcept {
     finalizeFromOutside(request_, conclude());
 }
 
-// Leaves the feed; returns what the request is to be finalized with. What is refused may go on to another
-// location.
+// Leaves the feed; returns what the request is to be finalized with. A request that is refused may go on to
+// another location.
 ngx_int_t Poller::conclude() noexcept {
     if (!kicked_ && refused_ == Admission::Ok && !close()) {
         refused_ = Admission::NoMemory;

@@ -1,8 +1,8 @@
 // A poll: a request that is answered with the events after a cursor as JSON, at once or when there is one.
 //
-// It is a member of the feed of its channels, like a subscriber. But the feed only wakes it: what it answers
-// it reads from the log for itself, in slices, up to where the log was when it took stock. So it has whatever
-// was published before it came, and what it leaves is newer than the cursor that it answers.
+// It is a member of the feed of its channels, like a subscriber. But the feed only wakes it. It reads what it
+// answers from the log by itself, in slices, up to the end of the log when it took stock. So it has
+// everything that was published before it came, and what it leaves is newer than the cursor in its answer.
 #pragma once
 
 #include <string_view>
@@ -37,7 +37,7 @@ private:
     enum class Step {
         More, // another slice is to follow
         Wait, // nothing is there
-        Over, // the answer, or refused_, is there
+        Over, // the answer is complete, or refused_ is set
     };
 
     Step begin(Tail& tail, const Subscription& subscription) noexcept;
@@ -67,7 +67,7 @@ private:
     bool appendText(const BatchRef& part) noexcept;
 
     BatchRef batch_;        // what has been read
-    std::string_view rest_; // what has not been rendered of it
+    std::string_view rest_; // the part of it that has not been rendered
     bool atEnd_ = false;    // it is the last of the stock
     PollAnswer answer_;
     BatchRef text_; // the answer as far as it has been rendered
@@ -76,8 +76,8 @@ private:
     Admission refused_ = Admission::Ok;
     bool kicked_ = false;
 
-    ngx_msec_t wait_ = 0; // how long it may wait; 0: not or no longer
-    LoopEvent timer_;     // while it may
+    ngx_msec_t wait_ = 0; // how long it may wait; 0: not at all, or no longer
+    LoopEvent timer_;     // runs while it may wait
     bool isWaiting_ = false;
     bool isWoken_ = false; // something has come since stock was taken
 };

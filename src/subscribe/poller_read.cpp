@@ -7,8 +7,8 @@ namespace sse {
 
 namespace {
 
-// How many bytes an answer has for each byte of a batch: many, because each costs a request, and few enough
-// to be kept for each client that does not read. Like batches they become fewer when there are many.
+// The largest answer, in sizes of a batch: large, because each answer costs a request, and small enough to be
+// kept for each client that does not read. Like batches, answers become smaller when there are many.
 constexpr size_t kBatches = 4;
 
 } // namespace
@@ -37,7 +37,7 @@ Poller::Step Poller::goOn() noexcept {
     return catchup_->begins() && !startReading() ? Step::Over : readStock();
 }
 
-// As soon as it can read it is woken. What it has need not wait for that.
+// The poll is woken as soon as it can read. What it already has need not wait for that.
 Poller::Step Poller::onLater(Admission why) noexcept {
     if (!hasNews() && wait_ != 0) {
         member_.feed->tail->readWhenPossible(*member_.feed);
@@ -47,8 +47,8 @@ Poller::Step Poller::onLater(Admission why) noexcept {
     return isPlaced_ ? Step::Over : refuseWith(why);
 }
 
-// The start is found: what has been missed is told first, or is a reason to refuse. Returns whether to read
-// on.
+// The start is found. What has been missed comes first in the answer, or is a reason to refuse. Returns
+// whether to read on.
 bool Poller::startReading() noexcept {
     const Gap gap = catchup_->gapFor(requested_);
     const bool missed = gap != Gap::None;
@@ -118,7 +118,7 @@ Poller::Step Poller::onRendered() noexcept {
     return atEnd_ ? onStockRead() : Step::More;
 }
 
-// What comes later is newer than all that was there, whatever channel that was of.
+// What comes later is newer than everything that was there, in any channel.
 Poller::Step Poller::onStockRead() noexcept {
     ended_ = !catchup_->isAhead() && (catchup_->ended() || member_.feed->ended());
     cursor_ = std::max(cursor_, catchup_->lastId());

@@ -14,9 +14,9 @@ CloseReason reasonAtDoor(Refusal refused) noexcept {
                                           : CloseReason::Rejected;
 }
 
-// Joins the feed and takes stock of its channels, with the zone's lock once, so that the stock fits the
-// moment from which the feed brings what is new. If the result is Ok the member is in the feed; `catchup` is
-// NULL without memory. If it is Unfilled the same is true, but the stock says nothing about events, and is to
+// Joins the feed and takes stock of its channels while it holds the zone's lock once, so the stock fits the
+// moment from which the feed brings new events. If the result is Ok, the member is in the feed; `catchup` is
+// NULL without memory. If it is Unfilled, the same is true, but the stock says nothing about events, and must
 // be taken once more when the zone is filled.
 Admission joinFeed(Tail& tail, const Subscription& subscription, Member& member, Catchup*& catchup) noexcept {
     std::optional<ZoneLock> lock = ZoneLock::acquire(tail.zone());
@@ -95,7 +95,7 @@ void Reader::leave() noexcept {
     member_.feed->tail->leave(member_);
 }
 
-// One that has come before the zone was filled learns only now where it begins.
+// A reader that came before the zone was filled learns only now where it begins.
 Admission Reader::takeStock() noexcept {
     const Zone& zone = member_.feed->tail->zone();
     std::optional<ZoneLock> lock = ZoneLock::acquire(zone);

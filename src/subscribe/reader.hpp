@@ -1,6 +1,6 @@
 // A reader: what a stream and a poll have in common. It is a member of the feed of its channels, and reads
-// the log for itself from its cursor. Until it leaves it is counted, the door knows it, and it is to end when
-// its worker leaves.
+// the log by itself from its cursor. Until it leaves, it is counted, it is a guest, and it must end when its
+// worker leaves.
 #pragma once
 
 #include <span>
@@ -23,7 +23,7 @@ struct Subscription {
     std::span<const std::string_view> channels; // distinct names
     Beginning from;
     uint64_t expires = 0;  // seconds since 1970; 0: never
-    std::string_view key;  // whose it is; empty: nobody's
+    std::string_view key;  // to whom it belongs; empty: it has no key
     bool isPadded = false; // its stream is to begin with padding
     bool isPoll = false;   // it is to be answered in one piece, not by a stream
     ngx_msec_t wait = 0;   // how long such an answer may wait for an event
@@ -31,13 +31,13 @@ struct Subscription {
 
 class Reader {
 public:
-    // Comes to the door: whether it has been kicked, and how many there may be. If it is refused, it has
-    // left nothing behind.
+    // Becomes a guest, unless it has been kicked or a limit has been reached. If it is refused, it has left
+    // nothing behind.
     Refusal arrive(const Subscription& subscription) noexcept;
 
 protected:
-    // `self` is this object. Its class has a function for whatever may happen to a reader; each may end it,
-    // and any other:
+    // `self` is this object. Its class has a function for everything that may happen to a reader; each may
+    // end this reader, and any other:
     //
     //   onBatch(batch, isLost)  see Member::deliver
     //   onTurn()                see Task::run
@@ -46,20 +46,20 @@ protected:
     template <typename T>
     Reader(T* self, SubscriberKind kind, ngx_http_request_t* r, RequestContext& context) noexcept;
 
-    // Joins the feed, and finds out where to begin. If the result is Ok, it either has its place, or a stock
-    // in which to seek it, or waits until the zone is filled. It must leave() whatever the result is.
+    // Joins the feed, and finds out where to begin. If the result is Ok, the reader has its place, or has a
+    // stock in which to seek it, or waits until the zone is filled. Whatever the result is, it must leave().
     Admission join(Tail& tail, const Subscription& subscription) noexcept;
     bool isMember() const noexcept { return member_.feed != nullptr; }
-    // It is served: it counts as one that is open.
+    // The reader is served: it counts as open.
     void countOpen() noexcept;
     // After that nothing knows it any more.
     void leave() noexcept;
 
-    // Takes stock of the channels. Locked, Unfilled: it is to be tried again, see Tail::readWhenPossible().
+    // Takes stock of the channels. Locked, Unfilled: to be tried again, see Tail::readWhenPossible().
     Admission takeStock() noexcept;
     void closeCatchup() noexcept;
 
-    // Of several the first one counts.
+    // If several are noted, the first one counts.
     void noteReason(CloseReason reason) noexcept;
     ZoneCounters& counters() const noexcept { return *config_->zone->counters; }
 
@@ -79,7 +79,7 @@ protected:
     History history_;            // limits only the first catching up
     Catchup* catchup_ = nullptr; // its stock, while it reads
 
-    // What a delivery reads comes last, and goes on in the class that this one is a part of.
+    // The members that a delivery reads come last, and go on in the derived class.
     Member member_{};
     EventId cursor_{}; // all events of the feed up to this have been read
 

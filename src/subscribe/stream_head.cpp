@@ -6,12 +6,12 @@ namespace sse {
 
 namespace {
 
-// A header that nginx's filters check and that is never sent: what has an encoding already is neither recoded
-// by "charset" nor compressed (which would cost a quarter of a megabyte for each subscriber).
+// A header that nginx's filters check and that is never sent: a response that already has an encoding is
+// neither recoded by "charset" nor compressed (which would cost a quarter of a megabyte for each subscriber).
 //
 // nginx-internal: http/modules/ngx_http_charset_filter_module.c, http/modules/ngx_http_gzip_filter_module.c
-// (1.22.1, 1.26.3, 1.30.4, 1.31.4): both ask for headers_out.content_encoding; sent are the headers in the
-// list alone.
+// (1.22.1, 1.26.3, 1.30.4, 1.31.4): both check headers_out.content_encoding; only the headers in the list are
+// sent.
 ngx_table_elt_t* identityEncoding() noexcept {
     static ngx_table_elt_t header{};
     header.value = ngxString("identity");
@@ -37,8 +37,8 @@ bool setStreamHead(ngx_http_request_t* r) noexcept {
 }
 
 // nginx-internal: http/ngx_http_request.c, http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx
-// does so for connections that are kept alive, upgraded, or proxied without buffers, but not for a plain
-// response. A stream of HTTP/2 or 3 has no socket of its own.
+// turns on TCP_NODELAY for connections that are kept alive, upgraded, or proxied without buffers, but not for
+// a plain response. A stream of HTTP/2 or 3 has no socket of its own.
 void sendAtOnce(ngx_http_request_t* r) noexcept {
     auto* core =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));

@@ -38,7 +38,7 @@ bool prefersJson(const ngx_http_request_t& r) noexcept {
 
 } // namespace
 
-// Both always false, which ends the reading.
+// Both always return false, which ends the reading.
 bool SubscribeRequest::refuseWith(Refusal refusal) noexcept {
     refusal_ = refusal;
     return false;
@@ -51,7 +51,7 @@ bool SubscribeRequest::fail() noexcept {
 ngx_int_t SubscribeRequest::sendRefusal(ngx_http_request_t* r, RequestContext& context) const noexcept {
     countRefusal(r, groupOf(refusal_));
     if (refusal_ == Refusal::Expired) {
-        context.channel = joinedNames(r->pool); // which have been checked by then
+        context.channel = joinedNames(r->pool); // the names have been checked by then
         context.reason = CloseReason::Expired;
     }
     return refusal_ == Refusal::NoMemory ? NGX_HTTP_INTERNAL_SERVER_ERROR : refuse(r, refusal_);
@@ -69,7 +69,7 @@ bool SubscribeRequest::read(ngx_http_request_t* r) noexcept {
     return readChannels(r) && readCursor(r) && readExpiry(r) && readKey(r) && readForm(r);
 }
 
-// What is no time is past.
+// A value that is not a time counts as past.
 bool SubscribeRequest::readExpiry(ngx_http_request_t* r) noexcept {
     ngx_http_complex_value_t* expression = locationConfig(r)->expires;
     ngx_str_t text = ngx_null_string;
@@ -84,7 +84,7 @@ bool SubscribeRequest::readExpiry(ngx_http_request_t* r) noexcept {
     return seconds > ngx_time() || refuseWith(Refusal::Expired);
 }
 
-// As it is: two keys that a decoding would make equal are two.
+// Taken as it is: two keys that a decoding would make equal are different keys.
 bool SubscribeRequest::readKey(ngx_http_request_t* r) noexcept {
     ngx_http_complex_value_t* expression = locationConfig(r)->key;
     ngx_str_t key = ngx_null_string;
@@ -175,8 +175,8 @@ bool SubscribeRequest::readCursor(ngx_http_request_t* r) noexcept {
     return true;
 }
 
-// An id as on the wire: the log's, perhaps followed by a "~" and the publisher id. false: anything else is a
-// publisher id alone, or nothing at all, which the log will find out.
+// Takes an id as on the wire: the log's, perhaps followed by a "~" and the publisher id. false for anything
+// else: that is a publisher id alone, or nothing at all, and the log will find out which.
 bool SubscribeRequest::setCursor(std::string_view text) noexcept {
     std::optional<EventId> id = parseEventId(text.substr(0, text.find('~')));
     subscription_.from.cursor = id.value_or(EventId{});

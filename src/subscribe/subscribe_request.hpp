@@ -17,8 +17,8 @@ public:
     // The names, joined by commas, in the request's pool; data is NULL without memory.
     ngx_str_t joinedNames(ngx_pool_t* pool) const noexcept;
 
-    // After a false: sends the refusal and notes its reason for the log; returns what the content handler
-    // returns.
+    // After read() has returned false: sends the refusal and notes its reason for the log; returns what the
+    // content handler returns.
     ngx_int_t sendRefusal(ngx_http_request_t* r, RequestContext& context) const noexcept;
 
 private:

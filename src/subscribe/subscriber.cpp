@@ -13,8 +13,8 @@ namespace sse {
 
 namespace {
 
-// Records read while a subscriber is admitted. A seek takes some fifty, more only in chains of channels whose
-// hashes collide; these are continued in slices.
+// The most records that are read while a subscriber is admitted. A seek takes some fifty, and more only in
+// chains of channels whose hashes collide; such a seek is continued in slices.
 constexpr uint32_t kAdmissionSteps = 32 * 1024;
 
 FreeList<Subscriber> freeList;
@@ -26,7 +26,7 @@ struct ReusedMemory {
 
 } // namespace
 
-// --- Coming ---
+// --- Arriving ---
 
 Subscriber::Subscriber(ngx_http_request_t* request, RequestContext& context) noexcept
     : Reader(this, SubscriberKind::Stream, request, context) {
@@ -107,7 +107,7 @@ bool Subscriber::start() noexcept {
     return open;
 }
 
-// --- Going ---
+// --- Leaving ---
 
 // For the variables: adds what has been sent since the last call, up to that event. Called only at the end,
 // and when the cursor moves without an event, because a delivery must not touch the context.
@@ -165,13 +165,14 @@ void Subscriber::close() noexcept {
 
 // The client has sent something, or is gone. A connection that the kernel has given up is closed with that
 // error. Over HTTP/1 what has arrived is read, because the end of the client can be seen only after it. Over
-// HTTP/3 the socket is that of all connections, and its error concerns any of them.
+// HTTP/3 all connections share one socket, and its error may concern any of them.
 //
 // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_test_reading() asks for
-// the error once more, and the kernel reports it once. It sees the end past the rest of a body or another
-// request with epoll alone. And it leaves the end to ngx_http_finalize_request(), which with "post_action"
-// sends the request on to another location and calls no cleanup: the stream must have left its channel
-// before. What it asks for over HTTP/2 is `error` of the connection, and over HTTP/3 that of its read event.
+// the error once more, but the kernel reports it only once. Only with epoll does it see the end of the client
+// past the rest of a body or another request. And it leaves the end to ngx_http_finalize_request(), which
+// with "post_action" sends the request on to another location and calls no cleanup: the stream must have left
+// its channel before. Over HTTP/2 it checks `error` of the connection, and over HTTP/3 `error` of its read
+// event.
 void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     ngx_connection_t* c = request->connection;
     Subscriber& self = *contextOf(request)->subscriber;
@@ -194,8 +195,8 @@ void Subscriber::onRead(ngx_http_request_t* request) noexcept {
     }
 }
 
-// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx may have put in place
-// a handler that does not notice that the client has gone, for example at the end of a body.
+// nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): nginx may have set a handler
+// that does not notice that the client has gone, for example at the end of a body.
 void Subscriber::watchClient() noexcept {
     if (request_->read_event_handler != onRead) {
         request_->read_event_handler = onRead;
@@ -229,7 +230,7 @@ void Subscriber::onWrite(ngx_http_request_t* request) noexcept {
     }
 }
 
-// What was in flight is through: one that is behind waits for its turn.
+// What was in flight has been sent: a subscriber that is behind waits for its turn.
 bool Subscriber::goOn() noexcept {
     if (begun_ && state_ == State::Behind && !stream_.blocked()) {
         schedule();
@@ -246,7 +247,7 @@ bool Subscriber::check(Stream::Status status) noexcept {
                                        : fail(CloseReason::Error, NGX_ERROR);
 }
 
-// Continues: sends whatever no batch will bring.
+// Continues: sends what no batch will bring.
 bool Subscriber::resume() noexcept {
     if (stream_.blocked() || (state_ == State::Live && begun_)) {
         return true;
@@ -258,7 +259,7 @@ bool Subscriber::resume() noexcept {
     BatchRef out;
     bool memory = begun_ || addPreamble(out);
     Reading reading = Reading::More;
-    // Where others wait, the first bytes go out at once, and the rest in turn.
+    // If others wait, the first bytes go out at once, and the rest in turn.
     if (memory && state_ == State::Behind && (begun_ || !Worker::self().isBusy())) {
         reading = readOn(out);
         memory = reading != Reading::NoMemory;
@@ -277,7 +278,7 @@ bool Subscriber::resume() noexcept {
     }
 
     begun_ = true;
-    // A batch without a byte: its event has been overwritten meanwhile.
+    // A batch has no byte if its event has been overwritten meanwhile.
     if (out.size() != 0 && !send(std::move(out))) {
         return false;
     }
@@ -309,7 +310,7 @@ bool Subscriber::send(BatchRef batch, Way way) noexcept {
 }
 
 void Subscriber::onBatch(const BatchRef& batch, bool isLost) noexcept {
-    if (isLost) { // also to who could not read, see readOn()
+    if (isLost) { // also reported to a subscriber that could not read, see readOn()
         fallBehind();
         return;
     }
@@ -335,7 +336,7 @@ void Subscriber::onBatch(const BatchRef& batch, bool isLost) noexcept {
     }
 }
 
-// Counts what it does not take.
+// Counts the events that it does not take.
 void Subscriber::defer(const BatchRef& batch) const noexcept {
     if (batch) {
         const Deferral why = state_ == State::Ending  ? Deferral::Ending

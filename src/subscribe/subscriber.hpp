@@ -1,7 +1,7 @@
 // A subscriber: a cursor in the log, and a stream that carries what comes after it.
 //
 // At the tip (State::Live) it gets the batches of its feed. When it has missed one, because it was blocked or
-// is new, it is behind: then it reads the log for itself from its cursor until it is at the tip again. Either
+// is new, it is behind: then it reads the log by itself from its cursor until it is at the tip again. Either
 // way an event is sent only if it is newer than the cursor, so none is sent twice or out of order.
 #pragma once
 
@@ -19,17 +19,17 @@ public:
     static Subscriber* make(ngx_http_request_t* request, RequestContext& context) noexcept;
 
     // After arrive(): joins the feed and finds the place to begin; nothing is sent yet. If the result is not
-    // Ok, the feed has been left again.
+    // Ok, it has left the feed again.
     Admission admit(Tail& tail, const Subscription& subscription) noexcept;
 
-    // Where it begins: a reader with this cursor gets the same. false if the way back is long and the seek
-    // has not ended.
+    // Where it begins: a reader with this cursor gets the same events. false if the way back is long and the
+    // seek has not ended.
     bool startPosition(EventId& position) const noexcept;
 
     // Sends the first bytes and what is available. false: the stream has ended already, see conclude().
     [[nodiscard]] bool start() noexcept;
 
-    // nginx's handler for what the client sends, of which only its end matters.
+    // nginx's handler for what the client sends; only the end of the client matters.
     static void onRead(ngx_http_request_t* request) noexcept;
 
     // Leaves the feed without sending anything: for another answer, or a HEAD.
@@ -78,13 +78,13 @@ private:
     [[nodiscard]] bool onTimeUp() noexcept;
     [[nodiscard]] bool warn() noexcept;
 
-    // What it reads for itself: catching_up.cpp.
+    // What it reads by itself: catching_up.cpp.
     enum class Reading {
         More,
         AtTip,
         Over,
         NoMemory,
-        Later, // the zone is not filled yet, or its lock is not to be had
+        Later, // the zone is not filled yet, or its lock is not available
     };
     Reading readOn(BatchRef& out) noexcept;
     bool isAhead() const noexcept;
@@ -98,14 +98,14 @@ private:
     bool addEnd(BatchRef& out) noexcept;
 
     enum class State : uint8_t {
-        Behind, // reads the log for itself
+        Behind, // reads the log by itself
         Live,   // is at the tip
         Ending, // ends as soon as it is not blocked
     };
     // What is due when its time is up.
     enum class TimeLimit : uint8_t {
         Lifetime, // its end, by sse_lifetime
-        Warning,  // it is to be told that its access expires
+        Warning,  // its client is to be told that its access expires
         Expiry,   // its end, because it has expired
         Kick,     // its end, even if it is blocked
     };
@@ -115,16 +115,16 @@ private:
     State state_ = State::Behind;
     bool begun_ = false;    // the first bytes have been sent
     bool primed_ = false;   // its client has an id to come back with
-    bool caughtUp_ = false; // it has been told so, if it is to be
-    bool owesEnd_ = false;  // it is to be told that its channels have ended
+    bool caughtUp_ = false; // its client has been told so, if it is to be told
+    bool owesEnd_ = false;  // its client is to be told that its channels have ended
     uint64_t events_ = 0;   // see noteGiven()
     Heartbeat* heartbeat_ = nullptr;
     Stream stream_{};
 
     ngx_int_t closeCode_ = NGX_OK;
     uint32_t retry_ = 0;    // milliseconds
-    bool padded_ = false;   // its first bytes are
-    bool isTimeUp_ = false; // and waits for its turn
+    bool padded_ = false;   // its first bytes are padded
+    bool isTimeUp_ = false; // its time is up, and it waits for its turn
     TimeLimit timeLimit_ = TimeLimit::Lifetime;
     uint64_t expires_ = 0;   // seconds since 1970; 0: never
     ngx_event_t deadline_{}; // its timer is set while the time is limited
