@@ -13,15 +13,15 @@ namespace {
 
 // How often a worker looks after its buses, in milliseconds.
 constexpr ngx_msec_t kLook = 100;
-// A follower that has not been at work for so long is replaced.
+// A follower that has not been at work for this long is replaced.
 constexpr int64_t kStopped = 3000;
-// A bus is dead without a connection for this long, and if nothing comes through for this long.
+// A bus is dead after kAway without a connection, or if nothing comes through for kSilent.
 constexpr int64_t kAway = 1000;
 constexpr int64_t kSilent = 3000;
 
 constinit Bus* buses = nullptr;
 
-// How long ago that was. Another process may have seen a later time than this one.
+// How long ago `time` was. Another process may have seen a later time than this one, so it may be negative.
 int64_t since(const SharedWord& time) noexcept {
     return static_cast<int64_t>(ngx_current_msec - time.load());
 }
@@ -50,7 +50,7 @@ void Bus::start(ngx_cycle_t* cycle, const MainConfig& config, Follower::ControlH
     }
 }
 
-// The pool has their memory, but not what they hold.
+// The memory of the buses belongs to the pool, but what they hold does not.
 void Bus::stop() noexcept {
     while (buses != nullptr) {
         Bus* bus = std::exchange(buses, buses->next_);
@@ -66,7 +66,7 @@ Bus::Bus(const BusConfig& config, const MainConfig& main, Follower::ControlHandl
     pipeline_.start();
     timer_.init(this, [](ngx_event_t* e) noexcept { LoopEvent::owner<Bus>(e).keepUp(); });
     timer_.wait(1);
-    // Among the first that a leaving worker ends.
+    // Among the first things that a leaving worker ends.
     drain_.owner = this;
     drain_.drain = [](Drainable& drainable, bool) noexcept {
         Drain::remove(drainable);
@@ -75,7 +75,7 @@ Bus::Bus(const BusConfig& config, const MainConfig& main, Follower::ControlHandl
     Worker::self().add(drain_);
 }
 
-// So that another worker need not wait until this one has exited.
+// Another worker can then follow without waiting until this one has exited.
 void Bus::leave() noexcept {
     timer_.cancel();
     follower_.stop();
@@ -93,7 +93,7 @@ void Bus::keepUp() noexcept {
     timer_.wait(kLook);
 }
 
-// This process may have the number of a follower that has died.
+// This process may have the pid of a follower that has died.
 void Bus::elect() noexcept {
     int64_t follower = state_.follower.load();
     const bool isAtWork =
@@ -108,8 +108,8 @@ void Bus::elect() noexcept {
     follower_.start();
 }
 
-// One of the workers notices a change, and says so. What is dead is alive once something has come through:
-// that a connection is new, or lost, says nothing.
+// The worker that notices a change logs it. A dead bus is alive again once something has come through: that a
+// connection has been opened or lost proves nothing.
 void Bus::checkHealth() noexcept {
     for (SharedWord* time : {&state_.connectedAt, &state_.lastSeen}) {
         uint64_t never = 0;
@@ -124,7 +124,7 @@ void Bus::checkHealth() noexcept {
                           isConnected ? "nothing comes through" : "there is no connection");
         }
     } else if (isConnected && !state_.isUp()) {
-        state_.aliveAt = ngx_current_msec; // whoever finds it alive knows since when
+        state_.aliveAt = ngx_current_msec; // first: a process that finds the bus alive knows since when
         if (state_.deadSince.exchange(0) != 0) {
             ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": alive again",
                           &config_.zone->name);

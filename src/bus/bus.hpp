@@ -1,8 +1,8 @@
-// A bus: a zone whose log is a Redis Stream that many machines tail. One for each such zone in each worker.
+// A bus: a zone whose log is a Redis Stream that many machines tail. Each worker has one for each such zone.
 //
 // One worker of the machine, the follower, reads the stream and appends to the zone what others (and this
-// machine) have published. Every worker looks ten times a second whether there is one, and takes its place
-// if not; see bus_state.hpp.
+// machine) have published. Ten times a second every worker checks whether there is a follower, and takes its
+// place if not; see bus_state.hpp.
 #pragma once
 
 #include "bus/bus_state.hpp"
@@ -19,14 +19,15 @@ namespace sse {
 
 class Bus {
 public:
-    // This worker's; NULL if the zone has none, or there was no memory for it.
+    // The bus of the zone in this worker; NULL if the zone has none, or there was no memory for it.
     static Bus* of(const Zone& zone) noexcept;
 
-    // In a worker, after Worker::start(). A bus that there is no memory for is logged, and is none.
-    // `onControl` is called in the follower, see Follower::ControlHandler; NULL: nothing is.
+    // Call this in a worker, after Worker::start(). If there is no memory for a bus, that is logged, and the
+    // zone has no bus in this worker. `onControl` is called in the follower, see Follower::ControlHandler;
+    // NULL: nothing is called.
     static void start(ngx_cycle_t* cycle, const MainConfig& config,
                       Follower::ControlHandler onControl = nullptr) noexcept;
-    // Before it exits.
+    // Call this before the worker exits.
     static void stop() noexcept;
 
     Bus(const Bus&) = delete;
@@ -53,7 +54,7 @@ private:
     Pipeline pipeline_;
     LoopEvent timer_;
     Drainable drain_{};
-    Bus* next_ = nullptr; // of this worker
+    Bus* next_ = nullptr; // the next bus of this worker
 };
 
 } // namespace sse

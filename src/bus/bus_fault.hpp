@@ -12,7 +12,7 @@ enum class BusFault : uint8_t {
     None,
     NotConnected,
     Silent,    // connected, but nothing comes through, not even a probe
-    NotFilled, // the log has not caught up with the stream yet: a cursor may lead nowhere that is known later
+    NotFilled, // the log has not caught up with the stream yet: where a cursor leads may be known only later
 };
 
 inline BusFault faultOf(const BusState& state) noexcept {

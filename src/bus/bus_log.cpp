@@ -10,10 +10,10 @@ namespace sse {
 
 namespace {
 
-// The most that is appended in one hold of the zone's lock.
+// The most that is appended under one hold of the zone's lock.
 constexpr size_t kSliceEntries = 64;
 constexpr size_t kSliceBytes = 16 * 1024;
-// What it takes to look at a field or a value is as much as to copy so many bytes.
+// Looking at a field or a value costs as much as copying this many bytes.
 constexpr size_t kElementBytes = 8;
 
 constexpr ngx_msec_t kLogTime = 1000;
@@ -54,10 +54,10 @@ std::optional<ZoneLock> BusLog::acquire(Outcome& outcome) const noexcept {
     return lock;
 }
 
-// --- How far the log is ---
+// --- The log's position ---
 
-// The stores are in an order in which the death of this worker leaves a log that is not bound, or one that
-// has been begun. To begin it again does no harm.
+// The order of the stores matters: if this worker dies, the log is either not bound, or has been begun.
+// Beginning it again does no harm.
 BusLog::Outcome BusLog::begin(const SyncPlan& plan, uint64_t lineage) noexcept {
     Outcome outcome;
     {
@@ -127,7 +127,7 @@ void BusLog::setPosition(StreamId id) noexcept {
     state_->setPosition(id);
 }
 
-// Of whatever lies before it. Newer ids than the break's may be there, if a server has lost its newest
+// The break follows everything in the log, which may have newer ids than `id` if a server has lost its newest
 // entries.
 void BusLog::appendBreak(LogWriter& log, StreamId id) noexcept {
     if (log.appendBreak(std::max(toEventId(id, log.lineage()), log.lastId())) == AppendStatus::Ok) {
@@ -145,7 +145,7 @@ BusLog::Outcome BusLog::append(const Reply*& next) noexcept {
         const Reply* last = nullptr;
         sliceSize_ = 0;
         if (lock) {
-            state_->fingerprint = 0; // until it is that of the position again
+            state_->fingerprint = 0; // until it matches the position again
         }
         for (size_t i = 0; outcome == Outcome::Done && next != nullptr; ++i) {
             if (i == kSliceEntries || sliceSize_ >= kSliceBytes) {
@@ -214,7 +214,8 @@ EntryKind BusLog::read(const Reply& fields) noexcept {
     return reader_->read(fields);
 }
 
-// An entry with a token comes from a machine that has asked its own configuration.
+// An entry with a token comes from a machine, which has already checked the type against its own
+// configuration.
 BusLog::Outcome BusLog::appendEvent(LogWriter& log, StreamId id) noexcept {
     const Envelope& envelope = reader_->envelope();
     if (reader_->token().empty() && isReserved(envelope.event.type)) {
@@ -243,8 +244,8 @@ bool BusLog::render(const Event& event) noexcept {
     return true;
 }
 
-// What the log has no room for by its id, because it has a newer one, gets the next id: a server that has
-// lost its newest entries issues ids that are older than those.
+// An event whose id is not newer than those of the log gets the next id: a server that has lost its newest
+// entries issues ids that are older than the lost ones.
 BusLog::Outcome BusLog::append(LogWriter& log, StreamId id, bool isEnd) noexcept {
     const std::string_view channel = reader_->channel();
     const uint64_t hash = log.hash(channel);
@@ -279,7 +280,7 @@ BusLog::Outcome BusLog::append(LogWriter& log, StreamId id, bool isEnd) noexcept
     return Outcome::Done;
 }
 
-// --- What both have ---
+// --- What the log and the stream both have ---
 
 BusLog::Outcome BusLog::findKnown(const Reply*& next, std::optional<StreamId>& found) noexcept {
     Outcome outcome;
@@ -299,8 +300,8 @@ BusLog::Outcome BusLog::findKnown(const Reply*& next, std::optional<StreamId>& f
     return outcome;
 }
 
-// What is older than the oldest event has been there, and gone; but not if no event ever had to go, and the
-// log has not been on the stream before.
+// An entry that is older than the oldest event has been in the log and has been evicted. That does not hold
+// if nothing has ever been evicted and the log was not on the stream before.
 bool BusLog::isKnown(LogWriter& log, StreamId id, const Reply& fields) noexcept {
     const EventId eventId = toEventId(id, log.lineage());
     const LogStats stats = log.stats();
@@ -346,7 +347,7 @@ void BusLog::noteSkipped(StreamId id, std::string_view why) noexcept {
     unlogged_ = 0;
 }
 
-// Without the lock.
+// Call this without the lock.
 void BusLog::wake() noexcept {
     if (wakesAll_) {
         Worker::self().wakeAll();

@@ -1,8 +1,8 @@
-// The zone's log as the follower changes it: entries of the stream become events, in slices, together with
-// how far it is (BusState).
+// The zone's log as the follower changes it: entries of the stream become events, in slices, and the position
+// of the log is stored along with them (BusState).
 //
-// Under the zone's lock a follower makes sure that it still is the follower, so two of them do no harm. One
-// that dies between an append and the store of its position has its successor find the event by its id.
+// Under the zone's lock a follower makes sure that it still is the follower, so two of them do no harm. If a
+// follower dies between an append and the store of the position, its successor finds the event by its id.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,7 @@ public:
     enum class Outcome : uint8_t {
         Done,
         More,     // another slice is needed
-        Locked,   // the lock is not to be had: later
+        Locked,   // the lock is not available: try again later
         Replaced, // this worker is not the follower any more, or the log has been taken over by another
         NoMemory,
     };
@@ -30,28 +30,30 @@ public:
     void init(const BusConfig& bus, const MainConfig& main) noexcept;
 
     LogFacts facts() const noexcept;
-    // Before the slices: what Redis' clock is ahead of ours, in milliseconds.
+    // Call this before the slices. `ahead`: how far Redis' clock is ahead of ours, in milliseconds.
     void setClock(int64_t ahead) noexcept { clock_ = ahead; }
     int64_t clock() const noexcept { return clock_; }
 
-    // Begins another life, or binds the log to the stream of that lineage, as it has been planned.
+    // Begins another life, or binds the log to the stream of that lineage, as planned.
     Outcome begin(const SyncPlan& plan, uint64_t lineage) noexcept;
-    // What came until `id` is missing from this log, unless it has newer events.
+    // Appends a break: what came up to `id` is missing from this log. Does nothing if the log has newer
+    // events.
     Outcome addGap(StreamId id) noexcept;
-    // Goes back to an entry after which the stream has lost some, or has others; a break is wanted.
+    // Goes back to an entry after which the stream has lost entries, or has other ones. The stream must then
+    // get a break.
     Outcome goBack(StreamId id) noexcept;
-    // Passes an entry over that cannot be read.
+    // Passes over an entry that cannot be read.
     Outcome skip(StreamId id) noexcept;
 
-    // Appends entries from `next` on, which is moved to the first that is left (NULL: none). Wakes who
-    // listens.
+    // Appends the entries from `next` on, and moves `next` to the first that is left (NULL: none). Wakes the
+    // listeners.
     Outcome append(const Reply*& next) noexcept;
 
-    // Looks through entries, the newest first, for one that the log has; `found` is it, or the first that is
-    // older than everything in the log.
+    // Looks through entries, the newest first, for one that the log has. `found` becomes the id of that
+    // entry, or of the first one that is older than everything in the log.
     Outcome findKnown(const Reply*& next, std::optional<StreamId>& found) noexcept;
 
-    // Frees what a large entry has left.
+    // Frees the memory that a large entry has left allocated.
     void release() noexcept;
 
 private:
@@ -81,7 +83,7 @@ private:
     ListenerSet listeners_{};
     bool wakesAll_ = false;
     ngx_msec_t loggedAt_ = 0; // when the last skipped entry was logged
-    uint64_t unlogged_ = 0;   // that have been skipped since
+    uint64_t unlogged_ = 0;   // entries that have been skipped since then
 };
 
 } // namespace sse

@@ -9,23 +9,23 @@
 
 namespace sse {
 
-// Valid when all zeros. Times are milliseconds; those called monotonic are of a clock that never jumps, which
-// all processes of a machine have in common.
+// All zeros are a valid state. Times are in milliseconds. Those called monotonic are from a clock that never
+// jumps, which all processes of a machine share.
 struct BusState {
     SharedWord machine; // a random number for this machine; 0: not drawn yet
 
     // --- The follower: the worker that reads the stream ---
 
     std::atomic<int64_t> follower; // its pid; 0: none
-    std::atomic<int64_t> slot;     // of that process in nginx's table
+    std::atomic<int64_t> slot;     // its place in nginx's table of processes
     SharedWord beat;               // monotonic: when it was last seen at work
 
-    // --- How far the log is. Written by the follower, with the zone's lock held ---
+    // --- The log's position in the stream. Written by the follower, with the zone's lock held ---
 
-    SharedWord lineage;             // of the stream and of the log; 0: the log has nothing to do with it yet
+    SharedWord lineage;             // of the stream and of the log; 0: the log is not bound to the stream yet
     SharedId handled;               // the newest entry that is in the log, or that has been skipped
     SharedWord fingerprint;         // of that entry (sync.hpp); 0: not known
-    SharedId wantedBreak;           // the stream is to have a break after this id; zero: it need not
+    SharedId wantedBreak;           // the stream must get a break after this id; zero: it need not
     SharedId control;               // the newest entry of the control stream that has been looked at
     std::atomic<uint32_t> isFilled; // the log had everything that the stream had when this life began
 
@@ -33,23 +33,23 @@ struct BusState {
 
     std::atomic<uint32_t> connected; // the follower reads
     std::atomic<uint32_t> address;   // of the master: its index in the configuration
-    SharedWord connectedAt;          // monotonic: when `connected` has changed
-    SharedWord lastSeen;             // monotonic: when an entry has come, or a probe of ours has come back
+    SharedWord connectedAt;          // monotonic: when `connected` last changed
+    SharedWord lastSeen;             // monotonic: when an entry last came, or a probe of ours last came back
     SharedWord deadSince;            // Unix time; 0: the bus is alive
-    SharedWord aliveAt;              // monotonic: when it became so
-    SharedWord lag;                  // how long the newest probe was on its way
+    SharedWord aliveAt;              // monotonic: when it became alive
+    SharedWord lag;                  // how long the newest probe took to come back
 
     // --- Counters: they only grow ---
 
-    SharedWord entries;    // of the stream, that have been appended to the log
-    SharedWord skipped;    // that no event could be made of
-    SharedWord breaks;     // after which older cursors get a gap
+    SharedWord entries;    // entries of the stream that have been appended to the log
+    SharedWord skipped;    // entries of which no event could be made
+    SharedWord breaks;     // breaks in the log: older cursors get a gap
     SharedWord reconnects; // of the follower, after it had been connected
     SharedWord lives;      // lineages that the log took from the stream
-    SharedWord probes;     // that have come back
+    SharedWord probes;     // probes that have come back
     SharedWord published;  // events that this machine has added to the stream
-    SharedWord unknown;    // of which nobody knows whether the stream has them
-    SharedWord refused;    // that the stream did not take
+    SharedWord unknown;    // events of which it is not known whether the stream has them
+    SharedWord refused;    // events that the stream did not take
 
     // The newest entry handled; zero: none.
     StreamId position() const noexcept { return load(handled); }
@@ -66,7 +66,7 @@ struct BusState {
     bool isUp() const noexcept { return deadSince.load(std::memory_order_relaxed) == 0; }
 };
 
-// One writer, or any number of them.
+// Safe for any number of writers.
 inline void add(SharedWord& counter, uint64_t count = 1) noexcept {
     counter.fetch_add(count, std::memory_order_relaxed);
 }

@@ -1,4 +1,4 @@
-// Writes commands of Redis, as hiredis formats them (RESP2).
+// Writes Redis commands, as hiredis formats them (RESP2).
 #pragma once
 
 #include <span>
@@ -8,17 +8,16 @@
 
 namespace sse {
 
-// Adds a command to what is to be sent: its name and its arguments, any bytes, at least one word. False
-// without memory; then nothing has been added.
+// Adds a command to `out`: its name and its arguments, at least one word, with any bytes. False without
+// memory; then nothing has been added.
 bool addCommand(Buffer& out, std::span<const std::string_view> words) noexcept;
 
-// A command of so many words that they come in pieces.
+// A command with so many words that they are added in pieces.
 class LongCommand {
 public:
-    // Adds words, of which there is at least one. False without memory; then the command is of no further
-    // use.
+    // Adds words, at least one. False without memory; then the command is of no further use.
     bool add(std::span<const std::string_view> words) noexcept;
-    // Adds it to what is to be sent. False without memory; then nothing has been added.
+    // Adds the command to `out`. False without memory; then nothing has been added.
     bool addTo(Buffer& out) const noexcept;
 
 private:

@@ -10,18 +10,18 @@ namespace sse {
 
 namespace {
 
-// The most that connecting, TLS and the greeting may take each, in milliseconds.
+// The most time that connecting, TLS and the greeting may take each, in milliseconds.
 constexpr ngx_msec_t kStepTime = 1000;
-// Between the attempts when all addresses have failed; the first of these, and the longest.
+// The pause between attempts once all addresses have failed: the first one, and the longest.
 constexpr ngx_msec_t kFirstDelay = 50;
 constexpr ngx_msec_t kLongestDelay = 1000;
-// A connection that was ready for less than this has failed.
+// A connection that was ready for less than this counts as failed.
 constexpr ngx_msec_t kSoon = 1000;
 
 // Bytes read at a time, and in one turn of the event loop.
 constexpr size_t kPiece = 16 * 1024;
 constexpr size_t kMostInATurn = 64 * 1024;
-// Sent bytes that stay at the front of the output.
+// Fewer sent bytes than this stay at the front of the output.
 constexpr size_t kMostSent = 64 * 1024;
 
 char piece[kPiece];
@@ -68,7 +68,7 @@ bool Connection::hurry(ngx_uint_t address) noexcept {
 
 // --- Bytes ---
 
-// In a turn of the event loop no more than its share.
+// Reads no more than its share in one turn of the event loop.
 void Connection::onRead() noexcept {
     if ((step_ != Step::Greeting && step_ != Step::Ready) || isPaused_) {
         return;
@@ -223,7 +223,7 @@ void Connection::onTimer() noexcept {
     }
 }
 
-// The text may be one of a reply, which goes with the connection.
+// The text may be a view of a reply, which goes away with the connection.
 void Connection::fail(std::string_view why) noexcept {
     const ShortText<200> text(why);
     close();
@@ -231,7 +231,7 @@ void Connection::fail(std::string_view why) noexcept {
 }
 
 // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): with both flags
-// ngx_ssl_shutdown() sends nothing and frees at once what TLS has.
+// ngx_ssl_shutdown() sends nothing and frees at once what TLS has allocated.
 void Connection::close() noexcept {
     if (step_ == Step::Closed) {
         return;

@@ -1,4 +1,5 @@
-// From the name of a server to one that has let us in: addresses, the socket, TLS, the greeting.
+// Sets up a connection, from the name of a server until the server has accepted the greeting: addresses, the
+// socket, TLS, the greeting.
 #include <algorithm>
 #include <cstring>
 
@@ -8,7 +9,7 @@ namespace sse {
 
 namespace {
 
-// The most that finding the addresses of a name may: another server may be known by its address.
+// The most time that resolving a name may take: another server may be known by its address.
 constexpr ngx_msec_t kResolveTime = 3000;
 // How often nginx may log what it notices about a server that cannot be reached.
 constexpr ngx_msec_t kQuietTime = 10'000;
@@ -35,8 +36,8 @@ void Connection::begin() noexcept {
     }
 }
 
-// nginx-internal: core/ngx_resolver.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what it knows already is reported
-// before ngx_resolve_name() returns; after an error the context is gone.
+// nginx-internal: core/ngx_resolver.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a result that is already known is
+// reported before ngx_resolve_name() returns; after an error the context is gone.
 void Connection::resolve(const BusAddress& address) noexcept {
     step_ = Step::Resolving;
     ngx_resolver_ctx_t* context = ngx_resolve_start(config_->resolver, nullptr);
@@ -138,7 +139,7 @@ void Connection::onConnected() noexcept {
 #if (NGX_SSL)
 
 // nginx-internal: event/ngx_event_openssl.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_ssl_handshake() puts its
-// own handlers into the place of ours, and then calls ssl->handler.
+// own handlers in the place of ours, and then calls ssl->handler.
 void Connection::startTls() noexcept {
     ngx_connection_t* c = connection_;
     const BusAddress& address = config_->addresses[address_];
@@ -226,7 +227,7 @@ Connection::Greeting Connection::sayFrom(Greeting greeting) const noexcept {
     return greeting;
 }
 
-// All at once: a server that does not let us in refuses the rest of it, too.
+// Sends the whole greeting at once: a server that does not admit us refuses the rest, too.
 void Connection::greet() noexcept {
     waitFor(Step::Greeting);
     const std::string_view password = toView(config_->password);
@@ -246,7 +247,7 @@ void Connection::greet() noexcept {
     flush();
 }
 
-// A server that does not know AUTH repeats what it was given, and the reason is logged.
+// A server that does not know AUTH repeats what it was given in its error, and the error is logged.
 void Connection::onGreeting(const Reply& reply) noexcept {
     if (reply.is(Reply::Type::Error)) {
         const bool tellsPassword = greeting_ == Greeting::Auth &&

@@ -9,7 +9,7 @@ void Continuity::begin(StreamId position) noexcept {
     count_ = 0;
 }
 
-// A stream that has been deleted may have had entries that nobody has read.
+// A stream that has been deleted may have had entries that were never read.
 void Continuity::onLook(StreamId last, std::optional<uint64_t> added) noexcept {
     if (!added || ahead_) {
         return;
@@ -38,7 +38,7 @@ void Continuity::onEntry(StreamId id) noexcept {
 
 void Continuity::onNothing() noexcept {
     if (ahead_) {
-        hasMissed_ = hasMissed_ || !reached_; // nobody knows what should have come
+        hasMissed_ = hasMissed_ || !reached_; // what should have come is not known
         reach();
         position_ = reached_->last;
     }

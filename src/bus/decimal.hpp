@@ -20,7 +20,7 @@ private:
     size_t length_;
 };
 
-// Reads digits, and nothing else; nullopt if it is no number, or one that does not fit.
+// Reads digits and nothing else; nullopt if the text is not a number, or the number does not fit.
 inline std::optional<uint64_t> parseDecimal(std::string_view text) noexcept {
     uint64_t number = 0;
     const char* const end = text.data() + text.size();

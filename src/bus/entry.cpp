@@ -105,7 +105,7 @@ void EntryReader::readEnvelopeField(std::string_view name, std::string_view valu
     note(status == EnvelopeStatus::Ok ? fields_.end() : status);
 }
 
-// A break counts whatever else the entry says: all machines have to take it for one.
+// A break counts whatever else the entry says: all machines must take it for one.
 EntryKind EntryReader::complete() noexcept {
     if (isBreak_.value_or(false)) {
         return EntryKind::Break;
@@ -148,7 +148,7 @@ EntryKind EntryReader::refuse(EnvelopeStatus status) noexcept {
     return status == EnvelopeStatus::NoMemory ? EntryKind::NoMemory : EntryKind::Bad;
 }
 
-// The first fault counts, but that there is no memory before all others.
+// The first fault counts, except that a lack of memory takes precedence over all others.
 void EntryReader::note(EnvelopeStatus fault) noexcept {
     if (status_ == EnvelopeStatus::Ok || fault == EnvelopeStatus::NoMemory) {
         status_ = fault;
@@ -164,7 +164,7 @@ void EntryReader::release() noexcept {
 
 // --- Writing ---
 
-// An id is escaped where it is read, so it is written as the publisher gave it.
+// An id is escaped when it is read, so it is written as the publisher gave it.
 bool EntryWords::setEvent(std::string_view channel, const StagedEvent& event, bool ends,
                           std::string_view token) noexcept {
     const RenderedFields fields = decodeFields(event.fields);
@@ -188,7 +188,7 @@ void EntryWords::setEnd(std::string_view channel, std::string_view token) noexce
     add("token", token);
 }
 
-// Empty: there is no such field.
+// An empty value: the entry has no such field.
 void EntryWords::add(std::string_view name, std::string_view value) noexcept {
     if (!value.empty()) {
         words_[count_++] = name;

@@ -1,11 +1,11 @@
-// The entries of a stream: an event, or what is to be known besides events, as plain fields, so that any
+// An entry of the stream: an event, or something else that machines must know. Its fields are plain, and any
 // program can write and read them.
 //
-//   channel  where the event goes, required          token  who published it, to find it again
+//   channel  where the event goes, required          token  which command added it, to find it again
 //   data event id retry end                          break  events may be missing before this entry
-//            as in a form (sse/envelope.hpp)         raise  nothing: the entry is there for its id
+//            as in a form (sse/envelope.hpp)         raise  nothing: the entry exists for its id
 //
-// `break` and `raise` are flags as `end` is. Other fields are ignored; none of these may come twice.
+// `break` and `raise` are flags, like `end`. None of these fields may come twice; other fields are ignored.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ enum class EntryKind : uint8_t {
     NoMemory, // nothing is wrong with the entry
 };
 
-// Reads one entry after the other. Data that is not UTF-8 is repaired (sse/utf8.hpp).
+// Reads one entry after another. Data that is not UTF-8 is repaired (sse/utf8.hpp).
 class EntryReader {
 public:
     // `maxData`: bytes of an event's data, after repair.
@@ -41,18 +41,18 @@ public:
     // `fields` is the second element of an entry: names and values in turn.
     EntryKind read(const Reply& fields) noexcept;
 
-    // Of the entry that has been read last, until the next one is read. After Event; with End only the
-    // channel means something. There is one channel.
+    // Of the entry that was read last, until the next one is read. Valid after Event; after End only the
+    // channel means something. There is exactly one channel.
     const Envelope& envelope() const noexcept { return envelope_; }
     std::string_view channel() const noexcept;
     // A view of the reply; empty: none.
     std::string_view token() const noexcept { return token_.value_or(std::string_view()); }
     // After Bad: what is wrong, for messages.
     std::string_view fault() const noexcept;
-    // Invalid sequences in the data that have been replaced.
+    // How many invalid sequences in the data have been replaced.
     size_t replaced() const noexcept { return replaced_; }
 
-    // Frees the memory, which is not more than some 4 times `maxData`.
+    // Frees the memory, which is at most about 4 times `maxData`.
     void release() noexcept;
 
 private:
@@ -81,8 +81,8 @@ private:
 // The fields of an entry as words, names and values in turn: what XADD takes after the id.
 class EntryWords {
 public:
-    // An event for one channel, which may end with it; whether `event` has channels and an end of its own is
-    // not looked at. An empty token is none. The words refer to all of these. False without memory.
+    // An event for one channel. `ends`: the channel ends with it. Channels and an end of `event` itself are
+    // ignored. An empty token is none. The words refer to all of these. False without memory.
     bool setEvent(std::string_view channel, const StagedEvent& event, bool ends,
                   std::string_view token) noexcept;
     // The end of a channel alone.
@@ -98,7 +98,7 @@ private:
 
     std::string_view words_[kMost];
     size_t count_ = 0;
-    Buffer data_; // of several lines
+    Buffer data_; // the data, if it has several lines
     char id_[kMaxPublisherId];
 };
 

@@ -12,9 +12,10 @@ namespace sse {
 namespace {
 
 constexpr uint64_t kLeastCapacity = 64;
-// What is gone is moved away at once from so many bytes on, and if it is most of them.
+// Bytes at the front that are gone are removed at once if they are at least this many, and at least half of
+// all.
 constexpr size_t kMuchGone = 64 * 1024;
-// What is empty keeps so much memory.
+// An empty buffer keeps up to this much memory.
 constexpr size_t kMostIdle = 256 * 1024;
 
 bool isWrite(Flight::Kind kind) noexcept {
@@ -31,7 +32,7 @@ void Flight::unlist(Order& order) noexcept {
     }
 }
 
-// Whether its wish is met, or would be if the others had less on their way.
+// Finds out whether the wish of an order is met, or would be if the others had less on their way.
 void Flight::lookAt(Order& order) noexcept {
     if (order.isWishMet()) {
         if (order.list_ != &changed_) {
@@ -59,7 +60,8 @@ void Flight::detach(Order& order) noexcept {
     order.bytes_ = 0;
 }
 
-// Those that wait for room for all get it one after the other, because each may use all of it.
+// Orders that wait until all together have room are told one after another, because each may use all of the
+// room.
 bool Flight::progress() noexcept {
     OrderList& list = changed_.first == nullptr && !isFull() ? thirsty_ : changed_;
     Order* order = list.first;
@@ -159,7 +161,7 @@ void Flight::accept(uint64_t number, StreamId id, bool waits) noexcept {
     }
 }
 
-// What has brought no entry needs no replica.
+// A request that has added no entry needs no replica.
 void Flight::acceptWhole(uint64_t number, const RequestRecord& record, bool waits) noexcept {
     if (Order* order = at(number).order; order != nullptr) {
         order->record_ = record;
@@ -188,7 +190,7 @@ void Flight::answer(uint64_t number, const Reply& reply) noexcept {
     const Question* question = at(number).question;
     drop(number);
     trim();
-    if (question != nullptr) { // it has waited for it
+    if (question != nullptr) { // it still waits for the answer
         question->onAnswer(question->self, &reply);
     }
 }
@@ -210,7 +212,7 @@ void Flight::queueAgain(uint64_t number) noexcept {
 
 // --- What becomes of a command ---
 
-// `outcome` says how, besides what the command itself knows.
+// `outcome` says what has become of it, except for what the command itself knows.
 void Flight::settle(uint64_t number, const Order::Outcome& outcome) noexcept {
     SSE_ASSERT(at(number).state != State::Settled);
     tell(number, outcome);
@@ -241,13 +243,13 @@ void Flight::lapse(uint64_t number) noexcept {
     at(number).hasLapsed = true;
 }
 
-// A question gets no answer.
+// The question gets no answer.
 void Flight::forsake(uint64_t number) noexcept {
     drop(number);
     tellNothing(number);
 }
 
-// It may ask again, which moves the commands.
+// Its handler may ask again, which moves the commands.
 void Flight::tellNothing(uint64_t number) noexcept {
     const Question* question = std::exchange(at(number).question, nullptr);
     question->onAnswer(question->self, nullptr);
@@ -274,7 +276,7 @@ void Flight::become(Command& command, State state) noexcept {
     command.state = state;
 }
 
-// It needs nothing more.
+// The command needs nothing more.
 void Flight::drop(uint64_t number) noexcept {
     Command& command = at(number);
     waits_ -= command.kind == Kind::Wait && command.state == State::Sent ? 1 : 0;
@@ -283,7 +285,7 @@ void Flight::drop(uint64_t number) noexcept {
     command.order = nullptr;
 }
 
-// Forgets those at the front that are settled.
+// Forgets the settled commands at the front.
 void Flight::trim() noexcept {
     while (first_ != next_ && at(first_).state == State::Settled) {
         ++first_;
@@ -325,7 +327,7 @@ void Flight::lose() noexcept {
     trim();
 }
 
-// Several entries may have the token, of which the last counts.
+// Several entries may have the same token; the last one counts.
 void Flight::find(uint64_t number, StreamId id) noexcept {
     if (number < first_ || number >= next_) {
         return;
@@ -340,8 +342,8 @@ void Flight::find(uint64_t number, StreamId id) noexcept {
     found_ = std::max(found_, number);
 }
 
-// Redis executes what a connection brings in order: an event before one that has been found was refused, or
-// is there no more.
+// Redis executes the commands of a connection in order. So an event that precedes one that has been found,
+// but has not been found itself, was refused or is no longer there.
 bool Flight::endSearch(bool mayRepeat, bool waits) noexcept {
     bool mustAsk = false;
     for (uint64_t number = first_; number != next_; ++number) {
@@ -401,7 +403,7 @@ void Flight::endThirst() noexcept {
     }
 }
 
-// One that has not been sent.
+// For a command that has not been sent.
 void Flight::failOne(uint64_t number) noexcept {
     if (at(number).kind == Kind::Question) {
         forsake(number);

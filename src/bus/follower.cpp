@@ -11,16 +11,19 @@ namespace sse {
 
 namespace {
 
-// Replies that are not refused are at least this large, and so large that every event of the zone fits.
+// The largest reply that is not refused has at least this size, and is large enough for every event of the
+// zone.
 constexpr size_t kMostReply = 16 * 1024 * 1024;
 
-// Without a reply for this long the connection is given up: to XREAD, which waits itself, and to others.
+// The connection is given up if no reply comes for this long: kReadPatience for XREAD, which itself waits,
+// and kPatience for other commands.
 constexpr ngx_msec_t kReadPatience = 7000;
 constexpr ngx_msec_t kPatience = 3000;
-// Unless so many bytes of one come meanwhile: over a slow line a large one takes longer.
+// That does not apply if this many bytes of a reply come meanwhile: over a slow line a large reply takes
+// longer.
 constexpr uint64_t kMuch = 256 * 1024;
 
-// What follows a lineage that is not ours is another one, and not 0.
+// A lineage that is neither `current` nor 0.
 uint64_t randomLineage(uint64_t current) noexcept {
     const uint64_t lineage = 1 + randomNumber() % (kLineages - 1);
     return lineage != current ? lineage : 1 + lineage % (kLineages - 1);
@@ -62,7 +65,7 @@ void Follower::init(const BusConfig& bus, const MainConfig& main, ControlHandler
 // --- The connection ---
 
 void Follower::start() noexcept {
-    setConnected(false); // whoever followed before may have been killed
+    setConnected(false); // the previous follower may have been killed
     connection_.prefer(state_->address.load());
     open();
 }
@@ -78,7 +81,7 @@ void Follower::stop() noexcept {
     }
 }
 
-// Another worker follows, or a log that has taken over.
+// Another worker follows now, or another log has taken over.
 void Follower::stepDown() noexcept {
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "sse: bus \"%V\": this worker does not follow any more",
                   &bus_->zone->name);
@@ -143,7 +146,7 @@ void Follower::noteLost(std::string_view why) noexcept {
                   wasReading ? "lost" : "failed", &text);
 }
 
-// What is larger than anything that the zone could take. The same server again, a little later.
+// A reply was larger than anything that the zone could take. The same server is tried again, a little later.
 void Follower::onTooLarge() noexcept {
     const std::optional<StreamId> id = parseStreamId(connection_.tooLargeId());
     connection_.prefer(connection_.address());
@@ -165,7 +168,8 @@ void Follower::onTooLarge() noexcept {
     }
 }
 
-// All together may be too many, or this one is too large alone: then what precedes it cannot be read, either.
+// The entries of a page may be too large together. If this one alone is too large, what precedes it cannot be
+// read, either.
 void Follower::onLargePage(StreamId id) noexcept {
     if (asked_ > 1) {
         count_ = mostOfPage_ = std::max<size_t>(asked_ / 8, 1);
@@ -175,7 +179,8 @@ void Follower::onLargePage(StreamId id) noexcept {
     mostOfPage_ = kMostCount;
 }
 
-// It comes after the events of the same reply, so these are as few as can be before it is given up.
+// The entry comes after the events of the same reply, so as few of them as possible are asked for before it
+// is given up.
 void Follower::skipControl(StreamId id) noexcept {
     if (countToAsk() > 1) {
         count_ = 1;
@@ -246,7 +251,7 @@ void Follower::noteProgress() noexcept {
     }
 }
 
-// false: what has been done was in vain.
+// false: what was done has failed.
 bool Follower::check(BusLog::Outcome outcome) noexcept {
     switch (outcome) {
     case BusLog::Outcome::Done:
@@ -292,7 +297,7 @@ void Follower::onSyncReply(const Reply& reply) noexcept {
     enum { Set, Lineage, Info, Newest, Control, Time };
     const unsigned answer = answers_++;
     const bool isNoStream = answer == Info && saysNoStream(reply);
-    const bool isNotSet = answer == Set && refusesWrites(reply); // it may be there
+    const bool isNotSet = answer == Set && refusesWrites(reply); // there may be a lineage already
     if (reply.is(Reply::Type::Error) && !isNoStream && !isNotSet) {
         return reconnect(reply.text);
     }
@@ -332,15 +337,16 @@ bool Follower::isOurs(const Reply& entry) const noexcept {
     return known == 0 || known == fingerprintOf(entry);
 }
 
-// What came while nobody read is read, from the first entry on in a life that is new to us: a kick in it may
-// still hold. Unless a server has lost it and issues older ids again.
+// What came while no worker read is read now; in a life that is new to us, everything from the first entry
+// on. A kick in it may still hold. If a server has lost entries and issues older ids again, reading goes on
+// after its newest entry.
 void Follower::onControlEnd(const Reply& reply) noexcept {
     const Reply* entry = reply.at(0);
     const Reply* id = entry == nullptr ? nullptr : entry->at(0);
     controlEnd_ = id == nullptr ? StreamId{} : parseStreamId(id->text).value_or(StreamId{});
 }
 
-// Of the server, whose clock may jump.
+// The time of the server, whose clock may jump.
 void Follower::onTime(uint64_t time) noexcept {
     log_.setClock(static_cast<int64_t>(time - unixMilliseconds()));
 }

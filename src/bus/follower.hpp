@@ -1,8 +1,8 @@
-// The follower: reads the stream into the zone's log. One worker of the machine is it (bus.hpp).
+// The follower reads the stream into the zone's log. One worker of the machine is the follower (bus.hpp).
 //
 //   connect --> sync --> read <--> append
 //                |        ^
-//                +- measure (an empty log: from where the stream fits)
+//                +- measure (an empty log: how much of the stream fits)
 //                +- walk back (a stream that has lost entries: to the newest that both have)
 //
 // Whatever goes wrong, it connects to the next address and syncs again.
@@ -22,8 +22,8 @@ namespace sse {
 
 class Follower {
 public:
-    // Called with each entry of the control stream that is no probe: names and values in turn, and how many
-    // milliseconds it has been there.
+    // Called with each entry of the control stream that is not a probe. `fields`: names and values in turn.
+    // `age`: for how many milliseconds the entry has been there.
     using ControlHandler = void (*)(Zone& zone, const Reply& fields, ngx_msec_t age) noexcept;
 
     // Once, in the worker.
@@ -32,7 +32,7 @@ public:
     void start() noexcept;
     void stop() noexcept;
     bool isRunning() const noexcept { return phase_ != Phase::Off; }
-    // Some ten times a second.
+    // About ten times a second.
     void keepUp() noexcept;
 
 private:
@@ -94,9 +94,9 @@ private:
     bool runSlice() noexcept;
     void onSliceTurn() noexcept;
 
-    static constexpr size_t kFirstCount = 100; // entries to ask for, and the most
+    static constexpr size_t kFirstCount = 100; // entries to ask for at first, and at most
     static constexpr size_t kMostCount = 1000;
-    static constexpr ngx_msec_t kLockPause = 50; // until a lock is tried again that was not to be had
+    static constexpr ngx_msec_t kLockPause = 50; // before a lock that was not available is tried again
 
     const BusConfig* bus_ = nullptr;
     BusState* state_ = nullptr;
@@ -108,9 +108,9 @@ private:
     bool isLooking_ = false; // Reading: the next reply is to a look
     LoopEvent pause_;        // before something is tried again
     ngx_msec_t heardAt_ = 0; // when the last reply came, or much of one, or a command was sent
-    uint64_t received_ = 0;  // bytes that had come the last time that much had
-    LogPace pace_;           // of messages that there is no connection
-    LogPace markPace_;       // and of those that the stream cannot be marked
+    uint64_t received_ = 0;  // bytes that had come when progress was last noted
+    LogPace pace_;           // for messages that there is no connection
+    LogPace markPace_;       // and for those that the stream cannot be marked
     size_t mostReply_ = 0;
 
     // Syncing.
@@ -119,31 +119,31 @@ private:
     StreamId controlEnd_; // the newest entry of the control stream
 
     // Pages.
-    size_t asked_ = 0;               // entries of a page
+    size_t asked_ = 0;               // entries that were asked for in a page
     size_t mostOfPage_ = kMostCount; // fewer after one that was too large
     bool isLastPage_ = false;
-    StreamId oldest_;          // of those that have come; zero: none has
-    bool beganBefore_ = false; // the oldest of them is a raise
+    StreamId oldest_;          // the oldest entry that has come; zero: none
+    bool beganBefore_ = false; // that entry is a raise
     StreamId floor_;           // entries before this one cannot be read
     uint64_t measured_ = 0;    // bytes that the entries will take in the log
     std::optional<StreamId> found_;
 
     // Reading.
-    StreamId newest_;                // that the stream has issued, as far as is known
-    std::optional<StreamId> target_; // when this one is there the log has caught up
-    const Reply* read_ = nullptr;    // the answer to XREAD, until that of the lineage is there
-    StreamId readFrom_;              // after this one
-    StreamId control_;               // and this one of the control stream
-    StreamId large_;                 // up to this one, one entry at a time
+    StreamId newest_;                // the newest id that the stream has issued, as far as is known
+    std::optional<StreamId> target_; // once this entry is there, the log has caught up
+    const Reply* read_ = nullptr;    // the answer to XREAD, until that for the lineage has come
+    StreamId readFrom_;              // entries are read after this one,
+    StreamId control_;               // and after this one of the control stream
+    StreamId large_;                 // up to this one, entries are read one at a time
     size_t count_ = kFirstCount;     // entries to ask for
     ngx_msec_t askedAt_ = 0;
     Continuity continuity_;
     ngx_msec_t lookedAt_ = 0;
     ngx_msec_t lookPause_ = 0; // until the next look
-    uint64_t lookedFrom_ = 0;  // bytes that had come before its reply
+    uint64_t lookedFrom_ = 0;  // bytes that had come before the reply to the last look
 
     // Slices.
-    const Reply* next_ = nullptr; // the entries that are left of the reply
+    const Reply* next_ = nullptr; // the entries of the reply that are left
     Task slice_;
 };
 

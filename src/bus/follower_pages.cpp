@@ -1,5 +1,5 @@
-// Pages of the stream from its end: how far back an empty log takes entries, and which is the newest entry
-// that both the log and a stream that has lost entries have.
+// Pages of the stream, read from its end. They show how far back an empty log takes entries and, if the
+// stream has lost entries, the newest entry that both it and the log have.
 #include <algorithm>
 
 #include "bus/decimal.hpp"
@@ -10,7 +10,7 @@ namespace sse {
 
 namespace {
 
-// Of an entry: its texts, but not their names.
+// The size of an entry: its texts, but not their names.
 uint64_t sizeOf(const Reply& entry) noexcept {
     uint64_t size = sizeof(RecordHeader);
     const Reply* fields = entry.at(1);
@@ -72,8 +72,8 @@ void Follower::askForOlder() noexcept {
     askForPage(StreamIdText(idBefore(oldest_)).view());
 }
 
-// What precedes the oldest entry that is read is a gap, for those who have read it elsewhere. A stream that
-// begins with a raise goes on where the log of a single machine was.
+// What precedes the oldest entry that is read is a gap, for clients that have read it elsewhere. A stream
+// that begins with a raise continues the log of a single machine.
 void Follower::finishFill() noexcept {
     const bool isAll = isLastPage_ && facts_.isWhole && !beganBefore_ && floor_ == StreamId{};
     const StreamId from = oldest_ == StreamId{} ? facts_.last : idBefore(oldest_);
@@ -88,14 +88,15 @@ void Follower::onPageLookedAt() noexcept {
     if (found_) {
         finishWalk(*found_);
     } else if (isLastPage_) {
-        // Nothing that both have. The position is no entry, but not zero, which is that of an empty log.
+        // The log and the stream have no entry in common. The position is not that of an entry, but must not
+        // be zero, which is that of an empty log.
         finishWalk(std::max(oldest_ == StreamId{} ? StreamId{} : idBefore(oldest_), StreamId{0, 1}));
     } else {
         askForOlder();
     }
 }
 
-// Our newest entry itself: it is the same, which only its fingerprint did not tell.
+// If this is our newest entry, it is the same one after all; only its fingerprint did not show that.
 void Follower::finishWalk(StreamId id) noexcept {
     if (id == log_.facts().newestEntry()) {
         return beginReading(id);
@@ -110,7 +111,7 @@ void Follower::finishWalk(StreamId id) noexcept {
     beginReading(id);
 }
 
-// After a lock that was not to be had.
+// The lock was not available.
 void Follower::syncLater() noexcept {
     if (phase_ != Phase::Off && connection_.isReady()) {
         phase_ = Phase::Syncing;

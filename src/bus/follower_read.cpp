@@ -1,4 +1,4 @@
-// Reading: entries that are there, and then those that come.
+// Reading: first the entries that are there, then those that come.
 #include <algorithm>
 #include <utility>
 
@@ -11,20 +11,21 @@ namespace sse {
 
 namespace {
 
-// How long XREAD waits for an entry, in milliseconds; an empty reply long before that is none of Redis'.
+// How long XREAD waits for an entry, in milliseconds; an empty reply long before that does not come from
+// Redis.
 constexpr std::string_view kBlock = "5000";
 constexpr ngx_msec_t kEarly = 4500;
 constexpr ngx_msec_t kEarlyPause = 100;
 
-// How often the stream is looked at, unless its first and its last entry, which are a part of the reply, are
-// large: then there may be so many bytes of these in that time.
+// How often the stream is looked at. The reply contains its first and its last entry. If these are large, the
+// looks are less frequent: this many bytes of them may come in that time.
 constexpr ngx_msec_t kLook = 1000;
 constexpr uint64_t kMostOfLooks = 16 * 1024 * 1024;
 
-// Bytes of a reply, as far as can be foreseen.
+// How many bytes a reply should have, as far as that can be foreseen.
 constexpr size_t kGoodReply = 4 * 1024 * 1024;
 
-// What the reader needs for it: many short fields are larger there than their texts.
+// How many bytes the reader needs for an entry: many short fields are larger there than their texts.
 size_t bytesOf(const Reply& entry) noexcept {
     size_t bytes = sizeof(Reply);
     const Reply* fields = entry.at(1);
@@ -53,9 +54,9 @@ void Follower::beginReading(StreamId from) noexcept {
 
 // --- What is asked for next ---
 
-// The ids that the stream issues must be newer than those of the log, and than what it has lost. A log that
-// has had no part in the stream is not filled before, so that a pipeline which comes first sees that nothing
-// is lost.
+// The ids that the stream issues must be newer than those of the log, and newer than what the stream has
+// lost. A log that was not on the stream before is not filled until then, so a pipeline that comes first sees
+// that nothing is lost.
 void Follower::goOn() noexcept {
     const StreamId wanted = BusState::load(state_->wantedBreak);
     const StreamId least = std::max(wanted, toStreamId(bus_->zone->log.lastId()));
@@ -73,7 +74,7 @@ void Follower::goOn() noexcept {
     }
 }
 
-// An entry that is no event: a break for everybody, or only a newer id.
+// Adds an entry that is not an event: a break for all machines, or only a newer id.
 void Follower::mark(std::string_view id, bool isBreak) noexcept {
     phase_ = Phase::Marking;
     heardAt_ = ngx_current_msec;
@@ -81,7 +82,7 @@ void Follower::mark(std::string_view id, bool isBreak) noexcept {
     connection_.flush();
 }
 
-// Another machine may have been first. A server that takes none can be read.
+// Another machine may have been first. A server that takes no writes can still be read.
 void Follower::onMarked(const Reply& reply) noexcept {
     const std::optional<StreamId> id = parseStreamId(reply.text);
     if (reply.is(Reply::Type::Error) && reply.text.find("equal or smaller") != std::string_view::npos) {
@@ -99,7 +100,7 @@ void Follower::onMarked(const Reply& reply) noexcept {
     }
 }
 
-// It is tried again after each reply with entries.
+// Marking is tried again after each reply with entries.
 void Follower::noteNotMarked(std::string_view why) noexcept {
     if (!markPace_.isTime()) {
         return;
@@ -114,8 +115,9 @@ size_t Follower::countToAsk() const noexcept {
     return readFrom_ < large_ ? 1 : count_;
 }
 
-// The lineage is asked for at the same time, and told after the entries: they are of our life if that is
-// still the stream's. Otherwise those that come after it has been flushed would be taken for ours.
+// The lineage is asked for at the same time, and its reply comes after the entries. If it is still the
+// lineage of our log, the entries are of our life. Otherwise entries that come after a flush of the stream
+// would be taken for ours.
 void Follower::read() noexcept {
     phase_ = Phase::Reading;
     look();
@@ -182,7 +184,7 @@ void Follower::onLook(const Reply& reply) noexcept {
 }
 
 // Entries that were trimmed or deleted before they were read. If there is no id for the gap before the next
-// entry, or no lock, it is told before a later one.
+// entry, or no lock, the gap is told before a later entry.
 void Follower::tellMissed(StreamId upTo) noexcept {
     if (continuity_.hasMissed() && upTo > readFrom_ && log_.addGap(upTo) == BusLog::Outcome::Done) {
         continuity_.onTold();
@@ -218,7 +220,7 @@ bool Follower::onEntries(const Reply& reply) noexcept {
     if (entries != nullptr && entries->first != nullptr) {
         return takeEntries(*entries);
     }
-    if (control_ == controlBefore) { // or it would be asked again and again
+    if (control_ == controlBefore) { // otherwise Redis would be asked again and again
         reconnect("a reply that is none to XREAD");
         return true;
     }
@@ -229,8 +231,8 @@ bool Follower::onEntries(const Reply& reply) noexcept {
     return true;
 }
 
-// The stream has nothing after what we know. The time is up, or something between Redis and us has answered,
-// which must not be asked again and again.
+// The stream has nothing after what we know. Either the time is up, or something between Redis and us has
+// answered, which must not be asked again and again.
 void Follower::onNothing() noexcept {
     target_.reset();
     noteCaughtUp();
@@ -289,13 +291,13 @@ bool Follower::takeEntries(const Reply& entries) noexcept {
     return beginSlices(entries.first);
 }
 
-// They come through, so no probe needs to.
+// Entries come through, so no probe is needed.
 void Follower::noteEntries() noexcept {
     state_->lastSeen = ngx_current_msec;
     pulse_.onEntries();
 }
 
-// A few large ones make the next reply small, and it grows slowly again.
+// A few large entries make the next reply small; the replies then grow slowly again.
 void Follower::noteSize(const Reply& entries, size_t most) noexcept {
     size_t bytes = 0;
     for (const Reply& entry : entries) {
@@ -316,7 +318,7 @@ void Follower::noteCaughtUp() noexcept {
 
 // --- Slices ---
 
-// The first at once, unless others wait for their turn. Returns whether all is done.
+// The first slice runs at once, unless others wait for their turn. Returns whether all is done.
 bool Follower::beginSlices(const Reply* first) noexcept {
     next_ = first;
     if (Worker::self().isBusy()) {

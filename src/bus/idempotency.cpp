@@ -10,10 +10,10 @@ namespace sse {
 // ARGV: 1  how it is remembered: "", "key" or "producer"     4  "1": the channel ends
 //       2  for how long                                      5  of a producer: the epoch
 //       3  the publisher id of the last event                6  and the sequence,
-//       7  the one before, or "" of the first                8  the one whose outcome is to be forgotten
-//       9… of each entry, the number of words, and these
+//       7  the one before, or "" for the first               8  the one whose outcome is to be forgotten
+//       9… for each entry, the number of words, and the words
 //
-// Numbers of producers have 20 digits, so they compare as texts: as numbers of Lua they would be rounded.
+// Numbers of producers have 20 digits, so they can be compared as text: as Lua numbers they would be rounded.
 constexpr std::string_view kPublishScript = R"(
 local how, record, epoch, sequence = ARGV[1], KEYS[2], ARGV[5], ARGV[6]
 local request = epoch .. ':' .. sequence
@@ -53,7 +53,7 @@ return {'published', id}
 
 namespace {
 
-// So many requests of a producer are remembered with their outcome.
+// This many requests of a producer are remembered with their outcomes.
 constexpr uint64_t kOutcomes = 64;
 
 // A number in 20 digits.
@@ -112,7 +112,7 @@ bool addEntries(LongCommand& command, const WholeRequest& request, std::string_v
     return isAdded;
 }
 
-// Whether the channel has ended after all of it.
+// Whether the channel has ended after the whole request.
 bool endsChannel(const WholeRequest& request) noexcept {
     bool ends = request.ends;
     if (request.events != nullptr) {
@@ -124,7 +124,7 @@ bool endsChannel(const WholeRequest& request) noexcept {
     return ends;
 }
 
-// "<id> <0 or 1> <publisher id>"; an empty one is not known any more.
+// "<id> <0 or 1> <publisher id>"; an empty outcome is not known any more.
 bool readOutcome(std::string_view text, RequestRecord& record) noexcept {
     const size_t idEnd = text.find(' ');
     if (idEnd == std::string_view::npos) {
@@ -167,7 +167,7 @@ bool readRecord(std::string_view kind, std::string_view value, RequestRecord& re
         record.kind = Kind::StaleEpoch;
         return readNumber(value, record.number);
     }
-    if (kind == "expected") { // what follows that; a new epoch begins with 0
+    if (kind == "expected") { // the number after that one; a new epoch begins with 0
         record.kind = Kind::OutOfSequence;
         return value.empty() || (readNumber(value, record.number) && ++record.number != 0);
     }

@@ -1,8 +1,8 @@
-// Requests that are published as a whole, or that may come again, as Redis runs them: one script checks what
-// is known of the request, appends its entries, and remembers it. So it is done by all machines as by one,
-// and either all of it or nothing.
+// Requests that are published as a whole, or that may come again. Redis runs one script for each: it checks
+// what is known of the request, appends its entries, and remembers it. Any number of machines therefore act
+// like one, and either all of a request is done or nothing.
 //
-// What is remembered of a request lies in keys beside the stream, which expire:
+// What is remembered of a request is kept in keys beside the stream, which expire:
 //
 //   <stream>:key:<length of the channel>:<channel>:<key>            the outcome
 //   <stream>:producer:<length of the channel>:<channel>:<producer>  epoch, sequence, and the outcomes of the
@@ -23,7 +23,7 @@
 
 namespace sse {
 
-// The script, which Redis keeps when it has been given it (SCRIPT LOAD), and knows by a name from then on.
+// The script. Redis keeps it once it has been given it (SCRIPT LOAD), and knows it by a name from then on.
 extern const std::string_view kPublishScript;
 inline constexpr size_t kScriptName = 40; // bytes
 
@@ -32,7 +32,7 @@ struct WholeRequest {
     std::string_view channel;
     std::string_view stamp;     // Stamp::bytes(); empty: it is not remembered
     const StagedEvents* events; // NULL: none
-    bool ends;                  // the channel ends with the last of them, or after nothing
+    bool ends;                  // the channel ends with the last event, or without any
     bool checksOnly = false;    // nothing is appended
 };
 
@@ -41,7 +41,7 @@ struct WholeRequest {
 bool addPublishCommand(Buffer& out, std::string_view script, std::string_view stream,
                        const WholeRequest& request, uint64_t keep, std::string_view token) noexcept;
 
-// What the script has answered; its kind is None if it cannot be read.
+// The answer of the script; its kind is None if it cannot be read.
 RequestRecord readRequestRecord(const Reply& reply) noexcept;
 
 } // namespace sse

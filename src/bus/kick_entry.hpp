@@ -1,10 +1,10 @@
 // A kick on its way to the other machines: an entry of the control stream.
 //
 //   kick     1
-//   key      whose streams end,
+//   key      the key whose streams end,
 //   channel  of which channel; at least one of the two
-//   for      for how many seconds nobody of these is let in
-//   by       the machine that has sent it, which has kicked already; none if another program has
+//   for      for how many seconds their subscribers are refused
+//   by       the machine that sent the kick, and has already kicked; none if another program sent it
 //
 // Other fields are ignored.
 #pragma once
@@ -30,8 +30,8 @@ struct KickEntry {
     std::string_view by = {};
 };
 
-// `fields` is the second element of an entry, of which the kick has views. Nothing if it is no kick, or not a
-// valid one.
+// `fields` is the second element of an entry; the kick has views of it. Nothing if the entry is not a kick,
+// or not a valid one.
 std::optional<KickEntry> readKick(const Reply& fields) noexcept;
 
 // The fields of a kick as words, names and values in turn: what XADD takes after the id. They refer to the

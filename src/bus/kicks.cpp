@@ -12,7 +12,7 @@ namespace sse {
 
 namespace {
 
-// For how long it still holds. One that is over ends the streams that are there all the same.
+// For how long the kick still holds. Even a kick that is over ends the streams that are there.
 ngx_msec_t timeLeft(const KickEntry& kick, ngx_msec_t age) noexcept {
     const ngx_msec_t time = kick.seconds * 1000;
     return time - std::min(time, age);

@@ -1,4 +1,4 @@
-// Kicks of other machines, and ours for them.
+// Kicks from other machines, and ours for them.
 #pragma once
 
 #include "bus/bus_state.hpp"
@@ -14,9 +14,9 @@ namespace sse {
 // What this machine calls itself in `by`; the same in all workers.
 ShortText<16> machineTag(BusState& state) noexcept;
 
-// An entry of the control stream, whose fields these are, and which has been there for `age`: kicks as it
-// says, unless this machine has sent it. What is no kick is left alone. A kick that there is no room for, or
-// no lock, is logged.
+// Handles an entry of the control stream that has these fields and has been there for `age`: kicks as the
+// entry says, unless this machine has sent it. An entry that is not a kick is ignored. A kick for which there
+// is no room, or no lock, is logged.
 void onControlEntry(Zone& zone, const Reply& fields, ngx_msec_t age) noexcept;
 
 } // namespace sse

@@ -1,5 +1,5 @@
-// How often it is logged that something goes on: at once, and then ever more seldom, so that a server that is
-// away for a day fills no disk.
+// How often a lasting problem is logged: at once, and then less and less often. So a server that is away for
+// a day does not fill the disk.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@ namespace sse {
 
 class LogPace {
 public:
-    // Whether it is time for a message, which counts as logged then.
+    // Whether it is time for a message. If so, the message counts as logged.
     bool isTime() noexcept {
         if (pause_ != 0 && ngx_current_msec - loggedAt_ < pause_) {
             return false;
@@ -19,7 +19,7 @@ public:
         pause_ = std::clamp(pause_ * 2, kFirst, kLongest);
         return true;
     }
-    // It is over.
+    // The problem is over.
     void reset() noexcept { pause_ = 0; }
 
 private:

@@ -10,7 +10,7 @@ bool Order::hasRoom() const noexcept {
     return bytes_ < Flight::kMostBytesOfOrder && !flight_.isFull();
 }
 
-// Room for more than a little, so that it is worth while.
+// Waits for more than a little room, or going on is not worth it.
 bool Order::isWishMet() const noexcept {
     switch (wish_) {
     case Wish::Nothing:
@@ -33,8 +33,8 @@ void Order::detach() noexcept {
     flight_.detach(*this);
 }
 
-// The numbers tell what came before what: a failure may be known earlier than what precedes it. The copies of
-// an event have numbers in a row.
+// The numbers say what came before what: a failure may be known earlier than what precedes it. The copies of
+// an event have consecutive numbers.
 void Order::settle(uint64_t number, const Outcome& outcome) noexcept {
     bool isHole = false; // something is there, and what precedes it, or the rest of the event, is not
     if (outcome.failure != Failure::None) {

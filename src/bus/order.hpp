@@ -13,7 +13,7 @@ namespace sse {
 class Flight;
 class Order;
 
-// Orders, each in one list at most.
+// A list of orders. Each order is in one list at most.
 struct OrderList {
     Order* first = nullptr;
     Order* last = nullptr;
@@ -25,9 +25,9 @@ struct OrderList {
 // Why an event is not known to be in the stream.
 enum class Failure : uint8_t {
     None,
-    Away,    // Redis was not to be had: it never got the event
+    Away,    // Redis was not available: it never got the event
     Refused, // Redis has answered with an error: the stream does not have it
-    Unknown, // Redis has got it, and nobody knows what it has done with it
+    Unknown, // Redis has got it, but what it has done with it is not known
 };
 
 class Order {
@@ -52,16 +52,16 @@ public:
     // Whether nothing is on its way.
     bool isOver() const noexcept { return outstanding_ == 0; }
     void wait(Wish wish) noexcept;
-    // Nobody waits any more. What is on its way goes on, and is told to nobody.
+    // Nothing waits for the order any more. What is on its way goes on, but its outcome is not reported.
     void detach() noexcept;
 
     // The events that are in the stream, from the first on, up to the one that failed.
     uint64_t events() const noexcept { return events_; }
-    // Of the newest entry among these.
+    // The id of the newest entry among these.
     StreamId lastId() const noexcept { return lastId_; }
-    // How many replicas have all of them at least, if that is asked for.
+    // At least this many replicas have all of these events, if replicas are asked for.
     uint32_t replicas() const noexcept { return replicas_; }
-    // Unknown, too, if something has failed and what came after it is in the stream.
+    // Also Unknown if something has failed but what came after it is in the stream.
     Failure failure() const noexcept { return failure_; }
     // What has become of a request that was published as a whole.
     const RequestRecord& record() const noexcept { return record_; }
@@ -95,7 +95,7 @@ private:
     Failure failure_ = Failure::None;
     uint64_t failedAt_ = UINT64_MAX; // the number of the first command that failed
     uint64_t reached_ = 0;           // of the last that did not
-    bool isWithin_ = false;          // an event, of which some copies are in the stream
+    bool isWithin_ = false;          // within an event: some of its copies are in the stream
     RequestRecord record_;
 
     OrderList* list_ = nullptr; // of the flight

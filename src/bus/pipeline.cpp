@@ -16,11 +16,11 @@ namespace sse {
 
 namespace {
 
-// How often the pipeline looks after what time brings.
+// How often the pipeline checks what depends on time.
 constexpr ngx_msec_t kTick = 100;
-// After so long without Redis nothing waits for it any more.
+// After this long without Redis, nothing waits for it any more.
 constexpr ngx_msec_t kAwayTime = 1000;
-// A connection whose replies do not come for so long is given up.
+// A connection is given up if its replies do not come for this long.
 constexpr ngx_msec_t kMostSilence = 2000;
 // How many orders are told in a slice.
 constexpr int kOrdersAtATime = 32;
@@ -91,7 +91,7 @@ void Pipeline::start() noexcept {
     tick_.wait(kTick);
 }
 
-// Where the follower reads there is a master.
+// The server that the follower reads from is a master.
 void Pipeline::open() noexcept {
     if (state_.connected.load() != 0) {
         connection_.prefer(state_.address.load());
@@ -165,8 +165,8 @@ bool Pipeline::ask(Question& question, std::span<const std::string_view> words) 
                             {.kind = Flight::Kind::Question, .question = &question}) == Taken::Yes;
 }
 
-// It is sent with all that is handed over in this turn of the event loop, and comes after all that this
-// machine has read.
+// The command is sent with everything that is handed over in this turn of the event loop. In the stream it
+// comes after everything that this machine has read.
 Pipeline::Taken Pipeline::accept(bool isRendered, Flight::Command command) noexcept {
     if (!isRendered) {
         flight_.dropDraft();
@@ -187,14 +187,14 @@ Pipeline::Taken Pipeline::accept(bool isRendered, Flight::Command command) noexc
 
 // --- Sending, and what comes back ---
 
-// Redis answers nothing while it waits for replicas, so what comes meanwhile is sent afterwards, and waited
-// for together.
+// Redis answers nothing while it waits for replicas. So what comes meanwhile is sent afterwards, and is
+// waited for together.
 void Pipeline::flush() noexcept {
     if (step_ != Step::Ready || !flight_.hasQueued() || flight_.isWaiting()) {
         return;
     }
     if (acks() != 0 && flight_.hasQueuedWrites() && !addWait()) {
-        return; // no memory: tick() comes back
+        return; // no memory: tick() tries again
     }
     if (!flight_.isAwaiting()) {
         heardAt_ = ngx_current_msec;
@@ -266,7 +266,7 @@ void Pipeline::onEventAnswer(uint64_t number, const Reply& reply) noexcept {
     }
 }
 
-// An error: nobody knows of any replica.
+// After an error no replica is known.
 void Pipeline::onWaitAnswer(uint64_t number, const Reply& reply) noexcept {
     if (!reply.is(Reply::Type::Integer) && !reply.is(Reply::Type::Error)) {
         leaveAtOnce();
@@ -300,9 +300,9 @@ void Pipeline::onWholeAnswer(uint64_t number, const Reply& reply) noexcept {
     }
 }
 
-// Whether machines read an entry with that id. They do not if the stream has been deleted and issues ids
-// again that are older than those of our log, or if somebody has added one with a sequence that no log has
-// room for.
+// Whether machines read an entry with that id. They do not if the stream has been deleted and again issues
+// ids that are older than those of our log, or if another program has added an entry with a sequence that
+// does not fit a log.
 bool Pipeline::reaches(StreamId id) const noexcept {
     return fitsEventId(id) && id > expected_;
 }
@@ -322,13 +322,13 @@ void Pipeline::refuse(uint64_t number, Failure failure, const Reply& reply) noex
     flight_.refuse(number, failure);
 }
 
-// Replies are not those to what was sent, so those that are to come may be taken for others. Where the events
-// are is found out on another connection.
+// The replies are not those to what was sent, so those that are to come could be taken for others. Another
+// connection finds out where the events are.
 void Pipeline::leaveAtOnce() noexcept {
     reconnect("a reply to something else");
 }
 
-// No more is sent until all replies are there.
+// Nothing more is sent until all replies have come.
 void Pipeline::leave(bool mustReconnect) noexcept {
     if (step_ == Step::Ready) {
         downSince_ = ngx_current_msec;
@@ -377,8 +377,8 @@ void Pipeline::hurry() noexcept {
     }
 }
 
-// While nothing comes through the bus nobody is asked to wait; once something does, as long as this
-// connection may need. Another process may have seen a later time than this one.
+// While nothing comes through the bus, no publisher is asked to wait. Once something does, publishers wait
+// for as long as this connection may need. Another process may have seen a later time than this one.
 bool Pipeline::isAway() const noexcept {
     const ngx_msec_t since = std::max<ngx_msec_t>(downSince_, state_.aliveAt.load());
     return static_cast<ngx_msec_int_t>(ngx_current_msec - since) >= static_cast<ngx_msec_int_t>(kAwayTime);
@@ -389,7 +389,8 @@ bool Pipeline::isSilentFor(ngx_msec_t time) const noexcept {
            ngx_current_msec - heardAt_ >= time + (flight_.isWaiting() ? waitTime() : 0);
 }
 
-// So long Redis waits for replicas: less than the publishers of the next batch, who wait for that, too.
+// How long Redis waits for replicas. The publishers of the next batch wait for that, too, so it is less than
+// the time that they have.
 ngx_msec_t Pipeline::waitTime() const noexcept {
     return std::max<ngx_msec_t>(config_.timeout / 5, 1);
 }
@@ -400,7 +401,7 @@ void Pipeline::onClosed(std::string_view why) noexcept {
         mostReply_ = std::min(mostReply_ * 4, kLargestStreamInfo);
     }
     const std::optional<StreamId> tooLarge = parseStreamId(connection_.tooLargeId());
-    if (step_ == Step::Search && tooLarge) { // which is not ours
+    if (step_ == Step::Search && tooLarge) { // the entry is not ours
         searched_ = page_ == 1 ? *tooLarge : searched_;
         page_ = 1;
         step_ = Step::Closed;
@@ -455,7 +456,7 @@ void Pipeline::report() noexcept {
     reported_ = tally;
 }
 
-// Once a second at most.
+// At most once a second.
 void Pipeline::log(const char* what, std::string_view text) noexcept {
     if (isFirstOfSecond(logged_)) {
         const LogText reason(text);

@@ -7,9 +7,9 @@
 // It is opened when the worker starts and stays open. After each connect it is set up:
 //
 //   who we are     CLIENT INFO, so that the next connection can end this one
-//   the old one    CLIENT KILL, if something is doubtful: what Redis still holds of it never runs then
+//   the old one    CLIENT KILL, if something is doubtful: then what Redis still holds of it never runs
 //   the life       the lineage must be the one that this machine reads
-//   no old ids     ids that the stream will issue must be greater than those of our log, or it is raised
+//   no old ids     the next ids of the stream must be greater than those of our log, or it is raised
 //   the script     SCRIPT LOAD
 //   the search     XRANGE after the last id that was known, if something is doubtful
 #pragma once
@@ -38,7 +38,7 @@ public:
 
     // Once, in a worker: connects.
     void start() noexcept;
-    // Before it exits.
+    // Call this before the worker exits.
     void stop() noexcept;
 
     // Whether events are taken. If not, Redis has been away for a while.
@@ -46,11 +46,11 @@ public:
 
     enum class Taken {
         Yes,
-        Away, // Redis is; see isUp()
+        Away, // Redis is away; see isUp()
         NoMemory,
     };
-    // Hands an event over, to each of its channels or to the usual one. The usual one ends with it if `ends`,
-    // its own do if it says so.
+    // Hands an event over to each of its channels, or to the usual one. The usual channel ends with it if
+    // `ends`; its own channels do if the event says so.
     Taken publish(Order& order, std::string_view usual, const StagedEvent& event, bool ends) noexcept;
     // The end of a channel alone.
     Taken end(Order& order, std::string_view channel) noexcept;
@@ -58,15 +58,16 @@ public:
     // it.
     Taken publishWhole(Order& order, const WholeRequest& request) noexcept;
 
-    // Asks Redis something else. The answer comes, or that there is none, unless this returns false: Redis
-    // is away, or there is no memory. A write that is asked for is not waited for (acks).
+    // Asks Redis something else. The question gets the answer, or is told that there is none. Returns false,
+    // and calls nothing, if Redis is away or there is no memory. If the command writes, its replicas are not
+    // waited for (acks).
     bool ask(Question& question, std::span<const std::string_view> words) noexcept;
 
     // For orders.
     Flight& flight() noexcept { return flight_; }
-    // Of the stream, for the ids of its entries.
+    // The lineage of the stream, for the ids of its entries.
     uint64_t lineage() const noexcept { return lineage_; }
-    // So many replicas are asked for; 0: none.
+    // How many replicas are asked for; 0: none.
     ngx_uint_t acks() const noexcept { return config_.acks; }
 
 private:
@@ -80,7 +81,7 @@ private:
         Script,
         Search,
         Ready,
-        Leaving, // no more is sent; it is set up anew when all replies are there
+        Leaving, // nothing more is sent; set up again when all replies have come
     };
     // A client in Redis' list of clients.
     struct Identity {
@@ -140,7 +141,8 @@ private:
     void log(const char* what, std::string_view text) noexcept;
     void logLost(const char* what, std::string_view why) noexcept;
 
-    // The largest reply is a page of the search, of so many entries, unless somebody has added large ones.
+    // The largest reply is a page of the search, of kPage entries, unless other programs have added large
+    // ones.
     static constexpr size_t kMostReply = 16 * 1024 * 1024;
     static constexpr size_t kPage = 100;
 
@@ -158,16 +160,16 @@ private:
     bool isAsked_ = false;       // setting up: a reply is to come
     bool mustReconnect_ = false; // Leaving
     ngx_msec_t downSince_ = 0;   // unless Ready
-    ngx_msec_t hurriedFor_ = 0;  // BusState::connectedAt when an attempt was last made at once for that
-    ngx_msec_t heardAt_ = 0;     // when a reply has come, or the first of those to come was asked for
+    ngx_msec_t hurriedFor_ = 0;  // the BusState::connectedAt for which an attempt was last made at once
+    ngx_msec_t heardAt_ = 0;     // when a reply last came, or the first of those to come was asked for
 
     Identity identity_; // of this connection
-    Identity sender_;   // of the last one that events were sent on
+    Identity sender_;   // of the last connection on which events were sent
     bool mayRepeat_ = false;
     uint64_t lineage_ = 0;
     size_t mostReply_ = 0;
     StreamId expected_; // the newest id that our log had before the stream was asked for more
-    StreamId newest_;   // of the stream, after the old connection has been ended
+    StreamId newest_;   // the newest id of the stream, after the old connection has been ended
     int raises_ = 0;
     ShortText<kScriptName> script_; // its name
 
@@ -178,7 +180,7 @@ private:
     size_t page_ = 0;   // how many entries are searched at a time
     Flight::Tally reported_;
     time_t logged_ = 0; // the second of the last message
-    LogPace pace_;      // of those that there is no connection
+    LogPace pace_;      // for messages that there is no connection
 };
 
 } // namespace sse

@@ -1,4 +1,4 @@
-// Setting up: one command after the other, from who we are to the search for what is doubtful.
+// Setting up: one command after another, from who we are to the search for what is doubtful.
 #include <algorithm>
 
 #include "bus/command.hpp"
@@ -13,11 +13,11 @@ namespace {
 
 // How often the stream is raised in a row before the next address is tried.
 constexpr int kMostRaises = 5;
-// A stream with a greater sequence is given a new millisecond: what follows it would soon fit no id of the
-// log.
+// A stream with a greater sequence is given a new millisecond: otherwise what follows it would soon not fit
+// an id of the log.
 constexpr uint64_t kMostSequence = kMaxStreamSequence / 2;
 
-// The number in one of our tokens; 0: it is none, for numbers begin with 1.
+// The number in one of our tokens; 0 if the token is not ours, because numbers begin with 1.
 uint64_t numberOf(std::string_view token, std::string_view prefix) noexcept {
     const bool isOurs =
         token.starts_with(prefix) && token.size() > prefix.size() && token[prefix.size()] == '-';
@@ -65,7 +65,7 @@ void Pipeline::send(Step step, std::initializer_list<std::string_view> words) no
     connection_.flush();
 }
 
-// Nothing is known of a server that still loads, or is none for us.
+// The answers of a server that is still loading, or that cannot serve us, mean nothing.
 void Pipeline::onSetUp(const Reply& reply) noexcept {
     isAsked_ = false;
     if (isOfServer(reply)) {
@@ -101,8 +101,8 @@ void Pipeline::onIdentity(const Reply& reply) noexcept {
     killOld();
 }
 
-// Another server, or the same one after a restart, may have given the number to somebody else: so the address
-// of the client must be the same, too.
+// Another server, or the same one after a restart, may have given the number to another client. So the
+// address of the client must match, too.
 void Pipeline::killOld() noexcept {
     if (!flight_.hasDoubtful()) {
         mayRepeat_ = true;
@@ -141,7 +141,7 @@ void Pipeline::onLineage(const Reply& reply) noexcept {
     }
 }
 
-// What our log has by now is in the stream by now.
+// Everything that our log has at this time is in the stream, too.
 void Pipeline::askNewest() noexcept {
     expected_ = toStreamId(config_.zone->log.lastId());
     send(Step::Newest, {"XINFO", "STREAM", toView(config_.stream)});
@@ -159,9 +159,9 @@ void Pipeline::onNewest(const Reply& reply) noexcept {
     isUsable ? loadScript() : raise();
 }
 
-// The stream has lost what our log has. Its next ids must be greater, or nobody here would see the events;
-// and everybody learns that some are missing. Nothing is, if our log has been alone up to now and is about to
-// become the first of many.
+// The stream has lost what our log has. Its next ids must be greater, or this machine would not see the
+// events; and all machines learn that some are missing. None are missing if our log has been alone up to now
+// and is about to become the first of many.
 void Pipeline::raise() noexcept {
     if (++raises_ > kMostRaises) {
         reconnect("the stream cannot be raised");
@@ -223,8 +223,8 @@ void Pipeline::lookAt(const Reply& entry) noexcept {
     }
 }
 
-// Of what replicas have still to be asked for, another write has to follow: they are only asked for what
-// this connection has written.
+// If replicas must still be asked for something, another write must follow: they are only asked for what this
+// connection has written.
 void Pipeline::beReady() noexcept {
     step_ = Step::Ready;
     mostReply_ = kMostReply;

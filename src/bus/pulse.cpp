@@ -14,17 +14,19 @@ namespace sse {
 
 namespace {
 
-// From one beat to the next; and for how long the stream must have been silent for a probe.
+// The time from one beat to the next; also for how long the stream must have been silent before a probe.
 constexpr ngx_msec_t kBeat = 1000;
-// Without an answer for this long something is wrong; and if a probe has been taken and does not come back.
+// Something is wrong if no answer comes for kPatience, or if a probe that was taken does not come back within
+// kPatienceWithProbe.
 constexpr ngx_msec_t kPatience = 2000;
 constexpr ngx_msec_t kPatienceWithProbe = 3000;
-// While entries come they are more than an answer, but not for ever.
+// While entries come, they are more than an answer, but for no longer than this.
 constexpr ngx_msec_t kMostPatience = 10'000;
 constexpr ngx_msec_t kLogTime = 10'000;
 
-// A server trims no more than a hundred nodes at a time. So what has trimmed that much is asked for again, or
-// the stream would grow for ever if more is added in a second; and this often in a beat.
+// A server trims no more than a hundred nodes at a time. So a command that has trimmed this many entries is
+// sent again, up to kMostTrims times in a beat. Otherwise the stream would grow without end if more is added
+// in a second.
 constexpr int64_t kMuchTrimmed = 1000;
 constexpr unsigned kMostTrims = 100;
 
@@ -44,7 +46,8 @@ void Pulse::init(const BusConfig& config, const Owner& owner) noexcept {
                         std::string_view why) noexcept { static_cast<Pulse*>(self)->onClosed(why); }},
         64 * 1024);
 
-    // Another machine may have the same name, or this process that of one that has died.
+    // A random number, because another machine may have the same name, and this process may have the pid of
+    // one that has died.
     char text[16];
     const auto end = std::to_chars(text, text + sizeof(text), randomNumber(), 16).ptr;
     machine_.append({text, static_cast<size_t>(end - text)});
@@ -205,7 +208,7 @@ void Pulse::onTrimmed(Asked what, const Reply& reply) noexcept {
     }
 }
 
-// Of a write, by a server that is full or not allowed to: reading goes on.
+// A write was refused, because the server is full or must not take it: reading goes on.
 void Pulse::onRefusal(std::string_view why) noexcept {
     if (loggedAt_ != 0 && ngx_current_msec - loggedAt_ < kLogTime) {
         return;
@@ -218,7 +221,7 @@ void Pulse::onRefusal(std::string_view why) noexcept {
                   &text);
 }
 
-// To the same address for as long as the follower reads from it.
+// Connects to the same address for as long as the follower reads from it.
 void Pulse::onClosed(std::string_view) noexcept {
     asks_ = answers_ = 0;
     isUnderway_ = false;

@@ -1,8 +1,9 @@
-// The pulse of a bus: once a second the follower's worker looks whether the server is still the master of the
-// same stream, sends a probe through the stream when it is silent, and trims it and the control stream.
+// The pulse of a bus: once a second the follower's worker checks whether the server is still the master of
+// the same stream. It also sends a probe through the stream when it is silent, and trims the stream and the
+// control stream.
 //
-// On a connection of its own, for the follower's waits for entries. Time is the server's, since the clocks of
-// other machines may be wrong.
+// The pulse has a connection of its own, because the follower's waits for entries. Time is the server's,
+// because the clocks of other machines may be wrong.
 #pragma once
 
 #include "bus/bus_state.hpp"
@@ -16,9 +17,10 @@ class Pulse {
 public:
     struct Owner {
         void* self;
-        // The server's clock, in milliseconds. Called from the event loop, as often as it is asked.
+        // The server's clock, in milliseconds. Called from the event loop, each time the server is asked for
+        // it.
         void (*onTime)(void* self, uint64_t time) noexcept;
-        // The follower had better connect anew. Called from the event loop and by keepUp().
+        // The follower should connect again. Called from the event loop and by keepUp().
         void (*onWrong)(void* self, std::string_view why) noexcept;
     };
 
@@ -27,7 +29,7 @@ public:
     // While the follower reads from that address.
     void start(ngx_uint_t address) noexcept;
     void stop() noexcept;
-    // Some ten times a second.
+    // About ten times a second.
     void keepUp() noexcept;
 
     // The follower has read this from the control stream, or entries from the stream.
@@ -63,8 +65,8 @@ private:
     size_t asks_ = 0;              // in this beat
     size_t answers_ = 0;           // to these
     ngx_msec_t beatAt_ = 0;
-    ngx_msec_t askedAt_ = 0; // the last of them
-    uint64_t oldest_ = 0;    // milliseconds: entries are trimmed that are older
+    ngx_msec_t askedAt_ = 0; // when the last of them was asked
+    uint64_t oldest_ = 0;    // milliseconds: older entries are trimmed
     unsigned trims_ = 0;     // in this beat
     ngx_msec_t heardAt_ = 0; // when the stream last had an entry
 

@@ -16,7 +16,8 @@ namespace {
 constexpr std::string_view kPlain = "redis://";
 constexpr std::string_view kTls = "rediss://";
 
-// The part of `text` before `mark`, which is removed with the mark; all of it if there is none.
+// Removes the part of `text` before `mark`, together with the mark, and returns it; all of `text` if there is
+// no mark.
 std::string_view takeUntil(std::string_view& text, char mark) noexcept {
     const size_t end = std::min(text.find(mark), text.size());
     const std::string_view part(text.data(), end);
@@ -24,7 +25,7 @@ std::string_view takeUntil(std::string_view& text, char mark) noexcept {
     return part;
 }
 
-// Digits, and nothing else, of a number up to `most`.
+// A number up to `most` in digits, and nothing else.
 std::optional<uint32_t> parseNumber(std::string_view text, uint32_t most) noexcept {
     const std::optional<uint64_t> number = parseDecimal(text);
     return number && *number <= most ? std::optional(static_cast<uint32_t>(*number)) : std::nullopt;
@@ -34,7 +35,8 @@ bool isAlphanumeric(char c) noexcept {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-// What a name of a host or an address of IPv4 is made of; `_` because some resolvers have such names.
+// Whether the text has only characters of host names and IPv4 addresses. `_` is one, because some resolvers
+// have such names.
 bool isHost(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(),
                        [](char c) noexcept { return isAlphanumeric(c) || c == '-' || c == '.' || c == '_'; });
@@ -54,7 +56,7 @@ class UrlReader {
 public:
     UrlReader(char* room, RedisUrl& url) noexcept : room_(room), url_(url) {}
 
-    // Like the other functions it returns NULL, or what is wrong.
+    // Like the other functions, returns NULL or what is wrong.
     const char* read(std::string_view text) noexcept {
         url_ = {};
         url_.tls = text.starts_with(kTls);

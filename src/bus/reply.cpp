@@ -18,7 +18,7 @@ struct ReplyArena::Block {
     // Its bytes follow.
     std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
 
-    // Frees it and those that it leads to.
+    // Frees the block and those that it leads to.
     static void freeAll(Block* block) noexcept {
         while (block != nullptr) {
             Block* next = block->next;
@@ -38,7 +38,7 @@ namespace {
 
 constexpr size_t kChunk = 64 * 1024 - 64; // with what malloc adds it stays within 64 KB
 
-// What is larger has a block of its own: so of a chunk not more than a quarter is left over.
+// Anything larger has a block of its own, so no more than a quarter of a chunk is left unused.
 constexpr size_t kMostInChunk = kChunk / 4;
 
 } // namespace
@@ -93,10 +93,10 @@ void ReplyArena::free() noexcept {
 
 // --- The tree ---
 
-// What hiredis calls for each element. It passes an element's parent before the element, and the elements in
-// order. NULL ends the reader.
+// hiredis calls one of these for each element. It passes an element's parent before the element, and the
+// elements in order. NULL ends the reader.
 //
-// Its versions differ in the types of some parameters, and those that know RESP3 want more functions.
+// Versions of hiredis differ in the types of some parameters, and those that know RESP3 want more functions.
 struct ReplyFunctions {
     static void* createText(const redisReadTask* task, char* text, size_t length) noexcept {
         const std::optional<Reply::Type> type = textType(task->type);
@@ -137,7 +137,7 @@ struct ReplyFunctions {
         return reply;
     }
 
-    // A text or an array that is none; RESP3 has a type of its own for that.
+    // A text or an array that is nil; RESP3 has a type of its own for that.
     static void* createNil(const redisReadTask* task) noexcept {
         if (task->type == REDIS_REPLY_NIL) {
             return refuse(task);
@@ -145,7 +145,7 @@ struct ReplyFunctions {
         return readerOf(task).add(*task, Reply::Type::Nil, 0);
     }
 
-    // Of RESP3, which nobody has asked for.
+    // For types of RESP3, which this client has not asked for.
     template <typename... Values>
     static void* refuse(const redisReadTask* task, Values...) noexcept {
         readerOf(task).fail(ReplyReader::Next::Malformed);
@@ -201,13 +201,13 @@ size_t depthOf(const redisReadTask& task) noexcept {
     return depth;
 }
 
-// An entry is an array of its id and its fields, in an array of entries; XREAD puts these into an array with
-// the name of the stream, in an array of streams. What an entry contains lies deeper in either of them than
-// its id does, so no program that writes entries can have one of its texts taken for an id.
+// An entry is an array of its id and its fields, in an array of entries. XREAD puts these into an array with
+// the name of the stream, in an array of streams. In both replies the contents of an entry lie deeper than
+// its id, so a program that writes entries cannot have one of its texts taken for an id.
 constexpr size_t kIdDepthOfRange = 2;
 constexpr size_t kIdDepthOfRead = 4;
 
-// The name before the list of entries that this id is in.
+// The name of the stream, which precedes the list of entries that this id is in.
 std::string_view streamOf(const redisReadTask& id) noexcept {
     const auto* pair = static_cast<const Reply*>(id.parent->parent->parent->obj);
     return pair->first->text;
@@ -248,7 +248,7 @@ void ReplyReader::noteId(const redisReadTask& task, std::string_view text) noexc
     }
 }
 
-// What comes next is at that depth: perhaps not in the entry.
+// What comes next is at that depth, so perhaps it is no longer in the entry.
 void ReplyReader::leaveEntry(size_t depth) noexcept {
     if (depth < idDepth_) {
         lastId_ = lastStream_ = {};
@@ -260,7 +260,7 @@ void ReplyReader::leaveEntry(size_t depth) noexcept {
 
 namespace {
 
-// What hiredis keeps of its buffer while there is nothing in it.
+// How much of its buffer hiredis keeps while there is nothing in it.
 constexpr size_t kMostIdle = 64 * 1024;
 
 redisReader* makeReader(void* owner) noexcept {
@@ -268,7 +268,8 @@ redisReader* makeReader(void* owner) noexcept {
     redisReader* reader = redisReaderCreateWithFunctions(&functions);
     if (reader != nullptr) {
         reader->privdata = owner;
-        // It would free a large buffer that is empty, and abort if there were no memory for another one.
+        // Otherwise hiredis would free a large buffer that is empty, and abort if there were no memory for
+        // another one.
         reader->maxbuf = 0;
     }
     return reader;

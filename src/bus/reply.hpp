@@ -1,5 +1,5 @@
 // Reads what Redis answers (RESP2): bytes in, a tree out. hiredis knows the protocol; the nodes and their
-// texts lie in an arena, so that an element costs no allocation of its own.
+// texts lie in an arena, so an element needs no allocation of its own.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,8 @@ struct Reply {
     std::string_view text = {};   // of Text, Status and Error
     int64_t integer = 0;          // of Integer
     size_t count = 0;             // of the elements of an Array
-    const Reply* first = nullptr; // of these; NULL if there is none
-    const Reply* next = nullptr;  // in the array that this is an element of; NULL: the last one
+    const Reply* first = nullptr; // the first of these; NULL if there is none
+    const Reply* next = nullptr;  // the next element of the same array; NULL: this is the last one
 
     bool is(Type wanted) const noexcept { return type == wanted; }
     // Whether it is an error with that code.
@@ -35,7 +35,7 @@ struct Reply {
                (text.size() == code.size() || text[code.size()] == ' ');
     }
 
-    // The element of that number, from 0 on; NULL if there is none, or it is no array.
+    // The element with that number, counted from 0; NULL if there is none, or this is not an array.
     const Reply* at(size_t number) const noexcept {
         const Reply* element = first;
         while (element != nullptr && number-- != 0) {
@@ -66,9 +66,9 @@ public:
     ReplyArena& operator=(const ReplyArena&) = delete;
     ~ReplyArena() { free(); }
 
-    // `size` bytes, aligned for a Reply; NULL beyond the most, or without memory.
+    // `size` bytes, aligned for a Reply; NULL beyond the limit, or without memory.
     void* allocate(size_t size) noexcept;
-    // Whether `size` bytes more would be beyond the most.
+    // Whether `size` more bytes would exceed the limit.
     bool exceeds(size_t size) const noexcept { return size > most_ - used_; }
     size_t used() const noexcept { return used_; }
 
@@ -85,7 +85,7 @@ private:
 
     size_t most_;
     size_t used_ = 0;
-    Block* chunk_ = nullptr; // from which memory is handed out, and before it those that are full
+    Block* chunk_ = nullptr; // memory is handed out from this one; it leads to those that are full
     Block* alone_ = nullptr; // what was too large for a chunk
     size_t inChunk_ = 0;     // bytes of the chunk that are handed out
 };
@@ -94,10 +94,11 @@ private:
 //
 //   feed(bytes)  while (next(reply) == Reply) …  feed(bytes) …
 //
-// What a reply claims to be allocates nothing; memory is needed for what has come. The limit holds for the
-// bytes that are kept of an incomplete reply together with the nodes and texts of its tree (an element takes
-// some 60 bytes besides its text), so that it depends on the reply alone, and not on how the bytes are cut.
-// All of the memory is at most some twice that, and what is fed at a time.
+// The size that a reply announces allocates nothing; memory is needed only for what has come. The limit
+// covers the bytes that are kept of an incomplete reply together with the nodes and texts of its tree (an
+// element takes about 60 bytes besides its text). So whether a reply is too large depends on the reply alone,
+// and not on how the bytes are cut. All of the memory is at most about twice the limit, plus what is fed at a
+// time.
 class ReplyReader {
 public:
     explicit ReplyReader(size_t mostBytes) noexcept : arena_(mostBytes) {}
@@ -105,30 +106,31 @@ public:
     ReplyReader& operator=(const ReplyReader&) = delete;
     ~ReplyReader() { reset(); }
 
-    // Takes bytes as they have come, best not more than some 64 KB before the replies in them are taken:
-    // after each KB of them the rest is moved. False: there is no memory, or an error has ended the reader.
+    // Takes bytes as they have come. It is best to feed no more than about 64 KB before the replies in them
+    // are taken: after each KB of them the rest is moved. False: there is no memory, or an error has ended
+    // the reader.
     [[nodiscard]] bool feed(std::string_view bytes) noexcept;
 
     enum class Next : uint8_t {
         Reply,      // there is one
         Incomplete, // more bytes are needed
         // The reader is of no further use until it is reset.
-        Malformed, // no RESP2, or arrays in arrays in arrays, deeper than any answer of a stream
+        Malformed, // not RESP2, or arrays nested deeper than in any answer of a stream
         TooLarge,
         NoMemory,
     };
 
-    // The next reply, which is valid until the next call of another function but lastId() and keep().
+    // The next reply. It is valid until the next call of any function but lastId() and keep().
     Next next(const Reply*& reply) noexcept;
 
     // While this is on, replies stay valid until it is turned off, or reset() is called. The limit is for all
     // of them together.
     void keep(bool isOn) noexcept { keeps_ = isOn; }
 
-    // After TooLarge, and until reset(): the id of the entry that was being read, if it was the answer of
-    // XREAD or XRANGE; empty if there is none.
+    // After TooLarge, and until reset(): the id of the entry that was being read, if the reply was to XREAD
+    // or XRANGE; empty if there is none.
     std::string_view lastId() const noexcept { return lastId_; }
-    // The key of its stream, if XREAD was answered.
+    // The key of its stream, if the reply was to XREAD.
     std::string_view lastStream() const noexcept { return lastStream_; }
 
     // Forgets all bytes and begins again, for another connection. Frees the memory.
@@ -152,7 +154,7 @@ private:
     size_t longest_ = 0;              // bytes that the reader has kept at a time
     Reply* last_[kMaxDepth + 1] = {}; // the last node at each depth
     std::string_view lastId_;
-    std::string_view lastStream_; // that this entry is of
+    std::string_view lastStream_; // the stream of that entry
     size_t idDepth_ = 0;          // 0: there is none
 };
 

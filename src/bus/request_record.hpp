@@ -1,4 +1,4 @@
-// What Redis remembers of a request that was published as a whole, and says when it comes again.
+// What Redis remembers of a request that was published as a whole, and answers when the request comes again.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ struct RequestRecord {
     enum class Kind : uint8_t {
         None,          // no answer yet, or one that cannot be read
         Published,     // its events are in the stream now
-        Nothing,       // it had none, and may come
+        Nothing,       // it had no events, and may come
         Repeated,      // it has been here
         StaleEpoch,    // the producer has begun a newer epoch
         OutOfSequence, // an earlier request of the producer has not been here

@@ -27,13 +27,13 @@ inline bool fitsEventId(StreamId id) noexcept {
     return id.sequence <= kMaxStreamSequence;
 }
 
-// The id of an entry in logs of that lineage. The entry's id fits.
+// The id of an entry in logs of that lineage. The entry's id must fit.
 EventId toEventId(StreamId id, uint64_t lineage) noexcept;
 
 // The id of the entry that an id of the log was made from.
 StreamId toStreamId(EventId id) noexcept;
 
-// The greatest id that is less than `id` and fits an id of the log; of 0-0 it is 0-0.
+// The greatest id that is less than `id` and fits an id of the log; for 0-0 it is 0-0.
 StreamId idBefore(StreamId id) noexcept;
 
 inline constexpr size_t kMaxStreamIdText = kMaxEventIdText;
@@ -52,8 +52,8 @@ private:
     size_t length_;
 };
 
-// Reads "<digits>-<digits>", as Redis writes ids, and nothing else; numbers that do not fit 64 bits are no
-// id.
+// Reads "<digits>-<digits>", as Redis writes ids, and nothing else; a text with numbers that do not fit 64
+// bits is not an id.
 std::optional<StreamId> parseStreamId(std::string_view text) noexcept;
 
 } // namespace sse

@@ -16,12 +16,12 @@ bool isUpToDate(StreamId newest, const StreamFacts& stream) noexcept {
            (stream.entry == StreamFacts::Entry::Missing && stream.last == newest);
 }
 
-// Whether the stream has nothing up to that id any more, but issued newer ones.
+// Whether the stream no longer has anything up to that id, but has issued newer ones.
 bool beginsAfter(const StreamFacts& stream, StreamId id) noexcept {
     return stream.first ? *stream.first > id : stream.last > id;
 }
 
-// From the oldest entry on: what came before it is missing.
+// Reads from the oldest entry on: what came before it is missing.
 SyncPlan readWhatIsLeft(const StreamFacts& stream) noexcept {
     const StreamId gap = stream.first ? idBefore(*stream.first) : stream.last;
     return {.way = SyncPlan::Way::Read, .from = gap, .gap = gap};
@@ -39,8 +39,8 @@ SyncPlan planReturn(StreamId position, const StreamFacts& stream) noexcept {
                                          : SyncPlan{.way = SyncPlan::Way::WalkBack, .from = position};
 }
 
-// A log that goes on as the first of many, or whose position has been forgotten. If programs have added
-// entries that are newer, others do not have what this log has.
+// A log that continues as the first of many, or whose position has been forgotten. If programs have added
+// newer entries, other machines do not have what this log has.
 SyncPlan planFirst(StreamId last, const StreamFacts& stream) noexcept {
     if (isUpToDate(last, stream)) {
         return {.way = SyncPlan::Way::Read, .from = last};
@@ -61,7 +61,8 @@ StreamId idOf(const Reply* entry) noexcept {
 
 } // namespace
 
-// One that has all that it ever had, but not what it has issued, has been deleted and begun anew.
+// A stream that has everything that was ever added to it, but not what it has issued, has been deleted and
+// begun again.
 bool mayLackAfter(const StreamFacts& stream, StreamId id) noexcept {
     return beginsAfter(stream, id) && (id != StreamId{} || !stream.isWhole);
 }
