@@ -4,7 +4,7 @@ namespace sse {
 
 namespace {
 
-// Of what can still be read.
+// The size of what can still be read.
 //
 // nginx-internal: http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): when the response of an upstream
 // has begun, ngx_http_upstream_send_response() closes the file of the body, if it has one.
@@ -18,7 +18,7 @@ off_t sizeOf(const ngx_chain_t* chain) noexcept {
     return size;
 }
 
-// As the client has sent it; negative if it has not, or if it is not a number.
+// The Content-Length that the client has sent; negative if there is none, or if it is not a number.
 off_t announcedLength(const ngx_http_request_t& r) noexcept {
     const ngx_table_elt_t* header = r.headers_in.content_length;
     return header == nullptr ? NGX_ERROR : ngx_atoof(header->value.data, header->value.len);
@@ -96,7 +96,7 @@ bool isBodyUnread(const ngx_http_request_t& r) noexcept {
 
 // nginx-internal: http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
 // ngx_http_discard_request_body() holds a reference for its handler, which would not notice that the client
-// has gone once the body has ended. Over HTTP/3 it does nothing, and whoever comes next can read the body.
+// has gone once the body has ended. Over HTTP/3 it does nothing, and what runs next can read the body.
 // Reading a body may have left a timer.
 void takeOverReading(ngx_http_request_t* r) noexcept {
     if (r->http_version > NGX_HTTP_VERSION_11) {
@@ -120,7 +120,7 @@ void takeOverReading(ngx_http_request_t* r) noexcept {
             r->headers_in.chunked = 0;
         }
     }
-    forgetUsedBody(r); // what post_action asks is promised nothing
+    forgetUsedBody(r); // post_action must not promise a body to what it asks
 }
 
 void stopBodyTimeout(ngx_http_request_t* r) noexcept {
@@ -135,7 +135,7 @@ void stopBodyTimeout(ngx_http_request_t* r) noexcept {
 }
 
 // nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): what comes during a pause sets
-// client_body_timeout (ngx_http_v2_process_request_body), and it is not the client that has paused.
+// client_body_timeout (ngx_http_v2_process_request_body), although it is not the client that has paused.
 void restartBodyTimeout(ngx_http_request_t* r) noexcept {
     ngx_event_t* read = r->connection->read;
     if (r != r->main || !(read->timer_set || read->timedout)) {

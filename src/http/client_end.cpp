@@ -4,8 +4,8 @@ namespace sse {
 
 namespace {
 
-// With poll and select a read event comes again and again for what is not read; nginx adds it again when it
-// wants to read.
+// With poll and select a read event comes again and again for what has not been read; nginx adds the event
+// again when it wants to read.
 void stopAsking(ngx_event_t* read) noexcept {
     if ((ngx_event_flags & NGX_USE_LEVEL_EVENT) != 0 && read->active) {
         (void)ngx_del_event(read, NGX_READ_EVENT, 0);
@@ -14,7 +14,7 @@ void stopAsking(ngx_event_t* read) noexcept {
 
 } // namespace
 
-// With edge-triggered events its FIN may have been seen already, hence the posted event.
+// With edge-triggered events the FIN of the client may have been seen already, hence the posted event.
 bool watchClient(ngx_http_request_t* r, ngx_http_event_handler_pt handler) noexcept {
     ngx_connection_t* c = r->connection;
     r->read_event_handler = handler;
@@ -25,7 +25,8 @@ bool watchClient(ngx_http_request_t* r, ngx_http_event_handler_pt handler) noexc
     return ngx_handle_read_event(c->read, 0) == NGX_OK;
 }
 
-// Over HTTP/1 an end after another request is seen with epoll alone, which reports it at once.
+// Over HTTP/1, the end of a client that has sent another request is seen only with epoll, which reports it at
+// once.
 //
 // nginx-internal: http/ngx_http_request.c, http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4),
 // event/quic/ngx_event_quic_streams.c (1.26.3, 1.30.4, 1.31.4): as ngx_http_test_reading() decides. Over

@@ -38,7 +38,7 @@ bool isPreflight(ngx_http_request_t* r) noexcept {
 }
 
 // What a page may do in the location with one of these origins; empty: nothing. An origin that is not listed
-// by name changes nothing, unless nobody asks where a request comes from (origin_check.hpp).
+// by name may change nothing, unless the location does not check where requests come from (origin_check.hpp).
 std::string_view methodsFor(const LocationConfig& config) noexcept {
     const bool mayChange = !allowsAny(config) || config.checkOrigin == 0;
     if (config.kick) {
@@ -60,7 +60,7 @@ bool addToken(ngx_http_request_t* r, std::string_view name, std::string_view tok
 
 bool addAllowance(ngx_http_request_t* r, const LocationConfig& config, std::string_view origin) noexcept {
     return addHeader(r, kAllowOrigin, origin) && addToken(r, kExposeHeaders, "Last-Event-ID") &&
-           addToken(r, kExposeHeaders, "Retry-After") && // a page that polls waits for so long
+           addToken(r, kExposeHeaders, "Retry-After") && // a page that polls waits for that long
            (config.corsCredentials == 0 || addHeader(r, kAllowCredentials, "true")) &&
            (!isPreflight(r) || addPreflightHeaders(r, config));
 }

@@ -1,4 +1,4 @@
-// Headers of every answer of an endpoint, also of those that nginx itself gives there: errors, redirects.
+// Headers of every answer of an endpoint, including those that nginx itself gives there: errors, redirects.
 #pragma once
 
 #include "ngx.hpp"

@@ -4,7 +4,7 @@
 // content. What refers to the elements of a list:
 //
 // Pointers in r->headers_in and r->headers_out; before 1.23 also arrays of such pointers, there and nowhere
-// else; since 1.23 also the elements' own `next`. All of them move along.
+// else; since 1.23 also the elements' own `next`. All of these are updated.
 //
 // Copies of r->headers_in in subrequests (ngx_http_subrequest). While one of them runs nothing moves.
 //
@@ -21,8 +21,8 @@ namespace sse {
 
 namespace {
 
-// Modules whose contexts hold values and no header. (The last counts them: Debian has it in place of a member
-// that nginx 1.22 and 1.26 do not have.)
+// Modules whose contexts hold values and no header. (The last one counts headers: Debian has it in place of a
+// member that nginx 1.22 and 1.26 do not have.)
 constexpr std::string_view kWithoutHeaders[] = {
     "ngx_http_sse_module",    "ngx_http_chunked_filter_module", "ngx_http_copy_filter_module",
     "ngx_http_mirror_module", "ngx_http_userid_filter_module",  "ngx_http_auth_request_module",
@@ -51,7 +51,7 @@ public:
     Move(const ngx_table_elt_t* from, ngx_table_elt_t* to, size_t count) noexcept
         : from_(reinterpret_cast<uintptr_t>(from)), to_(to), count_(count) {}
 
-    // Has the pointer lead to where its element is now, if it leads to one of them.
+    // Redirects the pointer to where its element is now, if it points to one of them.
     void follow(ngx_table_elt_t*& pointer) const noexcept {
         const uintptr_t distance = reinterpret_cast<uintptr_t>(pointer) - from_;
         if (distance < count_ * sizeof(ngx_table_elt_t)) {
@@ -59,8 +59,8 @@ public:
         }
     }
 
-    // All pointers of a structure from one member to another. What else lies among them in a version of nginx
-    // (arrays: their pointers, sizes and counts) is none to an element and stays.
+    // Does this for all pointers of a structure from one member to another. What else a version of nginx has
+    // among them (arrays: their pointers, sizes and counts) does not point to an element, and stays.
     void followAll(void* first, void* end) const noexcept {
         for (auto* pointer = static_cast<ngx_table_elt_t**>(first); pointer != end; ++pointer) {
             follow(*pointer);
@@ -93,7 +93,8 @@ void followHeaders(ngx_http_request_t& r, const Move& move) noexcept {
 #endif
 }
 
-// What the pool knows of a block that it has for itself; NULL if it lies among others, or in no pool.
+// What the pool knows of a block that has an allocation of its own; NULL if it lies among others, or in no
+// pool.
 ngx_pool_large_t* ownBlock(const ngx_pool_t& pool, const void* block) noexcept {
     ngx_pool_large_t* large = pool.large;
     while (large != nullptr && large->alloc != block) {

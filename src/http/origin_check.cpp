@@ -10,8 +10,8 @@ namespace {
 
 // The host and port of a target in absolute form; empty if the target is a path.
 //
-// nginx-internal: http/ngx_http_parse.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): `host_start` is where it lies in
-// the request line. `host_end` leaves out the port.
+// nginx-internal: http/ngx_http_parse.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): `host_start` is where the host lies
+// in the request line. `host_end` leaves out the port.
 std::string_view hostOfTarget(const ngx_http_request_t& r) noexcept {
     if (r.http_version > NGX_HTTP_VERSION_11 || r.host_start == nullptr) {
         return {};
@@ -57,8 +57,8 @@ bool isForeignPage(const ngx_http_request_t& r, const LocationConfig& config) no
     return !isOwn && !firstHeader(r, "origin").empty();
 }
 
-// Whether the application has sent the request here by X-Accel-Redirect: then it has allowed it. An error
-// page may have redirected it since, and the header may be present without having been used.
+// Whether the application has sent the request here by X-Accel-Redirect: then the application has allowed it.
+// An error page may have redirected it since, and the header may be present without having been used.
 //
 // nginx-internal: http/ngx_http_upstream.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): as
 // ngx_http_upstream_process_headers() decides.

@@ -7,7 +7,8 @@
 
 namespace sse {
 
-// Any number. If the system has none to give, as early after its start, one that is hard to meet again.
+// Any number. If the system has none to give, for example early after its start, a number that is unlikely to
+// occur again.
 inline uint64_t randomNumber() noexcept {
     uint64_t number = 0;
     if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {

@@ -1,6 +1,6 @@
 // Every refusal of the module, and how it is answered and counted.
 //
-// Knows no nginx, so that code without nginx (publish/intake) can say why it refuses.
+// Knows no nginx: code without nginx (publish/intake) can use it to say why it refuses.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ enum class Refusal : uint8_t {
     Expired,
     EventsGone,
     IndexFull,
-    NotFilled, // the zone does not have yet what the stream has that it copies
+    NotFilled, // the zone has not caught up yet with the stream that it copies
     Kicked,
     TooManyInZone,
     TooManyOnChannel,
@@ -105,9 +105,9 @@ enum class Refusal : uint8_t {
 
     // The bus.
     NotWithBus,     // a condition about the newest event of a channel, which only the stream knows
-    BusAway,        // Redis is not to be had
+    BusAway,        // Redis is not available
     BusRefuses,     // Redis has answered with an error: no memory, no disk, too few replicas, …
-    OutcomeUnknown, // nobody knows whether Redis has the events
+    OutcomeUnknown, // it is not known whether Redis has the events
 };
 
 // Where in a body the fault is.
@@ -120,15 +120,15 @@ struct RefusalPlace {
 // How a refusal is answered and counted. The texts are plain ASCII and live as long as the program.
 struct RefusalAnswer {
     uint16_t status;
-    RefusalGroup group; // as what it is counted
+    RefusalGroup group; // what it is counted as
     std::string_view reason;
     std::string_view retryAfter = {}; // seconds after which the client may try again; empty: not sent
 };
 
 // What the client has to know to go on; members of the answer.
 struct RefusalFacts {
-    std::optional<uint64_t> events;    // of a body, that were published before the fault
-    std::optional<uint64_t> epoch;     // that the producer has begun
+    std::optional<uint64_t> events;    // events of a body that were published before the fault
+    std::optional<uint64_t> epoch;     // the epoch that the producer has begun
     std::optional<uint64_t> expected;  // the number of the producer's next request
     std::optional<EventId> lastId;     // of the channel; zero: it has no event
     std::optional<RefusalPlace> place; // of the fault

@@ -48,7 +48,7 @@ void eachHeader(const ngx_http_request_t& r, std::string_view name, Visit&& visi
     });
 }
 
-// Calls visit(item), without the space around it, with each item of a list until it returns false. Returns
+// Calls visit(item) with each item of a list, without the space around it, until it returns false. Returns
 // whether it never did.
 template <typename Visit>
 bool eachItem(std::string_view list, char separator, Visit&& visit) noexcept {

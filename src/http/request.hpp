@@ -29,8 +29,8 @@ std::string_view firstHeader(const ngx_http_request_t& r, std::string_view name)
 // "text/event-stream" (RFC 9110, section 8.3.1).
 std::string_view mediaType(std::string_view contentType) noexcept;
 
-// Whether the client names that media type, which is in lower case, in an Accept header: itself, not by a
-// range like "*/*", and not to refuse it by a weight of 0 (RFC 9110, section 12.5.1).
+// Whether the client names that media type, which is in lower case, in an Accept header: the type itself, not
+// a range like "*/*", and not in order to refuse it by a weight of 0 (RFC 9110, section 12.5.1).
 bool isTypeAccepted(const ngx_http_request_t& r, std::string_view type) noexcept;
 
 // Whether the body has a Content-Encoding other than "identity".
@@ -46,10 +46,10 @@ bool lastArgument(ngx_http_request_t* r, std::string_view name, std::string_view
 // The value of $arg_NAME, percent-decoded. false without memory.
 bool firstArgument(ngx_http_request_t* r, std::string_view name, std::string_view& value) noexcept;
 
-// Whether the value of a flag says no: "0" or "false", in any case.
+// Whether the value of a flag says no: "0" or "false", in upper or lower case.
 bool saysNo(std::string_view value) noexcept;
 
-// Whether the query has that argument, with or without a value, unless that says no.
+// Whether the query has that argument, with or without a value, unless the value says no.
 bool isFlagSet(const ngx_http_request_t& r, std::string_view name) noexcept;
 
 // The value of an expression, percent-decoded: "%0a" is a line feed wherever it comes from. false without

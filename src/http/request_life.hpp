@@ -8,15 +8,15 @@
 
 namespace sse {
 
-// Memory of the request's pool, which goes with it.
+// Memory of the request's pool, which is freed with the pool.
 struct PoolMemory {
     static void* take(ngx_pool_t* pool, size_t size) noexcept { return ngx_palloc(pool, size); }
     static void give(void*) noexcept {}
 };
 
-// Makes a T that serves the request. NULL without memory. There are two cleanups: when the request ends,
-// T::onRequestEnd() is to leave whatever knows the object. But the object stays until the pool goes, because
-// what is sent may be its own.
+// Makes a T that serves the request. NULL without memory. There are two cleanups. When the request ends,
+// T::onRequestEnd() must take the object out of everything that knows it. But the object stays until the pool
+// goes, because what is still being sent may belong to it.
 //
 // nginx-internal: http/v2/ngx_http_v2.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): a stream with frames in the queue
 // keeps its pool until they are out (ngx_http_v2_close_stream).
@@ -40,8 +40,8 @@ T* makeForRequest(ngx_http_request_t* r, Arguments&&... arguments) noexcept {
     return made;
 }
 
-// Ends a request from outside: from a timer, from a turn of the worker, from the fan-out. Afterwards nothing
-// of it may be touched.
+// Ends a request from outside: from a timer, from a turn of the worker, from the fan-out. After that, nothing
+// of the request may be touched.
 //
 // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): ngx_http_terminate_request()
 // leaves the rest to a posted request, and nginx runs these only after its own handlers of a connection.

@@ -76,9 +76,10 @@ void addFacts(JsonWriter& json, const RefusalFacts& facts) noexcept {
 //
 // nginx-internal: http/modules/ngx_http_not_modified_filter_module.c (1.22.1, 1.26.3, 1.30.4, 1.31.4).
 //
-// The body is thrown away here and in no handler before: an error page that goes to an upstream must find a
-// body that is still to come, for nginx does not survive the end of a client whose body it throws away for an
-// upstream. If its chunks are malformed, nobody has wanted them, and what has been done is told all the same.
+// The body is thrown away here, and not in a handler before: an error page that goes to an upstream must find
+// a body that is still to come, because nginx does not survive the end of a client whose body it throws away
+// for an upstream. If its chunks are malformed, that does not matter: nothing has wanted them, and the client
+// is told what has been done all the same.
 //
 // nginx-internal: http/ngx_http_core_module.c, http/ngx_http_request_body.c (1.22.1, 1.26.3, 1.30.4, 1.31.4):
 // ngx_http_send_response() throws the body away, too, and answers with 400 where that fails; the second time

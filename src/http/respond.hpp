@@ -24,13 +24,13 @@ ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, const JsonWriter& js
 
 // Answers {"error":"…"} as answerTo() says, with the facts, and logs it at level "info", at most one line a
 // second: a client that is refused again and again must not fill the disk. If the location has an error_page
-// for that status, nginx answers with that, unless events have been published, or may have been: it would
-// not give their number, and a location that it names would publish them again. Returns what a content
-// handler returns.
+// for that status, nginx answers with that, unless events have been published, or may have been: the error
+// page would not give their number, and a location that it names would publish them again. Returns what a
+// content handler returns.
 ngx_int_t refuse(ngx_http_request_t* r, Refusal refusal, const RefusalFacts& facts = {}) noexcept;
 
-// Whether a line may be logged for something that clients decide the number of: once a second at most.
-// `second` belongs to what is logged.
+// Whether a line may be logged for something that clients can cause any number of times: at most once a
+// second. `second` belongs to what is logged.
 inline bool isFirstOfSecond(time_t& second) noexcept {
     return std::exchange(second, ngx_time()) != ngx_time();
 }

@@ -32,8 +32,8 @@ std::string_view idText(ngx_http_request_t* r, EventId id) noexcept {
                                               : std::string_view(text, formatEventId(id, text));
 }
 
-// The zone of the location. A location that has none, such as one that a probe asks, is about the zone with a
-// bus, if there is one and no other. NULL otherwise.
+// The zone of the location. For a location without one, such as one that a probe asks, the zone with a bus,
+// if there is exactly one. NULL otherwise.
 const Zone* zoneInQuestion(ngx_http_request_t* r) noexcept {
     if (const Zone* own = locationConfig(r)->zone; own != nullptr) {
         return own;
