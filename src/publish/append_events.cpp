@@ -11,7 +11,7 @@ namespace {
 // Whether anything is to be appended; if not, the result says why.
 bool mayAppend(LogWriter& log, const ChannelKey& channel, const Preconditions* preconditions,
                AppendedEvents& result) noexcept {
-    if (log.isRetired()) { // it does not know what has come since
+    if (log.isRetired()) { // a retired log does not know what has come since
         result.status = AppendStatus::Retired;
         return false;
     }
@@ -29,8 +29,8 @@ bool mayAppend(LogWriter& log, const ChannelKey& channel, const Preconditions* p
     return true;
 }
 
-// Calls visit(const ChannelKey&) with each channel of an event until it returns false; returns whether none
-// did.
+// Calls visit(const ChannelKey&) with each channel of an event until it returns false; returns whether it
+// never did.
 template <typename Visit>
 bool eachChannel(const Log& log, const ChannelKey& usual, const StagedEvent& event, Visit&& visit) noexcept {
     return event.channels.empty() ? visit(usual)
@@ -71,7 +71,7 @@ void note(const ChannelKey& channel, const Appended& appended, bool ended, Appen
     }
 }
 
-// To each of its channels.
+// Appends the event to each of its channels.
 AppendStatus append(LogWriter& log, const ChannelKey& usual, const StagedEvent& event,
                     const AppendOptions& options, uint64_t now, AppendedEvents& result) noexcept {
     AppendStatus status = AppendStatus::Ok;
@@ -170,7 +170,7 @@ Refusal refusalOf(const AppendedEvents& appended) noexcept {
         return Refusal::ChannelEnded;
     case AppendStatus::Unwanted:
         return refusalOf(appended.verdict);
-    case AppendStatus::OldId: // of events whose ids are not given
+    case AppendStatus::OldId: // only for given ids, which these events do not have
     case AppendStatus::TooLarge:
         break;
     }
@@ -230,7 +230,7 @@ std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
         return std::nullopt;
     }
     if (known.ended) {
-        // There is no record to take its stamp, and a second end would be one that nobody waits for.
+        // There is no record to take the stamp, and nothing waits for a second end.
         if (!preconditions.stamp.empty()) {
             result.status = AppendStatus::Ended;
             return result;

@@ -33,8 +33,8 @@ struct AppendedEvents {
 };
 
 struct AppendOptions {
-    bool reopen = true; // a channel that has ended begins anew
-    bool end = false;   // `channel` ends with the last of the events, if that goes there
+    bool reopen = true; // a channel that has ended begins again
+    bool end = false;   // `channel` ends with the last of the events, if that one goes to it
     bool whole = false; // all of them or none; they become visible together, and all go to `channel`
     // The stamp is that of the last event.
     const Preconditions* preconditions = nullptr;
@@ -45,26 +45,26 @@ inline bool endsWith(const StagedEvent& event, const AppendOptions& options) noe
     return event.ends || (options.end && event.isLast && event.channels.empty());
 }
 
-// How the client is told; None if it was appended, or has been before.
+// How the client is told; None if the events have been appended, now or before.
 Refusal refusalOf(const Verdict& verdict) noexcept;
 Refusal refusalOf(const AppendedEvents& appended) noexcept;
 // What the client has to know if the preconditions do not hold.
 RefusalFacts factsOf(const Verdict& verdict) noexcept;
 
-// Appends the events in order, to `channel` or to those that they name, all under one hold of the zone's
-// lock, so there should not be too many of them. Stops at the first one that the log does not accept, which
-// is then in none of its channels; those before it stay, unless all of them are wanted or none. The caller
-// wakes the listeners (Worker::wake).
+// Appends the events in order, to `channel` or to those that they name. All of them are appended under one
+// hold of the zone's lock, so there should not be too many. Stops at the first event that the log does not
+// accept; that event is then in none of its channels. Those before it stay, unless all events or none are
+// wanted. The caller wakes the listeners (Worker::wake).
 AppendedEvents appendEvents(Zone& zone, const ChannelKey& channel, const StagedEvents& events,
                             const AppendOptions& options) noexcept;
 
-// Ends a channel. One that has ended already stays as it is: the result is that end, or the status Ended if
-// the request has a stamp. nullopt: there is no such channel. An end is not counted.
+// Ends a channel. A channel that has ended already stays as it is: the result is that end, or the status
+// Ended if the request has a stamp. nullopt: there is no such channel. An end is not counted.
 std::optional<AppendedEvents> appendEnd(Zone& zone, const ChannelKey& channel,
                                         const Preconditions& preconditions) noexcept;
 
-// How many of the events, from the first on, may be appended although channels that have ended do not begin
-// anew. nullopt: the lock is not to be had.
+// How many of the events, from the first on, may be appended if channels that have ended do not begin again.
+// nullopt: the lock is not available.
 std::optional<size_t> countOpen(const Zone& zone, const ChannelKey& channel,
                                 const StagedEvents& events) noexcept;
 
@@ -75,7 +75,7 @@ struct KnownChannel {
     EventId endId{};     // of that
     uint32_t subscribers = 0;
 };
-// nullopt: the lock is not to be had.
+// nullopt: the lock is not available.
 std::optional<KnownChannel> lookUp(const Zone& zone, const ChannelKey& channel) noexcept;
 
 } // namespace sse

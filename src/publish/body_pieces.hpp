@@ -10,9 +10,9 @@ class BodyPieces {
 public:
     enum class Next { Piece, End, Failed };
 
-    // The next piece of request_body->bufs, of at most `most` bytes (at least 1); valid until the next call,
-    // and as long as `block`, which receives what is in a file. After End it starts again, with what nginx
-    // reads next.
+    // The next piece of request_body->bufs, of at most `most` bytes (at least 1); it is valid until the next
+    // call, and for as long as `block`, which receives what is in a file. After End it starts again, with
+    // what nginx reads next.
     Next next(const ngx_http_request_t& r, size_t most, Buffer& block, std::string_view& piece) noexcept;
 
     // Whether all of what has been read has been taken.

@@ -56,7 +56,7 @@ Verdict verdictOf(const RequestRecord& record, EventId id) noexcept {
     return {};
 }
 
-// That of the last of its channels; `usual` if it names none.
+// The name of the last of its channels; `usual` if it names none.
 std::string_view lastChannelOf(const StagedEvent& event, std::string_view usual) noexcept {
     std::string_view last = usual;
     eachName(event.channels, [&last](std::string_view name) noexcept {
@@ -153,7 +153,7 @@ Refusal BusShare::end(const ChannelKey& channel, const Preconditions& preconditi
     if (!known) {
         return Refusal::Locked;
     }
-    // What has just been published to it is on its way.
+    // What this request has just published to the channel is on its way.
     if (!known->exists && !hasPublished_) {
         return Refusal::UnknownChannel;
     }
@@ -170,7 +170,7 @@ Refusal BusShare::end(const ChannelKey& channel, const Preconditions& preconditi
     return refusalOf(bus_->pipeline().end(*order_, channel.name));
 }
 
-// What the answer says of the last of them, if it gets so far.
+// Notes what the answer says of the last event, if it gets that far.
 void BusShare::note(const ChannelKey& channel, const StagedEvents& events, const AppendOptions& options,
                     Outcome& outcome) noexcept {
     events.each([&](const StagedEvent& event) noexcept {
@@ -185,7 +185,7 @@ void BusShare::note(const ChannelKey& channel, const StagedEvents& events, const
 
 // --- Waiting ---
 
-// What cannot get any further has room: it is refused.
+// A request that cannot get any further has room: it is refused.
 bool BusShare::hasRoom() const noexcept {
     return order_ == nullptr || order_->failure() != Failure::None || !bus_->pipeline().isUp() ||
            order_->hasRoom();
@@ -210,7 +210,7 @@ void BusShare::leave(Outcome& outcome) noexcept {
     }
 }
 
-// --- What has come of it ---
+// --- The outcome ---
 
 Failure BusShare::failure() const noexcept {
     return order_ != nullptr ? order_->failure() : Failure::Away;
@@ -244,7 +244,7 @@ Refusal BusShare::settle(Outcome& outcome) noexcept {
     return failure != Failure::None ? refusalOf(failure) : settleWhole(outcome);
 }
 
-// Of a request that was checked and nothing else, the channel has ended.
+// If the request was only checked, the channel has ended.
 Refusal BusShare::settleWhole(Outcome& outcome) const noexcept {
     const RequestRecord& record = order_->record();
     if (record.kind == RequestRecord::Kind::Nothing) {

@@ -1,4 +1,4 @@
-// What a request publishes through the bus of its zone: its events on their way to Redis, and what comes of
+// What a request publishes through the bus of its zone: its events on their way to Redis, and what becomes of
 // them. A zone without a bus has no use for it.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace sse {
 
-// Events on their way, and how many copies of them, for all of their channels, that makes.
+// What has been handed over: how many copies of the events, for all of their channels.
 struct HandedOver {
     Refusal refusal = Refusal::None;
     uint64_t copies = 0;
@@ -22,7 +22,7 @@ struct HandedOver {
 
 class BusShare {
 public:
-    // `onProgress`: see Order. Most requests need no memory for that; with a bus it is that of the pool.
+    // `onProgress`: see Order. Most requests need no memory for that; with a bus it comes from the pool.
     BusShare(const Zone& zone, ngx_pool_t* pool, void* self,
              void (*onProgress)(void* self) noexcept) noexcept;
     BusShare(const BusShare&) = delete;
@@ -31,11 +31,11 @@ public:
 
     // Whether the zone has a bus: then events go there, and the zone gets them from there.
     bool isUsed() const noexcept { return zone_.bus != nullptr; }
-    // Why the request is refused before anything is read of it.
+    // Why the request is refused before anything of it is read.
     Refusal check(const Preconditions& preconditions) const noexcept;
 
-    // Sends events on their way, as appendEvents() appends them. The outcome notes what the answer says if
-    // all goes well.
+    // Hands events over as appendEvents() appends them. The outcome notes what the answer says if all goes
+    // well.
     HandedOver publish(const ChannelKey& channel, const StagedEvents& events, const AppendOptions& options,
                        Outcome& outcome) noexcept;
     // The same for the end of a channel alone, as appendEnd() does it.
@@ -49,8 +49,8 @@ public:
     void waitForRoom() noexcept;
     void waitForEnd() noexcept;
 
-    // Tells the outcome what has come of it by now. Returns how the client is told; what is still on its way
-    // is not known.
+    // Tells the outcome what has become of the events by now. Returns how the client is told; what is still
+    // on its way counts as unknown.
     Refusal settle(Outcome& outcome) noexcept;
     // Counts what has been published, and does not wait for the rest.
     void leave(Outcome& outcome) noexcept;

@@ -127,7 +127,7 @@ public:
     }
 
 private:
-    // Returns whether it had a place on the page.
+    // Returns whether there was room for it on the page.
     bool add(const ChannelSummary& channel, const ChannelState& state) noexcept {
         if (!channel.nameView().starts_with(wish_.prefix)) {
             return true;

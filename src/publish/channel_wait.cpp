@@ -51,7 +51,7 @@ Refusal refusalOf(ngx_http_request_t* r) noexcept {
     return isFilled(*locationConfig(r)->zone) ? Refusal::Locked : Refusal::NotFilled;
 }
 
-// A request with a body does not wait: that would have to be read meanwhile.
+// A request with a body does not wait: the body would have to be read meanwhile.
 bool mayWait(const ngx_http_request_t& r, const ChannelWait::Wish& wish) noexcept {
     return wish.time != 0 && r.method == NGX_HTTP_GET && &r == r.main && !hasBody(r);
 }
@@ -131,8 +131,8 @@ void ChannelWait::onRead(ngx_http_request_t* r) noexcept {
     ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
 
-// The wish of many may be met, or their time be up, in the same moment, so each is answered in its turn, see
-// Subscriber::onDeadline().
+// The wishes of many requests may be met, or their time be up, at the same moment. So each is answered in its
+// turn; see Subscriber::onDeadline().
 void ChannelWait::onTime(ngx_event_t* event) noexcept {
     auto& self = LoopEvent::owner<ChannelWait>(event);
     if (!self.waitOn(stateOf(self.request_, self.context_))) {
@@ -156,8 +156,8 @@ void ChannelWait::onDrain(Drainable& drainable, bool) noexcept {
     self.finish(state, isMet ? Refusal::None : Refusal::WaitCutByDrain);
 }
 
-// Until the number is looked at again. false: it is to be answered. What is not known now is found out the
-// next time.
+// Waits until the number is looked at again. false: the request is to be answered now. A state that is not
+// known now is read the next time.
 bool ChannelWait::waitOn(const std::optional<ChannelState>& state) noexcept {
     const auto left = static_cast<ngx_msec_int_t>(until_ - ngx_current_msec);
     if (left <= 0 || (state && wish_.isMetBy(*state))) {

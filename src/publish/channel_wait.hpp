@@ -1,7 +1,7 @@
-// A GET of a channel that waits for subscribers: until there are none, so that a producer can stop, or until
-// there are some, so that it can begin.
+// A GET of a channel that waits for subscribers: until there are none, and a producer can stop, or until
+// there are some, and it can begin.
 //
-// Nobody is woken when their number changes, so it is looked at from time to time.
+// No request is woken when the number of subscribers changes, so it is looked at from time to time.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ class ChannelWait {
 public:
     struct Wish {
         ngx_msec_t time = 0;      // milliseconds; 0: do not wait
-        uint32_t subscribers = 0; // at least so many; 0: none
+        uint32_t subscribers = 0; // at least this many; 0: none
 
         bool isMetBy(const ChannelState& state) const noexcept {
             return subscribers == 0 ? state.subscribers == 0 : state.subscribers >= subscribers;

@@ -1,5 +1,5 @@
-// Memory that the open bodies of one client take, however many connections and HTTP/2 streams it has. Counted
-// is what remains between two reads, that is, incomplete events.
+// Memory that the open bodies of one client take, however many connections and HTTP/2 streams it has. What
+// remains between two reads is counted, that is, incomplete events.
 //
 // Clients are told apart by address (an IPv6 client by its network of 64 bits), separately in each worker.
 #pragma once

@@ -18,8 +18,8 @@ namespace {
 
 constexpr std::string_view kMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
-// Besides publishing. The DELETE that a subrequest inherits from its parent, as in a mirror, refers to
-// something that the parent names: it must not end the channel.
+// Methods besides those that publish. The DELETE that a subrequest inherits from its parent, as in a mirror,
+// refers to something that the parent names: it must not end the channel.
 bool isOtherMethod(const ngx_http_request_t& r) noexcept {
     return (r.method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0 || (r.method == NGX_HTTP_DELETE && &r == r.main);
 }
@@ -47,8 +47,8 @@ ngx_int_t handlePublish(ngx_http_request_t* r) noexcept {
     if (changes && isRefusedPage(r, config)) {
         return refuseAny(r, Refusal::ForeignPage);
     }
-    // A client names the arguments of its own request, and not of those that nginx makes of it. What was a
-    // request that publishes is one whatever nginx has turned it into.
+    // A client chooses the arguments of its own request, not those of the requests that nginx makes of it. A
+    // request that publishes remains one, whatever nginx has turned it into.
     if (!isPublishing(*r) && !isForeign(*r) && asksForList(*r)) {
         return handleChannelList(r);
     }

@@ -24,7 +24,7 @@ std::string_view withoutMark(std::string_view text) noexcept {
     return text;
 }
 
-// None: it is no fault.
+// None: the status is not a fault.
 Refusal refusalOf(EnvelopeStatus status) noexcept {
     switch (status) {
     case EnvelopeStatus::Ok:
@@ -73,7 +73,7 @@ Intake::Intake(const Options& options, const Owner& owner) noexcept
           {.maxData = options.maxData, .maxChannels = options.maxChannels, .ignoreIds = options.ignoreIds}),
       form_(fields_), json_(fields_) {}
 
-// In a form a byte may take three.
+// In a form, one byte may take three.
 size_t Intake::maxBody() const noexcept {
     return options_.framing == Framing::Form ? 3 * (options_.maxData + kMostFields)
                                              : options_.maxData + kByteOrderMark.size();
@@ -389,7 +389,7 @@ bool Intake::refuseAt(Refusal refusal, uint64_t at) noexcept {
     return refuseWith(refusal);
 }
 
-// If the framing has such places.
+// Only if the framing has such places.
 void Intake::setPlace(RefusalPlace place) noexcept {
     if (refusal_ == Refusal::None && options_.framing >= Framing::Form) {
         place.envelope = isStream() ? std::optional(accepted_) : std::nullopt;

@@ -40,10 +40,10 @@ public:
         bool ignoreIds = false;      // ids in the bytes are dropped
         size_t maxChannels = 0;      // that an envelope may name
         bool mayEnd = false;         // an envelope may end its channels
-        size_t maxBatch = 0;         // not 0: the owner gets all events at once, in the end, or none; in the
-                                     // log they may take so many bytes together
+        size_t maxBatch = 0;         // not 0: the owner gets all events at once, at the end, or none; in the
+                                     // log they may take this many bytes together
         size_t recordCost = 0;       // what each takes there besides its fields and its publisher id
-        uint64_t maxBatchEvents = 0; // how many they may be then; 0: any number
+        uint64_t maxBatchEvents = 0; // how many events there may be then; 0: any number
     };
 
     // The recipient of the events.
@@ -52,8 +52,8 @@ public:
         // Takes the staged events, of which there is at least one; they are discarded afterwards. Anything
         // but None ends the intake, with that refusal.
         Refusal (*take)(void* self, const StagedEvents& events) noexcept;
-        // Whether an event for that channel, whose publisher id and rendered fields have so many bytes, fits.
-        // Without a name it is the owner's usual channel.
+        // Whether an event for that channel fits if its publisher id and rendered fields have this many
+        // bytes. Without a name it is the owner's usual channel.
         bool (*fits)(void* self, std::string_view channel, size_t publisherId, size_t fields) noexcept;
         // Whether publishers may not use that type.
         bool (*isReserved)(void* self, std::string_view type) noexcept;
@@ -72,11 +72,13 @@ public:
     Refusal setPublisherId(std::string_view id) noexcept;
     // Milliseconds, in digits.
     Refusal setRetry(std::string_view digits) noexcept;
-    // "base64": the bytes are any, and become the text of the event as base64. Only if all are one event.
+    // "base64": the bytes may have any values, and become the text of the event as base64. Only if all are
+    // one event.
     Refusal setEncoding(std::string_view name) noexcept;
 
     // Takes the next piece. On return, every event that is complete by now, and that precedes a fault, has
-    // been given to the owner, unless it gets all at once. After a refusal the intake is of no further use.
+    // been given to the owner, unless the owner gets all at once. After a refusal the intake is of no further
+    // use.
     [[nodiscard]] Refusal feed(std::string_view piece) noexcept;
     // There are no more bytes.
     [[nodiscard]] Refusal finish() noexcept;
@@ -91,22 +93,22 @@ public:
     bool isBetweenEvents() const noexcept {
         return !lines_.inLine() && !parser_.inEvent() && !json_.inEnvelope();
     }
-    // Whether all bytes would be one event, and there are none.
+    // Whether all bytes would be one event, and there are no bytes.
     bool isEmptyEvent() const noexcept { return !isStream() && body_.empty() && form_.position() == 0; }
     // The most bytes that can be one event, if all are.
     size_t maxBody() const noexcept;
 
-    // The refusal that has ended it; None: it goes on.
+    // The refusal that has ended the intake; None: it goes on.
     Refusal refusal() const noexcept { return refusal_; }
-    // Where the fault is that has been refused; nullopt if the framing does not tell, or it is none of the
-    // bytes.
+    // Where the fault is that has been refused; nullopt if the framing does not tell, or if the fault is not
+    // in the bytes.
     const std::optional<RefusalPlace>& place() const noexcept { return place_; }
 
     // Events so far, and invalid sequences that have been replaced. One for several channels counts once.
     uint64_t accepted() const noexcept { return accepted_; }
     uint64_t repaired() const noexcept { return repaired_ + parser_.replaced(); }
 
-    // Bytes of memory allocated; frees what is not needed for an incomplete event.
+    // held(): bytes of memory allocated. release() frees what is not needed for an incomplete event.
     size_t held() const noexcept {
         return body_.held() + lines_.held() + parser_.held() + fields_.held() + staged_.held();
     }

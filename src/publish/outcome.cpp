@@ -63,7 +63,7 @@ ngx_int_t Outcome::answer(ngx_http_request_t* r) const noexcept {
     return respond(r, status, json, text);
 }
 
-// That of the last event; null if there is none, or if it is not known any more.
+// The id of the last event; null if there is none, or if it is not known any more.
 void Outcome::writeId(JsonWriter& json) const noexcept {
     const bool isKnown = verdict_.isRepeated() && verdict_.id != EventId{};
     if (context_.events == 0 && !isKnown) {

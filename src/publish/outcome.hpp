@@ -33,12 +33,15 @@ public:
     bool isRepeated() const noexcept { return verdict_.isRepeated(); }
     // Whether no event has been published.
     bool isNothing() const noexcept { return context_.events == 0; }
-    // Of the newest record that it has brought, which may be an end alone; zero: there is none.
+    // The id of the newest record that the request has brought, which may be an end alone; zero: there is
+    // none.
     EventId newestId() const noexcept { return newestId_; }
 
-    // Sends the answer: 201, 202 if it has fewer replicas than it should, or 200 if nothing was published.
+    // Sends the answer: 201, 202 if fewer replicas have the events than should, or 200 if nothing was
+    // published.
     ngx_int_t answer(ngx_http_request_t* r) const noexcept;
-    // What the client has to know of a refusal. `countsEvents`: how many events were published before.
+    // What the client has to know of a refusal. `countsEvents`: including how many events were published
+    // before.
     RefusalFacts facts(bool countsEvents) const noexcept;
 
 private:

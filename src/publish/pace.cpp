@@ -6,12 +6,12 @@ namespace sse {
 
 namespace {
 
-// What is taken at a time of what has been read.
+// How much is taken at a time of what has been read.
 constexpr size_t kPiece = 8 * 1024;
 
-// What is taken of a body when something of it has come in, and then in each slice of the worker's work:
-// bytes of the body and of what becomes of it together. So no upload keeps others waiting, and a subscriber,
-// which gets a whole batch in its slice, does not fall behind.
+// How much of a body is taken when something of it has come in, and then in each slice of the worker's work:
+// bytes of the body and of what becomes of them together. So no upload keeps others waiting, and a
+// subscriber, which gets a whole batch in its slice, does not fall behind.
 constexpr size_t kSlice = 16 * 1024;
 // What an event takes besides its fields: about an id line.
 constexpr size_t kEventCost = 40;
@@ -49,7 +49,7 @@ ngx_msec_t Pace::overdrawn() const noexcept {
     return paidUntil_ > most ? static_cast<ngx_msec_t>((paidUntil_ - most) / kMillisecond + 1) : 0;
 }
 
-// An event has at least one byte, so they contain no more events than allowed.
+// An event has at least one byte, so this many bytes contain no more events than allowed.
 size_t Pace::mostBytes(bool isStream) const noexcept {
     if (maxRate_ == 0 || !isStream) {
         return kPiece;

@@ -22,11 +22,12 @@ public:
 
     // Counts events against sse_max_rate.
     void pay(uint64_t events) noexcept;
-    // For how many milliseconds nothing more may be taken, to keep to it: a request may be a second ahead.
+    // For how many milliseconds nothing more may be taken, to keep to sse_max_rate: a request may be a second
+    // ahead.
     ngx_msec_t overdrawn() const noexcept;
 
-    // How many bytes may be taken at a time of a body in which each may be an event (`isStream`), and of any
-    // other.
+    // How many bytes may be taken at a time of a body in which each byte may be an event (`isStream`), and of
+    // any other.
     size_t mostBytes(bool isStream) const noexcept;
 
 private:

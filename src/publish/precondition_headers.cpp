@@ -9,9 +9,9 @@ namespace sse {
 
 namespace {
 
-// Whether the request has been addressed to something else, which nginx has asked or tried, or for which it
-// acts now (post_action): what it demands is demanded of that. One whose URI has been rewritten (rewrite,
-// try_files) is still the client's own, and its sender relies on what it demands.
+// Whether the request has been addressed to something else, which nginx has asked or tried, or for which
+// nginx acts now (post_action). Then its demands are meant for that. A request whose URI has been rewritten
+// (rewrite, try_files) is still the client's own, and its client relies on what it demands.
 //
 // nginx-internal: http/ngx_http_upstream.c, http/ngx_http_special_response.c
 // (1.22.1, 1.26.3, 1.30.4, 1.31.4): an upstream stays with the request after X-Accel-Redirect. An error page
@@ -32,7 +32,7 @@ std::optional<std::string_view> singleHeader(const ngx_http_request_t& r, std::s
 }
 
 // A name that a publisher has chosen: visible ASCII and spaces, with quotes around it (RFC 9651, 3.3.3) or
-// without. Empty: it is none.
+// without. Empty: the text is not one.
 std::string_view stampName(std::string_view text) noexcept {
     if (text.size() > 1 && text.front() == '"' && text.back() == '"') {
         text = {text.data() + 1, text.size() - 2};

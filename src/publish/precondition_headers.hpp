@@ -7,8 +7,8 @@
 
 namespace sse {
 
-// Reads what the client demands before anything is published; its texts are the request's. Returns why the
-// request is refused.
+// Reads what the client demands before anything is published; the texts belong to the request. Returns why
+// the request is refused.
 Refusal readPreconditions(const ngx_http_request_t& r, Preconditions& preconditions) noexcept;
 
 } // namespace sse

@@ -6,7 +6,7 @@ namespace sse {
 
 namespace {
 
-// The tag of an event is its id, with or without its publisher's after it.
+// The tag of an event is its id, with or without the publisher's id after it.
 bool names(std::string_view tag, EventId id) noexcept {
     return parseEventId({tag.data(), std::min(tag.find('~'), tag.size())}) == id;
 }

@@ -19,7 +19,7 @@ struct Preconditions {
     bool empty() const noexcept { return stamp.empty() && !ifMatch && !ifNoneMatch; }
 };
 
-// What the log says to that.
+// What the log answers to that.
 struct Verdict {
     enum class Kind {
         Holds,

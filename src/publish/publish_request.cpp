@@ -57,7 +57,7 @@ Intake::Framing framingOf(const ngx_http_request_t& r, const LocationConfig& con
     return Intake::Framing::Event;
 }
 
-// A log remains a log even if some of its bytes are not text.
+// Lines often come from a log file: some bytes that are not text are no reason to refuse them.
 bool repairs(const LocationConfig& config, Intake::Framing framing) noexcept {
     const InvalidUtf8 mode = config.invalidUtf8Mode();
     return mode == InvalidUtf8::Auto ? framing == Intake::Framing::Lines : mode == InvalidUtf8::Replace;
@@ -85,7 +85,7 @@ bool isIn(const ngx_array_t* names, std::string_view wanted) noexcept {
                                [wanted](const ngx_str_t& name) { return toView(name) == wanted; });
 }
 
-// The value of the directive, or without one of the client's argument; false without memory.
+// The value of the directive, or, if there is none, of the client's argument; false without memory.
 bool evaluateOrArgument(ngx_http_request_t* r, ngx_http_complex_value_t* expression,
                         std::string_view argument, std::string_view& value) noexcept {
     return expression != nullptr ? evaluateDecoded(r, expression, value)
@@ -170,7 +170,7 @@ Refusal checkBodyChannel(const LocationConfig& config, std::string_view channel)
     return isAllowed ? Refusal::None : Refusal::ForeignChannel;
 }
 
-// A request that can come again, or that has a condition, is published or not, with nothing in between.
+// A request that can come again, or that has a condition, is published as a whole or not at all.
 Intake::Options intakeOptions(ngx_http_request_t* r, std::string_view channel,
                               bool hasPreconditions) noexcept {
     const LocationConfig& config = *locationConfig(r);

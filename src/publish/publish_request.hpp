@@ -37,7 +37,7 @@ Refusal readEnd(ngx_http_request_t* r, bool& ends) noexcept;
 // body. Returns why the request is refused.
 Refusal readPublishRequest(ngx_http_request_t* r, Intake& intake) noexcept;
 
-// Counts a request that publishes as refused, which is answered otherwise.
+// Counts a request that publishes as refused; it is answered in another way.
 void countRefusedPublish(ngx_http_request_t* r, Refusal refusal) noexcept;
 
 // Refuses a request that publishes, and counts it.

@@ -16,7 +16,7 @@ namespace sse {
 
 namespace {
 
-// A pause is so many milliseconds longer than necessary, so that more than one event can be taken after it.
+// A pause is this many milliseconds longer than necessary, so more than one event can be taken after it.
 // Nothing is lost by that.
 constexpr ngx_msec_t kBreath = 20;
 
@@ -37,7 +37,7 @@ Publisher::Publisher(ngx_http_request_t* r, RequestContext& context) noexcept
     context.publisher = this;
 }
 
-// From here on a draining worker does not ask it to end. The request may live on for long.
+// From here on a draining worker does not ask the publisher to end. The request may live on for a long time.
 void Publisher::unlink() noexcept {
     if (isLinked_) {
         Worker::self().remove(drainable_, request_);
@@ -50,7 +50,7 @@ void Publisher::unlink() noexcept {
     note(PublishOutcome::Aborted);
 }
 
-// The first time it knows what has become of it.
+// Counts the outcome the first time that it is known.
 void Publisher::note(PublishOutcome outcome) noexcept {
     if (!std::exchange(isNoted_, true)) {
         config_.zone->counters->publishRequests[at(outcome)].add();
@@ -83,7 +83,7 @@ ngx_int_t Publisher::run() noexcept {
     return NGX_DONE;
 }
 
-// Called when the first part of the body is there, and later every time that more can be read.
+// Called when the first part of the body is there, and later each time that more can be read.
 void Publisher::onBody(ngx_http_request_t* r) noexcept {
     if (RequestContext* context = contextOf(r); context != nullptr && context->publisher != nullptr) {
         context->publisher->readOn();
@@ -169,9 +169,9 @@ void Publisher::waitForMore() noexcept {
     }
 }
 
-// A body with a length is read on as long as there is time, because its client counts on all of it. One
-// without can be continued elsewhere, from the next event on, unless a part of that event or the end of the
-// body is already here.
+// A body with a length is read on as long as there is time, because its client counts on all of it. A body
+// without a length can be continued elsewhere, from the next event on, unless a part of that event or the end
+// of the body is already here.
 bool Publisher::mayStopReading() noexcept {
     return intake_.isStream() && !hasLength() && request_->reading_body && bodyError_ == NGX_OK &&
            pieces_.allTaken() && intake_.isBetweenEvents();
@@ -261,7 +261,7 @@ bool Publisher::mustWait() const noexcept {
 }
 
 // The publisher has used up its slice of this turn, or sse_max_rate, or too much is on its way: nothing more
-// is read until it is due, so the client has to wait.
+// is read until more may be taken, so the client has to wait.
 void Publisher::pause() noexcept {
     if (!holdMemory()) {
         conclude();
@@ -279,7 +279,8 @@ void Publisher::pause() noexcept {
     }
 }
 
-// Many may be allowed to go on in the same moment, so each waits for its turn, see Subscriber::onDeadline().
+// Many publishers may be allowed to go on at the same moment, so each waits for its turn; see
+// Subscriber::onDeadline().
 void Publisher::onAllowed(ngx_event_t* event) noexcept {
     Worker::self().schedule(LoopEvent::owner<Publisher>(event).rest_);
 }
@@ -325,8 +326,8 @@ void Publisher::onDrain(Drainable& drainable, bool force) noexcept {
     ngx_http_run_posted_requests(c);
 }
 
-// The body is complete, or its publisher has to continue elsewhere with the rest; or with all of it, if no
-// event of it has been taken.
+// The body is complete, or the client has to continue elsewhere with the rest; or with all of it, if no event
+// of it has been taken.
 void Publisher::finish() noexcept {
     Refusal refusal = Refusal::None;
     if (isDraining_ && request_->reading_body) {
@@ -343,8 +344,8 @@ void Publisher::finish() noexcept {
     conclude();
 }
 
-// An end without a body is no event. What demands something has to bring something: there must be a record
-// that tells of the request later.
+// An end without a body is not an event. A request with preconditions must bring something: there must be a
+// record that tells of the request later.
 Refusal Publisher::finishIntake() noexcept {
     if (ends_ && intake_.isEmptyEvent()) {
         return Refusal::None;
@@ -387,10 +388,11 @@ void Publisher::stopReading() noexcept {
     forgetUsedBody(request_);
 }
 
-// Every way out. The request may live on, sending the answer, lingering or redirected to another location:
-// then neither the rest of the body nor a draining worker matters here, and no memory is needed.
+// Every way out leads through here. The request may live on, sending the answer, lingering or redirected to
+// another location: then neither the rest of the body nor a draining worker matters here, and no memory is
+// needed.
 //
-// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): where the client has gone,
+// nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): if the client has gone,
 // ngx_http_finalize_request() of a subrequest ends its main request at once, and with it other mirrors that
 // still publish. NGX_DONE gives back no more than this subrequest's share.
 void Publisher::end(ngx_int_t rc) noexcept {
@@ -417,8 +419,8 @@ void Publisher::concludeBodyError() noexcept {
         refusal = Refusal::MalformedBody;
         break;
     case NGX_HTTP_REQUEST_TIME_OUT:
-        // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): or nginx would close
-        // without a word.
+        // nginx-internal: http/ngx_http_request.c (1.22.1, 1.26.3, 1.30.4, 1.31.4): otherwise nginx would
+        // close the connection without an answer.
         c->timedout = c->read->timedout = 0;
         refusal = Refusal::BodyPaused;
         break;
@@ -444,7 +446,7 @@ bool Publisher::refuseWith(Refusal refusal) noexcept {
     return refusal == Refusal::None;
 }
 
-// What was staged before the fault is in the log by now, unless all was to be published or nothing.
+// What was staged before the fault is in the log by now, unless all or nothing was to be published.
 ngx_int_t Publisher::sendRefusal() noexcept {
     SSE_ASSERT(refusal_ != Refusal::None);
     isNoted_ = true;
@@ -455,7 +457,7 @@ ngx_int_t Publisher::sendRefusal() noexcept {
     return refusePublish(request_, refusal_, facts);
 }
 
-// What has become of the events comes before a fault that was found after them.
+// What has become of the events takes precedence over a fault that was found after them.
 ngx_int_t Publisher::answer() noexcept {
     if (const Refusal refusal = bus_.settle(outcome_); refusal != Refusal::None) {
         refusal_ = refusal;

@@ -3,7 +3,7 @@
 //   pieces of the body --Intake--> staged events --appendEvents, one lock--> the zone's log
 //                                                --BusShare--> the stream that is the zone's log
 //
-// What a stream has got is known later, so the answer waits for it.
+// What the stream has got is known later, so the answer waits until then.
 //
 // All bodies are read unbuffered, so a body may stay open for hours and nothing goes to a temporary file.
 // While it waits for more, a publisher holds no memory except for an incomplete event.
