@@ -4,7 +4,7 @@
 
 namespace sse {
 
-// An expression that comes out empty permits nothing: every name would begin with it.
+// An expression whose value is empty permits nothing, because every name would begin with it.
 bool ListPermit::of(ngx_http_request_t* r, ListPermit& permit) noexcept {
     const LocationConfig& config = *locationConfig(r);
     permit.all_ = config.listsAll;

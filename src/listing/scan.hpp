@@ -1,5 +1,5 @@
-// A walk through the channels of a zone that a request may see: with the zone's lock for short moments, and
-// reading names and counts without it.
+// A walk through the channels of a zone that a request may see. It holds the zone's lock only for short
+// moments, and reads names and counts without it.
 #pragma once
 
 #include <array>
@@ -15,15 +15,15 @@ public:
     enum class Step {
         More,   // another part is to follow
         Over,   // all channels have been met
-        Locked, // the lock of the zone is not to be had
+        Locked, // the lock of the zone is not available
     };
 
     ChannelScan(const Zone& zone, const ListPermit& permit, uint64_t from) noexcept
         : zone_(&zone), permit_(permit), from_(from) {}
 
     // Calls visit(summary, state) with each channel of the next part that the permit covers, until it returns
-    // false; that channel comes again with the next call. What has a subscriber and no name is only counted.
-    // Some tenths of a millisecond at most, without what `visit` takes.
+    // false; that channel comes again with the next call. A channel with a subscriber and without a name is
+    // only counted. Takes a few tenths of a millisecond at most, besides what `visit` takes.
     template <typename Visit>
     Step runSlice(Visit&& visit) noexcept {
         Part part;
@@ -43,14 +43,14 @@ public:
         return part.found.next ? Step::More : Step::Over;
     }
 
-    // Where it goes on.
+    // Where the walk goes on.
     uint64_t from() const noexcept { return from_; }
-    // How many channels with subscribers have been met of which the zone has no event, and so no name; 0 if
-    // the permit is not for all channels.
+    // How many channels the walk has met that have subscribers, but no event in the zone and so no name; 0 if
+    // the permit does not cover all channels.
     uint64_t unnamed() const noexcept { return unnamed_; }
 
 private:
-    // So many that a slice takes no longer than others.
+    // Few enough that a slice takes no longer than others.
     struct Part {
         std::array<WalkedChannel, 128> room;
         WalkedPart found;

@@ -27,8 +27,8 @@ ngx_int_t SlicedRequest::run(ngx_http_request_t* r, RequestContext& context, con
     return isWaiting ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-// For its turn. The client of a request with a body is not watched: that would have to be read meanwhile.
-// false: nginx cannot watch the connection.
+// Waits for its turn. The client of a request with a body is not watched: the body would have to be read
+// meanwhile. false: nginx cannot watch the connection.
 bool SlicedRequest::wait() noexcept {
     ngx_http_request_t* r = request_;
     if (r == r->main && !hasBody(*r)) {
@@ -44,7 +44,7 @@ bool SlicedRequest::wait() noexcept {
     return true;
 }
 
-// It has sent something, or is gone: see Poller::onClient().
+// The client has sent something, or is gone: see Poller::onClient().
 void SlicedRequest::onClient(ngx_http_request_t* r) noexcept {
     if (!hasClientGone(r)) {
         return;

@@ -1,5 +1,5 @@
-// A request that is answered after work that takes longer than a slice. It begins at once, and goes on
-// between the worker's other work; if its client or its worker leaves, it ends.
+// A request that is answered after work that takes longer than a slice. The work begins at once, and goes on
+// between the worker's other work. It ends if the client or the worker leaves.
 #pragma once
 
 #include <new>
@@ -15,9 +15,9 @@ namespace sse {
 class SlicedRequest {
 public:
     // Makes a Work from the arguments, which lives as long as the request's pool, and runs it. Its member
-    // `bool runSlice() noexcept` returns whether another slice is to follow. Then its member
-    // `ngx_int_t answer(Refusal) noexcept` sends the answer, or that refusal if there is one, and returns
-    // what a content handler returns. So does this.
+    // `bool runSlice() noexcept` returns whether another slice is to follow. After the last one its member
+    // `ngx_int_t answer(Refusal) noexcept` sends the answer, or that refusal if there is one. Both answer()
+    // and this function return what a content handler returns.
     template <typename Work, typename... Arguments>
     static ngx_int_t run(ngx_http_request_t* r, RequestContext& context, Arguments&&... arguments) noexcept {
         ngx_pool_cleanup_t* end = ngx_pool_cleanup_add(r->pool, sizeof(Work));
