@@ -16,15 +16,15 @@ namespace sse {
 
 namespace {
 
-// Outlives its request, for Redis answers in any case. The request does not outlive its worker.
+// Outlives its request, because Redis answers in any case. The request does not outlive its worker.
 class Announcement {
 public:
     static Announcement* make(ngx_http_request_t* r, uint64_t seconds, KickAnswer answer) noexcept;
 
     bool send(Bus& bus, const KickEntry& kick) noexcept;
-    // Has the request wait.
+    // Makes the request wait.
     void hold() noexcept;
-    // After this nothing is left of it.
+    // After this nothing is left of the object.
     void drop() noexcept;
 
 private:
@@ -85,7 +85,7 @@ bool Announcement::send(Bus& bus, const KickEntry& kick) noexcept {
     return bus.pipeline().ask(question_, {words, end});
 }
 
-// Until then nothing can be done for it, and it is not long.
+// Until Redis answers, nothing can be done for the request, and the answer does not take long.
 void Announcement::hold() noexcept {
     request_->read_event_handler = ngx_http_block_reading;
     request_->write_event_handler = ngx_http_request_empty_handler;
@@ -109,7 +109,7 @@ void Announcement::onAnswer(bool isTaken) noexcept {
     drop();
 }
 
-// The request is gone then.
+// After this the request is gone.
 void Announcement::answer(bool isTaken) noexcept {
     ngx_http_request_t* r = request_;
     end_->handler = nullptr;

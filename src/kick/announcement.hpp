@@ -1,4 +1,4 @@
-// A kick that holds on this machine, on its way to the others: its request waits until Redis has it.
+// A kick that holds on this machine, on its way to the others: its request waits until Redis has the kick.
 #pragma once
 
 #include "bus/kick_entry.hpp"

@@ -15,7 +15,7 @@ namespace sse {
 
 namespace {
 
-// Keys are percent-decoded, so that any can be sent. Channels are named as in other locations, where nginx
+// Keys are percent-decoded, so any key can be sent. Channels are named as in other locations, where nginx
 // does not decode $arg_channel.
 Refusal readKick(ngx_http_request_t* r, KickEntry& kick) noexcept {
     std::string_view seconds;
@@ -57,8 +57,8 @@ Refusal perform(ngx_http_request_t* r, const KickEntry& kick) noexcept {
     return refusal;
 }
 
-// {"for":n}. A kick that the other machines do not hear of is an error, for whoever kicks wants the streams
-// to end wherever they are; but it holds here, and can be sent again.
+// {"for":n}. A kick that the other machines do not hear of is an error, because the client that kicks wants
+// the streams to end wherever they are. But it holds here, and can be sent again.
 ngx_int_t respondKicked(ngx_http_request_t* r, uint64_t seconds, bool isLocal) noexcept {
     if (isLocal) {
         RefusalFacts facts;
@@ -73,7 +73,7 @@ ngx_int_t respondKicked(ngx_http_request_t* r, uint64_t seconds, bool isLocal) n
 
 } // namespace
 
-// A subrequest, as in a mirror, has the method and the arguments of its parent, with which a client has named
+// A subrequest, as in a mirror, has the method and the arguments of its parent, with which a client has meant
 // something else.
 ngx_int_t handleKick(ngx_http_request_t* r) noexcept {
     if (r != r->main || !(r->method & (NGX_HTTP_POST | NGX_HTTP_DELETE))) {
