@@ -62,7 +62,7 @@ std::optional<Fault> firstFault(const MainConfig& main, const LocationConfig& co
 
 } // namespace
 
-// An error_page for 503 does not count: a probe asks this location, and no page.
+// An error_page for 503 does not apply: a probe wants the answer of this location, not a page.
 ngx_int_t handleHealth(ngx_http_request_t* r) noexcept {
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
         return refuseMethod(r, "GET, HEAD, OPTIONS");
