@@ -220,7 +220,11 @@ subtest 'ends' => sub {
     wait_until(sub { $_->get('/sub?channel=end2')->status == 204 }, 'the end on all machines') for @machines;
     is $_->publish('/once?channel=end2', 'more')->status, 409, 'sse_reopen off' for @machines;
     is $one->publish('/once?channel=end2', 'more', headers => ['Idempotency-Key' => 'x'])->status, 409, 'also with a key';
-    is $one->publish('/pub?channel=end2', 'more')->status, 201, 'without it the channel begins anew';
+    my $more = $one->publish('/pub?channel=end2', 'more');
+    is $more->status, 201, 'without it the channel begins anew';
+    for my $machine (@machines) { # until an event has come back from Redis the channel has ended there
+        wait_until(sub { $machine->get('/pub?channel=end2')->json->{last_id} eq $more->json->{id} }, 'its event on all machines');
+    }
     is((events_of($two, 'end2', 3))[2]{data}, 'more', 'and its events come');
 
     my $keyed = $one->request(DELETE => '/pub?channel=end2', headers => ['Idempotency-Key' => 'd'])->finish;
