@@ -163,7 +163,7 @@ show_complaints() {
     local said report
     said=$(awk '/^ *# +Failed (TODO )?test| in vain |^[^#]* at t\/[^ ]+ line [0-9]+\.$/ { left = 14 } left-- > 0 && !seen[$0]++' "$log")
     report=$(awk '/^Test Summary Report$/ { on = 1 } on; /^Result: / { on = 0 }' "$log")
-    printf 'what failed:\n%s\n%s\n' "${said:0:8000}" "$report"
+    [[ ! $report ]] || printf 'what failed:\n%s\n%s\n' "${said:0:8000}" "$report" # a terminal has shown it
 }
 
 # The delivery of events again, through nginx's filters alone.
