@@ -4,6 +4,7 @@ use lib 't/lib';
 use Test::More;
 use Time::HiRes qw(time);
 use SSE::Nginx;
+use SSE::Process;
 
 my $server = SSE::Nginx->start(
     workers => 4,
@@ -193,10 +194,10 @@ subtest 'a worker that is stopped meanwhile' => sub {
     my $client = $server->subscribe_on($stopped, '/sub?channel=k&key=sleeper')->ready;
     my $other  = $server->subscribe_on($stopped, '/sub?channel=k&key=other')->ready;
     my $kick   = $server->connect_to(($server->workers)[1]);
-    kill STOP => $stopped or die "kill: $!";
+    freeze($stopped);
     is kick('key=sleeper&for=0', on => $kick)->status, 200, 'the kick is taken';
     is kick("key=more$_&for=0", on => $kick)->status, 200, 'and others' for 1 .. 3;
-    kill CONT => $stopped or die "kill: $!";
+    thaw($stopped);
     is $client->wait_closed, 'abort', 'it makes up for it';
     $server->publish('/pub?channel=k', 'x');
     is $other->next_event->{data}, 'x', 'for that one alone';

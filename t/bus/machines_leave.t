@@ -7,6 +7,7 @@ use Test::More;
 use Bus::Scenario;
 use SSE::Machines;
 use SSE::Nginx;
+use SSE::Process;
 
 scenario 'a machine is killed and started anew, and another one comes', fault => sub ($machines, $load) {
     my ($machine) = $machines->all;
@@ -23,12 +24,12 @@ scenario 'a machine is killed and started anew, and another one comes', fault =>
 
 scenario 'the reading workers stand still', fault => sub ($machines, $load) {
     my @pids = map { $machines->follower($_) } $machines->all;
-    kill STOP => @pids;
+    freeze($_) for @pids;
     my $time = $load->go_on_until(sub { !grep { my $pid = $_; grep { $pid == $machines->follower($_) } $machines->all } @pids },
         'others to read');
     diag sprintf '  others read after %.2f s', $time;
     $load->recover;
-    kill CONT => @pids;
+    thaw($_) for @pids;
     $load->go_on_for(1);
 };
 

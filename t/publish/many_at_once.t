@@ -5,6 +5,7 @@ use lib 't/lib';
 use Test::More;
 use Time::HiRes qw(time);
 use SSE::Nginx;
+use SSE::Process;
 
 my $count  = 100;
 my $server = SSE::Nginx->start(
@@ -23,11 +24,11 @@ sub answers_others ($what, $path, @waiting) {
     $server->get('/sub'); # answered after all that have come before
     my ($worker) = $server->workers;
     my $other = $server->connect;
-    kill STOP => $worker;
+    freeze($worker);
     my $due = time + 1.5;
     wait_until(sub { time > $due }, 'all of them to be due');
     $other->send_raw("GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n" x 3);
-    kill CONT => $worker;
+    thaw($worker);
     is scalar(grep { $_->finish->status =~ /^20/ } @waiting), $count, "$what: all are answered";
     my @order = $server->read_file('order.log') =~ m{^/(other|\Q$path\E)}mg;
     my ($last) = grep { $order[$_] eq 'other' } reverse 0 .. $#order;

@@ -18,10 +18,22 @@ sub wait_stopped ($pid) {
     );
 }
 
-# Stops a process, and waits until it stands. What is sent to it is there at once when it goes on.
+# Stops a process while it waits in a system call, and so holds no lock, and waits until it stands. What is sent to it
+# is there at once when it goes on.
 sub freeze ($pid) {
-    kill STOP => $pid or die "kill $pid: $!";
-    wait_stopped($pid);
+    for (1 .. 1000) {
+        kill STOP => $pid or die "kill $pid: $!";
+        wait_stopped($pid);
+        return if is_in_system_call($pid);
+        thaw($pid);
+    }
+    die "process $pid never waits";
+}
+
+# The kernel shows the number of the call, and -1 if the process is in none.
+sub is_in_system_call ($pid) {
+    open my $file, '<', "/proc/$pid/syscall" or return 1; # it is not told
+    return (readline($file) // '') =~ /\A\d/;
 }
 
 sub thaw ($pid) { kill CONT => $pid or die "kill $pid: $!" }
