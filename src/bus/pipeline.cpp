@@ -146,6 +146,10 @@ Pipeline::Taken Pipeline::end(Order& order, std::string_view channel) noexcept {
                   {.kind = Flight::Kind::Event, .order = &order});
 }
 
+Pipeline::Taken Pipeline::mark(Order& order) noexcept {
+    return isUp() ? addRaise(&order) : Taken::Away;
+}
+
 Pipeline::Taken Pipeline::publishWhole(Order& order, const WholeRequest& request) noexcept {
     if (!isUp()) {
         return Taken::Away;
@@ -212,9 +216,9 @@ bool Pipeline::addWait() noexcept {
     return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Wait}) == Taken::Yes;
 }
 
-bool Pipeline::addRaise() noexcept {
+Pipeline::Taken Pipeline::addRaise(Order* order) noexcept {
     const std::string_view words[] = {"XADD", toView(config_.stream), "*", "raise", "1"};
-    return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Event}) == Taken::Yes;
+    return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Event, .order = order});
 }
 
 bool Pipeline::onReply(const Reply& reply) noexcept {

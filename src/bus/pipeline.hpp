@@ -54,6 +54,9 @@ public:
     Taken publish(Order& order, std::string_view usual, const StagedEvent& event, bool ends) noexcept;
     // The end of a channel alone.
     Taken end(Order& order, std::string_view channel) noexcept;
+    // Adds an entry that is not an event. Its id tells the order how far the stream is: everything that has
+    // been acknowledged by then is older.
+    Taken mark(Order& order) noexcept;
     // Hands over what becomes visible together, or may come again: Order::record() says what has become of
     // it.
     Taken publishWhole(Order& order, const WholeRequest& request) noexcept;
@@ -116,7 +119,7 @@ private:
     Taken accept(bool isRendered, Flight::Command command) noexcept;
     void flush() noexcept;
     bool addWait() noexcept;
-    bool addRaise() noexcept;
+    Taken addRaise(Order* order) noexcept;
     void onAnswer(const Reply& reply) noexcept;
     void onEventAnswer(uint64_t number, const Reply& reply) noexcept;
     void onWholeAnswer(uint64_t number, const Reply& reply) noexcept;

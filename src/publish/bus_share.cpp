@@ -37,6 +37,20 @@ Refusal refusalOf(Pipeline::Taken taken) noexcept {
     return Refusal::None;
 }
 
+Refusal refusalOf(Barrier::Result result) noexcept {
+    switch (result) {
+    case Barrier::Result::Passed:
+        break;
+    case Barrier::Result::Late:
+        return Refusal::NotFilled;
+    case Barrier::Result::Away:
+        return Refusal::BusAway;
+    case Barrier::Result::Refused:
+        return Refusal::BusRefuses;
+    }
+    return Refusal::None;
+}
+
 Verdict verdictOf(const RequestRecord& record, EventId id) noexcept {
     switch (record.kind) {
     case RequestRecord::Kind::None:
@@ -70,7 +84,7 @@ std::string_view lastChannelOf(const StagedEvent& event, std::string_view usual)
 
 BusShare::BusShare(const Zone& zone, ngx_pool_t* pool, void* self,
                    void (*onProgress)(void* self) noexcept) noexcept
-    : zone_(zone), bus_(zone.bus == nullptr ? nullptr : Bus::of(zone)) {
+    : zone_(zone), pool_(pool), bus_(zone.bus == nullptr ? nullptr : Bus::of(zone)) {
     void* memory = bus_ == nullptr ? nullptr : ngx_palloc(pool, sizeof(Order));
     if (memory != nullptr) {
         order_ = new (memory) Order(bus_->pipeline().flight(), self, onProgress);
@@ -78,6 +92,9 @@ BusShare::BusShare(const Zone& zone, ngx_pool_t* pool, void* self,
 }
 
 BusShare::~BusShare() {
+    if (barrier_ != nullptr) {
+        barrier_->~Barrier();
+    }
     if (order_ != nullptr) {
         order_->~Order();
     }
@@ -153,21 +170,50 @@ Refusal BusShare::end(const ChannelKey& channel, const Preconditions& preconditi
     if (!known) {
         return Refusal::Locked;
     }
-    // What this request has just published to the channel is on its way.
-    if (!known->exists && !hasPublished_) {
+    end_ = {channel, &preconditions, &outcome};
+    if (hasPublished_) { // to the channel, and that is on its way
+        return endKnown({.exists = true});
+    }
+    return known->exists && !known->ended ? endKnown(*known) : endLater();
+}
+
+// An event may have begun the channel, or begun it again, that has not come back from Redis yet.
+Refusal BusShare::endLater() noexcept {
+    void* memory = ngx_palloc(pool_, sizeof(Barrier));
+    if (memory == nullptr) {
+        return Refusal::NoMemory;
+    }
+    barrier_ = new (memory) Barrier(
+        bus_->pipeline(), bus_->state(), bus_->config().timeout, this,
+        [](void* self, Barrier::Result result) noexcept { static_cast<BusShare*>(self)->onBarrier(result); });
+    return refusalOf(barrier_->start());
+}
+
+void BusShare::onBarrier(Barrier::Result result) noexcept {
+    endRefusal_ = refusalOf(result);
+    if (endRefusal_ == Refusal::None) {
+        const std::optional<KnownChannel> known = lookUp(zone_, end_->channel);
+        endRefusal_ = known ? endKnown(*known) : Refusal::Locked;
+    }
+    waitForEnd();
+}
+
+Refusal BusShare::endKnown(const KnownChannel& known) noexcept {
+    if (!known.exists) {
         return Refusal::UnknownChannel;
     }
+    const std::string_view channel = end_->channel.name;
+    Outcome& outcome = *end_->outcome;
     outcome.hasEnded_ = true;
-    outcome.lastChannel_ = ShortText<kMaxChannelName>(channel.name);
-    const bool hasEnded = known->ended && !hasPublished_;
-    if (!preconditions.stamp.empty()) {
-        return publishWhole({channel.name, preconditions.stamp.bytes(), nullptr, true, hasEnded});
+    outcome.lastChannel_ = ShortText<kMaxChannelName>(channel);
+    if (!end_->preconditions->stamp.empty()) {
+        return publishWhole({channel, end_->preconditions->stamp.bytes(), nullptr, true, known.ended});
     }
-    if (hasEnded) {
-        outcome.newestId_ = known->endId;
+    if (known.ended) {
+        outcome.newestId_ = known.endId;
         return Refusal::None;
     }
-    return refusalOf(bus_->pipeline().end(*order_, channel.name));
+    return refusalOf(bus_->pipeline().end(*order_, channel));
 }
 
 // Notes what the answer says of the last event, if it gets that far.
@@ -192,18 +238,24 @@ bool BusShare::hasRoom() const noexcept {
 }
 
 bool BusShare::isOver() const noexcept {
-    return order_ == nullptr || order_->isOver();
+    return order_ == nullptr || (order_->isOver() && !isAtBarrier());
 }
 
 void BusShare::waitForRoom() noexcept {
     order_->wait(Order::Wish::Room);
 }
 
+// At a barrier the end of the channel is still to come.
 void BusShare::waitForEnd() noexcept {
-    order_->wait(Order::Wish::Over);
+    if (!isAtBarrier()) {
+        order_->wait(Order::Wish::Over);
+    }
 }
 
 void BusShare::leave(Outcome& outcome) noexcept {
+    if (barrier_ != nullptr) {
+        barrier_->cancel();
+    }
     if (order_ != nullptr) {
         outcome.context_.events = order_->events();
         order_->detach();
@@ -224,6 +276,9 @@ Refusal BusShare::settle(Outcome& outcome) noexcept {
     if (order_ == nullptr) {
         return Refusal::None;
     }
+    if (isAtBarrier()) { // its worker leaves, and nothing has been done
+        return Refusal::NotFilled;
+    }
     const Failure failure = isOver() ? order_->failure() : Failure::Unknown;
     outcome.isUnknown_ = failure == Failure::Unknown;
     outcome.context_.events = order_->events();
@@ -241,7 +296,10 @@ Refusal BusShare::settle(Outcome& outcome) noexcept {
         const std::optional<KnownChannel> known = lookUp(zone_, {last, zone_.log.hash(last)});
         outcome.context_.subscribers = known ? known->subscribers : 0;
     }
-    return failure != Failure::None ? refusalOf(failure) : settleWhole(outcome);
+    if (failure != Failure::None || endRefusal_ != Refusal::None) {
+        return failure != Failure::None ? refusalOf(failure) : endRefusal_;
+    }
+    return settleWhole(outcome);
 }
 
 // If the request was only checked, the channel has ended.

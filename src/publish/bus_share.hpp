@@ -7,6 +7,7 @@
 #include "zone.hpp"
 
 #ifndef SSE_WITHOUT_BUS
+#include "bus/barrier.hpp"
 #include "bus/bus.hpp"
 #endif
 
@@ -38,7 +39,8 @@ public:
     // well.
     HandedOver publish(const ChannelKey& channel, const StagedEvents& events, const AppendOptions& options,
                        Outcome& outcome) noexcept;
-    // The same for the end of a channel alone, as appendEnd() does it.
+    // The same for the end of a channel alone, as appendEnd() does it. What it is given must live as long as
+    // this object.
     Refusal end(const ChannelKey& channel, const Preconditions& preconditions, Outcome& outcome) noexcept;
 
     // Whether more may be handed over.
@@ -59,16 +61,31 @@ private:
     HandedOver publishEach(const ChannelKey& channel, const StagedEvents& events,
                            const AppendOptions& options, size_t most) noexcept;
     Refusal publishWhole(const WholeRequest& request) noexcept;
+    Refusal endLater() noexcept;
+    void onBarrier(Barrier::Result result) noexcept;
+    Refusal endKnown(const KnownChannel& known) noexcept;
+    bool isAtBarrier() const noexcept { return barrier_ != nullptr && barrier_->isWaiting(); }
     Failure failure() const noexcept;
     void note(const ChannelKey& channel, const StagedEvents& events, const AppendOptions& options,
               Outcome& outcome) noexcept;
     Refusal settleWhole(Outcome& outcome) const noexcept;
     EventId toId(StreamId id) const noexcept;
 
+    // The end of a channel alone.
+    struct End {
+        ChannelKey channel;
+        const Preconditions* preconditions;
+        Outcome* outcome;
+    };
+
     const Zone& zone_;
+    ngx_pool_t* pool_;
     Bus* bus_ = nullptr;        // NULL: the zone has none, or this worker has no memory for it
     Order* order_ = nullptr;    // NULL: the same
     bool hasPublished_ = false; // something has been handed over
+    std::optional<End> end_;
+    Barrier* barrier_ = nullptr;         // NULL: there was nothing to wait for
+    Refusal endRefusal_ = Refusal::None; // why the channel has not been ended after all
 };
 
 #else

@@ -40,14 +40,15 @@ ngx_int_t ChannelEnd::runInLog(ngx_http_request_t* r, RequestContext& context,
 
 ngx_int_t ChannelEnd::runInBus(ngx_http_request_t* r, RequestContext& context,
                                const Preconditions& preconditions) noexcept {
-    auto* end = makeForRequest<ChannelEnd>(r, r, context);
-    return end == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : end->start(preconditions);
+    auto* end = makeForRequest<ChannelEnd>(r, r, context, preconditions);
+    return end == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : end->start();
 }
 
-ChannelEnd::ChannelEnd(ngx_http_request_t* r, RequestContext& context) noexcept
+ChannelEnd::ChannelEnd(ngx_http_request_t* r, RequestContext& context,
+                       const Preconditions& preconditions) noexcept
     : request_(r), context_(context), channel_{toView(context.channel),
                                                locationConfig(r)->zone->log.hash(toView(context.channel))},
-      outcome_(context, channel_.name),
+      preconditions_(preconditions), outcome_(context, channel_.name),
       bus_(*locationConfig(r)->zone, r->pool, this,
            [](void* self) noexcept { static_cast<ChannelEnd*>(self)->finish(); }) {
     drainable_.owner = this;
@@ -58,10 +59,10 @@ ChannelEnd::ChannelEnd(ngx_http_request_t* r, RequestContext& context) noexcept
     };
 }
 
-ngx_int_t ChannelEnd::start(const Preconditions& preconditions) noexcept {
-    Refusal refusal = bus_.check(preconditions);
+ngx_int_t ChannelEnd::start() noexcept {
+    Refusal refusal = bus_.check(preconditions_);
     if (refusal == Refusal::None) {
-        refusal = bus_.end(channel_, preconditions, outcome_);
+        refusal = bus_.end(channel_, preconditions_, outcome_);
     }
     if (refusal != Refusal::None) {
         return refuse(request_, refusal);

@@ -18,7 +18,7 @@ public:
     static ngx_int_t run(ngx_http_request_t* r, RequestContext& context) noexcept;
 
     // With a bus.
-    ChannelEnd(ngx_http_request_t* r, RequestContext& context) noexcept;
+    ChannelEnd(ngx_http_request_t* r, RequestContext& context, const Preconditions& preconditions) noexcept;
     void onRequestEnd() noexcept { leave(); }
 
 private:
@@ -26,7 +26,7 @@ private:
                               const Preconditions& preconditions) noexcept;
     static ngx_int_t runInBus(ngx_http_request_t* r, RequestContext& context,
                               const Preconditions& preconditions) noexcept;
-    ngx_int_t start(const Preconditions& preconditions) noexcept;
+    ngx_int_t start() noexcept;
     void finish() noexcept;
     ngx_int_t answer() noexcept;
     void leave() noexcept;
@@ -34,6 +34,7 @@ private:
     ngx_http_request_t* request_;
     RequestContext& context_;
     ChannelKey channel_;
+    Preconditions preconditions_;
     Outcome outcome_;
     BusShare bus_;
     bool isLinked_ = false;
