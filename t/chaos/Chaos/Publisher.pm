@@ -1,7 +1,8 @@
 package Chaos::Publisher;
 
 # A process that publishes to random channels, one event after the other, and reports what became of each attempt. An
-# attempt that gets no answer may or may not have been taken: it is made again under another number.
+# attempt that gets no answer may or may not have been taken: it is made again under another number. The process waits
+# until it is told to go: of what it publishes before the subscribers are there, nobody could say that it has come.
 #
 # The data of an event is NAME/LENGTH/xxx, with so many x; in the reports, and wherever events are compared, the x are left out.
 #
@@ -24,7 +25,7 @@ sub start ($class, %option) {
         srand $option{seed};
         close $_ for $order_writer, $report_reader;
         $report_writer->autoflush(1);
-        my $self = bless { %option, orders => $order_reader, reports => $report_writer, number => 0 }, $class;
+        my $self = bless { %option, orders => $order_reader, reports => $report_writer, number => 0, waiting => 1 }, $class;
         eval { $self->publish_next while $self->follow_orders && getppid == $parent; 1 }
             or print STDERR "publisher $option{name}: $@";
         POSIX::_exit(0);
