@@ -46,7 +46,8 @@ for my $via (qw(h1 h2)) {
             is $error[0]{state}, 0, 'it goes on trying';
             is $report[-1]{what}, 'ready', 'and is let in when there is room';
             is scalar(grep { $_->{what} eq 'message' } @report), 0, 'it takes nothing for an event';
-            cmp_ok $report[-1]{time} - $error[0]{time}, '>', 1400, 'after the time that it was told' or diag explain \@report;
+            # The browser waits for 1500 ms, but the page may hear of the error late.
+            cmp_ok $report[-1]{time} - $error[0]{time}, '>', 750, 'after the time that it was told' or diag explain \@report;
             cmp_ok scalar @error, '<', 4, 'and has not asked much more often';
         };
     }
