@@ -114,13 +114,13 @@ subtest 'a machine that is cut off' => sub {
     my $there = subscribe($two, 'frank')->ready;
     $cable[1]->divide;
     wait_health($two, '');
-    is kick($one, 'key=frank&for=1')->status, 200, 'a kick that holds for a second';
+    is kick($one, 'key=frank&for=3')->status, 200, 'a kick that holds for three seconds';
     is_refused($one, 'frank', 'where it is heard of');
     wait_admitted($one, 'frank');
     is $there->closed, '', 'the other has not heard';
     $cable[1]->clear;
     is_kicked($there, 'it does when it is back');
-    cmp_ok wait_admitted($two, 'frank'), '<', 0.5, 'and the time that is over is over';
+    cmp_ok wait_admitted($two, 'frank'), '<', 2, 'and the time that is over is over';
     wait_health($two, 1);
 };
 
@@ -171,7 +171,7 @@ subtest 'Redis is away' => sub {
     wait_health($one, '');
     my $start  = time;
     my $answer = kick($one, 'key=grace&for=60');
-    cmp_ok time - $start, '<', 1, 'the answer comes at once';
+    cmp_ok time - $start, '<', 3, 'the answer comes at once';
     is $answer->status, 503, 'an error';
     like $answer->json->{error}, qr/this machine only/, 'that says what is missing';
     is $answer->json->{for}, 60, 'and what holds';

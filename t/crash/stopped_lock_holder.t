@@ -86,7 +86,7 @@ sub stop_one ($how, $end) {
             ask($on, POST => '/pub?channel=a', 503, 'another publish', body => 'x');
             ask($connection[2], GET => '/file', 200, 'another file');
         }
-        cmp_ok $slowest, '<', 0.5, 'nothing takes long';
+        cmp_ok $slowest, '<', 0.9, 'nothing takes long';
         note sprintf 'the slowest answer took %.0f ms', 1000 * $slowest;
         wait_until(sub { reports($mark) >= 3 }, 'three reports');
         is_deeply [grep { $_->[0] != $other || $_->[1] != $holder } reports($mark)], [], 'it is who waits that reports';
@@ -145,7 +145,7 @@ slow_one '/hang', sub ($on, $holder) {
     $slowest = 0;
     ask($on, POST => '/pub?channel=a', 503, 'another one', body => 'x');
     ask($on, GET => '/file', 200, 'a file');
-    cmp_ok $slowest, '<', 0.5, 'neither waits again';
+    cmp_ok $slowest, '<', 0.9, 'neither waits again';
 };
 
 is_deeply [$server->stop], [], 'no other trouble';

@@ -36,9 +36,13 @@ subtest 'a network' => sub {
     }
     cmp_ok $slowest, '>', 0.1, 'losses take time';
     $place->lose(0);
-    my $start = time;
-    $client->command('PING') for 1 .. 100;
-    cmp_ok time - $start, '<', 1, 'no losses';
+    my $slow = 0;
+    for (1 .. 100) {
+        my $start = time;
+        $client->command('PING');
+        ++$slow if time - $start > 0.1;
+    }
+    cmp_ok $slow, '<', 5, 'no losses'; # if one in ten were lost, it would be twice as many and more
 };
 
 subtest 'clocks' => sub {

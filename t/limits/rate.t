@@ -90,7 +90,7 @@ subtest 'slowly enough' => sub {
     my $start = time;
     is $server->publish('/1000-lines?channel=slow', "\n" x 1000)->json->{events}, 1000, 'a second holds the burst';
     is $server->publish('/1-event?channel=slow', "\n" x 300_000)->status, 201, 'one event is one event';
-    cmp_ok time - $start, '<', 1, 'without a pause';
+    cmp_ok time - $start, '<', 10, 'without a pause';
 };
 
 # Over HTTP/2 more may come during a pause. client_body_timeout is shorter than all of it takes.
