@@ -43,6 +43,7 @@ EntryKind EntryReader::read(const Reply& fields) noexcept {
     fields_.clear();
     status_ = fields.count % 2 == 0 ? EnvelopeStatus::Ok : EnvelopeStatus::NotEnvelope;
     isBreak_ = isRaise_ = std::nullopt;
+    isMark_ = false;
     token_.reset();
     envelope_ = {};
     replaced_ = 0;
@@ -78,6 +79,8 @@ void EntryReader::readField(std::string_view name, std::string_view value) noexc
         readFlag(isBreak_, value);
     } else if (name == "raise") {
         readFlag(isRaise_, value);
+    } else if (name == "mark") {
+        isMark_ = true;
     } else {
         readEnvelopeField(name, value);
     }
@@ -119,7 +122,7 @@ EntryKind EntryReader::complete() noexcept {
 EntryKind EntryReader::completeEvent() noexcept {
     envelope_ = fields_.envelope();
     if (envelope_.channels.empty()) {
-        return refuse(EnvelopeStatus::BadChannel);
+        return isMark_ ? EntryKind::Mark : refuse(EnvelopeStatus::BadChannel);
     }
     if (fields_.complete() == EnvelopeStatus::NoData) {
         return envelope_.ends ? EntryKind::End : refuse(EnvelopeStatus::NoData);

@@ -3,9 +3,11 @@
 //
 //   channel  where the event goes, required          token  which command added it, to find it again
 //   data event id retry end                          break  events may be missing before this entry
-//            as in a form (sse/envelope.hpp)         raise  nothing: the entry exists for its id
+//            as in a form (sse/envelope.hpp)         raise  nothing: the ids that follow are greater
+//                                                    mark   nothing: somebody waits until it has been read
 //
-// `break` and `raise` are flags, like `end`. None of these fields may come twice; other fields are ignored.
+// `break` and `raise` are flags, like `end`. None of these fields may come twice; other fields are ignored,
+// and so is a `mark` beside a channel.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +29,7 @@ enum class EntryKind : uint8_t {
     End,   // the channel ends, without another event
     Break,
     Raise,
+    Mark,
     Bad,      // to be skipped; fault() says why
     NoMemory, // nothing is wrong with the entry
 };
@@ -73,6 +76,7 @@ private:
     EnvelopeStatus status_ = EnvelopeStatus::Ok; // the first fault
     std::optional<bool> isBreak_;
     std::optional<bool> isRaise_;
+    bool isMark_ = false;
     std::optional<std::string_view> token_;
     Envelope envelope_;
     size_t replaced_ = 0;

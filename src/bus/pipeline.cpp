@@ -147,7 +147,7 @@ Pipeline::Taken Pipeline::end(Order& order, std::string_view channel) noexcept {
 }
 
 Pipeline::Taken Pipeline::mark(Order& order) noexcept {
-    return isUp() ? addRaise(&order) : Taken::Away;
+    return isUp() ? addBare("mark", &order) : Taken::Away;
 }
 
 Pipeline::Taken Pipeline::publishWhole(Order& order, const WholeRequest& request) noexcept {
@@ -216,8 +216,9 @@ bool Pipeline::addWait() noexcept {
     return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Wait}) == Taken::Yes;
 }
 
-Pipeline::Taken Pipeline::addRaise(Order* order) noexcept {
-    const std::string_view words[] = {"XADD", toView(config_.stream), "*", "raise", "1"};
+// An entry that has this field and nothing else.
+Pipeline::Taken Pipeline::addBare(std::string_view field, Order* order) noexcept {
+    const std::string_view words[] = {"XADD", toView(config_.stream), "*", field, "1"};
     return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Event, .order = order});
 }
 

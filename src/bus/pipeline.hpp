@@ -119,7 +119,7 @@ private:
     Taken accept(bool isRendered, Flight::Command command) noexcept;
     void flush() noexcept;
     bool addWait() noexcept;
-    Taken addRaise(Order* order) noexcept;
+    Taken addBare(std::string_view field, Order* order) noexcept;
     void onAnswer(const Reply& reply) noexcept;
     void onEventAnswer(uint64_t number, const Reply& reply) noexcept;
     void onWholeAnswer(uint64_t number, const Reply& reply) noexcept;

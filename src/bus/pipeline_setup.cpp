@@ -232,7 +232,7 @@ void Pipeline::beReady() noexcept {
     const bool mustAsk = flight_.endSearch(mayRepeat_, acks() != 0);
     if (!mustAsk) {
         since_ = newest_;
-    } else if (addRaise(nullptr) != Taken::Yes) {
+    } else if (addBare("mark", nullptr) != Taken::Yes) {
         reconnect("out of memory");
         return;
     }

@@ -13,10 +13,10 @@ use SSE::Util;
 my $redis = SSE::Redis->start;
 my $proxy = SSE::RedisProxy->start(to => $redis);
 
-sub machine ($bus = '') {
+sub machine ($bus = '', $address = $proxy->address) {
     my %usual = SSE::Nginx::usual(locations => 'location = /health { sse_health; }');
     my $machine = SSE::Nginx->start(%usual, workers => 2,
-        http => "$usual{http} sse_bus events redis://@{[$proxy->address]} stream=s $bus;");
+        http => "$usual{http} sse_bus events redis://$address stream=s $bus;");
     wait_until(sub { $machine->get('/health')->status == 200 }, 'the machine to be well');
     return $machine;
 }
@@ -94,12 +94,25 @@ subtest 'Redis' => sub {
     my $answer = end('full', $on)->finish;
     is_deeply [$answer->status, $answer->json->{error}], [503, 'Redis refuses to store events'], 'is full';
     $redis->command(CONFIG => SET => maxmemory => 0);
-    $proxy->rule(match => '^XADD s \* raise', cut => 0, times => 1);
+    $proxy->rule(match => '^XADD s \* mark', cut => 0, times => 1);
     $answer = end('cut', $on)->finish;
     is $answer->status, 404, 'ends the connection: the channel is looked up through the next one';
     ok $proxy->hits, 'it has done so';
     $proxy->clear;
     is entries_of('full') + entries_of('cut'), 0, 'nothing is published';
+};
+
+# It must not be taken for that of a log that has been that of a single machine: before such an entry events are missing.
+subtest 'the first entry of a stream' => sub {
+    my $empty  = SSE::Redis->start;
+    my $first  = machine('', $empty->address);
+    my $cursor = $first->subscribe('/sub?channel=c')->ready->last_event_id;
+    is $first->request(DELETE => '/pub?channel=other')->finish->status, 404, 'nobody knows the channel';
+    is scalar $empty->entries('s'), 1, 'which needs an entry';
+    is $first->publish('/pub?channel=c', 'event')->status, 201, 'an event follows';
+    my $second = machine('', $empty->address);
+    is $second->subscribe('/sub?channel=c', cursor => $cursor)->next_event->{data}, 'event', 'another machine lacks nothing';
+    is_deeply [$first->stop, $second->stop], [], 'no trouble';
 };
 
 subtest 'a log that stays behind, and a worker that leaves' => sub {
