@@ -438,7 +438,7 @@ link_tree() { # SOURCE LINKS
 
 # Everything that the makefile of the module follows from.
 fingerprint() { # OPTION...
-    printf '%s\n' "$@" "${SSE_CXXFLAGS:-}" "${SSE_WITHOUT_BUS:-}"
+    printf '%s\n' "$root" "$@" "${SSE_CXXFLAGS:-}" "${SSE_WITHOUT_BUS:-}"
     find src -name '*.[ch]pp' | LC_ALL=C sort
     cat config config.make
 }

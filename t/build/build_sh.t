@@ -146,6 +146,18 @@ for my $arguments (
     };
 }
 
+# A makefile of nginx names the sources of the module by their whole path.
+subtest 'a copy of a tree that has been built' => sub {
+    build_sh('build');
+    system cp => '-r', $tree, "$world/copy";
+    my $before = () = calls();
+    local %ENV = (PATH => "$world/bin:/usr/bin:/bin", HOME => "$world", LC_ALL => 'C', WORLD => "$world", BREAK => '');
+    qx{exec 2>&1 </dev/null; $world/copy/build.sh build};
+    is $?, 0, 'is built';
+    my @calls = calls();
+    is scalar(grep {m{^configure .*--builddir=$world/copy/}} @calls[$before .. $#calls]), 1, 'for itself';
+};
+
 subtest 'what is shown' => sub {
     my ($status, $output) = build_sh('test', 'npm ci --no-audit --no-fund --prefix t/browser');
     like $output, qr{^    npm says 50\n    npm has a reason\n.*^build\.sh: npm-browser failed with status 9; [^\n]* build/log/npm-browser\.log$}ms,
