@@ -79,6 +79,10 @@ ngx_str_t readPasswordFile(ngx_conf_t* cf, ngx_str_t file) noexcept {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "the password file \"%V\" of \"sse_bus\" is empty", &file);
         return {};
     }
+    if (line.size() == sizeof(text)) { // without an end
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "the password in \"%V\" of \"sse_bus\" is too long", &file);
+        return {};
+    }
     const ngx_str_t password = poolString(cf->pool, line);
     ngx_explicit_memzero(text, sizeof(text));
     return password;

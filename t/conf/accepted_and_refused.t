@@ -44,6 +44,7 @@ sub bad_buses {
         ["$zone sse_bus events redis://:p\@127.0.0.1 password_file=nginx.conf;", qr/a password in its URL and a "password_file"/],
         ["$zone $bus password_file=nowhere;",               qr/cannot read the password file ".*nowhere"/],
         ["$zone $bus password_file=/dev/null;",             qr/the password file "\/dev\/null" of "sse_bus" is empty/],
+        ["$zone $bus password_file=/dev/zero;",             qr/the password in "\/dev\/zero" of "sse_bus" is too long/],
         (map { ["$zone $bus $_;", qr/needs "rediss:\/\/"/] } qw(ca=certificate.pem verify=on verify=off name=x certificate=x certificate_key=x)),
         (map { ["$zone sse_bus events rediss://127.0.0.1 $_=x;", qr/"certificate" and "certificate_key" in "sse_bus" need each other/] } qw(certificate certificate_key)),
         ["$zone sse_bus events rediss://127.0.0.1 certificate=nowhere certificate_key=nowhere;", qr/cannot read ".*nowhere" of "sse_bus"/],
