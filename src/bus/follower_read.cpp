@@ -254,13 +254,14 @@ void Follower::handleControl(const Reply& entries) noexcept {
             continue;
         }
         control_ = *known;
-        BusState::store(state_->control, control_);
         const Reply* name = fields->at(0);
         if (name != nullptr && name->text == "probe" && name->next != nullptr) {
             pulse_.onProbe(name->next->text);
         } else if (name != nullptr && onControl_ != nullptr) {
             onControl_(*bus_->zone, *fields, ageOf(*known));
         }
+        // Not before: if this worker dies, its successor carries out the kick again.
+        BusState::store(state_->control, *known);
     }
 }
 
