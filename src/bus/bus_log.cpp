@@ -216,7 +216,8 @@ EntryKind BusLog::read(const Reply& fields) noexcept {
 }
 
 // An entry with a token comes from a machine, which has already checked the type against its own
-// configuration.
+// configuration. Whether the channel has ended is decided here, in the order of the stream, so all machines
+// decide the same.
 BusLog::Outcome BusLog::appendEvent(LogWriter& log, StreamId id) noexcept {
     const Envelope& envelope = reader_->envelope();
     if (reader_->token().empty() && isReserved(envelope.event.type)) {
@@ -225,6 +226,10 @@ BusLog::Outcome BusLog::appendEvent(LogWriter& log, StreamId id) noexcept {
     }
     if (!log.fits(reader_->channel(), envelope.event.publisherId.size(), encodedSize(envelope.event))) {
         noteSkipped(id, "too large for the zone");
+        return Outcome::Done;
+    }
+    if (!reader_->reopens() &&
+        log.hasEnded(log.findChannel(log.hash(reader_->channel())), reader_->channel())) {
         return Outcome::Done;
     }
     if (!render(envelope.event)) {

@@ -44,6 +44,7 @@ EntryKind EntryReader::read(const Reply& fields) noexcept {
     status_ = fields.count % 2 == 0 ? EnvelopeStatus::Ok : EnvelopeStatus::NotEnvelope;
     isBreak_ = isRaise_ = std::nullopt;
     isMark_ = false;
+    reopens_ = true;
     token_.reset();
     envelope_ = {};
     replaced_ = 0;
@@ -81,6 +82,8 @@ void EntryReader::readField(std::string_view name, std::string_view value) noexc
         readFlag(isRaise_, value);
     } else if (name == "mark") {
         isMark_ = true;
+    } else if (name == "reopen") {
+        reopens_ = reopens_ && parseFlag(value).value_or(true);
     } else {
         readEnvelopeField(name, value);
     }
@@ -168,7 +171,7 @@ void EntryReader::release() noexcept {
 // --- Writing ---
 
 // An id is escaped when it is read, so it is written as the publisher gave it.
-bool EntryWords::setEvent(std::string_view channel, const StagedEvent& event, bool ends,
+bool EntryWords::setEvent(std::string_view channel, const StagedEvent& event, EntryFlags flags,
                           std::string_view token) noexcept {
     const RenderedFields fields = decodeFields(event.fields);
     count_ = 0;
@@ -179,7 +182,8 @@ bool EntryWords::setEvent(std::string_view channel, const StagedEvent& event, bo
     if (!addData(fields)) {
         return false;
     }
-    add("end", ends ? "1" : "");
+    add("end", flags.ends ? "1" : "");
+    add("reopen", flags.reopens ? "" : "0");
     add("token", token);
     return true;
 }
@@ -228,9 +232,9 @@ bool addWords(Buffer& out, std::string_view stream, const EntryWords& entry) noe
 } // namespace
 
 bool addEntryCommand(Buffer& out, std::string_view stream, std::string_view channel, const StagedEvent& event,
-                     bool ends, std::string_view token) noexcept {
+                     EntryFlags flags, std::string_view token) noexcept {
     EntryWords entry;
-    return entry.setEvent(channel, event, ends, token) && addWords(out, stream, entry);
+    return entry.setEvent(channel, event, flags, token) && addWords(out, stream, entry);
 }
 
 bool addEndCommand(Buffer& out, std::string_view stream, std::string_view channel,

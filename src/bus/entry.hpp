@@ -4,7 +4,7 @@
 //   channel  where the event goes, required          token  which command added it, to find it again
 //   data event id retry end                          break  events may be missing before this entry
 //            as in a form (sse/envelope.hpp)         raise  nothing: the ids that follow are greater
-//                                                    mark   nothing: somebody waits until it has been read
+//   reopen   0: left out if the channel has ended     mark   nothing: somebody waits until it has been read
 //
 // `break` and `raise` are flags, like `end`. None of these fields may come twice; other fields are ignored,
 // and so is a `mark` beside a channel.
@@ -50,6 +50,8 @@ public:
     std::string_view channel() const noexcept;
     // A view of the reply; empty: none.
     std::string_view token() const noexcept { return token_.value_or(std::string_view()); }
+    // Whether the channel begins again with the event if it has ended.
+    bool reopens() const noexcept { return reopens_; }
     // After Bad: what is wrong, for messages.
     std::string_view fault() const noexcept;
     // How many invalid sequences in the data have been replaced.
@@ -77,24 +79,31 @@ private:
     std::optional<bool> isBreak_;
     std::optional<bool> isRaise_;
     bool isMark_ = false;
+    bool reopens_ = true;
     std::optional<std::string_view> token_;
     Envelope envelope_;
     size_t replaced_ = 0;
 };
 
+// What becomes of the channel of an event.
+struct EntryFlags {
+    bool ends = false;   // it ends with the event
+    bool reopens = true; // if it has ended it begins again; otherwise the event is left out
+};
+
 // The fields of an entry as words, names and values in turn: what XADD takes after the id.
 class EntryWords {
 public:
-    // An event for one channel. `ends`: the channel ends with it. Channels and an end of `event` itself are
-    // ignored. An empty token is none. The words refer to all of these. False without memory.
-    bool setEvent(std::string_view channel, const StagedEvent& event, bool ends,
+    // An event for one channel. Channels and an end of `event` itself are ignored. An empty token is none.
+    // The words refer to all of these. False without memory.
+    bool setEvent(std::string_view channel, const StagedEvent& event, EntryFlags flags,
                   std::string_view token) noexcept;
     // The end of a channel alone.
     void setEnd(std::string_view channel, std::string_view token) noexcept;
 
     std::span<const std::string_view> view() const noexcept { return {words_, count_}; }
 
-    static constexpr size_t kMost = 14; // words
+    static constexpr size_t kMost = 16; // words
 
 private:
     void add(std::string_view name, std::string_view value) noexcept;
@@ -109,7 +118,7 @@ private:
 // Add the command that appends such an entry, XADD <stream> * <words>. False without memory; then nothing has
 // been added.
 bool addEntryCommand(Buffer& out, std::string_view stream, std::string_view channel, const StagedEvent& event,
-                     bool ends, std::string_view token) noexcept;
+                     EntryFlags flags, std::string_view token) noexcept;
 bool addEndCommand(Buffer& out, std::string_view stream, std::string_view channel,
                    std::string_view token) noexcept;
 

@@ -106,7 +106,8 @@ bool addEntries(LongCommand& command, const WholeRequest& request, std::string_v
     bool isAdded = true;
     request.events->each([&](const StagedEvent& event) noexcept {
         const bool ends = event.ends || (request.ends && event.isLast);
-        isAdded = entry.setEvent(request.channel, event, ends, token) && addEntry(command, entry);
+        isAdded = entry.setEvent(request.channel, event, {.ends = ends, .reopens = request.reopens}, token) &&
+                  addEntry(command, entry);
         return isAdded;
     });
     return isAdded;

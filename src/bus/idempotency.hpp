@@ -34,6 +34,7 @@ struct WholeRequest {
     const StagedEvents* events; // NULL: none
     bool ends;                  // the channel ends with the last event, or without any
     bool checksOnly = false;    // nothing is appended
+    bool reopens = true;        // a channel that has ended begins again; see EntryFlags
 };
 
 // Adds the command that runs the script. `keep`: milliseconds for which the request is remembered. False

@@ -4,7 +4,6 @@
 
 #include "bus/command.hpp"
 #include "bus/decimal.hpp"
-#include "bus/entry.hpp"
 #include "bus/sync.hpp"
 #include "http/random.hpp"
 #include "http/respond.hpp"
@@ -118,7 +117,8 @@ bool Pipeline::isUp() const noexcept {
 }
 
 Pipeline::Taken Pipeline::publish(Order& order, std::string_view usual, const StagedEvent& event,
-                                  bool ends) noexcept {
+                                  EntryFlags flags) noexcept {
+    flags.ends = flags.ends || event.ends;
     if (!isUp()) {
         return Taken::Away;
     }
@@ -128,8 +128,7 @@ Pipeline::Taken Pipeline::publish(Order& order, std::string_view usual, const St
         const Token token(tokenPrefix_.view(), flight_.next());
         const bool isLast = --copies == 0;
         taken = accept(
-            addEntryCommand(flight_.draft(), toView(config_.stream), channel, event, ends || event.ends,
-                            token.view()),
+            addEntryCommand(flight_.draft(), toView(config_.stream), channel, event, flags, token.view()),
             {.kind = Flight::Kind::Event, .isPart = !isLast, .events = isLast ? 1U : 0U, .order = &order});
         return taken == Taken::Yes;
     };

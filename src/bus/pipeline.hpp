@@ -20,6 +20,7 @@
 
 #include "bus/bus_state.hpp"
 #include "bus/connection.hpp"
+#include "bus/entry.hpp"
 #include "bus/flight.hpp"
 #include "bus/idempotency.hpp"
 #include "bus/log_pace.hpp"
@@ -50,8 +51,8 @@ public:
         NoMemory,
     };
     // Hands an event over to each of its channels, or to the usual one. The usual channel ends with it if
-    // `ends`; its own channels do if the event says so.
-    Taken publish(Order& order, std::string_view usual, const StagedEvent& event, bool ends) noexcept;
+    // the flags say so; its own channels do if the event says so.
+    Taken publish(Order& order, std::string_view usual, const StagedEvent& event, EntryFlags flags) noexcept;
     // The end of a channel alone.
     Taken end(Order& order, std::string_view channel) noexcept;
     // Adds an entry that is not an event. Its id tells the order how far the stream is: everything that has

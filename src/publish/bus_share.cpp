@@ -136,7 +136,7 @@ HandedOver BusShare::publish(const ChannelKey& channel, const StagedEvents& even
     if (most < count && stamp.empty()) {
         return {Refusal::ChannelEnded};
     }
-    return {publishWhole({channel.name, stamp, &events, options.end, most < count}), count};
+    return {publishWhole({channel.name, stamp, &events, options.end, most < count, options.reopen}), count};
 }
 
 HandedOver BusShare::publishEach(const ChannelKey& channel, const StagedEvents& events,
@@ -144,9 +144,9 @@ HandedOver BusShare::publishEach(const ChannelKey& channel, const StagedEvents& 
     HandedOver handed;
     events.each([&](const StagedEvent& event) noexcept {
         handed.refusal =
-            most-- == 0
-                ? Refusal::ChannelEnded
-                : refusalOf(bus_->pipeline().publish(*order_, channel.name, event, endsWith(event, options)));
+            most-- == 0 ? Refusal::ChannelEnded
+                        : refusalOf(bus_->pipeline().publish(*order_, channel.name, event,
+                                                             {endsWith(event, options), options.reopen}));
         if (handed.refusal != Refusal::None) {
             return false;
         }

@@ -72,8 +72,8 @@ void checkRoundTrip(const EntryReader& entry) {
     const std::string before = rendered(entry, staged);
     Buffer command;
     staged.each([&](const StagedEvent& event) {
-        require(
-            addEntryCommand(command, "stream", entry.channel(), event, entry.envelope().ends, entry.token()));
+        require(addEntryCommand(command, "stream", entry.channel(), event,
+                                {entry.envelope().ends, entry.reopens()}, entry.token()));
         return true;
     });
     withReply(command.view(), [&](const Reply& words) {

@@ -41,7 +41,7 @@ std::string read(EntryReader& reader, const std::string& bytes) {
     return std::string(reader.channel()) + " \"" + std::string(event.data) +
            "\" type=" + std::string(event.type) + " id=" + std::string(event.publisherId) +
            " retry=" + std::to_string(event.retryMilliseconds) + (reader.envelope().ends ? " ends" : "") +
-           " <" + std::string(reader.token()) + ">" +
+           " <" + std::string(reader.token()) + ">" + (reader.reopens() ? "" : " reopen=0") +
            (reader.replaced() != 0 ? " replaced=" + std::to_string(reader.replaced()) : "");
 }
 
@@ -97,6 +97,16 @@ void testOthers(void**) {
         assertText(read({"event", "\n", "data", std::string(1000, 'x'), "break", yes}), "break", "break");
         assertText(read({"channel", "", "raise", yes, "channel", "a"}), "raise", "raise");
         assertText(read({"raise", yes, "break", yes}), "break", "both");
+    }
+    for (const std::string_view value : {"0", "false"}) {
+        assertText(read({"channel", "n", "data", "a", "reopen", value}),
+                   R"(n "a" type= id= retry=0 <> reopen=0)", "left out");
+        assertText(read({"reopen", value, "channel", "n", "data", "a", "reopen", "1"}),
+                   R"(n "a" type= id= retry=0 <> reopen=0)", "twice");
+    }
+    for (const std::string_view value : {"1", "true", "", "any text"}) {
+        assertText(read({"channel", "n", "data", "a", "reopen", value}), R"(n "a" type= id= retry=0 <>)",
+                   "taken");
     }
     for (const std::string_view value : {"1", "", "0", "any text"}) {
         assertText(read({"mark", value}), "mark", "mark");
@@ -243,7 +253,7 @@ void staged(const Envelope& envelope, Use&& use) {
 void testEntryCommand(void**) {
     Buffer out;
     staged({.event = {"up", "a\nb", "urn%3A1", 3000}}, [&](const StagedEvent& event) {
-        assert_true(addEntryCommand(out, "sse:events", "news", event, true, "ab-1"));
+        assert_true(addEntryCommand(out, "sse:events", "news", event, {.ends = true}, "ab-1"));
         assertText(out.view(),
                    bulks({"XADD", "sse:events", "*", "channel", "news", "event", "up", "id", "urn:1", "retry",
                           "3000", "data", "a\nb", "end", "1", "token", "ab-1"}),
@@ -251,8 +261,14 @@ void testEntryCommand(void**) {
     });
     out.clear();
     staged({.event = {}}, [&](const StagedEvent& event) {
-        assert_true(addEntryCommand(out, "s", "n", event, false, ""));
+        assert_true(addEntryCommand(out, "s", "n", event, {}, ""));
         assertText(out.view(), bulks({"XADD", "s", "*", "channel", "n", "data", ""}), "least");
+    });
+    out.clear();
+    staged({.event = {}}, [&](const StagedEvent& event) {
+        assert_true(addEntryCommand(out, "s", "n", event, {.reopens = false}, ""));
+        assertText(out.view(), bulks({"XADD", "s", "*", "channel", "n", "data", "", "reopen", "0"}),
+                   "reopen");
     });
     out.clear();
     assert_true(addEndCommand(out, "s", "n", "t"));
@@ -272,7 +288,7 @@ void testRoundTrip(void**) {
         const bool ends = round % 5 == 0;
         staged({.event = event}, [&](const StagedEvent& direct) {
             command.clear();
-            assert_true(addEntryCommand(command, "s", "n", direct, ends, "t"));
+            assert_true(addEntryCommand(command, "s", "n", direct, {.ends = ends}, "t"));
             const std::string fields = argumentsOf(command.view(), 3);
             ReplyReader replies(1024 * 1024);
             const Reply* reply = nullptr;

@@ -128,7 +128,7 @@ void testCommands(void**) {
         Buffer out;
         heap.untilFailure = ++number;
         events.each([&](const StagedEvent& event) {
-            added = addEntryCommand(out, "s", "n", event, false, "t");
+            added = addEntryCommand(out, "s", "n", event, {}, "t");
             return true;
         });
         assert_true(added || out.empty());
