@@ -215,9 +215,10 @@ bool Pipeline::addWait() noexcept {
     return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Wait}) == Taken::Yes;
 }
 
-// An entry that has this field and nothing else.
+// An entry that has this field and a token, and nothing else.
 Pipeline::Taken Pipeline::addBare(std::string_view field, Order* order) noexcept {
-    const std::string_view words[] = {"XADD", toView(config_.stream), "*", field, "1"};
+    const Token token(tokenPrefix_.view(), flight_.next());
+    const std::string_view words[] = {"XADD", toView(config_.stream), "*", field, "1", "token", token.view()};
     return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Event, .order = order});
 }
 

@@ -99,6 +99,17 @@ subtest 'Redis' => sub {
     is $answer->status, 404, 'ends the connection: the channel is looked up through the next one';
     ok $proxy->hits, 'it has done so';
     $proxy->clear;
+    my $publisher = $one->connect_to($other);
+    $proxy->rule(match => '^XADD s \* mark', hang => 0, times => 1);
+    $answer = end('lost', $on);
+    wait_until(sub { $proxy->hits }, 'the mark');
+    my $event = $one->request(POST => '/pub?channel=found', body => 'x', on => $publisher);
+    wait_until(sub { entries_of('found') }, 'the event');
+    $redis->command(CLIENT => KILL => TYPE => 'normal');
+    is $event->finish->status, 201, 'loses the answers to a mark and an event: the event is found';
+    is $answer->finish->status, 404, 'and so is the mark';
+    is entries_of('found'), 1, 'once';
+    $proxy->clear;
     is entries_of('full') + entries_of('cut'), 0, 'nothing is published';
 };
 
