@@ -132,7 +132,8 @@ void appendTogether(LogWriter& log, const ChannelKey& channel, const StagedEvent
 KnownChannel lookUp(LogWriter& log, const ChannelKey& channel) noexcept {
     const ChannelState state = log.findChannel(channel.hash);
     KnownChannel known{.exists = state.newest != kNoOffset || state.subscribers != 0,
-                       .subscribers = state.subscribers};
+                       .subscribers = state.subscribers,
+                       .isOfOldZone = log.isRetired()};
     RecordHeader end;
     if (log.hasEnded(state, channel.name) && log.readHeader(state.newest, end) == ReadStatus::Ok) {
         known.ended = true;

@@ -74,6 +74,7 @@ struct KnownChannel {
     bool ended = false;  // its newest record is an end
     EventId endId{};     // of that
     uint32_t subscribers = 0;
+    bool isOfOldZone = false; // a retired log has said that, which does not know what has come since
 };
 // nullopt: the lock is not available.
 std::optional<KnownChannel> lookUp(const Zone& zone, const ChannelKey& channel) noexcept;

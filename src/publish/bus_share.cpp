@@ -189,11 +189,12 @@ Refusal BusShare::endLater() noexcept {
     return refusalOf(barrier_->start());
 }
 
+// What has come since a reload that has replaced the zone is in the new zone only.
 void BusShare::onBarrier(Barrier::Result result) noexcept {
     endRefusal_ = refusalOf(result);
     if (endRefusal_ == Refusal::None) {
         const std::optional<KnownChannel> known = lookUp(zone_, end_->channel);
-        endRefusal_ = known ? endKnown(*known) : Refusal::Locked;
+        endRefusal_ = !known ? Refusal::Locked : known->isOfOldZone ? Refusal::Retired : endKnown(*known);
     }
     waitForEnd();
 }

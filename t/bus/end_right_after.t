@@ -146,6 +146,22 @@ subtest 'a log that stays behind, and a worker that leaves' => sub {
     is_deeply [$late->stop], [], 'no trouble';
 };
 
+subtest 'a zone of another size takes over meanwhile' => sub {
+    my $on  = $one->connect_to($other);
+    my %old = map { $_ => 1 } $one->workers;
+    freeze($follower);
+    $two->publish('/pub?channel=moved', 'x');
+    my $answer = end('moved', $on);
+    wait_seen;
+    $one->{http} =~ s/events 4m/events 8m/ or die $one->{http};
+    $one->write_configuration;
+    $one->signal('HUP');
+    wait_until(sub { 2 == grep { !$old{$_} } $one->workers }, 'new workers');
+    thaw($follower);
+    is $answer->finish->status, 503, 'the old zone cannot say that there is no such channel';
+    is $one->request(DELETE => '/pub?channel=moved')->finish->status, 200, 'the new one knows it';
+};
+
 $_->allow(qr/sse: bus/) for @machines;
 is_deeply [map { $_->stop } @machines], [], 'no trouble';
 done_testing;
