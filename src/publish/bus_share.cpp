@@ -151,7 +151,7 @@ HandedOver BusShare::publishEach(const ChannelKey& channel, const StagedEvents& 
             return false;
         }
         handed.copies += std::max<size_t>(countNames(event.channels), 1);
-        hasPublished_ = true;
+        hasPublished_ = hasPublished_ || event.channels.empty() || hasName(event.channels, channel.name);
         return true;
     });
     return handed;
@@ -171,7 +171,7 @@ Refusal BusShare::end(const ChannelKey& channel, const Preconditions& preconditi
         return Refusal::Locked;
     }
     end_ = {channel, &preconditions, &outcome};
-    if (hasPublished_) { // to the channel, and that is on its way
+    if (hasPublished_) {
         return endKnown({.exists = true});
     }
     return known->exists && !known->ended ? endKnown(*known) : endLater();
@@ -192,7 +192,7 @@ Refusal BusShare::endLater() noexcept {
 // What has come since a reload that has replaced the zone is in the new zone only.
 void BusShare::onBarrier(Barrier::Result result) noexcept {
     endRefusal_ = refusalOf(result);
-    if (endRefusal_ == Refusal::None) {
+    if (endRefusal_ == Refusal::None && failure() == Failure::None) {
         const std::optional<KnownChannel> known = lookUp(zone_, end_->channel);
         endRefusal_ = !known ? Refusal::Locked : known->isOfOldZone ? Refusal::Retired : endKnown(*known);
     }
@@ -277,10 +277,7 @@ Refusal BusShare::settle(Outcome& outcome) noexcept {
     if (order_ == nullptr) {
         return Refusal::None;
     }
-    if (isAtBarrier()) { // its worker leaves, and nothing has been done
-        return Refusal::NotFilled;
-    }
-    const Failure failure = isOver() ? order_->failure() : Failure::Unknown;
+    const Failure failure = order_->isOver() ? order_->failure() : Failure::Unknown;
     outcome.isUnknown_ = failure == Failure::Unknown;
     outcome.context_.events = order_->events();
     if (order_->lastId() != StreamId{}) {
@@ -297,10 +294,13 @@ Refusal BusShare::settle(Outcome& outcome) noexcept {
         const std::optional<KnownChannel> known = lookUp(zone_, {last, zone_.log.hash(last)});
         outcome.context_.subscribers = known ? known->subscribers : 0;
     }
-    if (failure != Failure::None || endRefusal_ != Refusal::None) {
-        return failure != Failure::None ? refusalOf(failure) : endRefusal_;
+    if (failure != Failure::None) {
+        return refusalOf(failure);
     }
-    return settleWhole(outcome);
+    if (isAtBarrier()) { // its worker leaves, and the channel has not been ended
+        return Refusal::NotFilled;
+    }
+    return endRefusal_ != Refusal::None ? endRefusal_ : settleWhole(outcome);
 }
 
 // If the request was only checked, the channel has ended.

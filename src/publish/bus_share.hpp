@@ -82,7 +82,7 @@ private:
     ngx_pool_t* pool_;
     Bus* bus_ = nullptr;        // NULL: the zone has none, or this worker has no memory for it
     Order* order_ = nullptr;    // NULL: the same
-    bool hasPublished_ = false; // something has been handed over
+    bool hasPublished_ = false; // an event of the channel of the request has been handed over
     std::optional<End> end_;
     Barrier* barrier_ = nullptr;         // NULL: there was nothing to wait for
     Refusal endRefusal_ = Refusal::None; // why the channel has not been ended after all

@@ -14,7 +14,8 @@ my $redis = SSE::Redis->start;
 my $proxy = SSE::RedisProxy->start(to => $redis);
 
 sub machine ($bus = '', $address = $proxy->address) {
-    my %usual = SSE::Nginx::usual(locations => 'location = /health { sse_health; }');
+    my %usual = SSE::Nginx::usual(locations => 'location = /health { sse_health; }
+        location = /any { sse_publish $arg_channel; sse_body_channels on; sse_framing json; }');
     my $machine = SSE::Nginx->start(%usual, workers => 2,
         http => "$usual{http} sse_bus events redis://$address stream=s $bus;");
     wait_until(sub { $machine->get('/health')->status == 200 }, 'the machine to be well');
@@ -71,6 +72,16 @@ sub entries_of ($channel) { return scalar grep { ($_->[1]{channel} // '') eq $ch
 subtest 'nothing is there' => sub {
     is end('nothing', $one->connect_to($other), $way{$_}->(1))->finish->status, 404, $_ for sort keys %way;
     is entries_of('nothing'), 0, 'nothing is published';
+};
+
+subtest 'events of other channels' => sub {
+    for my $channel ('nobody', 'DELETE') { # the second one has ended
+        my $before = entries_of($channel);
+        my $answer = $one->publish("/any?channel=$channel&end", '{"channel":"elsewhere","data":"x"}', on => $one->connect_to($other));
+        is $answer->status, $before ? 201 : 404, $channel;
+        is entries_of($channel), $before, 'is not ended by them';
+    }
+    is entries_of('elsewhere'), 2, 'they are published';
 };
 
 subtest 'many at once, and some that leave' => sub {
