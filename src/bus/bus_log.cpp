@@ -199,7 +199,6 @@ BusLog::Outcome BusLog::handle(LogWriter& log, StreamId id, const Reply& fields)
         }
         return Outcome::Done;
     case EntryKind::Raise:
-    case EntryKind::Mark:
         return Outcome::Done;
     case EntryKind::NoMemory:
         return Outcome::NoMemory;

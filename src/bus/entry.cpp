@@ -43,7 +43,6 @@ EntryKind EntryReader::read(const Reply& fields) noexcept {
     fields_.clear();
     status_ = fields.count % 2 == 0 ? EnvelopeStatus::Ok : EnvelopeStatus::NotEnvelope;
     isBreak_ = isRaise_ = std::nullopt;
-    isMark_ = false;
     reopens_ = true;
     token_.reset();
     envelope_ = {};
@@ -80,8 +79,6 @@ void EntryReader::readField(std::string_view name, std::string_view value) noexc
         readFlag(isBreak_, value);
     } else if (name == "raise") {
         readFlag(isRaise_, value);
-    } else if (name == "mark") {
-        isMark_ = true;
     } else if (name == "reopen") {
         reopens_ = reopens_ && parseFlag(value).value_or(true);
     } else {
@@ -125,7 +122,7 @@ EntryKind EntryReader::complete() noexcept {
 EntryKind EntryReader::completeEvent() noexcept {
     envelope_ = fields_.envelope();
     if (envelope_.channels.empty()) {
-        return isMark_ ? EntryKind::Mark : refuse(EnvelopeStatus::BadChannel);
+        return refuse(EnvelopeStatus::BadChannel);
     }
     if (fields_.complete() == EnvelopeStatus::NoData) {
         return envelope_.ends ? EntryKind::End : refuse(EnvelopeStatus::NoData);

@@ -3,11 +3,10 @@
 //
 //   channel  where the event goes, required          token  which command added it, to find it again
 //   data event id retry end                          break  events may be missing before this entry
-//            as in a form (sse/envelope.hpp)         raise  nothing: the ids that follow are greater
-//   reopen   0: left out if the channel has ended     mark   nothing: somebody waits until it has been read
+//            as in a form (sse/envelope.hpp)         raise  nothing: the entry exists for its id
+//   reopen   0: left out if the channel has ended
 //
-// `break` and `raise` are flags, like `end`. None of these fields may come twice; other fields are ignored,
-// and so is a `mark` beside a channel.
+// `break` and `raise` are flags, like `end`. None of these fields may come twice; other fields are ignored.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +28,6 @@ enum class EntryKind : uint8_t {
     End,   // the channel ends, without another event
     Break,
     Raise,
-    Mark,
     Bad,      // to be skipped; fault() says why
     NoMemory, // nothing is wrong with the entry
 };
@@ -78,7 +76,6 @@ private:
     EnvelopeStatus status_ = EnvelopeStatus::Ok; // the first fault
     std::optional<bool> isBreak_;
     std::optional<bool> isRaise_;
-    bool isMark_ = false;
     bool reopens_ = true;
     std::optional<std::string_view> token_;
     Envelope envelope_;

@@ -13,8 +13,14 @@ namespace sse {
 //       7  the one before, or "" for the first               8  the one whose outcome is to be forgotten
 //       9… for each entry, the number of words, and the words
 //
+// ARGV: 1  "newest": only the id of the newest entry is asked for
+//
 // Numbers of producers have 20 digits, so they can be compared as text: as Lua numbers they would be rounded.
 constexpr std::string_view kPublishScript = R"(
+if ARGV[1] == 'newest' then
+  local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  return {'newest', newest and newest[1] or '0-0'}
+end
 local how, record, epoch, sequence = ARGV[1], KEYS[2], ARGV[5], ARGV[6]
 local request = epoch .. ':' .. sequence
 if how == 'key' then
@@ -156,6 +162,12 @@ bool readRecord(std::string_view kind, std::string_view value, RequestRecord& re
         record.id = id.value_or(StreamId{});
         return id.has_value();
     }
+    if (kind == "newest") {
+        record.kind = Kind::Newest;
+        const std::optional<StreamId> id = parseStreamId(value);
+        record.id = id.value_or(StreamId{});
+        return id.has_value();
+    }
     if (kind == "nothing") {
         record.kind = Kind::Nothing;
         return true;
@@ -213,6 +225,11 @@ bool addPublishCommand(Buffer& out, std::string_view script, std::string_view st
     const bool hasKey = !stamp.empty();
     return command.add(all.first(hasKey ? 5 : 4)) && command.add(all.subspan(5)) &&
            (request.checksOnly || addEntries(command, request, token)) && command.addTo(out);
+}
+
+bool addNewestCommand(Buffer& out, std::string_view script, std::string_view stream) noexcept {
+    const std::string_view words[] = {"EVALSHA", script, "1", stream, "newest"};
+    return addCommand(out, words);
 }
 
 RequestRecord readRequestRecord(const Reply& reply) noexcept {

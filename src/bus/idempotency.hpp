@@ -42,6 +42,10 @@ struct WholeRequest {
 bool addPublishCommand(Buffer& out, std::string_view script, std::string_view stream,
                        const WholeRequest& request, uint64_t keep, std::string_view token) noexcept;
 
+// Adds the command that asks the script for the newest entry of the stream: its id is short, however large
+// the entry is. False without memory; then nothing has been added.
+bool addNewestCommand(Buffer& out, std::string_view script, std::string_view stream) noexcept;
+
 // The answer of the script; its kind is None if it cannot be read.
 RequestRecord readRequestRecord(const Reply& reply) noexcept;
 

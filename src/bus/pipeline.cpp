@@ -145,8 +145,12 @@ Pipeline::Taken Pipeline::end(Order& order, std::string_view channel) noexcept {
                   {.kind = Flight::Kind::Event, .order = &order});
 }
 
-Pipeline::Taken Pipeline::mark(Order& order) noexcept {
-    return isUp() ? addBare("mark", &order) : Taken::Away;
+Pipeline::Taken Pipeline::askNewest(Order& order) noexcept {
+    if (!isUp()) {
+        return Taken::Away;
+    }
+    return accept(addNewestCommand(flight_.draft(), script_.view(), toView(config_.stream)),
+                  {.kind = Flight::Kind::Whole, .order = &order});
 }
 
 Pipeline::Taken Pipeline::publishWhole(Order& order, const WholeRequest& request) noexcept {
@@ -215,11 +219,9 @@ bool Pipeline::addWait() noexcept {
     return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Wait}) == Taken::Yes;
 }
 
-// An entry that has this field and a token, and nothing else.
-Pipeline::Taken Pipeline::addBare(std::string_view field, Order* order) noexcept {
-    const Token token(tokenPrefix_.view(), flight_.next());
-    const std::string_view words[] = {"XADD", toView(config_.stream), "*", field, "1", "token", token.view()};
-    return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Event, .order = order});
+bool Pipeline::addRaise() noexcept {
+    const std::string_view words[] = {"XADD", toView(config_.stream), "*", "raise", "1"};
+    return accept(addCommand(flight_.draft(), words), {.kind = Flight::Kind::Event}) == Taken::Yes;
 }
 
 bool Pipeline::onReply(const Reply& reply) noexcept {
@@ -289,7 +291,8 @@ void Pipeline::onWholeAnswer(uint64_t number, const Reply& reply) noexcept {
     }
     const RequestRecord record = readRequestRecord(reply);
     const bool isNew = record.kind == RequestRecord::Kind::Published;
-    if (isNew ? !reaches(record.id) : !fitsEventId(record.id)) {
+    const bool isAny = record.kind == RequestRecord::Kind::Newest; // whoever has added that entry
+    if (isNew ? !reaches(record.id) : !isAny && !fitsEventId(record.id)) {
         log("the stream issues ids that machines do not read", StreamIdText(record.id).view());
         flight_.refuse(number, Failure::Unknown);
         leave(false);

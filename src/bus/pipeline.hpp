@@ -55,9 +55,8 @@ public:
     Taken publish(Order& order, std::string_view usual, const StagedEvent& event, EntryFlags flags) noexcept;
     // The end of a channel alone.
     Taken end(Order& order, std::string_view channel) noexcept;
-    // Adds an entry that is not an event. Its id tells the order how far the stream is: everything that has
-    // been acknowledged by then is older.
-    Taken mark(Order& order) noexcept;
+    // Asks for the id of the newest entry, which becomes that of the order. 0-0: there is no entry.
+    Taken askNewest(Order& order) noexcept;
     // Hands over what becomes visible together, or may come again: Order::record() says what has become of
     // it.
     Taken publishWhole(Order& order, const WholeRequest& request) noexcept;
@@ -106,7 +105,7 @@ private:
     void onKilled(const Reply& reply) noexcept;
     void askLineage() noexcept;
     void onLineage(const Reply& reply) noexcept;
-    void askNewest() noexcept;
+    void askStream() noexcept;
     void onNewest(const Reply& reply) noexcept;
     void raise() noexcept;
     void loadScript() noexcept;
@@ -120,7 +119,7 @@ private:
     Taken accept(bool isRendered, Flight::Command command) noexcept;
     void flush() noexcept;
     bool addWait() noexcept;
-    Taken addBare(std::string_view field, Order* order) noexcept;
+    bool addRaise() noexcept;
     void onAnswer(const Reply& reply) noexcept;
     void onEventAnswer(uint64_t number, const Reply& reply) noexcept;
     void onWholeAnswer(uint64_t number, const Reply& reply) noexcept;

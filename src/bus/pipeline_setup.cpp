@@ -82,7 +82,7 @@ void Pipeline::onSetUp(const Reply& reply) noexcept {
     case Step::Newest:
         return onNewest(reply);
     case Step::Raise: // or another machine was first
-        return askNewest();
+        return askStream();
     case Step::Script:
         return onScript(reply);
     case Step::Search:
@@ -137,12 +137,12 @@ void Pipeline::onLineage(const Reply& reply) noexcept {
     if (ours != 0 && parseLineage(reply.text) == ours) {
         lineage_ = ours;
         raises_ = 0;
-        askNewest();
+        askStream();
     }
 }
 
 // Everything that our log has at this time is in the stream, too.
-void Pipeline::askNewest() noexcept {
+void Pipeline::askStream() noexcept {
     expected_ = toStreamId(config_.zone->log.lastId());
     send(Step::Newest, {"XINFO", "STREAM", toView(config_.stream)});
 }
@@ -232,7 +232,7 @@ void Pipeline::beReady() noexcept {
     const bool mustAsk = flight_.endSearch(mayRepeat_, acks() != 0);
     if (!mustAsk) {
         since_ = newest_;
-    } else if (addBare("mark", nullptr) != Taken::Yes) {
+    } else if (!addRaise()) {
         reconnect("out of memory");
         return;
     }

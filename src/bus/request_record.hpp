@@ -16,10 +16,12 @@ struct RequestRecord {
         Repeated,      // it has been here
         StaleEpoch,    // the producer has begun a newer epoch
         OutOfSequence, // an earlier request of the producer has not been here
+        Newest,        // it only asks for the newest entry
     };
 
     Kind kind = Kind::None;
-    StreamId id{};             // Published, Repeated: of its last event; zero: not known any more
+    // Published, Repeated: of its last event; zero: not known any more. Newest: of that entry; zero: none.
+    StreamId id{};
     PublisherId publisherId{}; // Repeated: of that event
     bool ended = false;        // Repeated: the channel has ended with it
     uint64_t number = 0; // StaleEpoch: the epoch that counts. OutOfSequence: the number that is expected

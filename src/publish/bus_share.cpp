@@ -45,8 +45,6 @@ Refusal refusalOf(Barrier::Result result) noexcept {
         return Refusal::NotFilled;
     case Barrier::Result::Away:
         return Refusal::BusAway;
-    case Barrier::Result::Refused:
-        return Refusal::BusRefuses;
     }
     return Refusal::None;
 }
@@ -56,6 +54,7 @@ Verdict verdictOf(const RequestRecord& record, EventId id) noexcept {
     case RequestRecord::Kind::None:
     case RequestRecord::Kind::Published:
     case RequestRecord::Kind::Nothing:
+    case RequestRecord::Kind::Newest:
         break;
     case RequestRecord::Kind::Repeated:
         return {.kind = Verdict::Kind::Repeated,
@@ -183,10 +182,11 @@ Refusal BusShare::endLater() noexcept {
     if (memory == nullptr) {
         return Refusal::NoMemory;
     }
-    barrier_ = new (memory) Barrier(
-        bus_->pipeline(), bus_->state(), bus_->config().timeout, this,
-        [](void* self, Barrier::Result result) noexcept { static_cast<BusShare*>(self)->onBarrier(result); });
-    return refusalOf(barrier_->start());
+    barrier_ = new (memory)
+        Barrier(bus_->pipeline(), bus_->state(), this, [](void* self, Barrier::Result result) noexcept {
+            static_cast<BusShare*>(self)->onBarrier(result);
+        });
+    return refusalOf(barrier_->start(bus_->config().timeout));
 }
 
 // What has come since a reload that has replaced the zone is in the new zone only.

@@ -29,8 +29,6 @@ std::string read(EntryReader& reader, const std::string& bytes) {
         return "break";
     case EntryKind::Raise:
         return "raise";
-    case EntryKind::Mark:
-        return "mark";
     case EntryKind::Bad:
         return std::string(reader.fault());
     case EntryKind::NoMemory:
@@ -107,14 +105,6 @@ void testOthers(void**) {
     for (const std::string_view value : {"1", "true", "", "any text"}) {
         assertText(read({"channel", "n", "data", "a", "reopen", value}), R"(n "a" type= id= retry=0 <>)",
                    "taken");
-    }
-    for (const std::string_view value : {"1", "", "0", "any text"}) {
-        assertText(read({"mark", value}), "mark", "mark");
-        assertText(read({"mark", "1", "mark", value, "other", "x"}), "mark", "twice");
-        assertText(read({"channel", "n", "data", "a", "mark", value}), R"(n "a" type= id= retry=0 <>)",
-                   "an event");
-        assertText(read({"channel", "n", "end", "1", "mark", value}), "end n <>", "an end");
-        assertText(read({"channel", "", "mark", value}), "bad channel name, or none", "a bad channel");
     }
     assertText(read({"break", "no", "channel", "n", "data", "a"}), "a flag is neither true nor false", "no");
     assertText(read({"break", "0"}), "bad channel name, or none", "no event");
