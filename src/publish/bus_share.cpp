@@ -83,14 +83,19 @@ std::string_view lastChannelOf(const StagedEvent& event, std::string_view usual)
 
 BusShare::BusShare(const Zone& zone, ngx_pool_t* pool, void* self,
                    void (*onProgress)(void* self) noexcept) noexcept
-    : zone_(zone), pool_(pool), bus_(zone.bus == nullptr ? nullptr : Bus::of(zone)) {
+    : zone_(zone), pool_(pool), self_(self), onProgress_(onProgress),
+      bus_(zone.bus == nullptr ? nullptr : Bus::of(zone)) {
     void* memory = bus_ == nullptr ? nullptr : ngx_palloc(pool, sizeof(Order));
     if (memory != nullptr) {
-        order_ = new (memory) Order(bus_->pipeline().flight(), self, onProgress);
+        order_ = new (memory) Order(bus_->pipeline().flight(), this,
+                                    [](void* share) noexcept { static_cast<BusShare*>(share)->onOrder(); });
     }
 }
 
 BusShare::~BusShare() {
+    if (comesBack_ != nullptr) {
+        comesBack_->~LogWait();
+    }
     if (barrier_ != nullptr) {
         barrier_->~Barrier();
     }
@@ -123,6 +128,7 @@ HandedOver BusShare::publish(const ChannelKey& channel, const StagedEvents& even
             return {Refusal::Locked};
         }
         most = *open;
+        confirmation_ = Confirmation::Needed;
     }
     note(channel, events, options, outcome);
     const std::string_view stamp =
@@ -239,7 +245,7 @@ bool BusShare::hasRoom() const noexcept {
 }
 
 bool BusShare::isOver() const noexcept {
-    return order_ == nullptr || (order_->isOver() && !isAtBarrier());
+    return order_ == nullptr || (order_->isOver() && !isAtBarrier() && !mustConfirm());
 }
 
 void BusShare::waitForRoom() noexcept {
@@ -248,12 +254,44 @@ void BusShare::waitForRoom() noexcept {
 
 // At a barrier the end of the channel is still to come.
 void BusShare::waitForEnd() noexcept {
+    isEnding_ = true;
     if (!isAtBarrier()) {
         order_->wait(Order::Wish::Over);
     }
 }
 
+// There is room, or everything is in the stream.
+void BusShare::onOrder() noexcept {
+    if (!(isEnding_ && mustConfirm() && confirm())) {
+        onProgress_(self_);
+    }
+}
+
+bool BusShare::mustConfirm() const noexcept {
+    return confirmation_ == Confirmation::Needed && order_->failure() == Failure::None &&
+           order_->lastId() != StreamId{};
+}
+
+// false without memory; then it counts as confirmed.
+bool BusShare::confirm() noexcept {
+    void* memory = ngx_palloc(pool_, sizeof(LogWait));
+    if (memory == nullptr) {
+        confirmation_ = Confirmation::Done;
+        return false;
+    }
+    comesBack_ = new (memory) LogWait(bus_->state(), this, [](void* share, bool) noexcept {
+        auto& self = *static_cast<BusShare*>(share);
+        self.confirmation_ = Confirmation::Done;
+        self.onProgress_(self.self_);
+    });
+    comesBack_->start(order_->lastId(), ngx_current_msec + bus_->config().timeout);
+    return true;
+}
+
 void BusShare::leave(Outcome& outcome) noexcept {
+    if (comesBack_ != nullptr) {
+        comesBack_->cancel();
+    }
     if (barrier_ != nullptr) {
         barrier_->cancel();
     }
@@ -293,6 +331,10 @@ Refusal BusShare::settle(Outcome& outcome) noexcept {
     if (!last.empty()) {
         const std::optional<KnownChannel> known = lookUp(zone_, {last, zone_.log.hash(last)});
         outcome.context_.subscribers = known ? known->subscribers : 0;
+        if (confirmation_ == Confirmation::Done && known && known->ended &&
+            outcome.newestId_ > known->endId) {
+            endRefusal_ = Refusal::ChannelEnded; // all machines have left the last event out
+        }
     }
     if (failure != Failure::None) {
         return refusalOf(failure);

@@ -61,6 +61,9 @@ private:
     HandedOver publishEach(const ChannelKey& channel, const StagedEvents& events,
                            const AppendOptions& options, size_t most) noexcept;
     Refusal publishWhole(const WholeRequest& request) noexcept;
+    void onOrder() noexcept;
+    bool mustConfirm() const noexcept;
+    bool confirm() noexcept;
     Refusal endLater() noexcept;
     void onBarrier(Barrier::Result result) noexcept;
     Refusal endKnown(const KnownChannel& known) noexcept;
@@ -80,12 +83,18 @@ private:
 
     const Zone& zone_;
     ngx_pool_t* pool_;
+    void* self_;
+    void (*onProgress_)(void* self) noexcept;
     Bus* bus_ = nullptr;        // NULL: the zone has none, or this worker has no memory for it
     Order* order_ = nullptr;    // NULL: the same
     bool hasPublished_ = false; // an event of the channel of the request has been handed over
+    bool isEnding_ = false;     // the request waits for the end
     std::optional<End> end_;
     Barrier* barrier_ = nullptr;         // NULL: there was nothing to wait for
     Refusal endRefusal_ = Refusal::None; // why the channel has not been ended after all
+    // Whether its channel had not ended is known once the last event has come back; see EntryFlags.
+    enum class Confirmation : uint8_t { NotNeeded, Needed, Done } confirmation_ = Confirmation::NotNeeded;
+    LogWait* comesBack_ = nullptr; // NULL: there was nothing to wait for
 };
 
 #else

@@ -60,7 +60,7 @@ for my $case (['an event', 'once', []], ['with a key', 'once', ['Idempotency-Key
             wait_until(sub { grep { ($_->[1]{data} // '') =~ /^late/ && $_->[1]{channel} eq $channel } $redis->entries('s') }, 'it in the stream');
             return $request;
         });
-        $publisher->finish;
+        is $publisher->finish->status, 409, 'its publisher is told';
         is_ended($channel, 'first');
     };
 }
