@@ -9,6 +9,7 @@ use Time::HiRes qw(time);
 use Bus::Scenario;
 use SSE::Machines;
 use SSE::Nginx;
+use SSE::Process;
 use SSE::Util;
 
 seed();
@@ -35,7 +36,7 @@ my %fault = (
     'a worker stands still' => sub ($machine, @) {
         my @workers = $machine->workers;
         my $pid     = $workers[rand @workers] // return;
-        kill STOP => $pid;
+        eval { freeze($pid); 1 } or return; # it has ended
         return sub { kill CONT => $pid };
     },
     'Redis is killed' => sub ($, $master, @) {
