@@ -1,8 +1,9 @@
 # What comes from Redis does not wait until each of many clients that catch up has had its turn, for everybody waits for it.
 # needs: module redis
 use v5.36;
-use lib 't/lib';
+use lib qw(t/lib t/bus);
 use Test::More;
+use Bus::One;
 use SSE::Nginx;
 use SSE::Process;
 use SSE::Redis;
@@ -35,10 +36,9 @@ for (1 .. 8) {
 my $history = stream_of(('x' x 6000) x 200); # some twenty slices
 is $server->publish('/pub?channel=history', $history, type => 'text/event-stream')->json->{events}, 200, 'a history';
 my @client = map { $server->connect } 1 .. $crowd;
-wait_until(sub { $redis->command('CLIENT', 'LIST') =~ /flags=b\b.* cmd=xread\b/ }, 'the follower to wait for more');
-my $before = length $server->read_file('traced.log');
 
-freeze($worker);
+freeze_reader($worker, $redis);
+my $before = length $server->read_file('traced.log');
 add_live($entries);
 $redis->command('PING'); # by then it has told the follower
 $server->request(GET => '/sub?channel=history', on => $_, cursor => '0-0') for @client;

@@ -9,7 +9,7 @@ use Bus::LateProxy;
 use Bus::One;
 use SSE::Dns;
 use SSE::Nginx;
-use SSE::Process qw(freeze thaw);
+use SSE::Process;
 use SSE::Redis;
 use SSE::RedisProxy;
 
@@ -119,7 +119,7 @@ subtest 'trimmed before it was read' => sub {
     publish($server, 'first');
     is $subscriber->next_event->{data}, 'first', 'all is well';
     my ($worker) = $server->workers;
-    freeze($worker);
+    freeze_reader($worker, $redis);
     $redis->command(XADD => 'sse:events', '*', channel => 'c', data => "entry $_") for 1 .. 20;
     $redis->command(XTRIM => 'sse:events', MAXLEN => 5);
     thaw($worker);

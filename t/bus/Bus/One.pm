@@ -5,7 +5,8 @@ package Bus::One;
 use v5.36;
 use Exporter 'import';
 use SSE::Nginx;
-our @EXPORT = qw(nginx_for is_well wait_well publish);
+use SSE::Process;
+our @EXPORT = qw(nginx_for is_well wait_well publish freeze_reader);
 
 # Options: bus (options of sse_bus), and those of SSE::Nginx; http is more text there.
 sub nginx_for ($addresses, %option) {
@@ -36,6 +37,20 @@ sub publish ($server, $data, %option) {
             return $answer->status =~ /\A20[012]\z/;
         },
         "\"$data\" to be published"
+    );
+}
+
+# Stops the worker that reads from Redis while Redis holds its XREAD back, and so will answer it with the next entry alone.
+# Otherwise it may be stopped with the answer that brings the probe of each second.
+sub freeze_reader ($worker, $redis) {
+    wait_until(
+        sub {
+            freeze($worker);
+            return 1 if $redis->command('CLIENT', 'LIST') =~ /flags=b\b.* cmd=xread\b/;
+            thaw($worker);
+            return 0;
+        },
+        'the worker to wait for an entry'
     );
 }
 
