@@ -266,6 +266,7 @@ subtest 'from one machine to many, where programs have added entries already' =>
     my @old = $server->subscribe('/all?channel=news')->events(3);
     $server->reload(http => "sse_zone events 4m; sse_bus events redis://127.0.0.1:@{[ $redis->port ]};");
     await_log($server, qr/the stream has lost entries after/);
+    wait_until(sub { grep { $_->[1]{break} } $redis->entries('sse:events') }, 'a break in the stream');
     add($redis, 'd');
     my $again = $server->subscribe('/all?channel=news', cursor => $old[1]{id});
     is_deeply told($again, 6), [3, 'a' .. 'c', 'gap: lost', 'd'], 'they come, and a gap since others do not have our own';
