@@ -10,7 +10,7 @@ use SSE::Redis;
 
 sub machine ($bus, %option) {
     my $server = SSE::Nginx->new(%option);
-    $server->{http} = ($option{http} // '') . "sse_zone events 4m; sse_bus events $bus;";
+    $server->{http} = ($option{http} // '') . "sse_zone events @{[ $option{zone} // '4m' ]}; sse_bus events $bus;";
     while (my ($name, $content) = each %{ $option{files} // {} }) {
         $server->write_file($name, $content);
     }
@@ -60,14 +60,14 @@ subtest 'a password that changes' => sub {
     my $redis = SSE::Redis->start(password => 'old');
     my $server = machine("redis://127.0.0.1:@{[ $redis->port ]} password_file=password", files => { password => 'old' });
     await_log($server, qr/bus "events": follows/);
-    my $subscriber = $server->subscribe('/sub?channel=a')->ready;
+    my $start = $server->subscribe('/sub?channel=a')->ready->last_event_id;
     $redis->command(CONFIG => SET => requirepass => 'new');
     $redis->command(CLIENT => KILL => TYPE => 'normal', SKIPME => 'yes');
     await_log($server, qr/failed: WRONGPASS/);
     $redis->command(XADD => 'sse:events', '*', channel => 'a', data => 'meanwhile');
     $server->write_file(password => 'new');
-    $server->signal('HUP');
-    is_deeply [$subscriber->data(1)], ['meanwhile'], 'a reload takes the new one, and nothing is missed';
+    $server->reload;
+    is_deeply [$server->subscribe('/sub?channel=a', cursor => $start)->data(1)], ['meanwhile'], 'a reload takes the new one, and nothing is missed';
     is_deeply [$server->stop], [], 'no trouble';
 };
 
@@ -116,7 +116,7 @@ subtest 'a server that asks for a certificate' => sub {
 
 subtest 'much over TLS' => sub {
     my $redis = SSE::Redis->start(tls => 1);
-    my $server = machine("rediss://localhost:@{[ $redis->port ]} ca=@{[ $redis->certificate ]}");
+    my $server = machine("rediss://localhost:@{[ $redis->port ]} ca=@{[ $redis->certificate ]}", zone => '16m');
     await_log($server, qr/bus "events": follows/);
     my $subscriber = $server->subscribe('/sub?channel=a')->ready;
     my @data = map { "$_ " . chr(97 + $_ % 26) x (1 + ($_ * 7919) % 60_000) } 1 .. 300;
