@@ -19,6 +19,7 @@ location = /sub   { sse_channel $arg_channel separator=,; }
         location = /off   { sse_channel $arg_channel; sse_gap off; }
         location = /new   { sse_channel $arg_channel; sse_start earliest; }
         location = /health { sse_health; }
+        location = /status { sse_status; }
 END
 );
 wait_until(sub { $server->get('/health')->status == 200 }, 'the machine to be well');
@@ -45,6 +46,10 @@ sub gap_of ($client, $reason, $after = undef) {
     return $gap;
 }
 
+sub wait_subscribers ($count) {
+    wait_until(sub { $server->get('/status')->json->{subscribers} == $count }, "$count subscribers");
+}
+
 my @first = publish(news => 1 .. 3);
 my $live  = $server->subscribe('/sub?channel=news', cursor => $first[0]);
 my $both  = $server->subscribe('/sub?channel=news,quiet', cursor => $first[1]);
@@ -54,6 +59,7 @@ my $shut  = $server->subscribe('/close?channel=news', cursor => $first[2]);
 my $slow  = $server->subscribe('/sub?channel=large', rcvbuf => 4096)->ready;
 my $poll  = $server->subscribe('/sub?channel=quiet&poll&wait=60');
 is_deeply events($live->events(2)), ['message 2', 'message 3'], 'a stream';
+wait_subscribers(7);
 
 # One that does not read, and what it has not taken is behind.
 my $large = 'x' x 20_000;
@@ -114,7 +120,9 @@ subtest 'polls' => sub {
 };
 
 subtest 'another life' => sub {
+    wait_subscribers(5);
     $poll = $server->subscribe('/sub?channel=none&poll&wait=60');
+    wait_subscribers(6);
     $redis->command('FLUSHALL');
     is_deeply events($both->events(1)), ['message here'], 'what was there';
     for my $client ($live, $both, $quiet) {
