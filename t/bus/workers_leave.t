@@ -17,7 +17,8 @@ scenario 'the reading worker is killed each second', fault => sub ($machines, $l
         $slowest = $time if $time > $slowest;
         $load->go_on_for($time < 1 ? 1 - $time : 0);
     }
-    cmp_ok $slowest, '<', 2, sprintf 'others read after %.2f s at most', $slowest;
+    # A worker that only stands still is replaced after three seconds.
+    cmp_ok $slowest, '<', 2.5, sprintf 'others read after %.2f s at most', $slowest;
 };
 
 scenario 'any worker is killed', fault => sub ($machines, $load) {
