@@ -21,6 +21,10 @@ location = /pub       { sse_publish $arg_channel zone=events; }
 location = /crash/sub { sse_channel $arg_channel zone=events; sse_test_crash_at $arg_crash; }
 END
 
+sub half_a_request ($server, $worker, $path) {
+    return $server->connect_to($worker, '/pub?channel=a')->send_raw("GET $path HTTP/1.1\r\nHost:");
+}
+
 sub leave_with_lock ($name, %reload) {
     subtest $name => sub {
         my $server = SSE::Nginx->start(
@@ -30,8 +34,11 @@ sub leave_with_lock ($name, %reload) {
             server  => $locations
         );
         my @subscriber = map { $server->subscribe_on($_, '/sub?channel=a')->ready } ($server->workers) x 5;
-        # Half a request: its worker serves it when the rest has come, leaving or not.
-        my $fatal = $server->connect->send_raw("GET /crash/sub?channel=b&crash=1 HTTP/1.1\r\nHost:");
+        # Half a request: its worker, when it has read that, serves it once the rest has come, leaving or not.
+        my ($worker) = $server->workers;
+        my $ask   = $server->connect_to($worker, '/pub?channel=a');
+        my $fatal = half_a_request($server, $worker, '/crash/sub?channel=b&crash=1');
+        $server->get('/pub?channel=a', on => $ask) for 1 .. 2;
         my $mark  = $server->log_mark;
         my $start = time;
         my @old   = $server->reload(%reload);
@@ -89,20 +96,30 @@ sub unread ($client) {
     return hex $queue;
 }
 
-subtest 'before the others are told to leave' => sub {
-    my $server = SSE::Nginx->start(workers => 2, http => 'sse_zone events 4m;', server => $locations);
-    $server->allow(qr/exited on signal 9/, qr/was locked by/);
-    my ($dying, $waiting) = $server->workers;
-    my $half  = sub ($pid, $path) { $server->connect_to($pid, '/pub?channel=a')->send_raw("GET $path HTTP/1.1\r\nHost:") };
-    my $fatal = $half->($dying, '/crash/sub?channel=b&crash=1');
-    my $other = $half->($waiting, '/sub?channel=a');
+# The master gives new workers a tenth of a second before it tells the old ones, and has to be stopped within that. If it has
+# told them already it is left alone, and another one is tried: (the server, half a request to each of its two workers).
+sub stop_halfway () {
+    for (1 .. 20) {
+        my $server = SSE::Nginx->start(workers => 2, http => 'sse_zone events 4m;', server => $locations);
+        my ($dying, $waiting) = $server->workers;
+        my $fatal = half_a_request($server, $dying, '/crash/sub?channel=b&crash=1');
+        my $other = half_a_request($server, $waiting, '/sub?channel=a');
+        $server->{http} = 'sse_zone events 8m;';
+        $server->write_configuration;
+        $server->signal('HUP');
+        wait_until(sub { $server->workers > 2 || $server->leaving_workers }, 'new workers');
+        freeze($server->{pid});
+        return ($server, $dying, $waiting, $fatal, $other) unless $server->leaving_workers;
+        thaw($server->{pid});
+        $_->close for $fatal, $other;
+        $server->stop;
+    }
+    die "the master is never stopped in time\n";
+}
 
-    # The master gives new workers a moment before it tells the old ones.
-    $server->{http} = 'sse_zone events 8m;';
-    $server->write_configuration;
-    $server->signal('HUP');
-    wait_until(sub { $server->workers > 2 }, 'new workers');
-    freeze($server->{pid});
+subtest 'before the others are told to leave' => sub {
+    my ($server, $dying, $waiting, $fatal, $other) = stop_halfway();
+    $server->allow(qr/exited on signal 9/, qr/was locked by/);
     is_deeply [$server->leaving_workers], [], 'the old ones do not know yet';
     $fatal->write(" localhost\r\n\r\n");
     wait_until(sub { !SSE::Nginx::is_running($dying) }, 'the end of a worker');
