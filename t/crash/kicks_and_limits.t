@@ -93,10 +93,10 @@ each_step 'a second one', sub ($step) {
     return $fate;
 }, sub ($step) { 1 };
 
-each_step 'a kick', sub ($step) { fatal(POST => "/kick?key=k$step&for=60&crash=$step") }, sub ($step) {
+each_step 'a kick', sub ($step) { fatal(POST => "/kick?key=k$step&for=600&crash=$step") }, sub ($step) {
     my $client = enter("k$step");
     my $other  = $server->subscribe_on($safe, '/sub?channel=c&key=other')->ready;
-    is $server->request(POST => "/kick?key=k$step&for=60")->finish->status, 200, "step $step: once more";
+    is $server->request(POST => "/kick?key=k$step&for=600")->finish->status, 200, "step $step: once more";
     is $client->wait_closed, 'abort', 'it hits' if ref $client;
     is enter("k$step"), 403, 'and holds';
     is $other->closed, '', 'that one alone';
@@ -104,8 +104,8 @@ each_step 'a kick', sub ($step) { fatal(POST => "/kick?key=k$step&for=60&crash=$
 };
 
 each_step 'a kick of somebody who has been kicked before', sub ($step) {
-    $server->request(POST => "/kick?key=twice$step&for=60")->finish;
-    return fatal(POST => "/kick?key=twice$step&for=60&crash=$step");
+    $server->request(POST => "/kick?key=twice$step&for=600")->finish;
+    return fatal(POST => "/kick?key=twice$step&for=600&crash=$step");
 }, sub ($step) {
     return is enter("twice$step"), 403, "step $step: the first one holds";
 };
