@@ -34,7 +34,7 @@ subtest 'both at once' => sub {
 
     my $copy = $server->copy_module;
     my $mark = $server->log_mark;
-    is_deeply [sort $server->reload(module => $copy)], \@old, 'the old workers are still there';
+    is_deeply [sort { $a <=> $b } $server->reload(module => $copy)], \@old, 'the old workers are still there';
     like $server->log_since($mark), qr/\[notice\] .*sse_zone "events" has taken over the events of another copy of the module/,
         'the master says what it has done';
     my ($one, $other) = $server->workers;
