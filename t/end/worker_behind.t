@@ -76,7 +76,7 @@ for my $way (sort keys %end) {
         $end{$way}->($server, 'c');
         $server->publish('/pub?channel=other', 'x' x 20_000) for 1 .. 60;
         $blocked->resume;
-        is $blocked->wait_closed(5), 'clean', 'it ends';
+        is $blocked->wait_closed, 'clean', 'it ends';
         $blocked->close;
         is_deeply [$server->stop], [], 'no trouble';
     };
@@ -96,7 +96,7 @@ for my $way (sort keys %end) {
         thaw($there);
         ok $tick->next_event, 'the worker has looked at the log';
         $blocked->resume;
-        is $blocked->wait_closed(5), 'clean', 'it ends';
+        is $blocked->wait_closed, 'clean', 'it ends';
         $blocked->close;
         is_deeply [$server->stop], [], 'no trouble';
     };
