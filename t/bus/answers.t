@@ -1,5 +1,5 @@
-# Answers of Redis that come early, late, half, too large or as an error: each event comes once all the same, and no worker
-# spins or takes memory for what does not come.
+# Answers of Redis that are early, late, incomplete, too large, or errors: each event still arrives exactly once, and no worker spins
+# or allocates memory for data that does not come.
 # needs: module redis
 use v5.36;
 use lib qw(t/lib t/bus);
@@ -17,7 +17,7 @@ my $nginx = nginx_for($proxy->address);
 my $subscriber = $nginx->subscribe('/sub?channel=c')->ready;
 my $number = 0;
 
-# The next events come, once each, and the subscriber has been told of no gap.
+# The next events arrive, once each, and no gap is reported.
 sub goes_on ($what, %option) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my @data = map { "$what " . ++$number } 1 .. 3;
@@ -25,10 +25,10 @@ sub goes_on ($what, %option) {
     is_deeply [map {"$_->{type} $_->{data}"} $subscriber->events(3)], [map {"message $_"} @data], "$what: events come";
 }
 
-# Reading, publishing, and publishing under a key, which is a script. What is read is asked for when there is a connection.
+# Reading, publishing, and publishing under a key, which runs a script. A worker asks for entries as soon as it is connected.
 my %command = (reading => '^XREAD ', publishing => '^XADD ', 'publishing under a key' => '^EVAL');
 
-# The events come although this happens to each of these commands, or to all.
+# The events arrive although this happens to each of these commands (`only`; otherwise all of them).
 sub for_commands ($what, %rule) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my @names = @{ delete $rule{only} // [sort keys %command] };
@@ -70,7 +70,7 @@ subtest 'errors in place of an answer' => sub {
         my ($name) = $error =~ /\A(\w+)/;
         for_commands($name, answer => "-$error\r\n", only => $name eq 'READONLY' ? [sort keys %command] : [qw(publishing reading)]);
     }
-    # A machine that reads asks about the stream, too: it has not lost its entries.
+    # A machine that reads also asks about the stream. An error there does not mean that entries are lost.
     $proxy->rule(match => '^XINFO', answer => "-BUSY Redis is busy running a script.\r\n", times => 1);
     wait_until(sub { publish($nginx, 'meanwhile ' . ++$number); $subscriber->next_event; $proxy->hits > 0 }, 'a look at the stream');
     $proxy->clear;
@@ -83,7 +83,7 @@ subtest 'errors in place of an answer' => sub {
     }
 };
 
-# What comes then may be taken for the answer to what was not answered.
+# A later answer must not be taken for the one that is missing.
 subtest 'an answer to something else' => sub {
     for_commands('an integer', answer => ":1\r\n", only => ['publishing', 'publishing under a key']);
 };

@@ -1,4 +1,4 @@
-# What comes from Redis does not wait until each of many clients that catch up has had its turn, for everybody waits for it.
+# Events from Redis do not wait until each of many clients that catch up has had its turn, because all subscribers wait for them.
 # needs: module redis
 use v5.36;
 use lib qw(t/lib t/bus);
@@ -20,14 +20,14 @@ my $server = SSE::Nginx->start(
 my ($worker) = $server->workers;
 wait_until(sub { $server->log =~ /the zone has caught up with the stream/ }, 'a zone that is filled');
 
-# In one piece.
+# Adds all of them in one transaction.
 sub add_live ($count) {
     $redis->command('MULTI');
     $redis->command(XADD => 'sse:events', '*', channel => 'live', data => $_) for 1 .. $count;
     $redis->command('EXEC');
 }
 
-# The more there was the more the follower asks for.
+# The follower asks for more entries when the last answer brought many.
 my $live = $server->subscribe('/sub?channel=live')->ready;
 for (1 .. 8) {
     add_live($entries);
@@ -40,7 +40,7 @@ my @client = map { $server->connect } 1 .. $crowd;
 freeze_reader($worker, $redis);
 my $before = length $server->read_file('traced.log');
 add_live($entries);
-$redis->command('PING'); # by then it has told the follower
+$redis->command('PING'); # once this is answered, Redis has written to the follower
 $server->request(GET => '/sub?channel=history', on => $_, cursor => '0-0') for @client;
 thaw($worker);
 is scalar @{ [$live->events($entries)] }, $entries, 'as many while others catch up';

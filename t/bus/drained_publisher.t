@@ -1,5 +1,5 @@
-# A publisher that waits because of sse_max_rate when its worker leaves: it is told what becomes of its events, even if Redis
-# answers later than it would have gone on.
+# A publisher waits because of sse_max_rate while its worker leaves. It learns what has become of its events, even if Redis answers
+# after the wait would have ended.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -18,13 +18,13 @@ my $server = SSE::Nginx->start(
 wait_until(sub { $server->get('/health')->status == 200 }, 'the machine to be well');
 sub texts () { return [map { $_->[1]{data} } grep { ($_->[1]{channel} // '') eq 'c' } $redis->entries('sse:events')] }
 
-# Streams end in the order in which they came, spread over sse_drain: this one is among the first.
+# Streams end in the order in which they were opened, spread over sse_drain. This one is among the first.
 my $publisher = $server->stream('/slow?channel=c', type => 'application/x-ndjson');
 $publisher->feed("1\n");
 wait_until(sub { @{ texts() } == 1 }, 'the first event');
 my @other = map { $server->subscribe('/sub?channel=other')->ready } 1 .. 40;
 
-# Two events use up two seconds, of which one may be ahead.
+# Two events take two seconds at this rate, one of which may be borrowed.
 $proxy->rule(match => '^XADD sse:events .* 3\b', delay => 1.7);
 $publisher->feed("2\n3\n");
 wait_until(sub { $proxy->hits }, 'the last event to be on its way');

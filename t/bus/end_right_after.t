@@ -1,5 +1,5 @@
-# The end of a channel that this machine does not know, or knows as ended: what any machine has published before is in the
-# stream, but perhaps not in the zone yet. The worker that reads the stream stands meanwhile.
+# Ends a channel that this machine does not know, or knows as ended. Whatever any machine has published before is in the stream,
+# but perhaps not in the zone yet: the worker that reads the stream is stopped.
 # needs: module redis
 use v5.36;
 use lib 't/lib';

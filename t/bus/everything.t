@@ -1,5 +1,5 @@
-# Everything that can happen without a loss in Redis, at random and one on top of the other. Nobody is told of a gap, and nothing
-# is lost or doubled. TEST_NGINX_SEED repeats a run, TEST_NGINX_LONG=N makes it N times as long.
+# Everything that can happen while Redis loses nothing, at random and several faults at a time. No gap is reported, and no event is
+# lost or doubled. TEST_NGINX_SEED repeats a run, TEST_NGINX_LONG=N makes it N times as long.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);
@@ -14,7 +14,7 @@ use SSE::Util;
 
 seed();
 
-# Each begins something, and returns what ends it, if that is not over at once.
+# Each function starts a fault. If the fault lasts, it returns a function that ends it.
 my %fault = (
     'a worker is killed' => sub ($machine, @) {
         my @workers = $machine->workers;
@@ -57,7 +57,7 @@ my %fault = (
     },
 );
 
-# What one fault needs, another one must leave alone.
+# What a fault acts on. Only one fault at a time may act on it.
 sub subject_of ($kind, $machine) { return $kind =~ /^Redis/ ? 'Redis' : $kind =~ /packets/ ? $kind : "$machine" }
 
 scenario 'everything',

@@ -1,4 +1,4 @@
-# A replica becomes the master: with all that was acknowledged nothing is noticed, and what it lacks is told.
+# A replica becomes the master. If it has all that was acknowledged, clients notice nothing; what it lacks is reported as a gap.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);
@@ -8,7 +8,7 @@ use Bus::Scenario;
 use SSE::Machines;
 use SSE::Nginx;
 
-# As Sentinel does it: the replica that has the most leads, and the others follow it.
+# As Sentinel does it: the replica with the most data becomes the master, and the others follow it.
 sub promote ($machines, @replicas) {
     my ($best, @others) = sort { $b->info('replication')->{slave_repl_offset} <=> $a->info('replication')->{slave_repl_offset} }
         @replicas;
@@ -27,7 +27,8 @@ scenario 'the master hands over',
         $machines->{redis} = [$replica, $master];
     };
 
-# The gap is told even so: what had been read from the old master and was not with the replica nor acknowledged is lost.
+# There may be a gap even so: events that machines had read from the old master are lost if they were neither acknowledged nor on a
+# replica.
 scenario 'the master dies, and a replica has all that was acknowledged',
     machines => { replicas => 2, bus => 'acks=1', server => { config => ['repl-ping-replica-period 1'] } },
     fault    => sub ($machines, $load) {
@@ -51,7 +52,7 @@ scenario 'the master dies with events that no replica has',
     },
     gaps => ['lost'];
 
-# The old master comes back as what it was, and is then told to follow.
+# The old master comes back as a master, and only later becomes a replica.
 scenario 'two masters for a while',
     machines => { replicas => 1 },
     missing  => 1,

@@ -1,4 +1,5 @@
-# What any program adds to the stream reaches the subscribers of all machines with the same ids, and a machine that starts has the history.
+# What any program adds to the stream reaches the subscribers of all machines with the same ids, and a machine that starts gets the
+# history.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -26,7 +27,7 @@ sub filled ($server) {
     return $server;
 }
 
-# An id of the log as the stream knows it.
+# Converts an id of the log to that of the stream entry.
 sub stream_id ($id) {
     my ($time, $sequence) = $id =~ /\A(\d+)-(\d+)/ or return "no id: $id";
     return "$time-" . int($sequence / 65536);
@@ -94,7 +95,7 @@ subtest 'an id that does not fit' => sub {
     $redis->command(XADD => 'sse:events', "$time-281474976710656", channel => 'fits', data => 'too large');
     my $after = $redis->command(XADD => 'sse:events', '*', channel => 'fits', data => 'after');
     is_deeply [$subscriber->data(1)], ['before'], 'what comes before';
-    # Redis goes on with sequences that do not fit until its clock has passed that time.
+    # Until its clock has passed that time, Redis issues sequence numbers that do not fit.
     wait_until(sub { add(channel => 'fits', data => 'later') =~ /-\d{1,14}\z/ }, 'an id that fits');
     my $next = $subscriber->next_event;
     like $next->{data}, qr/\A(?:after|later)\z/, 'and what comes after';
@@ -146,7 +147,7 @@ subtest 'a machine that starts with large entries' => sub {
 
 subtest 'more than a reply takes' => sub {
     my $subscriber = $machines[0]->subscribe('/sub?channel=large')->ready;
-    # One XREAD, of which each entry is good, but all of them together are 40 MB.
+    # One XREAD could return all of these entries. Each of them is valid, but together they have 40 MB.
     my $id = $redis->command(EVAL => 'for i = 1, 60 do redis.call("XADD", KEYS[1], "*", "channel", "large", "data", i .. string.rep("x", 700000)) end
         return redis.call("XADD", KEYS[1], "*", "channel", "large", "data", string.rep("y", 30000000))', 1, 'sse:events');
     add(channel => 'large', data => 'the last');
@@ -159,13 +160,13 @@ subtest 'more than a reply takes' => sub {
     my @numbers = grep {/\A\d+\z/} @seen;
     is_deeply \@numbers, [sort { $a <=> $b } @numbers], 'in order';
     is $numbers[-1], 60, 'up to the one before it';
-    # Once the answer to a look has been too large, a reply takes more, and then the event is too large.
+    # If the answer to XINFO was too large before, larger replies are accepted, and then it is the event that is too large.
     like $machines[0]->log, qr/entry \S+ is skipped: (?:too large|the data is too long)/, 'which is logged';
 };
 
 subtest 'more than a reply takes, when the stream is looked at' => sub {
     my $subscriber = $machines[0]->subscribe('/sub?channel=look')->ready;
-    sleep 1.2; # so that it is looked at between the first entries and the large one, which is the last
+    sleep 1.2; # so that the next XINFO comes between the first entries and the large one, which is the last
     $redis->command(EVAL => 'for i = 1, 1500 do redis.call("XADD", KEYS[1], "*", "channel", "look", "data", i) end
         return redis.call("XADD", KEYS[1], "*", "channel", "look", "data", string.rep("z", 30000000))', 1, 'sse:events');
     is_deeply [$subscriber->data(1500)], [1 .. 1500], 'what precedes it comes';

@@ -1,4 +1,4 @@
-# When the worker that follows the stream is killed, stands still or leaves, another one goes on within a second, and nothing is lost or doubled.
+# When the worker that follows the stream is killed, stands still or leaves, another worker takes over, and nothing is lost or doubled.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -19,7 +19,7 @@ sub machine (%option) {
     );
 }
 
-# A worker that neither dies nor gives it up is replaced after three seconds.
+# A follower that neither dies nor gives up its role is replaced after three seconds.
 my $soon = 2.5;
 
 my $sent = 0;
@@ -27,7 +27,7 @@ sub add ($count) {
     $redis->command(XADD => 'sse:events', '*', channel => 'news', data => ++$sent) for 1 .. $count;
 }
 
-# The workers that have become the follower, one after the other.
+# The workers that have become the follower, in order.
 sub followers ($server) { return $server->log =~ / (\d+)#\d+: sse: bus "events": this worker follows/g }
 sub readings ($server) { return scalar(() = $server->log =~ /sse: bus "events": follows/g) }
 
@@ -35,7 +35,7 @@ sub await_reading ($server, $count) {
     wait_until(sub { readings($server) >= $count }, "the stream to be followed for the ${count}th time");
 }
 
-# Everything that was sent, in order, and each once.
+# Everything that was sent, in order, each event once.
 sub has_all ($subscriber, $name) {
     state %seen;
     my $seen = $seen{$subscriber} //= [];
@@ -106,7 +106,7 @@ subtest 'reloaded' => sub {
     }
     is_deeply [map { my $pid = $_; scalar grep { $_ == $pid } followers($server) } followers($server)], [(1) x 5],
         'each time another one';
-    # The old workers leave the subscriber to the new ones.
+    # The old workers close the stream, and the subscriber reconnects to the new ones.
     my @seen;
     while (@seen < $sent) {
         my @events = grep { $_->{type} eq 'message' } $subscriber->events(1, 1);
@@ -124,7 +124,7 @@ subtest 'reloaded' => sub {
 subtest 'a worker that leaves gives it up at once' => sub {
     my $server = machine(drain => '20s');
     await_reading($server, 1);
-    my $subscriber = $server->subscribe_on((followers($server))[-1], '/all?channel=news'); # it stays for this one
+    my $subscriber = $server->subscribe_on((followers($server))[-1], '/all?channel=news'); # this keeps it alive while it leaves
     my $start = time;
     $server->signal('HUP');
     await_reading($server, 2);

@@ -1,5 +1,5 @@
-# Whoever may write to Redis can hold up neither readers nor publishers with what he writes, and makes nobody acknowledge what is
-# not read.
+# A program that may write to Redis can hold up neither readers nor publishers by what it writes, and cannot make a machine
+# acknowledge events that are never read.
 # needs: module redis
 use v5.36;
 use lib qw(t/lib t/bus);
@@ -11,11 +11,11 @@ use SSE::Process ();
 use SSE::Redis;
 use SSE::RedisProxy;
 
-my $large = 'x' x 20_000_000; # more than a reply of XREAD may be
+my $large = 'x' x 20_000_000; # larger than a reply to XREAD may be
 
 sub follower ($server) { return ($server->log =~ /(\d+)#\d+: sse: bus "events": this worker follows/)[-1] }
 
-# Publishes from each worker, and returns what was acknowledged.
+# Publishes through each worker, and returns the data that was acknowledged.
 sub publish_everywhere ($server, $name) {
     my @acknowledged;
     for my $worker ($server->workers) {
@@ -76,7 +76,7 @@ subtest 'a large entry of the control stream' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# XINFO STREAM tells it, and all that publish ask for that when they connect.
+# XINFO STREAM returns this entry, and each connection for publishing begins with that command.
 subtest 'a large entry at the end of the stream' => sub {
     my $redis = SSE::Redis->start;
     $redis->command(XADD => 'sse:events', '*', channel => 'c', data => $large);
@@ -91,7 +91,7 @@ subtest 'a large entry at the end of the stream' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# To a machine that reads already, and looks how many entries there are.
+# The machine reads already, and regularly asks how many entries there are.
 subtest 'entries that are trimmed before they are read, after a large one' => sub {
     my $redis      = SSE::Redis->start;
     my $server     = nginx_for($redis->address, workers => 1);
@@ -101,14 +101,14 @@ subtest 'entries that are trimmed before they are read, after a large one' => su
     SSE::Process::freeze($worker);
     $redis->command(EVAL => 'for i = 1, 500 do redis.call("XADD", KEYS[1], "*", "channel", "other", "data", i) end', 1, 'sse:events');
     $redis->command(XADD => 'sse:events', '*', channel => 'c', data => $large);
-    sleep 1.1; # so that it looks before it has read them all
+    sleep 1.1; # so that it asks before it has read all of them
     SSE::Process::thaw($worker);
     wait_until(sub { $server->log =~ /is skipped: / }, 'the large one to be skipped');
     publish($server, 'after');
     is_deeply [$subscriber->data(2)], ['before', 'after'], 'what precedes it comes, and what follows';
     my $number = 0;
     my @told;
-    my $is_told = sub { # it looks before it reads
+    my $is_told = sub { # it notices only if it asks before it reads
         SSE::Process::freeze($worker);
         $redis->command(XADD => 'sse:events', '*', channel => 'c', data => ++$number) for 1 .. 10;
         $redis->command(XTRIM => 'sse:events', MAXLEN => 5);
@@ -121,7 +121,7 @@ subtest 'entries that are trimmed before they are read, after a large one' => su
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# They are short as texts, and long when they have been read.
+# They are short in the protocol, and large once they are parsed.
 subtest 'entries with very many fields' => sub {
     my $redis      = SSE::Redis->start;
     my $server     = nginx_for($redis->address);

@@ -1,5 +1,5 @@
-# A kick on one machine ends streams on all of them and keeps them closed, wherever it comes from; a machine that was cut off kicks
-# when it is back; and where the others cannot be told, the answer says so.
+# A kick ends streams on all machines and keeps them closed, whichever machine or program it comes from. A machine that was cut off
+# applies the kick when it is back. If the other machines cannot be reached, the answer says so.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -11,7 +11,7 @@ use SSE::RedisProxy;
 use SSE::Resp;
 
 my $redis = SSE::Redis->start;
-my @cable = map { SSE::RedisProxy->start(to => $redis) } 1, 2; # of each machine
+my @cable = map { SSE::RedisProxy->start(to => $redis) } 1, 2; # one for each machine
 my ($one, $two) = map { start_machine($_) } @cable;
 
 sub start_machine ($where) {
@@ -42,7 +42,7 @@ sub is_kicked ($client, $what) {
     is $client->wait_closed, 'abort', "$what: ended";
 }
 
-# Waits until a machine lets somebody in; how long that took.
+# Waits until a machine admits this key; returns how long that took.
 sub wait_admitted ($server, $uid) {
     my $start = time;
     wait_until(
@@ -62,7 +62,7 @@ sub is_refused ($server, $uid, $what) {
     is subscribe($server, $uid)->finish->status, 403, "$what: refused";
 }
 
-# Waits until that machine has read the control stream up to here.
+# Waits until the machine has read the control stream up to here.
 sub wait_read ($server) {
     state $number = 0;
     my $marker = subscribe($server, 'marker' . ++$number)->ready;
@@ -124,7 +124,7 @@ subtest 'a machine that is cut off' => sub {
     wait_health($two, 1);
 };
 
-# The time of a kick is told by Redis' clock. When the machine has connected it was an hour ahead.
+# The time of a kick is that of Redis' clock, which was an hour ahead when the machine connected.
 subtest 'a clock that jumps' => sub {
     $cable[1]->rule(match => '^TIME', answer => SSE::Resp::encode(3600 + int time, 0), times => 1);
     $cable[1]->reset;
@@ -138,7 +138,7 @@ subtest 'a clock that jumps' => sub {
     $cable[1]->clear;
 };
 
-# Its ids are older than that of the newest entry that the machines have read.
+# Its ids are older than that of the newest entry that the machines have read before.
 subtest 'a control stream that begins anew' => sub {
     my $soon = 3_600_000 + int 1000 * time;
     $redis->command(XADD => 'sse:events:control', "$soon-0", other => 1);
@@ -150,7 +150,7 @@ subtest 'a control stream that begins anew' => sub {
     wait_read($_) for $one, $two;
 };
 
-# While it is away others fill the control stream, each with a probe a second.
+# Meanwhile the others fill the control stream: each adds a probe every second.
 subtest 'a machine that is cut off for long' => sub {
     my $there = subscribe($two, 'olga')->ready;
     $cable[1]->divide;
@@ -190,7 +190,7 @@ subtest 'Redis does not answer' => sub {
     my $here = subscribe($one, 'heidi')->ready;
     $redis->freeze;
     my @answer = map { $one->request(POST => '/kick?key=heidi&for=60', body => '') } 1 .. 3;
-    $answer[0]->close; # who does not wait
+    $answer[0]->close; # a client that does not wait for the answer
     is $_->finish->status, 503, 'an error in time' for @answer[1, 2];
     is_kicked($here, 'it holds on this machine');
     $redis->thaw;

@@ -1,5 +1,5 @@
-# A break in the stream, and a stream that begins anew, reach everybody who is there: each gets what is left before, is told once
-# that something may be missing, and then gets what follows.
+# A break in the stream, or a new stream, reaches all connected clients: each gets the events before it, one report that something may
+# be missing, and then the events after it.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -34,7 +34,7 @@ sub events (@events) {
     return [map {"$_->{type} $_->{data}"} @events];
 }
 
-# The gap, which must come next.
+# The next event, which must be a gap.
 sub gap_of ($client, $reason, $after = undef) {
     my $gap = $client->next_event;
     is $gap->{type}, 'gap', 'a gap comes';
@@ -61,7 +61,7 @@ my $poll  = $server->subscribe('/sub?channel=quiet&poll&wait=60');
 is_deeply events($live->events(2)), ['message 2', 'message 3'], 'a stream';
 wait_subscribers(7);
 
-# One that does not read, and what it has not taken is behind.
+# More than the client that does not read can take: its stream falls behind.
 my $large = 'x' x 20_000;
 publish(large => map {"before $_ $large"} 1 .. 100);
 my ($before) = publish(news => 4);

@@ -1,4 +1,4 @@
-# A machine dies and comes back with nothing, a worker that reads stands still, a machine stays behind with an old master.
+# A machine dies and comes back empty; a worker that reads stands still; a machine stays with an old master.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);
@@ -22,7 +22,7 @@ scenario 'a machine is killed and started anew, and another one comes', fault =>
     $load->go_on_for(1);
 };
 
-# The workers of a machine share a socket. With one each, half of those who come would wait for the worker that stands still.
+# The workers of a machine share a socket. If each had its own, half of all connections would wait for the worker that stands still.
 scenario 'the reading workers stand still', machines => { nginx => { reuseport => 0 } }, fault => sub ($machines, $load) {
     my @pids = map { $machines->follower($_) } $machines->all;
     freeze($_) for @pids;
@@ -34,7 +34,7 @@ scenario 'the reading workers stand still', machines => { nginx => { reuseport =
     $load->go_on_for(1);
 };
 
-# What is published there is lost, and so its subscribers are told.
+# What is published there is lost, which its subscribers learn from a gap.
 scenario 'a machine stays with the old master',
     machines => { replicas => 1 },
     missing  => 1,

@@ -1,5 +1,5 @@
-# Clients that come while a machine does not have its stream yet get their first bytes and heartbeats, and wait for the rest. Once
-# it is there they begin where they wanted to; nobody is told of a gap, of an end or of an absence that is none.
+# Clients that connect before a machine has read its stream get their first bytes and heartbeats, and wait for the rest. Once it is
+# read, each starts at the position that it asked for; no gap, end or absent channel is reported that is none.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -7,7 +7,7 @@ use Test::More;
 use SSE::Nginx;
 use SSE::Redis;
 
-# A stream that was there before this machine, and its ids as they are sent.
+# A stream that is older than this machine, and the ids of its entries as clients get them.
 my $redis = SSE::Redis->start(aof => 1, config => ['appendfsync always']);
 $redis->command(SET => 'sse:events:lineage', 4711);
 

@@ -1,5 +1,4 @@
-# What is easily done wrong with Redis: commands that mean less than they seem to, connections that break, names that take long
-# to resolve.
+# Common mistakes with Redis: commands that guarantee less than they seem to, connections that break, names that resolve slowly.
 # needs: module redis
 use v5.36;
 use lib qw(t/lib t/bus);
@@ -32,7 +31,7 @@ subtest 'a connection that breaks with commands under way' => sub {
     is_deeply [$nginx->stop], [], 'no trouble';
 };
 
-# When another connection has looked what is in the stream, nothing more may get there by the one before.
+# Once a new connection has looked up what is in the stream, nothing more may arrive through the old one.
 subtest 'a command that reaches Redis late' => sub {
     my $redis = SSE::Redis->start;
     my $proxy = Bus::LateProxy->start(to => $redis);
@@ -59,7 +58,7 @@ subtest 'MAXLEN ~ and MINID ~ trim whole nodes' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# Others write, and this machine is not allowed to tell them that the stream has lost an entry.
+# Other programs may write, but this machine may not add the mark that says that the stream has lost an entry.
 subtest 'a stream that cannot be marked fills no log' => sub {
     my $redis = SSE::Redis->start;
     my $proxy = SSE::RedisProxy->start(to => $redis);
@@ -69,7 +68,7 @@ subtest 'a stream that cannot be marked fills no log' => sub {
     my @ids = map { $add->("before $_") } 1 .. 3;
     $subscriber->events(3);
     $proxy->rule(match => '^XADD sse:events ', answer => "-NOPERM this user may not\r\n");
-    $proxy->lead(SSE::Redis->new); # to nobody
+    $proxy->lead(SSE::Redis->new); # where nobody listens
     $proxy->reset;
     $redis->command(XDEL => 'sse:events', $ids[-1]);
     $add->('meanwhile');
@@ -85,7 +84,7 @@ subtest 'a stream that cannot be marked fills no log' => sub {
     is_deeply [$nginx->stop], [], 'no trouble';
 };
 
-# A machine that starts waits for the newest entry that it has seen, which is gone when it reads. Its probes go on.
+# A machine that starts waits until it has read the newest entry that it has seen, which is deleted meanwhile.
 subtest 'trimmed while a zone is filled' => sub {
     my $redis = SSE::Redis->start;
     my $proxy = SSE::RedisProxy->start(to => $redis);
@@ -100,7 +99,7 @@ subtest 'trimmed while a zone is filled' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# Such a command trims ten thousand entries at most.
+# One XTRIM removes ten thousand entries at most.
 subtest 'more to trim than one command does' => sub {
     my $redis = SSE::Redis->start;
     $redis->command(EVAL => 'for i = 1, 50000 do redis.call("XADD", KEYS[1], i .. "-0", "channel", "c", "data", i) end', 1, 'sse:events');
@@ -111,7 +110,7 @@ subtest 'more to trim than one command does' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# Other machines trim, too, whether this one has read everything or not; XREAD goes on with what is left.
+# Other machines also trim, whether this one has read everything or not. XREAD then continues with what is left.
 subtest 'trimmed before it was read' => sub {
     my $redis      = SSE::Redis->start;
     my $server     = nginx_for($redis->address, workers => 1);
@@ -132,7 +131,7 @@ subtest 'trimmed before it was read' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# The command WAIT tells of the writes of its own connection: on another one it would say at once that all replicas have all.
+# WAIT is about the writes of its own connection. On another connection it would report at once that all replicas have everything.
 subtest 'acks wait for the writes of that connection' => sub {
     my $master  = SSE::Redis->start;
     my $replica = SSE::Redis->start(replica_of => $master)->wait_synchronous;
@@ -196,7 +195,7 @@ subtest 'slow names' => sub {
     my $port = $one->port;
     my $server = nginx_for("redis.test:$port", http => "resolver @{[$dns->address]} valid=1s ipv6=off; resolver_timeout 5s;");
     wait_well($server);
-    my $asks_without_redis = sub (%how) { # nginx asks anew once what it knows has expired
+    my $asks_without_redis = sub (%how) { # nginx asks again when its answer has expired
         $dns->answer(%how);
         $one->stop;
         my $questions = $dns->questions;
@@ -223,7 +222,7 @@ subtest 'slow names' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# As localhost has, where nobody listens on ::1: the names are tried in turn, and the addresses of each, too.
+# Like localhost, where often nobody listens on ::1: the names are tried in turn, and so are the addresses of each name.
 subtest 'names with several addresses' => sub {
     plan skip_all => 'only root may give nginx other names' if $>;
     my $redis = SSE::Redis->start;

@@ -1,4 +1,4 @@
-# Publishing through a bus: what is answered is what every machine shows, whatever the body, the key and the transport are.
+# Publishing through a bus: the answer agrees with what every machine shows, for all kinds of bodies, keys and transports.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -38,7 +38,7 @@ sub wait_well (@machines) {
 my ($one, $two) = my @machines = map { machine() } 1 .. 2;
 wait_well(@machines);
 
-# All events that a machine has of a channel, up to one that says "end".
+# The first events that a machine has of a channel.
 sub events_of ($machine, $channel, $count) {
     return $machine->subscribe("/sub?channel=$channel", cursor => '0-0')->events($count);
 }
@@ -222,7 +222,7 @@ subtest 'ends' => sub {
     is $one->publish('/once?channel=end2', 'more', headers => ['Idempotency-Key' => 'x'])->status, 409, 'also with a key';
     my $more = $one->publish('/pub?channel=end2', 'more');
     is $more->status, 201, 'without it the channel begins anew';
-    for my $machine (@machines) { # until an event has come back from Redis the channel has ended there
+    for my $machine (@machines) { # the channel has ended there until this event has come back from Redis
         wait_until(sub { $machine->get('/pub?channel=end2')->json->{last_id} eq $more->json->{id} }, 'its event on all machines');
     }
     is((events_of($two, 'end2', 3))[2]{data}, 'more', 'and its events come');

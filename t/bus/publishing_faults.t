@@ -1,5 +1,5 @@
-# Publishers whose Redis dies, stands still, refuses or is away: every 201 is in the stream once, every 503 says what is known,
-# and with a key the request can come again.
+# Redis dies, stands still, refuses events or is away while clients publish. Every event with a 201 is in the stream once, every 503
+# says what is known, and a request with a key can be repeated.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -21,7 +21,7 @@ END
     return SSE::Nginx->start(%usual, workers => 2, http => "$usual{http} sse_bus events redis://$addresses stream=s $bus;", %option);
 }
 
-# Until the machine reads, and each of its workers publishes.
+# Waits until the machine is well and each of its workers publishes.
 sub wait_well ($machine) {
     wait_until(sub { $machine->get('/health')->status == 200 }, 'the machine to be well');
     for my $worker ($machine->workers) {
@@ -40,7 +40,7 @@ sub count_after ($redis, $id) {
     return \%count;
 }
 
-# Publishes again and again until the time is over and the file `done` is there. Returns [text, status, what is known, when to
+# Publishes repeatedly until the time is over and the file `done` exists. Returns [text, status, what is known, when to
 # come again] of each request.
 sub publish_for ($machine, $seconds, $name, %option) {
     my ($end, @results) = time + $seconds;
@@ -58,7 +58,7 @@ sub publish_for ($machine, $seconds, $name, %option) {
     return \@results;
 }
 
-# While some publish, $harm is done. Then all is judged.
+# Calls $harm while clients publish, and then checks all results.
 sub under_harm ($what, $redis, $machine, $seconds, $harm) {
     subtest $what => sub {
         my $newest     = newest($redis);
@@ -108,14 +108,14 @@ under_harm 'standing for a second', $redis, $machine, 4, sub {
     $redis->thaw;
 };
 
-# Longer than the connection is trusted: a new one is made, and what the old one still has must not run.
+# Longer than a silent connection is kept: a new one is made, and commands that are left in the old one must not be executed.
 under_harm 'standing for four seconds', $redis, $machine, 7, sub {
     $redis->freeze;
     sleep 4;
     $redis->thaw;
 };
 
-# Longer than anybody waits.
+# Longer than any request waits.
 under_harm 'standing for seven seconds', $redis, $machine, 9, sub {
     $redis->freeze;
     sleep 7;
@@ -142,7 +142,7 @@ subtest 'away' => sub {
     $open->feed("one\n");
     my $listener = $machine->subscribe('/sub?channel=away', cursor => '0-0');
     is $listener->next_event->{data}, 'one', 'an open body';
-    wait_until(sub { $published->() > $before }, 'the answer of Redis'); # which may come after the event
+    wait_until(sub { $published->() > $before }, 'the answer of Redis'); # it may come after the event
     $redis->kill9;
     my $start = time;
     my $first = $machine->publish('/pub?channel=away', 'early');
@@ -172,7 +172,7 @@ subtest 'away' => sub {
     is $listener->next_event->{data}, 'back', 'and come';
 };
 
-# What is on its way fills a worker, and Redis does not answer.
+# Redis does not answer, and the worker has as much on its way as it may.
 subtest 'waiting for room while Redis is away' => sub {
     $redis->freeze;
     my $start   = time;
@@ -206,7 +206,7 @@ subtest 'clients that leave, and workers' => sub {
 $machine->allow(qr/sse: bus/);
 is_deeply [$machine->stop], [], 'no trouble';
 
-# What was sent, and whose answer is lost.
+# Commands that Redis executes, but whose answers are lost.
 subtest 'lost answers' => sub {
     my $proxy = SSE::RedisProxy->start(to => $redis);
     my $behind = machine($proxy->address);
@@ -238,7 +238,7 @@ subtest 'lost answers' => sub {
     is_deeply [$behind->stop], [], 'no trouble';
 };
 
-# What a client that trusts the health finds, though a connection for publishing takes longer than one for reading.
+# A client may rely on the health, although a connection for publishing takes longer to set up than one for reading.
 subtest 'all workers publish as soon as the machine is well' => sub {
     my $proxy  = SSE::RedisProxy->start(to => $redis);
     my $behind = machine($proxy->address);

@@ -1,5 +1,5 @@
-# Redis takes no events, for want of memory, of replicas, or of a disk that it can write to; or it wants another password:
-# machines say that they are ill, publishers that nothing was published, and afterwards nothing is lost.
+# Redis takes no events, because it lacks memory, replicas, or a disk that it can write to; or it wants another password. Machines
+# report that they are ill, publishers learn that nothing was published, and nothing is lost afterwards.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);
@@ -8,7 +8,7 @@ use Test::More;
 use Bus::Scenario;
 use SSE::Nginx;
 
-# Reading goes on meanwhile, but no probe passes.
+# Machines can still read, but their probes are refused.
 sub refuses ($name, $code, $harm, $mend) {
     scenario $name, machines => { server => { config => ['enable-protected-configs local'] } }, fault => sub ($machines, $load) {
         my $master = $machines->master;

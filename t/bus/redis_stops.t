@@ -1,4 +1,4 @@
-# Redis dies, or says nothing: subscribers stay, publishers are told at once, and afterwards nothing is lost.
+# Redis dies, or does not answer: subscribers stay connected, publishers are refused at once, and nothing is lost afterwards.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);
@@ -7,7 +7,7 @@ use Test::More;
 use Bus::Scenario;
 use SSE::Nginx;
 
-# What a machine does without Redis, while it is away; $end brings it back.
+# Checks what machines do while Redis is away. $end brings it back.
 sub away ($machines, $load, $end) {
     my @machines = $machines->all;
     my $ill = until_ill($load, @machines);

@@ -1,4 +1,4 @@
-# A server that wants TLS, a user or a password gets them, and one that is not who it should be gets nothing.
+# A server that requires TLS, a user or a password gets them, and a server that cannot prove its identity gets nothing.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -21,7 +21,7 @@ sub machine ($bus, %option) {
 
 sub await_log ($server, $pattern) { wait_until(sub { $server->log =~ $pattern }, "line $pattern") }
 
-# Whether an event comes through.
+# Tests that an event arrives.
 sub works ($server, $redis, $name) {
     await_log($server, qr/sse: bus "events": follows/);
     my $subscriber = $server->subscribe('/sub?channel=a')->ready;
@@ -121,7 +121,7 @@ subtest 'much over TLS' => sub {
     my $subscriber = $server->subscribe('/sub?channel=a')->ready;
     my @data = map { "$_ " . chr(97 + $_ % 26) x (1 + ($_ * 7919) % 60_000) } 1 .. 300;
     my $late = fork // die;
-    if (!$late) { # while they are read
+    if (!$late) { # adds them while the subscriber reads
         $redis->{connection} = undef;
         $redis->command(XADD => 'sse:events', '*', channel => 'a', data => $_) for @data;
         POSIX::_exit(0);

@@ -1,4 +1,4 @@
-# The stream is trimmed while a machine is away, or flushed; and clocks that are an hour off change nothing.
+# The stream is trimmed while a machine is away, or flushed; clocks that are an hour off make no difference.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);
@@ -8,7 +8,7 @@ use Bus::Scenario;
 use SSE::Machines;
 use SSE::Nginx;
 
-# Only those that were on the machine that was cut off, or come to it, have missed something.
+# Only clients that were on the machine that was cut off, or connect to it, have missed something.
 scenario 'trimmed while a machine was away',
     missing => 1,
     gaps    => ['lost'],

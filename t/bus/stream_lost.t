@@ -1,4 +1,5 @@
-# Redis is killed, emptied, trimmed, or fails over to a replica that lacks the newest entries: nobody misses an event without being told, and gets none twice.
+# Redis is killed, emptied, trimmed, or fails over to a replica that lacks the newest entries. No subscriber misses an event without a
+# gap, and none gets an event twice.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -66,7 +67,7 @@ subtest 'flushed' => sub {
     my $cursor = $subscribers[0]->last_event_id;
     my @lives = map { state_of($_)->{lives} } @machines;
     my $before = state_of($machines[0])->{lineage};
-    # An entry of the next life comes at once, before anybody has noticed.
+    # An entry of the next life is added at once, before any machine has noticed.
     $redis->command(EVAL => 'redis.call("FLUSHALL") return redis.call("XADD", KEYS[1], "*", "channel", "news", "data", "a")', 1, 'sse:events');
     await_reading($_, 2) for @machines;
     wait_until(sub { state_of($machines[0])->{lineage} == state_of($machines[1])->{lineage} }, 'the same life on both');
@@ -87,7 +88,7 @@ subtest 'trimmed while a machine was away' => sub {
     add($redis, 1 .. 5);
     is_deeply told($subscriber, 5), [1 .. 5], 'before';
     my $cursor = $subscriber->last_event_id;
-    # Nobody but us reaches it: the unix socket of the tests stays.
+    # Only this test still reaches Redis, by the unix socket.
     $redis->command(CONFIG => SET => 'bind', '127.0.0.9');
     $redis->command(CLIENT => KILL => TYPE => 'normal', SKIPME => 'yes');
     await_log($server, qr/connection to \S+ (?:lost|failed)/);
@@ -122,8 +123,8 @@ subtest 'away, and nothing trimmed' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# The replica is cut off before the last three entries, and then becomes the master. It issues ids that are older than
-# those of the lost entries, or the same, or newer ones: of so many new entries.
+# The replica is cut off before the last three entries, and then becomes the master. The ids of its new entries are older than those of
+# the lost entries, the same, or newer. The numbers say how many new entries there are.
 my %new = ('older' => 2, 'the same' => 3, 'newer' => 2);
 
 for my $ids (sort keys %new) {
@@ -139,7 +140,7 @@ for my $ids (sort keys %new) {
         };
         $add->($master, $_, $_) for 1 .. 5;
         $master->command(WAIT => 1, 5000);
-        $replica->command(REPLICAOF => '127.0.0.1', 1); # nobody
+        $replica->command(REPLICAOF => '127.0.0.1', 1); # where nobody listens
         $add->($master, $_, $_) for 6 .. 8;
         is_deeply told($_, 8), [1 .. 8], 'before' for @subscribers;
         my $lost = $subscribers[0]->last_event_id;
@@ -189,7 +190,7 @@ subtest 'all of the stream is deleted' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# Of the new stream nothing was ever trimmed, but it is not the one that the machine has read.
+# Nothing was ever trimmed from the new stream, but it is not the stream that the machine has read.
 subtest 'deleted and begun anew while a machine was away' => sub {
     my $redis = SSE::Redis->start;
     my $server = machine($redis);
@@ -223,7 +224,7 @@ redis.call('XADD', KEYS[1], tonumber(lost:match('%d+')) + 1 .. '-0', 'channel', 
 END
     my @told;
     my $tell = sub {
-        add($redis, 'more'); # it looks once a second, before it reads
+        add($redis, 'more'); # the machine asks once a second, before it reads
         push @told, grep { $_ ne 'more' } map { wording($_) } grep { $_->{type} ne 'ready' } $subscriber->next_event;
         return @told >= 2;
     };

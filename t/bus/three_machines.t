@@ -1,5 +1,5 @@
-# Three machines and a Redis with two replicas: subscribers that go from machine to machine get every event once and in the
-# same order, whichever machine, or other program, has published it.
+# Three machines and a Redis with two replicas: subscribers that move from machine to machine get every event once and in the same
+# order, whichever machine or program has published it.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);

@@ -1,4 +1,4 @@
-# The worker that reads from Redis is killed again and again, and all machines are reloaded all the time.
+# The worker that reads from Redis is killed repeatedly, any worker is killed, and all machines are reloaded repeatedly.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);

@@ -1,11 +1,11 @@
 package Bus::LateProxy;
 
-# An SSE::RedisProxy like a network in which packets are late: what a connection has sent reaches Redis after its client has
-# given it up.
+# An SSE::RedisProxy that delays packets like a slow network: what a connection has sent reaches Redis after its client has given up
+# the connection.
 #
-#   $proxy->hold_back('event 7'); # the next connection that sends this, from there on
+#   $proxy->hold_back('event 7'); # from the next connection that sends this text, everything from there on
 #   $proxy->has_kept;             # its client has gone
-#   $proxy->release;              # Redis gets it; what it answers, '' if it has ended that connection
+#   $proxy->release;              # Redis gets it; returns its answer, '' if Redis has closed that connection
 
 use v5.36;
 use parent 'SSE::RedisProxy';

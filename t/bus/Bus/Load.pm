@@ -1,12 +1,12 @@
 package Bus::Load;
 
-# Publishers and subscribers that go from machine to machine, and the time that passes for them. Whoever waits for anything
-# waits here, so that the load goes on meanwhile.
+# Publishers and subscribers that move from machine to machine. A test that waits for anything must use these methods, which keep the
+# load going.
 #
 #   my $load = Bus::Load->start(machines => [$machines->all]);
 #   $load->go_on_for(2);
-#   $load->settle;                # nobody publishes any more, and everybody has everything
-#   $load->judge($redis);         # tests, and figures as a diag
+#   $load->settle;                # ends publishing, and waits until all subscribers have everything
+#   $load->judge($redis);         # tests, and prints figures
 
 use v5.36;
 use Bus::Publisher;
@@ -42,10 +42,10 @@ sub publishers  ($self) { return @{ $self->{publishers} } }
 sub verdict     ($self) { return $self->{verdict} }
 sub go          ($self) { $_->go for $self->publishers }
 
-# Another set of machines from here on.
+# Uses these machines from now on.
 sub machines ($self, @machines) { @{ $self->{machines} } = @machines }
 
-# One turn: reads what has come for anybody, and lets the others begin what is due.
+# One turn: reads what has arrived, and starts what is due.
 sub turn ($self) {
     my @everybody = ($self->subscribers, $self->publishers);
     $_->tend for @everybody;
@@ -58,10 +58,10 @@ sub turn ($self) {
     $_->() for @{ $self->{watchers} // [] };
 }
 
-# Has a function called in every turn.
+# Calls a function in every turn.
 sub watch ($self, $function) { push @{ $self->{watchers} }, $function }
 
-# Lets the load go on until the condition holds; the seconds that it took.
+# Keeps the load going until the condition holds; returns the seconds that this took.
 sub go_on_until ($self, $condition, $what, $seconds = 30) {
     my $start = time;
     until ($condition->()) {
@@ -76,8 +76,8 @@ sub go_on_for ($self, $seconds) {
     $self->go_on_until(sub { time > $until }, 'the time to pass', $seconds + 30);
 }
 
-# The seconds until each of these machines has answered a publisher whose request began from now on, and has handed out an
-# event to a subscriber after that.
+# Waits until each of these machines has acknowledged a request that began from now on, and has delivered an event since; returns the
+# seconds that this took.
 sub recover ($self, @machines) {
     @machines = @{ $self->{machines} } unless @machines;
     my $start = time;
@@ -87,7 +87,7 @@ sub recover ($self, @machines) {
     return $self->go_on_until(sub { !grep { !$works->($_) } @machines }, 'all machines to work again');
 }
 
-# Nobody publishes from here on, and everybody has everything; the seconds that this took.
+# Ends publishing, and waits until all subscribers have everything; returns the seconds that this took.
 sub settle ($self, $seconds = 30) {
     $_->pause for $self->publishers;
     my $settled = sub {
@@ -98,8 +98,8 @@ sub settle ($self, $seconds = 30) {
 
 sub total ($self, $field) { return sum0(map { $_->{$field} // 0 } $self->subscribers) }
 
-# Tests: nothing silent, nothing doubled. Options: missing (1: acknowledged events may be missing in Redis, and are then told
-# to be lost), redis (to be compared with; none: not), stream (its key).
+# Tests that no event is doubled, or lost without a gap. Options: missing (1: acknowledged events may be missing in Redis, if gaps
+# report them), redis (to compare with, if any), stream (its key).
 sub judge ($self, %option) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $verdict = $self->{verdict};
@@ -115,7 +115,7 @@ sub judge ($self, %option) {
     $self->tell;
 }
 
-# Figures.
+# Prints figures.
 sub tell ($self) {
     my $verdict = $self->{verdict};
     diag sprintf '%d published, %d received, %d connections; unanswered %d, unknown %d, refused %d (%s), repeated %d, fewer replicas %d',

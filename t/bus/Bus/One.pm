@@ -1,6 +1,6 @@
 package Bus::One;
 
-# One nginx on a bus, without a network of its own, and a publisher who does not give up.
+# One nginx on a bus, without a network of its own, and a publisher that does not give up.
 
 use v5.36;
 use Exporter 'import';
@@ -25,8 +25,8 @@ sub nginx_for ($addresses, %option) {
 sub is_well   ($server) { return $server->get('/health')->status == 200 }
 sub wait_well ($server) { wait_until(sub { is_well($server) }, 'the machine to be well') }
 
-# Publishes until that is acknowledged: with a key whatever the answer is, and without one only if it is known that nothing
-# has been published. Options: key (1: with one).
+# Publishes until it is acknowledged. With a key it repeats the request after any answer, and without one only if it is known that
+# nothing has been published. Options: key (1: with one).
 sub publish ($server, $data, %option) {
     wait_until(
         sub {

@@ -1,16 +1,16 @@
 package Bus::Publisher;
 
-# A publisher of numbered events that goes on with each until it is acknowledged, on one machine or another. Each event has
-# an Idempotency-Key, so that one whose fate nobody knows can be sent again.
+# A publisher of numbered events that repeats each until it is acknowledged, on one machine or another. Each event has an
+# Idempotency-Key, so that it can be sent again if its outcome is unknown.
 #
-# The data of an event is CHANNEL/NAME/NUMBER, which the verdict knows it by.
+# The data of an event is CHANNEL/NAME/NUMBER, by which the verdict identifies it.
 
 use v5.36;
 use SSE::Client;
 use Time::HiRes qw(time);
 
 # Options: machines, name, channels (how many), pause (seconds between two events, on average), verdict, most (seconds that an
-# answer may take; then it counts as none).
+# answer may take; later ones count as missing).
 sub new ($class, %option) {
     return bless { most => 10, %option, number => 0, next => 0, paused => 1, connections => {} }, $class;
 }
@@ -18,13 +18,13 @@ sub new ($class, %option) {
 sub pause ($self) { $self->{paused} = 1 }
 sub go    ($self) { $self->{paused} = 0 }
 
-# Whether it has nothing under way.
+# Whether it is paused and waits for no answer.
 sub rests ($self) { return $self->{paused} && !$self->{event} }
 
-# What to wait on; undef if there is nothing.
+# The socket to wait for, if any.
 sub handle ($self) { return $self->{client} && $self->{client}{socket} }
 
-# Begins what is due.
+# Starts what is due.
 sub tend ($self) {
     return if time < $self->{next};
     if ($self->{client}) {
@@ -39,7 +39,7 @@ sub tend ($self) {
     $self->send;
 }
 
-# On the connection that it has with that machine, if it has one.
+# Uses the connection that it has to that machine, if any.
 sub send ($self) {
     my @machines = @{ $self->{machines} };
     my $machine  = $self->{machine} = $machines[rand @machines];
@@ -84,7 +84,7 @@ sub conclude ($self) {
         delete $self->{event};
         return;
     }
-    # Whether it was published is not known, or it was not. Either way it is sent again.
+    # It was not published, or that is unknown. In both cases it is sent again.
     my $what = !$status ? 'unanswered' : ($answer->{published} // '') eq 'unknown' ? 'unknown' : 'refused';
     $verdict->take_failure($what, $status, $event->{channel}, $event->{data}, time - $self->{sent});
     $self->{next} = time + 0.05 + rand 0.1;

@@ -1,14 +1,14 @@
 package Bus::Scenario;
 
-# Machines under load to which something happens. Afterwards nothing is silent and nothing doubled, all machines are well,
-# and it is told how long that took.
+# Something happens to machines under load. Afterwards no event is doubled, or lost without a gap, all machines are well, and the
+# test prints how long the recovery took.
 #
 #   scenario 'Redis is killed', machines => { server => { aof => 1 } }, fault => sub ($machines, $load) {
 #       $machines->master->kill9;
 #       ...
 #   };
 #
-# TEST_NGINX_LONG=N makes the spans of time of the faults N times as long.
+# TEST_NGINX_LONG=N makes the faults last N times as long.
 
 use v5.36;
 use Exporter 'import';
@@ -21,11 +21,11 @@ our @EXPORT = qw(scenario span until_ill until_well refuses_at_once);
 
 sub span ($seconds) { return $seconds * ($ENV{TEST_NGINX_LONG} // 1) }
 
-# Options: machines (of SSE::Machines), load (of Bus::Load), fault (what happens; the load goes on when it uses the load to
-# wait), gaps (the reasons of the gaps that are to be told then; any_gaps => 1: perhaps any), missing (1: Redis loses
-# acknowledged events), lives (1: the stream begins another life, which machines notice one after the other), split (1: there
-# are two masters, each with machines: one that goes over takes in what it lacks, and whoever has that from another machine may
-# get it again before the gap is told).
+# Options: machines (of SSE::Machines), load (of Bus::Load), fault (what happens; it must use the load to wait, which keeps it
+# going), gaps (the reasons of the gaps that must be reported; any_gaps => 1: there may be any), missing (1: Redis loses acknowledged
+# events), lives (1: the stream begins another life, which machines notice one after the other), split (1: there are two masters, each
+# with machines. A machine that changes over takes in what it lacks, and a subscriber that has those events from another machine may
+# get them again before the gap).
 sub scenario ($name, %option) {
     subtest $name => sub {
         my $machines = SSE::Machines->start(%{ $option{machines} // {} });
@@ -55,7 +55,7 @@ sub expect_gaps ($verdict, @reasons) {
     }
 }
 
-# The seconds until these machines say that they are ill, or well.
+# Waits until these machines report that they are ill, or well; returns the seconds that this took.
 sub until_ill ($load, @machines) { return until_health($load, 0, 'ill', @machines) }
 sub until_well ($load, @machines) { return until_health($load, 1, 'well', @machines) }
 

@@ -1,6 +1,6 @@
 package Bus::Subscriber;
 
-# A subscriber that goes to another machine with its cursor whenever its stream ends, and leaves by itself now and then.
+# A subscriber that moves to another machine with its cursor whenever its stream ends, and sometimes leaves on its own.
 
 use v5.36;
 use parent 'Chaos::Subscriber';
@@ -19,7 +19,7 @@ sub connect ($self) {
     $self->SUPER::connect;
 }
 
-# Half of those that leave do it in the middle of something.
+# Half of the subscribers that leave reset the connection, perhaps in the middle of an event.
 sub tend ($self) {
     rand() < 0.5 ? $self->leave('close') : $self->reset if $self->{client} && $self->{stay} && time > $self->{until};
     $self->SUPER::tend;

@@ -1,11 +1,10 @@
 package Bus::Verdict;
 
-# Holds what was published against what the subscribers of all machines have got, and against what lies in Redis.
+# Compares what was published with what the subscribers of all machines have received, and with what is in Redis.
 #
-# An event is known by its data; it has the same id everywhere. Redis may lose events that have been read from it, when a
-# replica without them becomes the master. Then a gap "lost" follows, and what came before it under an id that is not in
-# Redis counts as not settled: it may come again, as another event or because its publisher has heard nothing and tries
-# again.
+# An event is identified by its data; it has the same id everywhere. When a replica becomes the master, Redis may lose events that
+# machines have already read. Then a gap "lost" follows, and an event before it whose id is not in Redis counts as unsettled: it may
+# come again, as another event, or because its publisher has had no answer and repeats it.
 
 use v5.36;
 use parent 'Chaos::Verdict';
@@ -25,7 +24,7 @@ sub take_failure ($self, $what, $status, $channel, $data, $seconds) {
     $self->{cut}{$channel}{$data} = 1;
 }
 
-# What lies in the stream at the end.
+# Reads what is in the stream at the end.
 sub learn ($self, $redis, $stream) {
     my @entries = $redis->entries($stream);
     $self->{first_in_stream} = $entries[0][0] if @entries;
@@ -36,15 +35,15 @@ sub learn ($self, $redis, $stream) {
     }
 }
 
-# The id that an event has in Redis.
+# The id of an event in Redis.
 sub stream_id ($id) { return $id =~ s/-(\d+)\z/'-' . ($1 >> 16)/er }
 
-# Until a machine notices that the stream has begun another life, its ids are still of the old one.
+# Until a machine notices that the stream has begun another life, it issues ids of the old one.
 sub is_same_id ($self, $told, $got) {
     return $told eq $got || $self->{lives} && stream_id($told) eq stream_id($got);
 }
 
-# What is older than all in the stream has been trimmed.
+# An event that is older than everything in the stream has been trimmed.
 sub is_in_stream ($self, $entry) {
     my $first = $self->{first_in_stream};
     return 1 if $first && compare_ids(stream_id($entry->{id}), $first) < 0;
@@ -74,7 +73,7 @@ sub judge_one ($self, $subscriber) {
     $self->SUPER::judge_one({ %$subscriber, history => [grep { !$_->{unsettled} } @history] });
 }
 
-# Everything that was acknowledged lies in the stream once. What is told to be lost there may be missing.
+# Everything that was acknowledged is in the stream once. What is reported as lost may be missing.
 sub judge_stream ($self) {
     for my $expected (values %{ $self->{acked} }) {
         for my $data (keys %$expected) {
