@@ -6,7 +6,7 @@ use Test::More;
 my $seed    = $ENV{TEST_NGINX_SEED} // 20_261_121;
 my $seconds = $ENV{TEST_NGINX_CHAOS_SECONDS} // 5;
 
-# Everything, a kill every second, a reload every 500 ms.
+# Every fault; a kill every second; a reload every 500 ms.
 for my $case (['all', qw(kill hup crash)], ['kills', 'kill'], ['storm', 'hup']) {
     my ($profile, @faults) = @$case;
     subtest $profile => sub {

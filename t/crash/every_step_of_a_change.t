@@ -1,5 +1,5 @@
-# A worker that dies in the middle of a change to the log, at each step of it: nothing that was acknowledged is lost, what was
-# not is there for everybody or for nobody, and the next one goes on as if nothing had happened.
+# A worker dies in the middle of a change to the log, at each step of the change. Nothing that was acknowledged is lost, an event that
+# was not is there for all subscribers or for none, and the next change works as if nothing had happened.
 # needs: module faults
 use v5.36;
 use lib 't/lib';
@@ -26,11 +26,11 @@ my $server = SSE::Nginx->start(
 );
 $server->allow(qr/exited on signal 9/, qr/zone "\w+" was locked by/);
 
-# What is too slow even for a busy machine; the time of a publish after a crash is measured from its first attempt.
+# More than this is too slow even for a busy machine. The time of a publish after a crash is measured from its first attempt.
 my $limit   = 10;
 my $slowest = 0;
 
-# Publishes on a connection of its own until it is answered: the worker that takes it may be the one that is dying.
+# Publishes on a new connection until there is an answer: the worker that accepts the connection may be the one that is dying.
 sub publish ($path, $data) {
     my $start = time;
     while (1) {
@@ -44,7 +44,7 @@ sub publish ($path, $data) {
     }
 }
 
-# All that is there on a channel, as "data": up to the event that says it is the last.
+# All events of a channel, up to the one whose data begins with $last.
 sub history ($path, $channel, $last) {
     for (1 .. 50) {
         my $subscriber = eval { $server->subscribe("$path?channel=$channel", cursor => '0-0') } or next;
@@ -57,7 +57,7 @@ sub history ($path, $channel, $last) {
     return;
 }
 
-# Runs one kind of change again and again, dying at step 1, 2, 3... until one gets to its end.
+# Runs one kind of change repeatedly. The worker dies at step 1, 2, 3... until a change completes.
 sub each_step ($name, $change, $check) {
     subtest $name => sub {
         my ($step, @died) = (0);
@@ -73,7 +73,7 @@ sub each_step ($name, $change, $check) {
     };
 }
 
-# On this worker nobody dies.
+# This worker never dies.
 my $safe = ($server->workers)[0];
 
 sub connect_elsewhere {
@@ -82,7 +82,7 @@ sub connect_elsewhere {
     return $server->connect_to($other);
 }
 
-# "died" if there was no answer.
+# Returns the status, or "died" if there was no answer.
 sub fatal ($method, $path, %option) {
     $option{on} = connect_elsewhere();
     my $client = $server->request($method, $path, %option);
@@ -107,7 +107,7 @@ my @sure = publish('/pub?channel=old', 'sure 0');
 
 sub ids_and_data (@events) { return map {"$_->{id} $_->{data}"} @events }
 
-# What the witness has heard, up to the event that says it is the last.
+# All events that the witness has received, up to the one with the data $last.
 sub heard ($last) {
     while (my $event = $witness->next_event(5)) {
         push @heard, $event;
@@ -127,13 +127,13 @@ each_step 'one more event of a channel', sub ($step) { fatal(POST => "/crash/pub
     is_deeply [grep { $times{$_} > 1 } keys %times], [], 'nothing is there twice';
     is published() - $before, scalar @events, 'and the count is right';
     is_deeply [ids_and_data(heard("sure $step"))], [ids_and_data(@events)], 'a subscriber on another worker has heard the same';
-    # One that was not acknowledged and was there before is there for ever.
+    # An event that was not acknowledged, but was there once, stays.
     is_deeply [grep { $open{$_} && !$times{$_} } keys %open], [], 'what was there is still there';
     $open{ $_->{data} } = 1 for @events;
     return Test::More->builder->is_passing;
 };
 
-# Fill the small zone and its index, so that events and channels have to go.
+# Fill the small zone and its index, so that events and channels must make room.
 publish('/small?channel=c' . $_ % 64, 'x' x 3000) for 1 .. 200;
 my $round = 200;
 each_step 'an event that others make room for', sub ($step) {

@@ -1,5 +1,5 @@
-# A worker that dies while it kicks somebody, or lets a stream in or out, at each step of it: limits stay exact, a kick that was
-# acknowledged holds, and the others go on.
+# A worker dies while it kicks a key, or while a stream begins or ends, at each step of that. Limits stay exact, a kick that was
+# acknowledged holds, and the other workers go on.
 # needs: module faults
 use v5.36;
 use lib 't/lib';
@@ -23,7 +23,7 @@ END
 );
 $server->allow(qr/exited on signal 9/, qr/zone "\w+" was locked by/);
 
-# On this worker nobody dies.
+# This worker never dies.
 my $safe = ($server->workers)[0];
 
 sub connect_elsewhere {
@@ -32,7 +32,7 @@ sub connect_elsewhere {
     return $server->connect_to($other);
 }
 
-# What has become of a request that may kill its worker: "died" or a status.
+# The outcome of a request that may kill its worker: "died" or a status.
 sub fatal ($method, $path) {
     my $client = $server->request($method, $path, on => connect_elsewhere());
     $client->status;
@@ -41,7 +41,7 @@ sub fatal ($method, $path) {
     return $fate;
 }
 
-# A stream on a worker that does not die, or the status by which it was refused.
+# A stream, or the status of its refusal. A connection to a dying worker is tried again.
 sub enter ($key, $channel = 'c') {
     my $client;
     wait_until(
@@ -55,7 +55,7 @@ sub enter ($key, $channel = 'c') {
     return $client->status == 200 ? $client : $client->status;
 }
 
-# How many streams of a key there can be.
+# How many more streams of a key are admitted.
 sub room ($key, $channel) {
     my @in;
     while (ref(my $client = enter($key, $channel))) { push @in, $client }
@@ -82,7 +82,7 @@ each_step 'a stream that is let in', sub ($step) { fatal(GET => "/fatal?channel=
     return is room("in$step", "c$step"), 3, "step $step: it does not count";
 };
 
-# The seat is that of others, which are not there any more with their worker.
+# There is a place because the streams of the dead worker are not counted any more.
 each_step 'a second one', sub ($step) {
     my $client = $server->subscribe_on($safe, "/sub?channel=c&key=second$step");
     my $fate   = fatal(GET => "/fatal?channel=c&key=second$step&crash=$step");

@@ -1,4 +1,4 @@
-# Workers that are killed while events are published: the others go on, and who comes back has missed nothing.
+# Workers are killed while events are published: the others go on, and clients that come back have missed nothing.
 use v5.36;
 use lib 't/lib';
 use POSIX ();
@@ -8,11 +8,11 @@ use SSE::Nginx;
 use SSE::Util;
 
 my $server = SSE::Nginx->start(workers => 4, listen => [qw(h1 tls h2c)], zone => '16m');
-# nginx says so when it has freed the lock of a worker that died with it.
+# nginx reports when it frees a lock whose holder has died.
 $server->allow(qr/exited on signal 9/, qr/zone "events" was locked by/);
 seed();
 
-# Publishes numbers until told to stop; what was not acknowledged is tried again, so that a number may come twice.
+# Publishes numbers until it is told to stop. A number that was not acknowledged is sent again, so it may appear twice.
 sub start_publisher ($name) {
     my $parent = $$;
     my $pid = fork // die "fork: $!";

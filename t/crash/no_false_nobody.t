@@ -1,11 +1,11 @@
-# After the death of a worker all others count their subscribers anew. Until they have, nobody is told that a channel has none.
+# After the death of a worker all others count their subscribers again. Until they have, no answer says that a channel has none.
 use v5.36;
 use lib 't/lib';
 use Test::More;
 use SSE::Nginx;
 use SSE::Process;
 
-# One socket for both workers, so that a worker that stands is asked nothing.
+# One socket for both workers, so that a stopped worker gets no connections.
 my $server = SSE::Nginx->start(workers => 2, reuseport => 0);
 $server->allow(qr/exited on signal 9/);
 my ($stays, $dies) = $server->workers;
@@ -21,7 +21,7 @@ sub counts { return [map { count($_) } @channel] }
 
 is_deeply counts(), [(3) x 20], 'all are counted';
 
-freeze($stays); # it cannot say how many it has
+freeze($stays); # it cannot report its subscribers
 $server->kill9($dies);
 wait_until(sub { count('only') == 0 }, 'the dead not to be counted any more');
 is scalar(grep { $_ == 0 } @{ counts() }), 0, 'but those whose worker says nothing are not nobody';

@@ -1,7 +1,7 @@
-# Locks of the dead that nginx does not free. A leaving worker dies with the lock of a zone that the new configuration has
-# no more, or in another size: nginx knows only the new zones. And a worker dies with the lock of a zone while the master
-# is about to carry that over: the master does not notice before it is done. Or the worker that waits for such a lock has
-# not yet been told to leave.
+# Locks of dead workers that nginx does not free. A leaving worker dies with the lock of a zone that the new configuration does not
+# have, or has in another size: nginx knows only the new zones. Or a worker dies with the lock of a zone while the master is about to
+# copy that zone: the master does not notice the death before the copy is complete. Or the worker that waits for such a lock has not
+# yet been told to leave.
 # needs: module faults
 use v5.36;
 use lib 't/lib';
@@ -34,7 +34,7 @@ sub leave_with_lock ($name, %reload) {
             server  => $locations
         );
         my @subscriber = map { $server->subscribe_on($_, '/sub?channel=a')->ready } ($server->workers) x 5;
-        # Half a request: its worker, when it has read that, serves it once the rest has come, leaving or not.
+        # Half a request: a worker that has read it serves it once the rest arrives, even if the worker is leaving.
         my ($worker) = $server->workers;
         my $ask   = $server->connect_to($worker, '/pub?channel=a');
         my $fatal = half_a_request($server, $worker, '/crash/sub?channel=b&crash=1');
@@ -67,7 +67,7 @@ subtest 'while the master reads a configuration with another size' => sub {
     $server->allow(qr/exited on signal 9/, qr/was locked by/);
     my $id = $server->publish('/pub?channel=a', 'first')->json->{id};
 
-    # A file that the master opens and waits for.
+    # The master blocks when it opens this file.
     my $fifo = $server->prefix . '/wait.conf';
     POSIX::mkfifo($fifo, 0600) or die "$fifo: $!";
     my $mark = $server->log_mark;
@@ -88,7 +88,7 @@ subtest 'while the master reads a configuration with another size' => sub {
     is_deeply [$server->stop], [], 'without other trouble';
 };
 
-# Bytes that this client has sent and its worker has not read.
+# How many bytes this client has sent that its worker has not read.
 sub unread ($client) {
     my ($own, $port) = map { sprintf '%04X', $_ } $client->{socket}->sockport, $client->{socket}->peerport;
     open my $table, '<', '/proc/net/tcp' or die "tcp: $!";

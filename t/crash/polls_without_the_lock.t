@@ -1,5 +1,5 @@
-# A worker that stops with the lock of a zone: polls of another worker wait for it no longer than they would wait for an event,
-# and have all that was published when it is to be had again.
+# A worker stops while it holds the lock of a zone. Polls on another worker wait for the lock no longer than they would wait for an
+# event, and get all that was published once the lock is available.
 # needs: module faults
 use v5.36;
 use lib 't/lib';
@@ -35,7 +35,7 @@ sub stop_one ($how, $end) {
         my $late  = $on->($other);
         wait_until(sub { $server->get('/pub?channel=a', on => $publisher)->json->{subscribers} == 2 }, 'polls that wait');
 
-        # The other worker finds the event when nobody can have the lock.
+        # The other worker learns of the event while the lock is not available.
         freeze($other);
         $server->publish('/pub?channel=a', 'before', on => $publisher);
         my $mark  = $server->log_mark;

@@ -1,5 +1,5 @@
-# A worker that stops, but lives, with the lock of a zone: the others go on with all that needs no lock, refuse with 503 what
-# needs it, and say so; when the holder goes on or dies all is made up for.
+# A worker is stopped, but alive, while it holds the lock of a zone. The others go on with everything that needs no lock, answer 503 to
+# what needs it, and report the holder. When the holder goes on or dies, they catch up.
 # needs: module faults
 use v5.36;
 use lib 't/lib';
@@ -25,14 +25,14 @@ my $server = SSE::Nginx->start(
 );
 $server->write_file('file', 'static');
 
-# The reports: who waits, for whom, and for how long already.
+# The reports: the waiting worker, the holder, and for how many milliseconds.
 my $pattern = qr/\[alert\] (\d+)#\d+: (?:\*\d+ )?sse: zone "events" is locked by (\d+), which has not let go for (\d+) ms/;
 sub reports ($mark) { return map { [/$pattern/] } grep {/$pattern/} split /\n/, $server->log_since($mark) }
 
-my $slowest = 0;   # of its answers
-my $long = 0.9;    # somewhat less than it waits for the lock
+my $slowest = 0;   # answer of the worker that is not stopped, in seconds
+my $long = 0.9;    # seconds: less than a worker waits for the lock
 
-# What has taken long because the machine is busy does not do so twice.
+# A slow request is repeated: if it was slow because the machine is busy, it will hardly be so twice.
 sub ask ($connection, $method, $path, $status, $what, %option) {
     my ($answer, $time);
     for my $attempt (1, 2) {
@@ -46,7 +46,7 @@ sub ask ($connection, $method, $path, $status, $what, %option) {
     return $answer;
 }
 
-# Stops a worker with the lock, looks at what another one does meanwhile, and ends it in the given way.
+# Stops a worker that holds the lock, checks what another one does meanwhile, and then calls $end.
 sub stop_one ($how, $end) {
     subtest $how => sub {
         my $mark = $server->log_mark;
@@ -55,7 +55,7 @@ sub stop_one ($how, $end) {
         my ($stays, $leaves) = map { $server->subscribe_on($other, '/sub?channel=a')->ready } 1 .. 2;
         my $rare  = $server->subscribe_on($other, '/sub?channel=rare')->ready;
         my $slow  = $server->subscribe_on($other, '/sub?channel=big', rcvbuf => 8192)->ready->stall;
-        $server->publish('/pub?channel=big', $_ x 900_000) for 1 .. 3;    # of which it has some
+        $server->publish('/pub?channel=big', $_ x 900_000) for 1 .. 3;    # it receives only a part of this
         my $lines = $server->connect_to($other)->send(method => 'POST', path => '/lines?channel=b', stream => 1);
         $lines->feed("one\n");
         wait_until(sub { $server->get('/pub?channel=b')->json->{last_id} }, 'a line');
@@ -126,7 +126,7 @@ stop_one 'it dies', sub ($holder, $first) {
     return [];
 };
 
-# A holder that lives, as on a machine that is short of processors, or one that waits for a disk.
+# A holder that is slow but not stopped, as on a machine that is short of processors or waits for a disk.
 sub slow_one ($path, $while) {
     subtest $path => sub {
         my ($holder, $other) = $server->workers;

@@ -1,5 +1,5 @@
-# A publish request can end its channel: with its last event, or after what came before. Publishing again begins the channel
-# anew, unless that is not wanted.
+# A publish request can end its channel, with its last event or without an event. Publishing again reopens the channel, unless that is
+# switched off.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,5 +1,5 @@
-# A producer that streams a real text token by token is killed and started again in the middle: whoever watches has each
-# token once, and sees the end. The producer, and the locations that it works with, are those of the demo.
+# A producer that streams a text token by token is killed and restarted in the middle: its readers get each token once, and the end.
+# The producer and its locations are those of the demo.
 # needs: module python
 use v5.36;
 use lib 't/lib';
@@ -27,7 +27,7 @@ my $server = SSE::Nginx->start(
 my $owner = $$;
 my %producer;
 
-# With a pause of 0.01 seconds an answer takes so long that it can be interrupted.
+# A pause of 0.01 seconds makes an answer long enough to be interrupted.
 sub start_producer ($pause = 0.01) {
     my $pid = fork // die "fork: $!";
     return $producer{$pid} = $pid if $pid;
@@ -44,18 +44,18 @@ sub kill_producer ($pid) {
 
 END { if ($$ == $owner) { kill_producer($_) for keys %producer } }
 
-# What nginx has answered to the bodies of producers that it is done with.
+# The statuses of the bodies of producers that have ended.
 sub bodies () {
     my @status = $server->read_file('publishes.log') =~ m{^POST /chat/tokens \d+ (\d+)$}mg;
     return @status;
 }
 
-# Those who watch ----------------------------------------------------------------------------------------------------
+# Readers ----------------------------------------------------------------------------------------------------
 
-# Asks; the name of the answer.
+# Asks a question; returns the name of the answer.
 sub ask ($question) { return $server->publish('/chat/ask', $question)->json->{id} }
 
-# One that watches an answer, and comes back with its last id after each of so many events, or when it is cut off.
+# A reader of an answer. It reconnects with its last id after every `each` events, and when it is cut off.
 package Watcher {
     use v5.36;
 
@@ -63,7 +63,7 @@ package Watcher {
         return bless { path => "/chat/answer?answer=$answer", seen => [], each => 1e9, via => 'h1', %option }, $class;
     }
 
-    # Reads until that many events are there, or the end is.
+    # Reads until it has that many events, or the end.
     sub read_to ($self, $count) {
         main::wait_until(sub { $self->has($count) || $self->stream && $self->read_on($count) }, "$count events");
         return $self;
@@ -71,13 +71,13 @@ package Watcher {
 
     sub has ($self, $count) { return $self->{end} || @{ $self->{seen} } >= $count }
 
-    # The stream, unless nobody answers.
+    # The stream, unless there is no connection.
     sub stream ($self) {
         return $self->{stream}
             //= eval { $server->subscribe($self->{path}, via => $self->{via}, cursor => $self->{cursor}) };
     }
 
-    # Takes events until that many are there; false if the stream ends before.
+    # Takes events until it has that many; false if the stream ends before that.
     sub read_on ($self, $count) {
         while (!$self->has($count)) {
             my $event = $self->{stream}->next_event;
@@ -126,7 +126,7 @@ subtest 'killed three times' => sub {
         my $before = bodies();
         $watcher[0]->read_to($count);
         kill_producer($producer);
-        # All that the dead one has sent has been read when nginx is done with its body.
+        # When its body has ended, nginx has read all that the killed producer had sent.
         wait_until(sub { bodies() > $before }, 'the body to break off');
         $_->read_to($count) for @watcher;
         my $reload = Watcher->new($answer)->read_to($count);

@@ -1,5 +1,5 @@
-# A channel ends while more subscribers than a worker serves in one turn are still being given an event, and others are
-# waiting: everybody gets all of it before the end.
+# A channel ends while an event is still being sent to more subscribers than a worker serves in one turn, and more events wait: all
+# subscribers get everything before the end.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -15,7 +15,7 @@ for my $size (10, 3000, 100_000) {
         my @subscriber = map { $server->subscribe("/sub?channel=$channel")->ready } 1 .. 700;
         $server->publish("/pub?channel=$channel", 'warm', on => $connection);
         my $padding = 'x' x $size;
-        # On one connection, for a large body gives way to the requests of others.
+        # On one connection, because on others requests could overtake a large body.
         my $publisher = SSE::Pipeline->new($server);
         my @post = map { SSE::Pipeline::request("/pub?channel=$channel", "$_ $padding") } 1 .. 3;
         $publisher->write(join '', @post, "DELETE /pub?channel=$channel HTTP/1.1\r\nHost: localhost\r\n\r\n");

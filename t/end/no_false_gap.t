@@ -1,5 +1,5 @@
-# The end of a channel is no event: who has had all events before it has missed nothing, also when the end itself is not in
-# the ring any more.
+# The end of a channel is no event: a client that has all events before it has missed nothing, even if the end itself is not in the
+# ring any more.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -13,7 +13,7 @@ $server->publish('/pub?channel=one', 'of a new life');
 
 my $event = $server->subscribe('/sub?channel=one', cursor => $last)->next_event;
 is "$event->{type}: $event->{data}", 'message: of a new life', 'no gap is told';
-# But who has missed events is told so before being told to stay away.
+# But a client that has missed events gets a gap before it gets a 204.
 $server->publish('/pub?channel=two', "event $_") for 1 .. 2;
 my ($first, $second) = map { $_->{id} } $server->subscribe('/sub?channel=two', cursor => '0-0')->events(2);
 $server->publish('/pub?channel=noise', 'x' x 20_000) for 1 .. 6;

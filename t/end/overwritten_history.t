@@ -1,4 +1,4 @@
-# A worker stands while the log is overwritten and a channel ends: when it goes on it knows.
+# A worker is stopped while the log is overwritten and a channel ends. When it goes on, it notices both.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -8,7 +8,7 @@ use SSE::Process;
 my $server = SSE::Nginx->start(workers => 2, zone => '512k', events => 'worker_connections 4096;');
 my ($slow, $quick) = $server->workers;
 
-# A connection to the worker that goes on all the time.
+# A connection to the worker that is never stopped.
 my $publisher = $server->connect_to($quick);
 
 sub publish ($channel, $data) {
@@ -20,7 +20,7 @@ sub end_channel ($channel) {
     is $server->request(DELETE => "/pub?channel=$channel", on => $publisher)->finish->status, 200, 'the channel ends';
 }
 
-# The subscribers of a channel, after something has happened while their worker stood.
+# Calls $what while the worker is stopped; returns subscribers of the channel on that worker.
 sub while_standing ($channel, $what) {
     my @subscriber = map { $server->subscribe_on($slow, "/sub?channel=$channel")->ready } 1 .. 3;
     publish($channel, 'before');
@@ -31,7 +31,7 @@ sub while_standing ($channel, $what) {
     return @subscriber;
 }
 
-# Whether there is such an event among the next ones.
+# Whether an event with this data is among the next ones.
 sub hears ($subscriber, $data) {
     while (my $event = $subscriber->next_event) {
         return 1 if $event->{data} eq $data;
@@ -77,10 +77,10 @@ subtest 'only overwritten' => sub {
     ok hears($_, 'after'), 'the stream goes on' for @subscriber;
 };
 
-# The worker stands twice: so that the log is overwritten, and when it has noticed that.
+# The worker is stopped twice: first while the log is overwritten, and again when it has noticed that.
 subtest 'while many are being given an event' => sub {
     my @subscriber = map { $server->subscribe_on($slow, '/sub?channel=f')->ready } 1 .. 1500;
-    # A worker that has given it to all of them before it could be stopped gets another event.
+    # If the worker has served all of them before it stops, there is another event.
     my $next;
     for my $attempt (1 .. 100) {
         publish('f', 'first');

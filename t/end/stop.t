@@ -1,4 +1,4 @@
-# A producer that stops: because nobody listens, or because a page says so. The ways that docs/guide.md shows.
+# A producer stops because nobody listens, or because a page asks it to, in the ways that docs/guide.md shows.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';
@@ -46,7 +46,7 @@ END { kill KILL => $producer if $producer }
 
 sub median (@numbers) { return (sort { $a <=> $b } @numbers)[@numbers / 2] }
 
-# The last of what a subscriber has got so far.
+# The data of the newest event that a subscriber has.
 sub latest ($subscriber) {
     my @events = @{ $subscriber->poll->{events} };
     return @events ? $events[-1]{data} : 0;
@@ -82,7 +82,7 @@ END
     for my $way ('leaves', 'is cut off by a reload') {
         my $before = $alone->();
         my $last   = latest($subscriber);
-        $server->reload if $way ne 'leaves'; # the producer may have to ask another worker meanwhile
+        $server->reload if $way ne 'leaves'; # the producer may have to connect to another worker
         $subscriber->close;
         wait_until(sub { $alone->() > $before }, 'the producer to be alone');
         $server->reload if $way ne 'leaves';

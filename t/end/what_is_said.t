@@ -1,4 +1,4 @@
-# sse_end_event: what a stream says last, byte for byte, and what sse_profile makes of a stream.
+# sse_end_event: the last bytes of a stream, exactly; and how sse_profile changes a stream.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,4 +1,4 @@
-# A worker that has not looked at the newest records yet, or that cannot any more, tells the truth about the end of a channel.
+# A worker that has not read the newest records yet, or cannot any more, is still right about the end of a channel.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -7,7 +7,7 @@ use SSE::Process;
 
 sub finish_channel ($server, $channel, %option) { return $server->request(DELETE => "/pub?channel=$channel", %option)->finish }
 
-# An end that is a record of its own, and one that is that of the last event.
+# An end with a record of its own, and one that is part of the last event's record.
 my %end = (
     'a DELETE'     => \&finish_channel,
     'a last event' => sub ($server, $channel, %option) { $server->publish("/pub?channel=$channel&end", 'last', %option) },
@@ -15,7 +15,7 @@ my %end = (
 
 subtest 'what is left comes before the end' => sub {
     my $server = SSE::Nginx->start(subscribe => 'sse_start earliest;');
-    # With something to listen to the worker has a place in the log, and nobody wakes it for the rest.
+    # Because of this subscriber the worker has a position in the log, but nothing wakes it for other channels.
     my $other = $server->subscribe('/sub?channel=other')->ready;
     $server->publish('/pub?channel=log', "line $_") for 1 .. 5;
     finish_channel($server, 'log');
@@ -29,7 +29,7 @@ subtest 'what is left comes before the end' => sub {
 subtest 'a channel that lives again is not ended' => sub {
     my $server = SSE::Nginx->start(workers => 2, zone => '16m', listen_flags => 'sndbuf=16k');
     my ($here, $there) = $server->workers;
-    # One that is blocked when the channel ends keeps it in the worker's table.
+    # A stream that is blocked when the channel ends keeps the channel in the worker's table.
     my $blocked = $server->subscribe_on($there, '/sub?channel=c', rcvbuf => 8192)->ready->stall;
     $server->publish('/pub?channel=c', 'x' x 60_000) for 1 .. 40;
     finish_channel($server, 'c');
@@ -50,7 +50,7 @@ subtest 'alive and ended again before the worker has looked' => sub {
         locations => 'location = /both { sse_channel c d; }'
     );
     my ($here, $there) = $server->workers;
-    # c has ended, and stays in the worker's table for the sake of d.
+    # c has ended, but stays in the worker's table because the stream also has d.
     my $both = $server->subscribe_on($there, '/both')->ready;
     $server->publish('/pub?channel=d', 'alive');
     my $first = $server->publish('/pub?channel=c', 'first life')->json->{id};

@@ -10,7 +10,7 @@ my @names   = map {m{([^/]+)\.cpp$}} sort glob 't/fuzz/*.cpp';
 my @missing = grep { !-x "build/fuzz/$_" } @names;
 plan skip_all => "not built: build/fuzz/{@{[join ',', @missing]}}; ./build.sh fuzz builds them" if @missing;
 
-my $corpus = File::Temp->newdir; # what longer runs have gathered would take too long
+my $corpus = File::Temp->newdir; # not the corpus of longer runs, which would take too long
 open my $output, '-|', './build.sh', 'fuzz', '--no-build', '--seconds', $seconds, '--corpus', $corpus or die "build.sh: $!";
 my @lines = readline $output;
 close $output;

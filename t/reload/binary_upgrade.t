@@ -1,5 +1,5 @@
-# An upgrade of the binary: for a while there are two masters, and each has a zone of its own. Who comes from the one to
-# the other is told so, wherever its id lies in the life of the other.
+# An upgrade of the binary: for a while there are two masters, each with a zone of its own. A client that changes from one to the other
+# gets a gap, whatever position its id would have in the other zone.
 use v5.36;
 use lib 't/lib';
 use JSON::PP qw(decode_json);
@@ -13,14 +13,14 @@ my $server = SSE::Nginx->start(
     locations => 'location = /close { sse_channel $arg_channel; sse_gap close; }',
 );
 
-# Publishes in a later millisecond than that of an id; returns the id.
+# Publishes in a later millisecond than that of $id; returns the new id.
 sub publish_after ($id, $connection, $data) {
     my ($milliseconds) = split /-/, $id;
     wait_until(sub { time * 1000 >= $milliseconds + 1 }, 'the next millisecond');
     return $server->publish('/pub?channel=a', $data, on => $connection)->json->{id};
 }
 
-# The next two events are a gap, told for that id, and the one with this data.
+# Tests that the next two events are a gap for that id, and an event with this data.
 sub is_told ($subscriber, $id, $data, $what) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $gap = $subscriber->next_event;

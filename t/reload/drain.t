@@ -1,4 +1,4 @@
-# A worker that leaves: it spreads the ends of its streams over sse_drain, and goes on delivering meanwhile.
+# A leaving worker spreads the ends of its streams over sse_drain, and continues to deliver until then.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -7,13 +7,13 @@ use SSE::Nginx;
 
 my $server = SSE::Nginx->start(listen => [qw(h1 tls h2c)], drain => '3s', workers => 2);
 
-# Notes when each has ended, and returns those that have not.
+# Notes when each stream has ended, and returns those that are open.
 my %end;
 sub still_open (@client) {
     return grep { !($_->closed and $end{$_} //= time) } @client;
 }
 
-# Polls all until each is closed; the times when they ended.
+# Waits until all streams have ended; returns the times.
 sub ends (@client) {
     wait_until(sub { !still_open(@client) }, 'all to end');
     return sort { $a <=> $b } @end{@client};
@@ -23,7 +23,7 @@ subtest 'reload' => sub {
     my @client = map { $server->subscribe('/sub?channel=c', via => $_)->ready } ('h1') x 100, ('tls') x 20, ('h2c') x 10;
     my $start  = time;
     my @old    = $server->reload;
-    # While some are still there, they get what is published through the new workers.
+    # The streams that are still open get what is published through the new workers.
     my $delivered = 0;
     for (1 .. 5) {
         $server->publish('/pub?channel=c', "during $_");
@@ -65,8 +65,8 @@ subtest 'at once' => sub {
     is_deeply [$quick->problems], [], 'without a word of trouble';
 };
 
-# A complete response would tell its client that the channel has ended. (Over HTTP/3 a worker may wait in vain to be told
-# that the end has come, for as long as a connection lives in silence: see t/protocols/http3.t.)
+# A complete response would tell its client that the channel has ended. (Over HTTP/3 a worker may wait in vain until the client
+# acknowledges the end, for as long as a silent connection lives: see t/protocols/http3.t.)
 for my $way ('abort', 'end') {
     my @via   = (qw(h1 h1.0 unchunked tls h2c h2), SSE::Nginx::lacks_http3() ? () : 'h3');
     my $other = SSE::Nginx->start(

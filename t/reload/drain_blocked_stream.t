@@ -1,5 +1,5 @@
-# A stream that is blocked when its worker leaves: once its client reads again it is cut off after a whole event. One whose
-# client does not is cut off when sse_drain is over.
+# A stream is blocked when its worker leaves. If its client reads again, it is cut off after a whole event; if not, when sse_drain is
+# over.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -8,7 +8,7 @@ use SSE::Nginx;
 
 my $server = SSE::Nginx->start(listen => [qw(h1 tls h2c h2)], listen_flags => 'sndbuf=16k', zone => '32m', drain => '10s');
 
-# Streams end in the order in which they came: when the first of the others has ended, these have been told to.
+# Streams end in the order in which they were opened: when the first of the others has ended, these have been told to end, too.
 my %blocked = map { $_ => $server->subscribe('/sub?channel=c', via => $_, rcvbuf => 8192)->ready->stall } qw(h1 tls h2c h2);
 my @others  = map { $server->subscribe('/sub?channel=other')->ready } 1 .. 20;
 my $count   = 80;
@@ -37,7 +37,7 @@ for my $via (qw(h1 tls h2c h2)) {
         $brief->publish('/pub?channel=c', 'x' x 60_000)->status == 201 or die for 1 .. $count;
         my $start = time;
         my @old   = $brief->reload;
-        # One reads when it is too late, the other one never.
+        # One reads too late, the other never.
         wait_until(sub { $brief->get('/status')->json->{subscribers} == 0 }, 'the end of sse_drain');
         is $late[0]->resume->wait_closed, 'abort', 'they are cut off';
         $brief->wait_gone(@old);

@@ -1,5 +1,5 @@
-# A worker that leaves ends as many streams as are due, but not so many in one go that its other connections have to wait for all
-# of them: those that sse_drain 0 ends at once, and those that have not taken all when sse_drain is over.
+# A leaving worker ends as many streams as are due, but not so many in one turn of the event loop that its other connections have to
+# wait for all of them. This applies to sse_drain 0, and to streams that are still blocked when sse_drain is over.
 use v5.36;
 use lib 't/lib';
 use List::Util qw(max);

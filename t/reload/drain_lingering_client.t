@@ -1,5 +1,5 @@
-# Whoever keeps his side of the connection open does not keep an old worker for longer than sse_drain and two seconds;
-# and who still takes something from it is not cut off by that.
+# A client that keeps its side of the connection open does not keep an old worker for longer than sse_drain and two seconds. A client
+# that still receives something is not cut off by that.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -12,7 +12,7 @@ my $server = SSE::Nginx->new(
     listen    => [qw(h1 unchunked tls h2c h2)],
     drain     => '1s',
     subscribe => 'sse_start earliest;',
-    servers   => 'lingering_timeout 30s;', # nginx alone would wait so long
+    servers   => 'lingering_timeout 30s;', # without the module, nginx waits this long
     locations => <<'END',
 location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }
         location = /json { sse_publish $arg_channel; sse_framing json; }
@@ -23,7 +23,7 @@ $server->write_file(big => 'x' x ($megabytes << 20));
 $server->write_configuration;
 $server->launch or die 'nginx does not start';
 
-# Reloads, and has the client do its part until the old worker is gone; the seconds that this took.
+# Reloads, and calls $part repeatedly until the old worker is gone; returns the seconds that this took.
 sub time_to_leave ($client, $part) {
     my @old   = $server->reload;
     my $start = time;
@@ -71,7 +71,7 @@ for my $via (qw(h1 unchunked tls)) {
     }
 }
 
-# What is answered without its body having been read to its end.
+# Requests that are answered before their bodies have been read to the end.
 my %refused = (
     'DELETE /sub?channel=c'     => 405,
     'OPTIONS /sub?channel=c'    => 204,
@@ -111,7 +111,7 @@ for my $via (qw(h2c h2)) {
         };
     }
 
-    # At the end of it some megabytes are with the kernel, and nginx lingers: for it all has been sent.
+    # Near the end, the kernel still holds some of it, but nginx has sent all, and only lingers.
     subtest "a slow download on the same connection, over $via" => sub {
         my $client = SSE::Client::Window->new(@how, rcvbuf => 65536)->subscribe("/sub?channel=$via")->ready;
         $client->grant($megabytes << 20)->download('/big');
@@ -121,7 +121,7 @@ for my $via (qw(h2c h2)) {
             $client,
             sub ($client) {
                 my $enough = $client->{downloaded} + 32_768;
-                for (1 .. 10) { # poll() would do nothing behind the end of the stream
+                for (1 .. 10) { # poll() does nothing after the end of the stream
                     $client->receive(0) if $client->{downloaded} < $enough;
                 }
                 $whole_after ||= time - $start if $client->{whole};

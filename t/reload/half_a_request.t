@@ -1,4 +1,4 @@
-# Requests of which a leaving worker has half the head: what comes when its streams have ended ends within sse_drain, too.
+# A leaving worker has half the head of a request. A request that is completed after all streams have ended also ends within sse_drain.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -11,7 +11,7 @@ my $server = SSE::Nginx->start(
 );
 my $chunked = "Transfer-Encoding: chunked\r\n\r\n";
 
-# What is to be sent to the leaving worker, and what is expected in the end.
+# The request, the rest of it for the leaving worker, and the expected status and end.
 my %late = (
     'a publisher of lines' => {
         line   => 'POST /lines?channel=c',
@@ -34,7 +34,7 @@ for my $name (sort keys %late) {
         my $subscriber = $server->subscribe('/sub?channel=c')->ready;
         my $client     = $server->connect;
         $client->send_raw("$late->{line} HTTP/1.1\r\nHost: localhost\r\n");
-        # The only worker has read that when it has answered a request on a later connection.
+        # The only worker has read it once it has answered requests on later connections.
         $server->get('/status') for 1 .. 3;
         my @old = $server->reload;
         is $subscriber->wait_closed, 'abort', 'the drain is over';

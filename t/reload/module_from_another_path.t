@@ -1,5 +1,5 @@
-# A reload that loads the module from another path, as a new version beside the old one: for a while both copies are
-# there, each with workers and a zone of its own.
+# A reload loads the module from another path, like a new version that is installed beside the old one. For a while there are both
+# copies, each with workers and a zone of its own.
 # needs: module faults
 use v5.36;
 use lib 't/lib';
@@ -13,7 +13,7 @@ my $lines = 'location = /lines { sse_publish $arg_channel; sse_framing lines; cl
         location = /all { sse_channel $arg_channel; sse_start earliest; }
         location = /close { sse_channel $arg_channel; sse_gap close; }';
 
-# The files that this process has of the module, without their directory.
+# The names of the module's files that this process has mapped.
 sub copies ($pid) {
     open my $maps, '<', "/proc/$pid/maps" or die "process $pid: $!";
     my %file = map { $_ => 1 } map {m{/([^/\n]+\.so)$}} readline $maps;
@@ -52,7 +52,7 @@ subtest 'both at once' => sub {
     is $_->wait_closed, 'abort', 'an old stream ends' for @stays;
     $server->wait_gone(@old);
     is_deeply [copies($server->{pid})], [$copy =~ m{([^/]+)$}], 'the old copy is unloaded';
-    my $open; # the master closes the channel to a worker a moment after it has waited for it
+    my $open; # the master closes the channel to a worker a moment after the worker is gone
     eval { wait_until(sub { ($open = descriptors($server->{pid})) == $before }, 'all closed') };
     is $open, $before, 'and has left nothing open';
 
@@ -72,7 +72,7 @@ subtest 'both at once' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# The two zones of one name are of different kinds, and the one has nothing for the other.
+# The two zones have the same name but belong to different modules, so nothing can be taken over.
 subtest q(another module's zone of that name) => sub {
     my %with = SSE::Nginx::usual(locations => $lines);
     my %other = (http => 'limit_req_zone $binary_remote_addr zone=events:4m rate=1000r/s;',
@@ -90,7 +90,7 @@ subtest q(another module's zone of that name) => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# The one with fault points passes for another version.
+# The module with fault points counts as another version.
 subtest 'another layout' => sub {
     my $other = SSE::Faulty::module() or plan skip_all => SSE::Faulty::reason();
     my $server = SSE::Nginx->start(locations => $lines);

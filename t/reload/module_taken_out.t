@@ -1,5 +1,5 @@
-# The module taken out of the configuration and put back in by reloads: nginx unloads it and loads it afresh, and what it
-# had opened in the master is closed.
+# Reloads remove the module from the configuration and add it again: nginx unloads and loads it, and the descriptors that it had opened
+# in the master are closed.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -14,7 +14,7 @@ sub is_mapped ($pid) {
     return scalar grep {/ngx_http_sse_module/} readline $maps;
 }
 
-# Reloads, and waits for the end of what was there before.
+# Reloads, and waits until the old workers are gone.
 sub reload ($server, %option) { $server->wait_gone($server->reload(%option)) }
 
 my %with = SSE::Nginx::usual();
@@ -30,7 +30,7 @@ subtest 'out and in again' => sub {
         ok !is_mapped($master), "round $round: the module is unloaded";
         is wake_ups($master), 0, 'and its descriptors are closed';
         reload($server, module => 1, %with);
-        # The master closes what belongs to a worker after it has noticed the end of it.
+        # The master closes what belongs to a worker only after it has noticed that the worker is gone.
         my @now;
         eval { wait_until(sub { @now = (wake_ups($master), descriptors($master)); "@now" eq "@before" }, 'all closed') };
         is_deeply \@now, \@before, 'back in it has as many as before';
@@ -55,7 +55,7 @@ subtest 'reloads with the module in use' => sub {
     ok !system(join ' ', $server->command('-t'), '2>/dev/null'), 'a test of the configuration';
     is wake_ups($master), $before, 'changes nothing';
 
-    # One that is refused while it is read, and one that has its zones already when it fails.
+    # One configuration is refused while it is read; the other one fails when its zones exist already.
     $server->allow(qr/unknown directive "rubbish"/, qr/no-such-directory/);
     for my $wrong ('rubbish on;', 'access_log no-such-directory/access.log;') {
         my $mark = $server->log_mark;
@@ -78,14 +78,14 @@ subtest 'one process' => sub {
     my $subscriber = $server->subscribe('/sub?channel=a')->ready;
     $server->publish('/pub?channel=a', 'x');
     is $subscriber->next_event->{data}, 'x', 'serves';
-    my $before = wake_ups($server->{pid}); # only now are all there: nginx can be connected to before it begins
+    my $before = wake_ups($server->{pid}); # not earlier: nginx accepts connections before it has opened all of them
     cmp_ok $before, '>', 4, 'and has them, too';
     for my $round (1 .. 2) {
         my $mark = $server->log_mark;
         $server->signal('HUP');
         $server->wait_for_log(qr/ reconfiguring\n.* using the "epoll"/s, $mark);
     }
-    eval { wait_until(sub { wake_ups($server->{pid}) == $before }, 'the old ones to be closed') }; # after that line
+    eval { wait_until(sub { wake_ups($server->{pid}) == $before }, 'the old ones to be closed') }; # it does so after that line
     is wake_ups($server->{pid}), $before, 'after reloads it has what it had';
     is_deeply [$server->stop('TERM')], [], 'it ends without trouble';
 };

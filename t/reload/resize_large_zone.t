@@ -1,4 +1,4 @@
-# A reload that changes the size of a large zone: while the master copies the events the old workers publish and serve files.
+# A reload changes the size of a large zone. While the master copies the events, the old workers publish and serve files.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';
@@ -19,8 +19,8 @@ my $server = SSE::Nginx->start(
 );
 $server->write_file('file', 'static');
 
-# Asks for this again and again, from a process of its own, until the worker leaves. For each answer it writes: when it had
-# asked, how long it took in ms, and the status.
+# Starts a process that repeats this request until the worker leaves. For each answer it writes the time of the request, the
+# milliseconds that the answer took, and the status.
 sub start_prober ($name, $worker, @request) {
     my $connection = $server->connect_to($worker);
     my $pid = fork // die "fork: $!";
@@ -61,7 +61,7 @@ like $server->log_since($mark), qr/has taken over the events of its old size/, '
 $server->wait_gone($worker);
 waitpid $_, 0 for values %prober;
 
-# Copying is most of what a reload has to do, also on a machine that is busy otherwise.
+# Copying takes most of the time of a reload, also on a busy machine.
 my $limit = max 40, $reload / 3;
 
 for my $name (sort keys %prober) {

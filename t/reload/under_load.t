@@ -1,4 +1,4 @@
-# A reload under fire: the history stays, streams end whole, and who comes back has missed nothing.
+# Reloads under load: the history stays, streams end after whole events, and clients that come back have missed nothing.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -16,8 +16,8 @@ my $server = SSE::Nginx->start(
     locations => 'location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }',
 );
 
-# Reloads with each of these in turn, while there are publishers and subscribers on a channel. $allowed: what publishers
-# may be answered.
+# Reloads with each of these options in turn, while clients publish to a channel and subscribe to it. $allowed: the statuses that
+# publishers may get.
 sub under_fire ($channel, $allowed, @reload) {
     my $load = SSE::Load->start($server, channel => $channel, via => [qw(h1 h1.0 unchunked tls h2c h2 h1 h2c h1 tls)]);
     my $round = 0;
@@ -70,7 +70,7 @@ subtest 'a reload that fails changes nothing' => sub {
     is $subscriber->next_event->{data}, 'as before', 'the stream goes on';
 };
 
-# The numbers from 1 on as events of a channel of this test; returns their ids.
+# Publishes the numbers from 1 on; returns the last id.
 sub publish_many ($channel, $count) {
     my $answer = $server->publish("/pub?channel=$channel", stream_of(1 .. $count), type => 'text/event-stream');
     is $answer->json->{events}, $count, "$count events";
@@ -111,7 +111,7 @@ subtest 'a zone that shrinks keeps the newest' => sub {
     is $again->next_event->{type}, 'gap', 'the gap is still told when the zone has grown again';
 };
 
-# Its worker does not take the second line before all is in the new zone.
+# The worker does not read the second line before everything is in the new zone.
 subtest 'an old worker loses nothing in the old zone' => sub {
     my $publisher = $server->stream('/lines?channel=late');
     $publisher->feed("before\n");

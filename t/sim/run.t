@@ -1,14 +1,14 @@
-# The log and its readers under a scheduler that interrupts and kills them at any step, for many seeds; t/sim/log.cpp says
-# how one that fails is run again.
+# The log and its readers under a scheduler that interrupts and kills them at any step, for many seeds. t/sim/log.cpp explains how to
+# repeat a seed that fails.
 # needs: sim
 use v5.36;
 use Test::More;
 
 my $program = ($ENV{TEST_SIM_DIRECTORY} // 'build/sim') . '/log';
-my $runner  = $ENV{TEST_UNIT_RUNNER} // ''; # what runs it, if not it itself (an emulator)
+my $runner  = $ENV{TEST_UNIT_RUNNER} // ''; # a command that runs it, such as an emulator
 plan skip_all => "not built: $program" unless -x $program;
 
-# One seed if it is given. There are fewer with sanitizers, which are for what goes unnoticed otherwise.
+# A given seed is the only one. With sanitizers, which find what would go unnoticed otherwise, there are fewer.
 my $seeds = $ENV{TEST_NGINX_SEED} ? 1 : $ENV{TEST_SIM_DIRECTORY} ? 1_000 : 10_000;
 my $first = $ENV{TEST_NGINX_SEED} // 1;
 

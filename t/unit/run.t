@@ -1,19 +1,19 @@
 #!/usr/bin/perl
-# Runs the programs that ./build.sh test has made of t/unit/*.cpp. Each is one subtest with a test for each case.
+# Runs the programs that ./build.sh test has built from t/unit/*.cpp. Each is a subtest with one test for each case.
 # needs: unit
 use strict;
 use warnings;
 
 use Test::More;
 
-# Where the programs are, and what runs them, if not they themselves (valgrind).
+# Where the programs are, and a command that runs them, such as valgrind.
 my $directory = $ENV{TEST_UNIT_DIRECTORY} // 'build/unit';
 my $runner    = $ENV{TEST_UNIT_RUNNER}    // '';
 
 my @names = map { m{([^/]+)\.cpp$} } sort glob 't/unit/*.cpp';
 plan skip_all => 'there are no unit tests' unless @names;
 
-# cmocka prints "1..N" for each group of cases, then "ok"/"not ok" lines, with what failed on lines around them.
+# cmocka prints "1..N" for each group of cases, then "ok" and "not ok" lines; the lines around those explain failures.
 sub run_program {
     my ($name) = @_;
     local $ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
@@ -28,7 +28,7 @@ sub run_program {
             $seen++;
             if ($case =~ /# SKIP/i) { SKIP: { skip $case, 1 } }
             else                    { ok !$failed, $case }
-        } elsif ($line !~ /^# (not )?ok - |^TAP version/) { # what a group as a whole did, and how cmocka 1.1.7 begins
+        } elsif ($line !~ /^# (not )?ok - |^TAP version/) { # the result of a group, and the first line of cmocka 1.1.7
             $line =~ s/^#\s*//;
             diag $line if length $line;
         }

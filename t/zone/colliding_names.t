@@ -1,5 +1,5 @@
-# A client that chooses the names of channels so that they would collide under any hash that it can know: publishing to them,
-# and to a channel of somebody else meanwhile, takes as long as with any other names.
+# A client chooses channel names that would collide under any hash that it can know. Publishing to them, and to an unrelated channel,
+# takes no longer than with any other names.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -11,7 +11,7 @@ use SSE::Util;
 my $count = 1 << 14;
 seed();
 
-# So many names that are equal under every hash that is made by h = h * factor + byte: of two pieces that are equal each.
+# $count names that have the same hash under h = h * factor + byte: they consist of two pieces with the same hash.
 sub colliding (@pieces) {
     return map {
         my $bits = $_;
@@ -37,14 +37,13 @@ is factor_hash(33, $names{'equal times 33'}[0]), factor_hash(33, $names{'equal t
 
 sub random_name { return join '', map { chr 97 + int rand 26 } 1 .. 28 }
 
-# Seconds that a process has had of a processor: those it has waited for one tell of others.
+# The processor time of a process, in seconds: the time that it waits for a processor depends on others.
 sub time_of ($pid) {
     open my $file, '<', "/proc/$pid/schedstat" or return time;
     return (split ' ', readline $file)[0] / 1e9;
 }
 
-# The microseconds of a publish to each of these names, and of one to "mine" when all of them are there. The zone is a new
-# one each time, with another key.
+# Microseconds per publish to these names, and to "mine" when all of them exist. Each call uses a new zone, with another key.
 sub measure (@names) {
     my $server   = SSE::Nginx->start(http => 'sse_zone events 16m channels=20000;');
     my $pipeline = SSE::Pipeline->new($server);
@@ -61,7 +60,7 @@ sub measure (@names) {
 
 sub least ($old, $new) { return !defined $old || $new < $old ? $new : $old }
 
-# The best of some rounds: others make it slower, never faster.
+# The best of two rounds: other processes make it slower, never faster.
 my (%flood, %mine);
 for my $round (1 .. 2) {
     for my $kind ('random', sort keys %names) {

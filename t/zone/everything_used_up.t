@@ -1,5 +1,5 @@
-# Whatever has an end is used up: connections, descriptors, places in the index. What does not fit is refused as it should
-# be, and when others leave there is room again, as much as at the start.
+# Every limited resource is used up: connections, descriptors, places in the index. What does not fit is refused properly, and when
+# others leave there is as much room as at the start.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -8,7 +8,7 @@ use SSE::Nginx;
 use SSE::Pipeline;
 use SSE::Process;
 
-# Subscribes until there is no room left, or so many are there; those that were let in.
+# Subscribes until there is no room left, but $most times at most; returns the number of refusals, and the subscribers.
 sub crowd ($server, $most) {
     my (@in, $refused);
     for (1 .. $most) {
@@ -67,7 +67,7 @@ subtest 'ten times the zone' => sub {
     my $size     = 1000;
     my $count    = 10 * 2 * 1024 * 1024 / $size;
     my (@time, %status);
-    # In parts of 20, so that there is a latency to look at.
+    # In groups of 20, whose times can be compared.
     for (my $number = 1; $number <= $count; $number += 20) {
         my $start = time;
         $status{$_}++ for $pipeline->publish(map { ["/pub?channel=c$_", "$_ " . 'x' x $size] } $number .. $number + 19);
@@ -77,7 +77,7 @@ subtest 'ten times the zone' => sub {
     my $figures = $server->get('/status')->json->{zones}{events};
     is $figures->{published}, $status{201}, 'and counted';
     cmp_ok $figures->{used}, '>', 0.9 * $figures->{capacity}, 'the zone is full';
-    # Each event has a channel of its own: what is there is what was not evicted, and it is the newest.
+    # Each event has a channel of its own, so the channels that exist are those of the newest events.
     my $first = $figures->{evicted} + 1;
     cmp_ok $figures->{evicted}, '>', 0.85 * $status{201}, 'most had to go';
     my $has = sub ($number) { return $server->subscribe("/sub?channel=c$number")->next_event->{data} =~ /\A$number x/ };

@@ -1,5 +1,5 @@
-# Where the pages of memory are large, as on some arm64: zones have room for what they are made for, and those that have none
-# are refused with the least size.
+# Where memory pages are large, as on some arm64 systems, zones have room for what they are made for, and zones that are too small are
+# refused with the minimum size.
 use v5.36;
 use lib 't/lib';
 use Test::More;

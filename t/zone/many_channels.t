@@ -1,4 +1,4 @@
-# 100,000 channels: each has its own events and nobody else's, also when the index has room for far fewer.
+# 100,000 channels: each has its own events and no others, even if the index has room for far fewer channels.
 use v5.36;
 use lib 't/lib';
 use List::Util qw(shuffle uniq);
@@ -24,7 +24,7 @@ $#names = $count - 1;
 
 sub figures ($zone) { return $server->get('/status')->json->{zones}{$zone} }
 
-# Publishes to all of them, or to some; how many were taken.
+# Publishes to these channels, or to all; returns how many events were accepted.
 sub publish_to_all ($zone, $text, @channels) {
     my $start = time;
     @channels = @names unless @channels;
@@ -35,7 +35,7 @@ sub publish_to_all ($zone, $text, @channels) {
 
 sub sample ($many) { return @names[0 .. 3, $#names - 3 .. $#names], (shuffle @names)[1 .. $many] }
 
-# What one gets besides what is in `expected`, with an event of its own as the end.
+# Nothing if a subscriber gets exactly the events in `expected` and then one that is published now, or else what it gets.
 sub surplus ($zone, $channel, $subscriber, @expected) {
     $server->publish("/pub/$zone?channel=$channel", 'the end');
     my @got = map { $_->{data} } $subscriber->events(@expected + 1);

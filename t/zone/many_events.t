@@ -1,4 +1,4 @@
-# More events than 16 bits can count, many times over and in a few seconds, on one channel: each arrives once and in order.
+# Many times more events than 16 bits can count, in a few seconds, on one channel: each arrives once and in order.
 use v5.36;
 use lib 't/lib';
 use POSIX ();
@@ -15,7 +15,7 @@ my $server = SSE::Nginx->start(
     locations => 'location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }',
 );
 
-# Does it in a process of its own; true if it was content.
+# Calls $what in a child process, which exits with 0 if the result is true; returns its pid.
 sub aside ($what) {
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
@@ -23,8 +23,8 @@ sub aside ($what) {
     POSIX::_exit($good ? 0 : 1);
 }
 
-# Reads the numbers 1 .. $count from a stream as it is, which is what takes the time here; the first that was not what it
-# should be, or undef.
+# Reads the numbers 1 .. $count from the raw stream, because parsing takes most of the time here; returns what is wrong with the first
+# that is not as expected, or undef.
 sub first_wrong ($subscriber, $count) {
     my ($socket, $text) = ($subscriber->{socket}, '');
     my ($number, $time, $sequence) = (0, 0, 0);
