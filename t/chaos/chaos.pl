@@ -1,14 +1,14 @@
 #!/usr/bin/perl
-# Everything that can go wrong at once: workers are killed, reloaded, upgraded and run out of room while publishers and
-# subscribers go on. In the end every subscriber must have every event of its channel once and in order, or have been
-# told of the gap; and what nginx counts must be true whenever there is a calm.
+# Many faults at once: workers are killed, reloaded, upgraded and run out of room while publishers and subscribers go on. In the end
+# every subscriber must have every event of its channel once and in order, or a gap; and whenever there is a calm, the counters of
+# nginx must be right.
 #
 #   t/chaos/chaos.pl [--seed N] [--seconds N] [--profile NAME] [--fault KIND]... [--publishers N] [--streamers N]
 #                    [--subscribers N] [--channels N] [--pause SECONDS] [--calm SECONDS]
 #
 # Profiles: all (every fault), kills (a random worker is killed every second), storm (a reload every 500 ms). The faults
 # are those of Chaos::Faults; `crash` needs a module built with -DSSE_FAULTS, see SSE::Faulty. --calm: the time between
-# two calms. Ends with a table, and with a status other than 0 if anything in it is wrong.
+# two calms. Prints a table, and exits with a status other than 0 if anything in it is wrong.
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/../lib", $FindBin::Bin;
@@ -37,7 +37,7 @@ $| = 1;
 say "seed $option{seed}";
 srand $option{seed};
 
-# What is injected: steady faults for most of the time, then those that end the life of a zone.
+# The faults: steady ones for most of the time, then those that end the life of a zone.
 my $faulty = SSE::Faulty::module();
 my @kinds  = @{ $option{fault} // $profile{ $option{profile} } // die "chaos: there is no profile \"$option{profile}\"\n" };
 for my $kind (@kinds) {
@@ -75,7 +75,7 @@ my $gauges  = Chaos::Gauges->new(
 my $leaving = Chaos::Leaving->new(server => $server, limit => $drain + 2);
 $load->watch($_) for $gauges, $leaving;
 
-# What is off besides what the verdict counts.
+# What is wrong, besides what the verdict counts.
 my @wrong;
 
 sub steady_faults {
@@ -114,7 +114,7 @@ sub end_of_all {
 
 eval {
     steady_faults();
-    $gauges->{zone} = 0 if @lives; # the count of a zone is of its life
+    $gauges->{zone} = 0 if @lives; # a zone counts only in its own life
     one_life($_) for @lives;
     end_of_all();
     1;
@@ -150,13 +150,13 @@ seconds('slowest publish', $verdict->{slowest});
 
 push @wrong, "$verdict->{$_} $_" for grep { $verdict->{$_} } qw(lost doubled reordered foreign);
 push @wrong, 'torn events or broken responses' if total('torn') || total('broken');
-# What a busy machine does not do either.
+# These bounds hold on a busy machine, too.
 my $patience = $drain + 5;
 push @wrong, 'a publish took more than 10 s'                         if $verdict->{slowest} > 10;
 push @wrong, "an old worker took more than $patience s to leave"     if $leaving->{slowest} > $patience;
 push @wrong, 'the count of subscribers was false for more than 10 s' if $gauges->{worst} > 10;
 push @wrong, 'nothing was published' unless $verdict->{published};
-# While a zone moves, and only then, a publisher may be told to try again.
+# Only while a zone is copied, a publisher may be asked to try again.
 push @wrong, "$verdict->{refused} events were refused: @{[%{ $verdict->{statuses} }]}"
     if $verdict->{refused} && (!grep { /grow|shrink|upgrade|rollback/ && $faults->{injected}{$_} } @kinds
         or grep { $_ != 503 } keys %{ $verdict->{statuses} });

@@ -1,7 +1,7 @@
 package Chaos::Faults;
 
-# What is done to nginx and its clients while events are published. Those in %period happen again and again and cost
-# nobody an event; those in @lives end the life of a zone, or make it smaller, and what is lost then must be told.
+# The faults of nginx and of its clients while events are published. Those in %period happen repeatedly and must not lose events; those
+# in @lives end the life of a zone, or make it smaller, and what is lost then must be reported as a gap.
 
 use v5.36;
 use SSE::Nginx;
@@ -35,7 +35,7 @@ sub tick ($self) {
     }
 }
 
-# Injects one of those that take their time.
+# Injects a fault that takes a while.
 sub inject ($self, $kind) {
     $self->$kind;
     $self->{injected}{$kind}++;
@@ -47,7 +47,7 @@ sub kill ($self) {
     return @pids && CORE::kill KILL => $pids[rand @pids];
 }
 
-# A publisher has a worker die in the middle of taking an event.
+# Asks a publisher to crash a worker in the middle of taking an event.
 sub crash ($self) {
     my @publishers = $self->{load}->publishers;
     $publishers[rand @publishers]->order('crash');
@@ -78,8 +78,8 @@ sub grow ($self) {
     return $self->resize("$self->{size}m");
 }
 
-# Makes sure that nginx is as it should be: two signals that come at once are one, and a good configuration may have been
-# overtaken by a bad one.
+# Makes sure that nginx has the right configuration: two signals at the same time count as one, and a bad configuration may have
+# replaced a good one.
 sub mend ($self) {
     return unless grep { $self->{injected}{$_} } qw(badconf workers grow);
     my %old = map { $_ => 1 } $self->{server}->workers;
@@ -105,7 +105,7 @@ sub end_master ($self, $master) {
     $self->wait(sub { !SSE::Nginx::is_running($master) }, 'the other master to end');
 }
 
-# While there are two masters, each with a zone of its own, publishers and subscribers come now to the one and now to the
+# While there are two masters, each with a zone of its own, publishers and subscribers connect sometimes to one and sometimes to the
 # other.
 sub to_and_fro ($self) {
     my $until = time + 1;
@@ -122,7 +122,7 @@ sub upgrade ($self) {
     $self->end_master($old);
 }
 
-# The new nginx gets all the load for a while, then the old one has it back with its old zone.
+# The new nginx gets all the load for a while; then the old one gets it back, with its old zone.
 sub rollback ($self) {
     my $server = $self->{server};
     my $old    = $server->upgrade;

@@ -1,20 +1,19 @@
 package Chaos::Gauges;
 
-# Holds what nginx says of itself against the truth: at every moment how many subscribers it counts, and in a calm all
-# the rest.
+# Compares the counters of nginx with the truth: the number of subscribers all the time, and everything else in a calm.
 
 use v5.36;
 use List::Util qw(sum0);
 use Time::HiRes qw(time);
 use SSE::Metrics;
 
-# Options: server, load, kills (returns how many workers have been killed), zone (whether `published` is to be looked at as well,
-# and whether counters go on).
+# Options: server, load, kills (returns how many workers have been killed), zone (whether to check
+# `published`, too, and that counters never go back).
 sub new ($class, %option) {
     return bless { %option, worst => 0, calms => 0, off => [], next => 0, picture => '' }, $class;
 }
 
-# In a watch: how long the number of subscribers has been wrong while nothing has changed for the clients.
+# Called in every turn: measures how long the number of subscribers is wrong while nothing changes for the clients.
 sub look ($self) {
     my $now = time;
     return if $now < $self->{next};
@@ -41,7 +40,7 @@ sub compare ($self, $name, $told, $truth) {
     push @{ $self->{off} }, "$name is $told and should be $truth" if $told != $truth;
 }
 
-# All subscribers are connected, and only the present workers are there; the load is at rest.
+# Waits until the load is at rest, all subscribers are connected, and all old workers are gone; then compares.
 sub calm ($self) {
     my ($server, $load) = @$self{qw(server load)};
     my $right = sub {
@@ -60,8 +59,8 @@ sub calm ($self) {
     $self->compare_traffic($before);
 }
 
-# An event of a worker that was killed before it had woken anybody comes a second later, and if its publisher was not told
-# of it nothing else shows that it is still to come.
+# If a worker is killed before it has woken the others, its event arrives a second later. If its publisher had no answer, nothing else
+# shows that the event is still to come.
 sub await_stragglers ($self) {
     my ($load, $verdict) = ($self->{load}, $self->{load}->verdict);
     my $all_there = sub {
@@ -71,7 +70,7 @@ sub await_stragglers ($self) {
     eval { $load->go_on_until($all_there, 'all that was published', 10) };
 }
 
-# What a killed worker was handing out, a batch at most, may be missing.
+# The batch that a killed worker was handing out may be missing.
 sub compare_metrics ($self) {
     my $metrics = SSE::Metrics->of($self->{server});
     push @{ $self->{off} }, $metrics->does_not_add_up('events', 64 * $self->{kills}->());
@@ -79,7 +78,7 @@ sub compare_metrics ($self) {
     $self->{metrics} = $metrics;
 }
 
-# Of each channel, too; after the death of a worker these are put right by a census.
+# Compares the subscribers of each channel. After the death of a worker a census corrects them.
 sub compare_channels ($self) {
     my ($server, $load) = @$self{qw(server load)};
     my %listening;
@@ -92,7 +91,7 @@ sub compare_channels ($self) {
     $self->compare("subscribers of $_", $ask->($_), $listening{$_}) for sort keys %listening;
 }
 
-# Some load without any fault: what is counted then is exactly what has come.
+# Some load without any fault: nginx must count exactly what has arrived.
 sub compare_traffic ($self, $before) {
     my ($server, $load, $verdict) = (@$self{qw(server load)}, $self->{load}->verdict);
     $verdict->adopt($load->subscribers);

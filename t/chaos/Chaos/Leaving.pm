@@ -1,12 +1,12 @@
 package Chaos::Leaving;
 
-# Watches the old workers leave, and how long each takes from the moment at which it is told to.
+# Watches old workers leave, and measures how long each takes after it has been told to.
 
 use v5.36;
 use SSE::Nginx;
 use Time::HiRes qw(time);
 
-# Options: server, limit (seconds: beyond that one is late).
+# Options: server, limit (a worker that takes more seconds is late).
 sub new ($class, %option) {
     return bless { %option, since => {}, gone => 0, late => 0, slowest => 0, next => 0 }, $class;
 }

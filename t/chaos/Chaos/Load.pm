@@ -1,7 +1,6 @@
 package Chaos::Load;
 
-# The publishers and subscribers, all that they report, and the time that passes for them. Whoever waits for anything
-# waits here, so that the load goes on meanwhile.
+# The publishers and subscribers, and what they report. A test that waits for anything must use these methods, which keep the load going.
 
 use v5.36;
 use Chaos::Publisher;
@@ -45,7 +44,7 @@ sub subscribers ($self) { return @{ $self->{subscribers} } }
 sub publishers  ($self) { return @{ $self->{publishers} } }
 sub verdict     ($self) { return $self->{verdict} }
 
-# Has an object look at what happens, by its method look, in every turn.
+# Calls the method `look` of an object in every turn.
 sub watch ($self, $watcher) { push @{ $self->{watchers} }, $watcher }
 
 sub order ($self, $what) {
@@ -61,7 +60,7 @@ sub take_reports ($self, @reports) {
     }
 }
 
-# One turn: reads what has come for anybody, and lets the others reconnect.
+# One turn: reads what has arrived, and lets the others reconnect.
 sub turn ($self) {
     my @subscribers = $self->subscribers;
     $_->tend for @subscribers;
@@ -76,7 +75,7 @@ sub turn ($self) {
     $_->look for @{ $self->{watchers} };
 }
 
-# Lets the load go on until the condition holds; the seconds that it took.
+# Keeps the load going until the condition holds; returns the seconds that this took.
 sub go_on_until ($self, $condition, $what, $seconds = 60) {
     my $start = time;
     until ($condition->()) {
@@ -96,7 +95,7 @@ sub settled ($self) {
     return $self->all_paused && !grep { !$self->{verdict}->has_newest($_) } $self->subscribers;
 }
 
-# Nobody publishes from here on, and everybody has everything; the seconds that this took.
+# Ends publishing, and waits until all subscribers have everything; returns the seconds that this took.
 sub settle ($self, $when = '') {
     $self->order('pause');
     return $self->go_on_until(sub { $self->settled }, "everybody to have everything$when");

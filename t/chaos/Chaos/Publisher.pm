@@ -1,8 +1,8 @@
 package Chaos::Publisher;
 
-# A process that publishes to random channels, one event after the other, and reports what became of each attempt. An
-# attempt that gets no answer may or may not have been taken: it is made again under another number. The process waits
-# until it is told to go: of what it publishes before the subscribers are there, nobody could say that it has come.
+# A process that publishes to random channels, one event after the other, and reports the outcome of each attempt. An attempt without an
+# answer may or may not have been accepted; it is repeated with another number. The process waits for the order to go, because events
+# that are published before the subscribers are there cannot be checked.
 #
 # The data of an event is NAME/LENGTH/xxx, with so many x; in the reports, and wherever events are compared, the x are left out.
 #
@@ -44,7 +44,7 @@ sub order ($self, $what) {
     print { $self->{orders} } "$what\n";
 }
 
-# The reports that have come, as lists of words.
+# The reports that have arrived, as lists of words.
 sub reports ($self) {
     1 while sysread $self->{reports}, $self->{rest}, 65536, length $self->{rest};
     my @lines;
@@ -65,7 +65,7 @@ sub stop ($self) {
 
 sub report ($self, @words) { print { $self->{reports} } "@words\n" }
 
-# Waits for the time between two events, longer if that is an order; false when there is nothing more to do.
+# Waits for the time between two events, or longer while it is paused; false if it has to stop.
 sub follow_orders ($self) {
     my $orders = IO::Select->new($self->{orders});
     my $time   = $self->{pause} * rand 2;
@@ -107,7 +107,7 @@ sub publish_next ($self) {
     }
 }
 
-# One try, on the connection of the last one if that is still good.
+# One attempt, on the connection of the last one if that can still be used.
 sub attempt ($self, $channel, $data) {
     my $crash = delete $self->{crash} ? '&crash=' . (1 + int rand 40) : '';
     my $answer;

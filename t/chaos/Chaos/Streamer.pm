@@ -1,7 +1,7 @@
 package Chaos::Streamer;
 
-# A publisher whose body stays open, with a line for each event. Of many lines that were sent the answer tells how many
-# were taken, and the id of the last one. When that comes before the end it goes on for a while, as one that does not listen.
+# A publisher whose body stays open, with a line for each event. The answer tells how many of the lines were accepted, and the id of the
+# last one. If the answer comes before the end of the body, the publisher goes on for a while, like one that does not read.
 #
 # More reports:  sent CHANNEL DATA (may be taken) | untaken CHANNEL DATA (was not)
 
@@ -9,7 +9,7 @@ use v5.36;
 use parent 'Chaos::Publisher';
 use Time::HiRes qw(time);
 
-my $deaf = 5; # that many bodies are still open behind their answers at most
+my $deaf = 5; # at most this many bodies stay open after their answers
 
 sub publish_next ($self) {
     my $body   = $self->{open} //= $self->begin or return;
@@ -42,7 +42,7 @@ sub end_body ($self) {
     $self->conclude;
 }
 
-# A worker that leaves has answered, or has been killed.
+# The worker has left, and so has answered, or has been killed.
 sub cut_short ($self) {
     push @{ $self->{deaf} }, $self->{open};
     shift @{ $self->{deaf} } if @{ $self->{deaf} } > $deaf;

@@ -1,6 +1,6 @@
 package Chaos::Subscriber;
 
-# A subscriber that comes back with its cursor whenever its stream ends, and keeps all it was told.
+# A subscriber that reconnects with its cursor whenever its stream ends, and keeps everything that it receives.
 
 use v5.36;
 use JSON::PP qw(decode_json);
@@ -12,7 +12,7 @@ sub new ($class, %option) {
     return bless { %option, history => [], received => 0, connects => 0, turned_away => 0, not_before => 0, opened => 0 }, $class;
 }
 
-# What to wait on; undef while it is stalled or not connected.
+# The handle to wait for; undef while it is stalled or not connected.
 sub handle ($self) {
     my $client = $self->{client} or return;
     return if $self->{asleep_until};
@@ -35,7 +35,7 @@ sub connect ($self) {
     $self->{not_before} = time + 0.05 unless $self->{client};
 }
 
-# Wakes a stalled one when its time has come, and gives up on a response that never begins.
+# Ends a stall whose time is over, and gives up on a response that never begins.
 sub tend ($self) {
     delete $self->{asleep_until} if $self->{asleep_until} && time > $self->{asleep_until};
     $self->leave('close') if $self->{client} && !defined $self->{client}{status} && time - $self->{opened} > 10;
@@ -69,7 +69,7 @@ sub keep ($self) {
             $self->reach($event->{id});
         }
         else {
-            # Padding that is not whole stays, and makes it an event that nobody has published.
+            # Incomplete padding is kept, so the event is one that nobody has published.
             my $data = $event->{data} =~ s{/(\d+)/(x*)\z}{ $1 == length $2 ? '' : $& }er;
             push @{ $self->{history} }, { id => $event->{id}, data => $data };
             $self->{received}++;
@@ -79,7 +79,7 @@ sub keep ($self) {
     $self->{cursor} = $client->last_event_id if $client->last_event_id ne '';
 }
 
-# Has everything up to there, in that life of the zone, or knows that it has missed some of it.
+# It has everything up to this id in that life of the zone, or a gap.
 sub reach ($self, $id) { $self->{newest}{ mark_of($id) } = $id }
 
 sub leave ($self, $how, $delay = 0.02) {
@@ -92,7 +92,7 @@ sub leave ($self, $how, $delay = 0.02) {
 # Reads nothing for that long.
 sub stall ($self, $seconds) { $self->{asleep_until} = time + $seconds }
 
-# Takes some bytes more, and resets the connection there.
+# Reads a few more bytes, and then resets the connection.
 sub reset ($self) {
     my $client = $self->{client} or return;
     $client->{limit} = 1 + int rand 400;

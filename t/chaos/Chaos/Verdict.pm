@@ -1,13 +1,13 @@
 package Chaos::Verdict;
 
-# Holds what was published against what the subscribers have got.
+# Compares what was published with what the subscribers have received.
 #
-# A published event is known by its data. What was acknowledged must have come to every subscriber of its channel once,
-# under its id and in order; what was cut off must have come to all of them or to none. What lies in a gap that the
-# subscriber was told is excused, and nothing else is.
+# A published event is identified by its data. An event that was acknowledged must have reached every subscriber of its channel once,
+# with its id and in order; an event whose request was cut off must have reached all of them or none. Only what lies in a gap that the
+# subscriber was told may be missing.
 #
-# While there are two masters each of them has a zone of its own. Who comes to the other zone has to be told so; then
-# everything there is due to him, and nothing more of the one that he has left.
+# While there are two masters, each has a zone of its own. A subscriber that changes to the other zone must get a gap, then everything
+# in that zone, and nothing more from the zone that it has left.
 
 use v5.36;
 use SSE::Util qw(compare_ids mark_of);
@@ -55,7 +55,7 @@ sub note ($self, $what, $example) {
     push @{ $self->{examples} }, "$what: $example" if @{ $self->{examples} } < 20;
 }
 
-# Whether it has got the newest event that was acknowledged on its channel, in the present life of the zone.
+# Whether it has the newest event that was acknowledged on its channel, in the present life of the zone.
 sub has_newest ($self, $subscriber) {
     my $life   = $self->{life} // return 1;
     my $newest = $self->{newest}{ $subscriber->{channel} }{$life} // return 1;
@@ -63,7 +63,7 @@ sub has_newest ($self, $subscriber) {
     return $last && compare_ids($last, $newest) >= 0;
 }
 
-# What was cut off counts as published once anybody has it.
+# An event whose request was cut off counts as published once any subscriber has it.
 sub adopt ($self, @subscribers) {
     for my $subscriber (@subscribers) {
         my $history = $subscriber->{history};
@@ -93,7 +93,7 @@ sub judge_one ($self, $subscriber) {
     my $name     = "$subscriber->{channel} over $subscriber->{via}";
     my $expected = $self->{acked}{ $subscriber->{channel} } // {};
     my $first    = $subscriber->{first};
-    my @visits   = ({ from => $first, to => $first }); # to a life of the zone: all between two ids is due
+    my @visits   = ({ from => $first, to => $first }); # to lives of the zone: everything between these two ids is due
     my (%seen, %since, @gaps);
     for my $entry (@{ $subscriber->{history} }) {
         if (my $gap = $entry->{gap}) {
@@ -102,7 +102,7 @@ sub judge_one ($self, $subscriber) {
                 push @gaps, { from => $gap->{requested}, to => $gap->{start} };
                 next;
             }
-            # Of a cursor from another life the server knows nothing: it begins anew, and says so.
+            # The server knows nothing of a cursor from another life. It starts with the oldest event, and says so.
             push @visits, { from => $gap->{start}, to => $gap->{start} };
             %since = ();
             next;
@@ -116,7 +116,7 @@ sub judge_one ($self, $subscriber) {
         $visits[-1]{to} = $id;
         $seen{$data} = 1;
     }
-    delete $visits[-1]{to}; # it is still there, and waits for more
+    delete $visits[-1]{to}; # this visit has not ended
     for my $event (map { $expected->{$_} } grep { !$seen{$_} } keys %$expected) {
         next if lies_in($event->{id}, { to => $first });
         my $due = grep { lies_in($event->{id}, $_) } @visits;
@@ -125,10 +125,10 @@ sub judge_one ($self, $subscriber) {
     }
 }
 
-# Whether these are the id that a publisher and a subscriber have been told of one event.
+# Whether these can be the ids that a publisher and a subscriber have for one event.
 sub is_same_id ($self, $told, $got) { return $told eq $got }
 
-# Whether an id is one of the same life behind `from` and up to `to`; each of them may be missing.
+# Whether an id is of the same life, after `from`, and not after `to`. Either of them may be missing.
 sub lies_in ($id, $range) {
     my ($from, $to) = @$range{qw(from to)};
     return mark_of($id) == mark_of($from // $to)
