@@ -5,11 +5,12 @@ use lib 't/lib';
 use Test::More;
 use JSON::PP;
 use SSE::Nginx;
+use SSE::Process;
 
 my $server = SSE::Nginx->start(
     workers => 2,
     listen  => [qw(h1 h2c)],
-    http    => 'sse_zone events 8m channels=65536; sse_zone other 1m;',
+    http    => 'sse_zone events 8m channels=65536; sse_zone other 1m; log_format uri "$request_uri";',
     server  => <<'END',
         location = /sub    { sse_channel $arg_channel zone=events; }
         location = /pub    { sse_publish $arg_channel zone=events; }
@@ -31,6 +32,7 @@ my $server = SSE::Nginx->start(
         location = /if     { sse_publish c zone=events; sse_list room-; if ($arg_x) { set $y 1; } }
         location = /sub/request { sse_publish c zone=events; sse_list on; }
         location = /lines  { sse_publish $arg_channel zone=events; sse_framing json; sse_body_channels on; client_max_body_size 0; }
+        location = /walk   { sse_publish $arg_channel zone=events; sse_list on; access_log order.log uri; }
 END
 );
 
@@ -159,10 +161,19 @@ subtest 'channels without events' => sub {
 # leave, ends it.
 subtest 'beside others' => sub {
     $server->publish('/lines', join '', map { qq({"channel":"bulk-$_","data":1}) } 1 .. 20_000);
-    my @walk  = map { $server->request(GET => '/all?list&prefix=nothing') } 1 .. 20;
-    is $server->publish('/pub?channel=between', 'x')->status, 201, 'a publisher is answered';
-    ok scalar(grep { !length $_->poll->raw } @walk), 'before all who walk through the index';
+    # All are there before the worker sees one of them, the publisher last. The log has them in the order of their answers.
+    my ($worker)    = $server->workers;
+    my @connection  = map { $server->connect_to($worker, '/pub?channel=a') } 1 .. 20;
+    my $publisher   = $server->connect_to($worker, '/pub?channel=a');
+    freeze($worker);
+    my @walk = map { $server->request(GET => '/walk?list&prefix=nothing', on => $_) } @connection;
+    $server->request(POST => '/walk?channel=between', body => 'x', on => $publisher);
+    thaw($worker);
+    is $publisher->finish->status, 201, 'a publisher is answered';
     is_deeply $_->json, { channels => [], unnamed => 0, cursor => undef }, 'a page of nothing' for @walk;
+    my @order;
+    wait_until(sub { @order = $server->read_file('order.log') =~ m{^/walk\?(\w+)}mg; @order == 21 }, 'the log of all of them');
+    is $order[-1], 'list', 'before all who walk through the index' or diag "@order";
     my @left = map { $server->request(GET => '/all?list&prefix=nothing') } 1 .. 20;
     $_->reset for @left;
     is list('/all?list&prefix=between')->json->{channels}[0]{channel}, 'between', 'clients that hang up do no harm';
