@@ -104,7 +104,7 @@ subtest 'a key and an end' => sub {
     is publish('/once?channel=ends', 'more', ['Idempotency-Key' => 'f'])->status, 409, 'and nothing else comes';
     publish('/pub?channel=ends', 'anew', []);
     is publish('/once?channel=ends&end', 'last', ['Idempotency-Key' => 'e'])->status, 200, 'later, too';
-    is $server->get('/pub?channel=ends')->json->{last_id} gt $first->json->{id}, 1, 'it has begun anew';
+    is compare_ids($server->get('/pub?channel=ends')->json->{last_id}, $first->json->{id}), 1, 'it has begun anew';
     is publish('/once?channel=ends', 'still open', [])->status, 201, 'and the repeat has not ended it';
 };
 
