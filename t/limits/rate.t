@@ -30,15 +30,15 @@ $rates
 END
 );
 
-# When each of so many events has come, counted from the first one.
-sub arrivals ($subscriber, $count) {
+# When each of so many events has come, counted from a time before they were sent: the first one may be seen late.
+sub arrivals ($start, $subscriber, $count) {
     my @times;
     while (@times < $count) {
         my $event = $subscriber->next_event or last;
         push @times, (time) x (1 + $subscriber->{events}->@*);
         $subscriber->{events} = [];
     }
-    return map { $_ - $times[0] } @times;
+    return map { $_ - $start } @times;
 }
 
 # At no time more than a second's burst and what the time that has passed allows; and it does not take for ever.
@@ -49,7 +49,7 @@ sub is_paced ($times, $count, $rate, $what) {
     ok !@early, 'none earlier than the rate allows' or diag "number $early[0] after $times->[$early[0]] s";
     my $least = ($count - $rate) / $rate;
     cmp_ok $times->[-1], '>=', $least - $coarse, sprintf 'not before %.1f s', $least;
-    cmp_ok $times->[-1], '<', 3 * $least + 2, 'and not much later';
+    cmp_ok $times->[-1], '<', 3 * $least + 5, 'and not much later';
 }
 
 sub wait_for_first ($channel) {
@@ -65,12 +65,14 @@ my %body = (
 for my $framing (sort keys %body) {
     subtest $framing => sub {
         my $subscriber = $server->subscribe("/sub?channel=$framing")->ready;
+        my $start = time;
         my $publisher = $server->request(POST => "/100-$framing?channel=$framing", body => $body{$framing}->(300));
-        is_paced([arrivals($subscriber, 300)], 300, 100, 'a body with a length');
+        is_paced([arrivals($start, $subscriber, 300)], 300, 100, 'a body with a length');
         is $publisher->finish->json->{events}, 300, 'all are counted';
+        $start = time;
         $publisher = $server->stream("/100-$framing?channel=$framing");
         $publisher->feed($body{$framing}->(300))->end;
-        is_paced([arrivals($subscriber, 300)], 300, 100, 'one without');
+        is_paced([arrivals($start, $subscriber, 300)], 300, 100, 'one without');
         is $publisher->finish->json->{events}, 300, 'all are counted';
     };
 }
@@ -78,10 +80,11 @@ for my $framing (sort keys %body) {
 # A byte is an event there.
 subtest 'line feeds' => sub {
     my $subscriber = $server->subscribe('/sub?channel=feeds')->ready;
-    my $publisher = $server->request(POST => '/20-lines?channel=feeds', body => "\n" x 60);
-    is_paced([arrivals($subscriber, 60)], 60, 20, 'the burst is no more than a second holds');
-    is $publisher->finish->json->{events}, 60, 'all are counted';
     my $start = time;
+    my $publisher = $server->request(POST => '/20-lines?channel=feeds', body => "\n" x 60);
+    is_paced([arrivals($start, $subscriber, 60)], 60, 20, 'the burst is no more than a second holds');
+    is $publisher->finish->json->{events}, 60, 'all are counted';
+    $start = time;
     is $server->publish('/1-lines?channel=feeds', "\n" x 4)->json->{events}, 4, 'one a second';
     cmp_ok time - $start, '>=', 2 - $coarse, 'takes its time: two at once, then one a second';
 };
@@ -125,15 +128,15 @@ subtest 'HTTP/2' => sub {
 subtest 'from a temporary file' => sub {
     my $subscriber = $server->subscribe('/sub?channel=copy')->ready;
     my $text = join '', map { sprintf "%099d\n", $_ } 1 .. 3000;
+    my $start = time;
     my $publisher = $server->request(POST => '/both?channel=both', body => $text);
     my @data;
-    my @times = (time);
     while (@data < 3000) {
         push @data, $subscriber->data(1), map { $_->{data} } splice $subscriber->{events}->@*;
-        $times[1] = time;
     }
+    my $took = time - $start;
     ok join('', map {"$_\n"} @data) eq $text, 'each line is an event';
-    cmp_ok $times[1] - $times[0], '>=', 2 - $coarse, 'and they are paced';
+    cmp_ok $took, '>=', 2 - $coarse, 'and they are paced';
     is $publisher->finish->status, 201, 'who has sent it is answered';
 };
 
@@ -173,7 +176,10 @@ subtest 'too short a drain' => sub {
     my $taken = $publisher->json->{events};
     cmp_ok $taken, '>=', 20, 'after what was taken';
     cmp_ok $taken, '<', 400, 'which was not all';
-    is scalar(my @events = $server->subscribe('/sub?channel=drain', cursor => '0-0')->events($taken + 1, 1)), $taken, 'is counted';
+    $server->publish('/free?channel=drain', "the end\n");
+    my @events = $server->subscribe('/sub?channel=drain', cursor => '0-0')->events($taken + 1);
+    is $events[-1]{data}, 'the end', 'is counted';
+    is scalar(grep { $_->{data} eq '' } @events), $taken, 'and is there';
     $server->wait_gone(@old);
 };
 
@@ -216,7 +222,8 @@ subtest 'others are served meanwhile' => sub {
             time - $start;
         } 1 .. 30;
         diag sprintf '%s: an answer takes up to %.0f ms', $location, 1000 * max @took;
-        cmp_ok max(@took), '<', 1, "$location: at once";
+        # If a publisher had its worker for itself, the answer would not come before the publisher ends, which it does not.
+        cmp_ok max(@took), '<', 5, "$location: at once";
         kill KILL => $_ for @pid;
         waitpid $_, 0 for @pid;
     }

@@ -45,7 +45,7 @@ waitpid $publisher, 0;
 cmp_ok scalar @seconds, '>', 20, 'requests are answered while it is published';
 my @sorted = sort { $a <=> $b } @seconds;
 note sprintf '%d requests, the middle one takes %.1f ms, the slowest %.1f ms', scalar @seconds, 1000 * $sorted[@sorted / 2], 1000 * $sorted[-1];
-cmp_ok $sorted[@sorted / 2], '<', 0.02, 'and soon';
+cmp_ok $sorted[@sorted / 2], '<', 0.2, 'and soon';
 
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;
