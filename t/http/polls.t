@@ -87,8 +87,8 @@ subtest 'limit_conn' => sub {
 
 subtest 'a poll that waits for longer than every timeout' => sub {
     for my $via (qw(h1 tls h2c)) {
-        my $client = $server->request(GET => "/timeouts?channel=slow&poll&wait=4", via => $via);
         my $start  = time;
+        my $client = $server->request(GET => "/timeouts?channel=slow&poll&wait=4", via => $via);
         is_deeply $client->json->{events}, [], "$via: is answered";
         cmp_ok time - $start, '>', 3, 'when its time is over';
     }

@@ -28,8 +28,8 @@ END
     listen_flags => 'sndbuf=16k',
 );
 
-# The objects of the access log; dies if a line is none.
-sub objects () { return map { decode_json($_) } split /\n/, $server->read_file('access.log') }
+# The objects of the access log; dies if a complete line is none.
+sub objects () { return map { decode_json($_) } $server->read_file('access.log') =~ /^(.*)\n/mg }
 sub logged ($what, $test) {
     my @found;
     wait_until(sub { @found = grep { $test->($_) } objects() }, $what);

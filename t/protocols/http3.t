@@ -202,9 +202,9 @@ subtest 'publishing' => sub {
 # For QUIC keepalive_timeout is the time after which a silent connection is dead.
 subtest 'silence' => sub {
     my $brief = SSE::Nginx->start(%usual, http => "$usual{http} keepalive_timeout 3s;");
+    my $start = time;
     my ($beating, $gone) = map { $brief->subscribe($_, via => 'h3')->ready } '/beat?channel=beating', '/sub?channel=gone';
     $gone->reset;
-    my $start = time;
     $beating->pump_until(sub { $beating->body =~ /\n\n(?::\n){7}/ });
     cmp_ok time - $start, '>', 5, 'heartbeats keep a connection for longer than it would live in silence';
     wait_until(sub { subscribers('gone', $brief) == 0 }, 'the other one to be taken out');

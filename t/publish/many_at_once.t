@@ -25,6 +25,8 @@ sub answers_others ($what, $path, @waiting) {
     my ($worker) = $server->workers;
     my $other = $server->connect;
     freeze($worker);
+    # On a busy machine some are due before the last one has come.
+    my $early = () = $server->read_file('order.log') =~ m{^/\Q$path\E}mg;
     my $due = time + 1.5;
     wait_until(sub { time > $due }, 'all of them to be due');
     $other->send_raw("GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n" x 3);
@@ -33,7 +35,7 @@ sub answers_others ($what, $path, @waiting) {
     my @order = $server->read_file('order.log') =~ m{^/(other|\Q$path\E)}mg;
     my ($last) = grep { $order[$_] eq 'other' } reverse 0 .. $#order;
     my $after = grep { $_ ne 'other' } @order[$last + 1 .. $#order];
-    cmp_ok $after, '>', $count / 2, 'most of them after one that came at the same time' or diag "@order";
+    cmp_ok $after, '>', ($count - $early) / 2, 'most of them after one that came at the same time' or diag "@order";
     $other->close;
     truncate $server->prefix . '/order.log', 0;
 }
