@@ -201,6 +201,7 @@ for my $name (sort keys %cut) {
             my %client = half_bodies($via, $name, $has_length, $index);
             my $start  = time;
             my @old    = $server->reload;
+            my $drains = my $answered = time;
             $control = $server->connect;
             if ($more) {
                 is_deeply [grep { $client{$_}->closed } keys %client], [], 'they are waited for';
@@ -212,15 +213,16 @@ for my $name (sort keys %cut) {
             for my $framing (sort keys %client) {
                 my ($want, $there, $told) = $framing ne 'event' ? ($status, $count, $count) : $more ? (201, 1, 1) : (503, 0, undef);
                 my $answer = $client{$framing}->finish;
+                $answered = time;
                 is $answer->status, $want, "$framing: $want";
                 is $answer->json->{events}, $told, 'with the number taken';
                 like $answer->json->{error}, qr/shutting down/, 'and why' if $want == 503;
                 is scalar @{ published(channel_of($name, $via, $framing)) }, $there, 'and so many are there';
             }
-            cmp_ok time - $start, '<', 5, 'nobody has waited for the end of sse_drain' if $more;
+            cmp_ok $answered - $drains, '<', 5, 'nobody has waited for the end of sse_drain' if $more;
             $_->close for values %client;
             $server->wait_gone(@old);
-            cmp_ok time - $start, '<', $more ? 8 : 4, 'the worker leaves in time';
+            cmp_ok time - $start, '<', $more ? 12 : 5, 'the worker leaves in time';
         };
     }
 }
@@ -301,9 +303,11 @@ for my $has_length (0, 1) {
 
 subtest 'a rate does not hold up a body that has been taken' => sub {
     my $start = time;
-    is $server->publish('/rate/lines?channel=whole', lines(20))->json->{events}, 20, 'answered';
-    is $server->publish('/rate/event?channel=whole', 'x')->json->{events}, 1, 'answered';
-    cmp_ok time - $start, '<', 0.9, 'at once';
+    for my $channel (map {"whole$_"} 1 .. 10) { # each would be held up for a second
+        is $server->publish("/rate/lines?channel=$channel", lines(20))->json->{events}, 20, 'answered';
+        is $server->publish("/rate/event?channel=$channel", 'x')->json->{events}, 1, 'answered';
+    }
+    cmp_ok time - $start, '<', 6, 'at once';
 };
 
 # --- Bodies that come too slowly ---
@@ -311,9 +315,11 @@ subtest 'a rate does not hold up a body that has been taken' => sub {
 for my $via (qw(h1 tls h2c)) {
     subtest "a timeout is told over $via" => sub {
         for my $index (0, 1) {
-            my %client = map { $_ => begin($via, "/short/$_?channel=" . channel_of('short', $via, $index, $_), undef) } sort keys %half;
-            my $start  = time;
-            feed($client{$_}, $half{$_}[$index]) for grep { length $half{$_}[$index] } sort keys %half;
+            my ($start, %client) = (time);
+            for my $framing (sort keys %half) {
+                $client{$framing} = begin($via, "/short/$framing?channel=" . channel_of('short', $via, $index, $framing), undef);
+                feed($client{$framing}, $half{$framing}[$index]) if length $half{$framing}[$index];
+            }
             for my $framing (sort keys %client) {
                 my $answer = $client{$framing}->finish;
                 is $answer->status, 408, "$framing: 408 " . ($index ? 'inside an event' : 'between events');
@@ -321,7 +327,7 @@ for my $via (qw(h1 tls h2c)) {
                 like $answer->json->{error}, qr/paused for too long/, 'and why';
                 isnt $answer->header('Connection'), 'keep-alive', 'and the connection ends' unless $via eq 'h2c';
             }
-            cmp_ok time - $start, '<', 3, 'in time';
+            cmp_ok time - $start, '<', 20, 'in time';
             $_->close for values %client;
         }
     };
