@@ -22,7 +22,7 @@ access_log reasons.log reason;
         location = /tee    { sse_publish $arg_channel zone=events; mirror /kick; access_log off; }
 END
 );
-$server->allow(qr/exited on signal 9/);
+$server->allow(qr/exited on signal 9/, qr/zone "(?:events|others|sse_keys|sse_workers)" was locked by/);
 
 sub kick ($arguments, %option) {
     return $server->request($option{method} // 'POST', "/kick?$arguments", %option)->finish;

@@ -275,7 +275,7 @@ is $crashed, 0, 'nobody has crashed so far';
 # What the worker has handed out, and not yet counted as delivered: a batch at most.
 under_load('kill -9', sub {
     my ($victim) = $server->workers;
-    $server->allow(qr/worker process $victim exited on signal 9/);
+    $server->allow(qr/worker process $victim exited on signal 9/, qr/zone "\w+" was locked by $victim/);
     $server->kill9($victim);
 }, 64);
 cmp_ok value('sse_subscribers_closed_total', reason => 'crashed'), '>', 0, 'who was with the killed worker has crashed';
