@@ -5,10 +5,12 @@ use Test::More;
 use Time::HiRes qw(time);
 use SSE::Nginx;
 use SSE::Process;
+use SSE::Util;
 
 my $server = SSE::Nginx->start(
     workers => 4,
     listen  => [qw(h1 tls h2c)],
+    listen_flags => 'sndbuf=16k', # otherwise the kernel takes a whole history for a client that reads nothing
     http    => 'sse_zone events 8m; sse_zone others 1m; log_format reason "$sse_channel $arg_key $status $sse_close_reason";',
     server  => <<'END',
 access_log reasons.log reason;
@@ -181,12 +183,12 @@ subtest 'a client that reads nothing' => sub {
 };
 
 subtest 'one that catches up' => sub {
-    $server->publish('/pub?channel=j', join("\n", map {"data: $_\n"} 1 .. 20_000), type => 'text/event-stream');
+    $server->publish('/pub?channel=j', stream_of(1 .. 20_000), type => 'text/event-stream');
     my $client = $server->subscribe('/sub?channel=j&key=behind', cursor => '0-0', rcvbuf => 4096);
     $client->next_event;
     kick('key=behind&for=60');
     is $client->wait_closed, 'abort', 'is cut';
-    cmp_ok scalar @{ $client->{events} }, '<', 19_999, 'before the tip';
+    cmp_ok scalar @{ $client->{events} }, '<', 15_000, 'before the tip';
 };
 
 subtest 'a worker that is stopped meanwhile' => sub {
