@@ -96,7 +96,8 @@ subtest 'for how long' => sub {
     my $start = time;
     kick('key=brief&for=2s');
     is $first->wait_closed, 'abort', 'cut';
-    is get_status('/sub?channel=e&key=brief'), 403, 'refused';
+    my $status = get_status('/sub?channel=e&key=brief');
+    is $status, 403, 'refused' if time - $start < 2; # a busy machine may take longer
     my $again;
     wait_until(sub { $again = $server->subscribe('/sub?channel=e&key=brief'); $again->status == 200 }, 'the end of it');
     cmp_ok time - $start, '>', 1.9, 'not sooner';

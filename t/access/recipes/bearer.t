@@ -38,6 +38,7 @@ holds($server,
         'a token in the URL' => ["/api/events?token=$alice&channel=user-alice", []],
         'a name in place of a token' => bearer('user-alice 9999999999'),
     },
+    seconds => 5, # a reload is part of it
 );
 
 subtest 'a page of another origin' => sub {

@@ -15,7 +15,7 @@ sub users (%password) {
 
 my ($text) = recipe('password');
 like $text, qr/sse_lifetime 10m 20%;/, 'a lifetime, shorter here';
-my $server = start('password', shorten => sub ($text) { $text =~ s/sse_lifetime \K10m/2s/r },
+my $server = start('password', shorten => sub ($text) { $text =~ s/sse_lifetime \K10m/3s/r },
     files => { users => users(alice => 'tulip', bob => 'rose') });
 $server->allow(qr/user ".*" was not found|password mismatch/);
 

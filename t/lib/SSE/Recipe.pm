@@ -7,7 +7,8 @@ package SSE::Recipe;
 #       grant  => sub ($user, $expires) { return ('/private', [Authorization => "..."]) },
 #       refuse => { 'without a token' => ['/private', []], ... });
 #
-# `grant` gives the path and the headers by which a user of that name listens to the channel user-NAME until then.
+# `grant` gives the path and the headers by which a user of that name listens to the channel user-NAME until then. Further options:
+# lasts (1: access does not expire), seconds (for how long access is granted that is to expire; default 4).
 
 use v5.36;
 use Exporter 'import';
@@ -70,7 +71,7 @@ sub holds ($server, %recipe) {
     refuses($server, $recipe{refuse});
     gives_each_user_a_channel($server, $grant, $_) for qw(h1 h2);
     checks_each_request($server, $grant, values %{ $recipe{refuse} });
-    expires($server, $grant) unless $recipe{lasts};
+    expires($server, $grant, $recipe{seconds} // 4) unless $recipe{lasts};
 }
 
 sub refuses ($server, $refuse) {
@@ -129,9 +130,9 @@ sub heads_by_http2 ($server, @request) {
 }
 
 # What is open ends; who comes back with the same access gets nothing that has been published meanwhile, and with another all of it.
-sub expires ($server, $grant) {
+sub expires ($server, $grant, $seconds) {
     subtest 'access that expires' => sub {
-        my $request = $grant->('alice', 4);
+        my $request = $grant->('alice', $seconds);
         my $client  = listen_to($server, $request)->ready;
         publish($server, 'alice', 'in time');
         is $client->next_event->{data}, 'in time', 'an event';
