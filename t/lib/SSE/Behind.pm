@@ -152,7 +152,13 @@ sub delay ($subscriber, $channel) {
     return time - $start;
 }
 
-# How long the first event of a stream takes, with all that comes before it: over HTTP/2 also the start of curl.
+# How much later the first event of a stream comes through the proxy than without it. Both are measured one after the other, because
+# over HTTP/2 the start of curl, which takes longer on a busy machine, is part of them.
+sub first_delay_more ($h2c) {
+    return first_delay(h2c => $h2c) - first_delay(h2c => $h2c, port => $server->port($h2c ? 'h2c' : 'h1'));
+}
+
+# How long the first event of a stream takes, with all that comes before it.
 sub first_delay (%how) {
     my $start      = time;
     my $subscriber = subscriber('first', cursor => '0-0', %how);
@@ -181,8 +187,7 @@ sub check_events {
         my $way = $h2c ? 'HTTP/2' : 'HTTP/1.1';
         like $subscriber->header('content-type'), qr{^text/event-stream}, "$way: a stream";
         is $subscriber->header('content-encoding'), undef, 'not compressed';
-        my $direct = usual(sub { first_delay(h2c => $h2c, port => $server->port($h2c ? 'h2c' : 'h1')) }, $h2c);
-        my ($first, $each) = (usual(sub { first_delay(h2c => $h2c) }, $h2c) - $direct, usual_delay($subscriber, "events$h2c", $h2c));
+        my ($first, $each) = (usual(sub { first_delay_more($h2c) }, $h2c), usual_delay($subscriber, "events$h2c", $h2c));
         note sprintf 'the first event %.1f ms later, each after %.1f ms', 1000 * $first, 1000 * $each;
         my ($compare, $what) = says('Events arrive', 'late', $h2c) ? ('>', 'late') : ('<', 'in time');
         cmp_ok $first, $compare, $limit, "the first event is $what";
