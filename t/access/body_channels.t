@@ -28,7 +28,7 @@ sub publish ($path, $body, @more) { return $server->publish($path, ref $body ? e
 sub events ($channel, $count) { return map { $_->{data} } $server->subscribe("/sub?channel=$channel", cursor => '0-0')->events($count) }
 sub is_empty ($channel) { return !defined $server->get("/pub?channel=$channel")->json->{last_id} }
 
-# As $arg_channel has it.
+# The name as $arg_channel contains it.
 sub escaped ($name) { return $name =~ s/([^\w:.-])/sprintf '%%%02X', ord $1/gera }
 
 subtest 'several channels' => sub {

@@ -20,13 +20,13 @@ my $server = SSE::Nginx->start(
         . ' sse_cors_headers TraceParent baggage authorization baggage;',
     allow  => [qr/\[crit\] .* open\(\) .*none\.htm/],
     server => <<"END",
-# What is not an endpoint.
+# Locations that are not endpoints.
         location = /page.html { root html; }
         location /app         { proxy_pass http://127.0.0.1:$port; }
         location /go/         { proxy_pass http://127.0.0.1:$port; sse_cors https://first.example; }
         location = /returned  { return 200 ok; }
 
-        # Endpoints that take the list of the http level.
+        # Endpoints that inherit the list of the http level.
         location = /inherits  { sse_channel \$arg_channel; }
         location = /post      { sse_publish \$arg_channel; client_max_body_size 10; }
         location = /status    { sse_status; sse_cors https://app.example; }
@@ -41,7 +41,7 @@ my $server = SSE::Nginx->start(
         location = /kick      { sse_kick; }
         location = /soft      { sse_channel \$arg_channel; sse_gap close; sse_cors https://app.example; }
 
-        # And those that have their own.
+        # Endpoints with a list of their own.
         location = /listed {
             sse_channel \$arg_channel;
             sse_cors https://app.example https://other.example:8443;
@@ -69,7 +69,7 @@ my $server = SSE::Nginx->start(
         location = /off-added { sse_channel \$arg_channel; sse_cors off; add_header Access-Control-Allow-Origin * always; }
         location = /expires   { sse_status; expires 1h; }
 
-        # Who answers in the end.
+        # Locations that pass a request on, and those that answer it in the end.
         location = /inner/second { internal; sse_channel second; sse_cors https://second.example; }
         location = /inner/ended  { internal; sse_publish \$arg_channel; sse_cors https://second.example; }
         location = /inner/static { internal; alias html/page.html; }
@@ -89,7 +89,7 @@ $server->write_file('html/page.html', 'page');
 
 my @cors = qw(access-control-allow-origin access-control-allow-credentials vary cache-control);
 
-# The status and those headers of an answer; one that is there twice is a list. That streams depend on Accept, too, is another matter.
+# The status and these headers of an answer; a repeated header is a list. Accept is removed from Vary: it has nothing to do with CORS.
 sub cors ($path, $origin, %option) {
     my $client = $server->request($option{method} // 'GET', $path, %option,
         headers => [(map { (Origin => $_) } ref $origin ? @$origin : $origin // ()), @{ $option{headers} // [] }]);
@@ -147,7 +147,7 @@ for my $via (qw(h1 h2c)) {
                 { status => $status, allowed('https://app.example', @credentials) }, "$status: $what";
         };
         my @post = (method => 'POST');
-        # Over HTTP/2 curl may lose an answer that comes before it has sent all of the body.
+        # Over HTTP/2, curl may lose an answer that comes before it has sent the whole body.
         my $large = wait_until(sub {
             my $got = cors('/post?channel=a', 'https://app.example', via => $via, @post, body => 'x' x 100);
             $got->{status} != 0 && $got;
@@ -229,7 +229,7 @@ for my $via (qw(h1 h2c)) {
     };
 }
 
-# The headers that a preflight allows, and what else it says.
+# Sends a preflight, checks that it is answered, and returns the answer.
 sub preflight ($path, $origin = 'https://app.example', %option) {
     my $answer = $server->request(OPTIONS => "$path?channel=a", %option, headers => [Origin => $origin, @preflight])->finish;
     is $answer->status, 204, "$path is answered";

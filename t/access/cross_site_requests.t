@@ -1,4 +1,4 @@
-# What a browser marks as the request of another page's changes nothing here, by whatever way it comes; what is no browser's is let in.
+# A request that a browser marks as coming from another site changes nothing, whatever way it takes. Other clients are let in.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -51,7 +51,7 @@ my $here = 'localhost'; # what the clients of these tests call the server
 
 sub published { return $server->get('/status')->json->{zones}{events}{published} }
 
-# When nginx answers a request on HTTP/2 without its body, curl may see the reset first and lose the answer: then ask again.
+# If nginx answers a request over HTTP/2 without reading its body, curl may see the reset first and lose the answer: it is sent again.
 sub answered ($method, $path, %option) {
     return wait_until(sub {
         my $answer = $server->request($method, $path, %option)->finish;
@@ -59,7 +59,7 @@ sub answered ($method, $path, %option) {
     }, 'an answer that curl does not lose');
 }
 
-# Asks with these headers. What is refused publishes nothing, what is answered with 201 does.
+# Sends a request with these headers. If it is refused, nothing is published; if it is answered with 201, something is.
 sub asks ($path, $status, $headers, $what, %option) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $before = published();
@@ -111,7 +111,7 @@ subtest 'Origin alone' => sub {
     asks('/pub?channel=c', 201, [Referer => 'https://evil.example/', Cookie => 'a=b', 'Sec-Fetch-Mode' => 'cors'], 'others do not matter');
 };
 
-# Host as it is sent, Origin, whether they agree.
+# Host as it is sent, Origin, and whether they agree.
 subtest 'Host' => sub {
     my @case = (
         ['localhost:8080', 'http://localhost:8080', 1], ['localhost:8080', 'http://localhost', 0],
@@ -127,7 +127,7 @@ subtest 'Host' => sub {
         my $before = published();
         my $client = $server->connect->send_raw("POST /pub?channel=c HTTP/1.1\r\nHost: $host\r\nOrigin: $origin\r\n"
                 . "Connection: close\r\nContent-Length: 1\r\n\r\nx", method => 'POST')->finish;
-        my $wrong = $client->status == 400 ? 400 : 403; # some Hosts nginx itself does not like
+        my $wrong = $client->status == 400 ? 400 : 403; # nginx itself refuses some values of Host
         is $client->status, $same ? 201 : $wrong, "$host is asked by $origin";
         is published() - $before, $same, 'which publishes or does not';
     }
@@ -167,7 +167,7 @@ subtest 'the list' => sub {
         'can read why';
 };
 
-# Every page can put itself into a sandbox, and is then called "null".
+# Every page can put itself into a sandbox, and its origin is then "null".
 subtest 'null is nobody' => sub {
     asks('/null', 403, [Origin => 'null'], 'though it may read');
     asks('/null', 403, [Origin => 'null', 'Sec-Fetch-Site' => 'cross-site'], 'marked or not');

@@ -1,5 +1,5 @@
-# What a client says of an event counts only in a request that is as it has sent it: in a mirror and after a redirect inside nginx
-# it was meant for somebody else. Types that the module uses itself come from nobody outside.
+# What a client says about an event counts only in the request as it was sent: in a mirror and after a redirect inside nginx it was
+# meant for another recipient. Nobody outside can publish the event types that the module itself uses.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -13,7 +13,7 @@ my $app = SSE::App->start(sub ($method, $path, $headers, $body) {
 });
 my $proxy = "proxy_pass http://127.0.0.1:@{[ $app->port ]};";
 
-# Doors to /inner/KIND: what a client sends there it has meant for something else.
+# Locations that lead to /inner/KIND: what a client sends to them is not meant for the publish location.
 my %kind = (
     plain => '',
     words => 'sse_event_type $arg_event; sse_event_retry $arg_retry; sse_framing content_type;',
@@ -62,7 +62,7 @@ END
 
 my $subscriber = $server->subscribe('/sub?channel=c')->ready;
 
-# The event that the request has brought: [type, retry, data]; undef if it has brought none.
+# The answer to the request, and each event that it has published: [type, retry, data].
 sub event_by ($path, %option) {
     my $answer = $server->publish($path, $option{body} // 'x', method => 'POST', %option);
     $server->publish('/direct-plain?event=end-of-case', '');
@@ -126,7 +126,7 @@ subtest 'and what is sent here counts here' => sub {
     is brings('/direct-plain', [], 'gzip', headers => ['Content-Encoding' => 'gzip'])->status, 415, 'refused';
 };
 
-# As RFC 9110 says: types and codings in any case, with blanks and parameters behind them.
+# As in RFC 9110: types and codings in upper or lower case, followed by blanks and parameters.
 subtest 'Content-Type' => sub {
     my $body = "data: 1\n\ndata: 2\n\n";
     my @two = map { ['message', undef, $_] } 1, 2;

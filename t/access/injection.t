@@ -24,7 +24,7 @@ seed();
 
 sub hidden ($text) { return $text =~ s/([^ -~])/sprintf '\x%02x', ord $1/ger }
 
-# Every field line that a stream holds and every event must be one that this test has meant.
+# A stream may contain no other lines than those that this test intends.
 sub is_clean ($subscriber, $what) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my @strange = grep { !/\A(?:id: [\w.~=+\/-]+|event: (?:ready|gap|fine)|retry: \d+|data: .*|:|)\z/ } split /\n/, $subscriber->body, -1;
@@ -34,7 +34,7 @@ sub is_clean ($subscriber, $what) {
 
 my @injection = map { ("x${_}event: evil${_}${_}", "x$_${_}data: evil", "x${_}id: 666$_", "x${_}retry: 666") } "\r", "\n", "\r\n";
 
-# Without a body: curl may lose the answer to a request whose body nginx, whatever module refuses it, does not read.
+# Without a body, because curl may lose the answer to a request whose body nginx does not read.
 sub status_of ($path, $via) { return $server->publish($path, '', via => $via)->status }
 
 sub escaped ($text) { return $text =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger }
@@ -95,7 +95,7 @@ subtest 'an origin' => sub {
 subtest 'a channel of the URL is that channel and no other' => sub {
     my $witness = $server->subscribe('/path/sub/secret')->ready;
     my $user    = $server->subscribe('/mine/7')->ready;
-    # nginx itself decodes and normalizes a path before any location sees it: what then names "secret" is "secret".
+    # nginx decodes and normalizes a path before it chooses a location. What is then called "secret" is the channel "secret".
     my %same = map { $_ => 1 } '/path/pub/secret', '/path/pub/%73ecret', '/path/pub/x/../secret', '/path/pub/x%2F..%2Fsecret',
         '/path/pub/./secret', '/path/pub//secret', '/path/pub/%2Fsecret', '/path/pub/%2e/secret';
     my @other = map {"/path/pub/$_"} 'secret%2F', 'secret/', 'secret%00', 'secret%00x', '%00secret', 'secret%20', '%20secret',
@@ -118,14 +118,14 @@ subtest 'a channel of the URL is that channel and no other' => sub {
     }
     is $server->publish('/path/pub/' . 'x' x 255, '')->status, 201, '255 bytes';
     is $server->publish('/path/pub/' . 'x' x 256, '')->status, 400, 'not 256';
-    # An argument is taken as it stands, and a path is decoded once.
+    # An argument is not decoded, and a path is decoded once.
     for my $name ('/sub?channel=%73ecret', '/sub?channel=secre%74', '/path/sub/secre%2574', '/path/sub/%2573ecret') {
         my $subscriber = $server->subscribe($name)->ready;
         is $server->publish('/path/pub/secret', 'confidential')->json->{subscribers}, 1, "$name is another channel";
         is $witness->next_event->{data}, 'confidential', 'than the one that is heard';
         $subscriber->close;
     }
-    # As a list where no separator is configured.
+    # A list is one name where no separator is configured.
     for my $name ('x,secret', 'secret,x', 'x%2Csecret') {
         my $subscriber = $server->subscribe("/path/sub/$name")->ready;
         $server->publish('/path/pub/secret', 'confidential');
@@ -169,7 +169,7 @@ subtest 'what a cursor reveals' => sub {
         unlike $subscriber->raw, qr/confidential|elsewhere|hidden/, 'nothing of another channel';
         $subscriber->close;
     }
-    # The id that a publisher gave on another channel is as unknown as one that nobody has given.
+    # An id that a publisher has used on another channel is as unknown as one that has never been used.
     my @told = map {
         my $subscriber = $server->subscribe('/sub?channel=open', cursor => $_);
         my $gap = decode_json($subscriber->next_event->{data});

@@ -52,7 +52,7 @@ for my $via (qw(h1 tls h2c)) {
         my $answer = kick("key=$key&for=60");
         is_deeply [$answer->status, $answer->json, $answer->header('Cache-Control')], [200, { for => 60 }, 'no-store'], 'kicked';
         $server->publish('/pub?channel=a', 'secret');
-        # The kick is known to all workers when it is answered, but carried out when they get to it.
+        # All workers know of the kick when it is answered, but end their streams a little later.
         is scalar(grep { $_->wait_closed eq 'abort' } @mine), 24, 'its streams are cut on ' . keys(%on) . ' workers';
         is scalar(grep { $_->pending } @mine), 0, 'after a whole event';
         is scalar(grep { $_->next_event->{data} eq 'secret' } @rest), 3, 'the others go on';
@@ -103,7 +103,7 @@ subtest 'for how long' => sub {
     cmp_ok time - $start, '>', 1.9, 'not sooner';
     cmp_ok time - $start, '<', 20, 'nor much later';
     $again->ready;
-    kick('key=someone&for=60'); # workers look at their streams once more
+    kick('key=someone&for=60'); # makes the workers check their streams again
     $server->publish('/pub?channel=e', 'on');
     is $again->next_event->{data}, 'on', 'an old kick does not hit it any more';
     kick('key=brief&for=0');
@@ -174,7 +174,7 @@ subtest 'a client that reads nothing' => sub {
     $server->publish('/pub?channel=i', $_ x 900_000) for 1 .. 4;
     my $quick = $server->subscribe('/sub?channel=i&key=quick')->ready;
     kick('key=slow&for=60');
-    # Others, which come sooner than it is cut, do not put that off.
+    # Other kicks that come before it is cut do not delay that.
     wait_until(sub { kick('key=nobody&for=0'); reasons('i slow 200 kicked') == 1 }, 'its end');
     $client->resume;
     is $client->wait_closed, 'abort', 'it is cut off all the same';
@@ -223,7 +223,7 @@ subtest 'a reload' => sub {
     kick("key=old$_&for=60") for 1 .. 16;
     $_->wait_closed for @left;
     is scalar(grep { $_->closed eq 'abort' } @client), 16, 'which are cut';
-    my %reason; # one that the drain has got to before the kick has gone because of that
+    my %reason; # a stream that the drain has ended before the kick has that reason
     wait_until(sub { %reason = $server->read_file('reasons.log') =~ /^m (old\d+) 200 (kicked|drain)$/mg; keys %reason == 16 }, 'the reasons');
     cmp_ok scalar(grep { $_ eq 'kicked' } values %reason), '>', 0, 'by the kick';
     ok eval { $server->wait_gone(@old); 1 }, 'so that they can leave';

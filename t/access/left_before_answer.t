@@ -1,5 +1,5 @@
-# Who has its whole answer, or sees its stream end, has given its place back: it is let in again at once, by whichever worker. On
-# one processor a worker of low priority gives way to its client as soon as that can go on, in the middle of what it does.
+# A client that has its whole answer, or sees its stream end, has given its place back, and is let in again at once, by any worker.
+# On a single processor, a worker of low priority is interrupted in the middle of its work as soon as its client can continue.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -31,7 +31,7 @@ my %case = (
     'the end of a channel' => [200, 50,  sub { state $n; stream('/sub?key=k&channel=b' . ++$n, sub { $server->request(DELETE => "/pub?channel=b$n") }) }],
 );
 
-# Whether it is let in; then it is watched to its end.
+# Opens a stream and, if it is let in, reads it to its end. Returns the status.
 sub stream ($path, $end) {
     my $client = $server->subscribe($path);
     if ($client->status == 200) {

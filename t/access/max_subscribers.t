@@ -1,5 +1,5 @@
-# How many streams there are of a key, on a channel and in a zone is limited exactly, over all workers, and what ends makes room: with
-# its client, its worker, or a reload.
+# The number of streams of a key, on a channel and in a zone is limited exactly, over all workers. A stream makes room when it ends,
+# whether by its client, with its worker, or by a reload.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -24,7 +24,7 @@ END
 );
 $server->allow(qr/exited on signal 9/, qr/zone "(?:events|small|sse_keys|sse_workers)" was locked by/);
 
-# Opens so many streams at once; those that were let in, and the answers of the others.
+# Opens so many streams at once. Returns those that are let in, and the answers of the others.
 sub rush ($count, $path) {
     my @client = map { $server->subscribe(ref $path ? $path->($_) : $path) } 1 .. $count;
     my @in  = grep { $_->status == 200 } @client;
@@ -33,7 +33,7 @@ sub rush ($count, $path) {
     return (\@in, \@out);
 }
 
-# Waits until there is room for another, and takes it.
+# Waits until there is room for another stream, and opens it.
 sub enter ($path) {
     my $client;
     wait_until(sub { $client = $server->subscribe($path); return 1 if $client->status == 200; $client->close; 0 }, "room on $path");

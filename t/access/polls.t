@@ -1,4 +1,4 @@
-# What holds for streams holds for polls: whose they are, how many there may be, and that a kick reaches them.
+# Polls are treated like streams: they belong to a key, their number is limited, and a kick ends them.
 use v5.36;
 use lib 't/lib';
 use Test::More;

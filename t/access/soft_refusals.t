@@ -1,5 +1,5 @@
-# A refusal that is a stream: it says when to come again, and breaks off, so that an EventSource comes back. By sse_reject soft for what
-# the module refuses, by sse_later for what nginx refuses.
+# A refusal as a stream: it says when to come back, and breaks off, so that an EventSource reconnects. sse_reject soft does this for
+# what the module refuses, sse_later for what nginx refuses.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -126,7 +126,7 @@ subtest 'a body' => sub {
             is retry($client), 30_000, "@$how $size bytes: the answer arrives" or diag $client->raw;
         }
     }
-    # What has been sent after it is no other request.
+    # What follows is part of the body, and not another request.
     my $connection = $server->connect;
     $connection->send_raw("GET /hard?channel=e&key=e HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nGET /pub?channel=e HTTP/1.1\r\nHost: x\r\n\r\n");
     is $connection->wait_closed, 'abort', 'the connection ends';

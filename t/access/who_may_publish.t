@@ -1,12 +1,12 @@
-# What publishes: a POST or a PUT, and a GET only where nginx itself has turned one of these into it. Nothing else of what leads
-# to a publish location from inside nginx does, whatever body comes along.
+# A POST or a PUT publishes, and a GET only where nginx itself has made it from one of these. Nothing else that leads to a publish
+# location from inside nginx publishes, whatever its body is.
 use v5.36;
 use lib 't/lib';
 use Test::More;
 use SSE::App;
 use SSE::Nginx;
 
-# A page with an include, an application that passes requests on, and one that has not what is asked for.
+# A page with an include, an application that redirects requests, and one that does not have what is asked for.
 my $app = SSE::App->start(sub ($method, $path, $headers, $body) {
     return (200, ['X-Accel-Redirect' => '/inner/pub'])       if $path =~ m{^/accel};
     return (200, ['X-Accel-Redirect' => '@named'])           if $path =~ m{^/at-accel};
@@ -66,7 +66,7 @@ END
 
 sub published { return $server->get('/status')->json->{zones}{events}{published} }
 
-# How many events a request has brought into the zone.
+# How many events a request has published.
 sub events_by ($method, $path, %option) {
     my $before = published();
     my $answer = $server->request($method, $path, headers => [Connection => 'close'], %option)->finish;
@@ -75,13 +75,13 @@ sub events_by ($method, $path, %option) {
 
 # A channel that has ended tells its subscribers to stay away.
 sub has_ended {
-    my $subscriber = $server->subscribe('/sub?channel=c'); # from now on
+    my $subscriber = $server->subscribe('/sub?channel=c'); # without a cursor
     my $status = $subscriber->status;
     $subscriber->close;
     return $status == 204 ? 1 : 0;
 }
 
-# By which methods a door publishes; a DELETE that goes through it as one may end the channel.
+# The methods by which each location publishes, and DELETE if it arrives as one and may end the channel.
 my %door = (
     '/inner/pub'    => '',
     '/pub?channel=c' => 'POST PUT DELETE',
@@ -112,7 +112,7 @@ my %door = (
     '/closed-try'     => '',
     '/closed-at-try'  => '',
     '/closed-index/'  => '',
-    '/closed-mirror'  => 'POST PUT', # nginx asks whether a client may, not whether a subrequest may
+    '/closed-mirror'  => 'POST PUT', # nginx applies access rules to clients, not to subrequests
     '/closed-if'      => '',
     '/closed-error'   => '',
 );

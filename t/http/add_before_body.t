@@ -1,4 +1,4 @@
-# A slow fragment in front of a stream (add_before_body): whatever is published meanwhile follows it, once and in order.
+# A slow fragment in front of a stream (add_before_body): what is published in the meantime follows it, once and in order.
 use v5.36;
 use lib 't/lib';
 use IO::Socket::INET;
@@ -7,7 +7,7 @@ use SSE::Nginx;
 
 plan skip_all => 'this nginx has no add_before_body' unless SSE::Nginx::has('http_addition_module');
 
-# A backend that answers when the test says so.
+# A backend that answers when the test lets it.
 my $backend = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1') or die "listen: $!";
 my $server  = SSE::Nginx->start(
     listen    => [qw(h1 tls h2c)],

@@ -1,4 +1,4 @@
-# Conditions and ranges ask for a version of a document. A stream has none and comes all the same.
+# Conditions and ranges ask for a version of a document. A stream has none, and is sent all the same.
 use v5.36;
 use lib 't/lib';
 use Test::More;

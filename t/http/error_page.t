@@ -1,4 +1,4 @@
-# error_page applies to what the module refuses as to what nginx refuses; afterwards the connection is in a known state.
+# error_page applies to what the module refuses just as to what nginx refuses; afterwards the connection is in a known state.
 # needs: module nghttp
 use v5.36;
 use lib 't/lib';
@@ -60,7 +60,7 @@ END
 mkdir $server->prefix . '/html' or die "html: $!";
 $server->write_file('html/page.html', 'a page');
 
-# What makes each refusal: [status, method, path, option]; a body comes along with those of `refused`.
+# What causes each refusal: [status, method, path, options]. Each is also sent with a body.
 my @refused = (
     [400, GET    => '/sub'],
     [400, GET    => "/sub?channel=\xff"],
@@ -108,7 +108,7 @@ for my $via (qw(h1 tls h2c)) {
     }
 }
 
-# Where something has been published its publisher is told how much, and by no page.
+# Where something has been published, the publisher learns how much, and no page answers.
 subtest 'a body in which the fault is found' => sub {
     my %fault = (
         '/pub?channel=f'    => [400, "\xff", 0],
@@ -133,11 +133,12 @@ subtest 'a body in which the fault is found' => sub {
     my $client = $server->stream('/memory?channel=f');
     $client->feed('x' x 3000);
     is $client->finish->body, 'page 429', 'too much memory';
-    # After this status nginx itself would keep the connection, with what is left of the body on it.
+    # After this status, nginx itself would keep the connection, on which the rest of the body follows.
     is $client->header('Connection'), 'close', 'and the connection ends';
 };
 
-# The answer, and another request behind the body: it is answered alone, or the connection has been closed.
+# Sends a request, and another one after its body, which is answered as a request of its own unless the connection is closed. Returns
+# all that the server sends.
 sub exchange ($head, $body, $seconds, $then = "GET /secret HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n") {
     my $client = $server->connect;
     $client->send_raw("$head\r\n\r\n$body$then", method => 'POST');
@@ -175,7 +176,7 @@ subtest 'the connection afterwards' => sub {
             next if $what eq 'cut short' && !@answers; # the rest is waited for
             is scalar @answers, 1 + $secrets, 'one answer to each request' or diag $text;
             like $text, qr/^Connection: close\r$/m, 'the last one says that it is'
-                if $secrets || (!$ends && $path !~ m{^/sub}); # there nginx throws away by itself what is left
+                if $secrets || (!$ends && $path !~ m{^/sub}); # there nginx itself discards the rest
         }
     }
 };
@@ -253,7 +254,7 @@ subtest 'a body that has paused for too long' => sub {
     is $answer->header('Connection'), 'close', 'and closes';
 };
 
-# Under a sanitizer this shows whether nginx was left with an upstream for a request whose body it throws away.
+# Under a sanitizer, this shows whether nginx still has an upstream for a request whose body it discards.
 subtest 'a page of an application that does not answer, and a client that leaves in its body' => sub {
     my $application = IO::Socket::INET->new(Listen => 8, LocalAddr => '127.0.0.1') or die "listen: $!";
     my $server = SSE::Nginx->start(locations => <<"END");

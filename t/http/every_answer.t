@@ -1,5 +1,5 @@
-# What all answers have in common: none may be stored, HEAD answers what GET would, and nothing that has not been checked gets into
-# a header.
+# What all answers have in common: none may be stored, HEAD is answered as GET would be, and nothing gets into a header without having
+# been checked.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -74,7 +74,7 @@ subtest 'no answer may be stored' => sub {
     $crowd->close;
 };
 
-# Status and headers; those left out may differ from request to request.
+# Status and headers, without those that differ from request to request.
 sub head_of ($client) {
     my $status = $client->status;
     my @lines = sort grep { !/^(?:Date|Transfer-Encoding|X-Worker|Connection):/i } @{ $client->{header_lines} // [] };
@@ -128,7 +128,7 @@ subtest 'HEAD takes no channel\'s place' => sub {
     is $count->(), 1, 'who is there';
 };
 
-# No such name may stand in a header, be it only part of a list.
+# None of these names may appear in a header, not even as part of a list.
 my @bad = ('a%0d%0aX-Evil:%20yes', 'a%0aX-Evil:%20yes', 'a%0dX-Evil: yes' =~ s/ /%20/r, 'a%7fb', 'a%1bb', 'a%c2%85b', 'a%c2%80', 'a%c2%9f',
     'a%e2%80%a8b', 'a%e2%80%a9b', 'a%ffb', 'a%c0%8ab', 'a%ed%a0%80', 'a%09b', '%0d%0a%0d%0abody', 'x' x 256, '%e2%80%a8' x 10);
 for my $via (qw(h1 tls h2c)) {

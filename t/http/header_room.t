@@ -1,5 +1,5 @@
-# The room of headers that have not come is given back, and what is logged of the request and of the answer, by variables,
-# trailers and other modules, stays the same.
+# The memory that nginx reserves for further headers is released, and what variables, trailers and other modules show of the request
+# and of the answer stays the same.
 use v5.36;
 use lib 't/lib';
 use IO::Socket::INET;
@@ -7,7 +7,7 @@ use Test::More;
 use SSE::Nginx;
 use SSE::Process;
 
-# Never answers: what is mirrored to it goes on for as long as the stream.
+# Never answers, so a request that is mirrored to it lasts as long as the stream.
 my $silent = IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1', Timeout => 20) or die "listen: $!";
 
 my @request = qw(host user_agent referer accept accept_language accept_encoding via authorization cookie x_forwarded_for
@@ -68,7 +68,7 @@ $locations
 END
 );
 
-# Of each kind that nginx treats in its own way, and some twice.
+# One header of each kind that nginx treats differently, and some twice.
 my @few = ('X-Own' => 'mine', 'User-Agent' => 'browser', Cookie => 'one=1; two=2');
 my @many = (
     @few,
@@ -91,7 +91,7 @@ sub ended ($subscriber, $channel) {
     return $subscriber->wait_closed;
 }
 
-# The lines of one log without what differs in every request.
+# The lines of a log, without what differs in every request.
 sub lines ($name, $count) {
     wait_until(sub { (() = $server->read_file($name) =~ /\n/g) >= $count }, "$count lines in $name");
     return [map {s/_(?:on|off)\b//gr} $server->read_file($name) =~ /([^\n]+)/g];
@@ -112,7 +112,7 @@ for my $set (sort keys %set_of) {
                     $subscriber->events(2);
                     $end eq 'end' ? ended($subscriber, "$channel$direct") : $subscriber->close;
                     ($raw{$channel}{$direct}) = $subscriber->raw =~ /(X-End:[^\r]*)/ if $end eq 'end';
-                    # The next one has the next line.
+                    # So that the lines are in the order of the requests.
                     $streams++ if $direct eq 'on';
                     lines("everything_$direct.log", $streams);
                 }
@@ -121,7 +121,7 @@ for my $set (sort keys %set_of) {
     }
 }
 
-# What differs between the two ways: the name of the channel, the cookie that is set anew for each, and the time.
+# Removes what differs between the two ways: the name of the channel, the new cookie of each request, and the time.
 sub same ($name, $count) {
     my ($on, $off) = map {
         [map {s/(channel=[\w.-]+?)(?:on|off)\b/$1/gr} map {s/\b(uid=|sent_http_expires=)[^;]+/$1/gr} lines("${name}_$_.log", $count)->@*]
@@ -178,7 +178,7 @@ subtest 'the room' => sub {
     plan skip_all => 'all events pass through the filters' if $ENV{TEST_NGINX_CHAIN};
     defined private_memory($server->workers) or plan skip_all => 'this kernel has no smaps_rollup';
     my ($count, @subscribers, %each) = 150;
-    # The first use the memory that the tests above have left.
+    # The first ones use memory that the tests above have freed.
     push @subscribers, map { $server->subscribe("/idle_$_?channel=idle")->ready } ('on', 'off') x 50;
     for my $direct (qw(on off)) {
         my $before = private_memory($server->workers);

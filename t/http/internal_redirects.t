@@ -5,7 +5,7 @@ use Test::More;
 use SSE::App;
 use SSE::Nginx;
 
-# The application in front: it decides, nginx holds the connections.
+# The application decides, and nginx holds the connections.
 my $app = SSE::App->start(sub ($method, $path, $headers, $body) {
     return (204) if $path =~ m{^/auth} && ($headers->{authorization} // '') eq 'Bearer good';
     return (401) if $path =~ m{^/auth};

@@ -1,4 +1,4 @@
-# What else a location may have switched on does not delay, change or break a stream.
+# Other features of nginx in the same location do not delay, change or break a stream.
 use v5.36;
 use lib 't/lib';
 use Test::More;

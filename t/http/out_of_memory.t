@@ -1,4 +1,4 @@
-# Without the memory to decode what a client has asked for, the answer is an error, and nothing else is done instead.
+# If there is no memory to decode what a client asks for, the answer is an error, and nothing else is done instead.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -18,7 +18,7 @@ END
 my ($worker) = $server->workers;
 $server->allow(qr/malloc\(\d+\) failed/);
 
-# An argument that can be received, but not once more.
+# There is memory to receive this argument, but not to copy it.
 my $large = '%78' . 'x' x (30 * $megabyte);
 open my $status, '<', "/proc/$worker/status" or die "status: $!";
 my ($size) = map { /\AVmSize:\s+(\d+) kB/ ? $1 * 1024 : () } readline $status;

@@ -1,4 +1,4 @@
-# Polls in locations that do something else, too, or that are reached from inside nginx.
+# Polls in locations that use other features of nginx, or that are reached from inside nginx.
 use v5.36;
 use lib 't/lib';
 use Compress::Zlib ();
@@ -48,7 +48,7 @@ sub publish ($channel, $data) { return $server->publish("/pub?channel=$channel",
 sub subscribers ($channel) { return $server->get("/pub?channel=$channel")->json->{subscribers} }
 sub data ($answer) { return [map { $_->{data} } @{ $answer->json->{events} }] }
 
-# A poll that waits, and an event for it.
+# Sends a poll that waits, publishes an event for it, and returns the answer.
 sub answered ($name, $via, $data, %option) {
     my $channel = "$name$via";
     my $client = $server->request(GET => "/$name?channel=$channel&poll&wait=30", via => $via, %option);

@@ -1,4 +1,4 @@
-# What a connection looks like after an answer: a body that has not been read to its end is never taken for the next request.
+# The state of a connection after an answer: a body that has not been read to its end is never taken for the next request.
 use v5.36;
 use lib 't/lib';
 use IO::Select;
@@ -39,7 +39,7 @@ location /sub      { sse_channel \$arg_channel; }
         location /inner/secret { internal; return 200 secret; }
 END
 );
-# Another nginx in front, which keeps its connections to the one behind it and passes bodies on as they come.
+# Another nginx in front, which keeps its connections to the first one and passes bodies on as they arrive.
 my $front = SSE::Nginx->start(
     module => 0,
     http   => "upstream back { server 127.0.0.1:@{[ $back->port ]}; keepalive 1; } client_max_body_size 0;",
@@ -77,7 +77,7 @@ my %body = (
 
 sub rest_of ($length, $part, $more = '') { return ["Content-Length: $length$more", [$part], 'x' x ($length - length $part)] }
 
-# Whom to ask: name => [method, path, more headers].
+# The requests: name => [method, path, more headers].
 my %door = (
     'publish'             => [POST    => '/pub?channel=c'],
     'put lines'           => [PUT     => '/lines?channel=c'],
@@ -108,14 +108,14 @@ my %door = (
     'early: a stream'     => [POST    => '/early/replay'],
 );
 
-# There is one worker, and one application, that do one thing after the other: what they have been sent before this they have
-# seen after it, and what they answer to it at once is there.
+# The only worker and the only application do one thing after the other. Once these requests are answered, both have seen what was
+# sent before, and what they answer to that immediately has arrived.
 sub settle ($server, $path = '') { $server->get($path =~ m{^/early/} ? '/early/secret' : '/secret') for 1 .. 3 }
 
 my $answered = qr{^HTTP/1\.\d [2-5].*?\r\n\r\n}ms;
 
-# Sends the request and what there is of its body. Whoever is not told that the connection ends completes the body and sends one
-# more request, which is the only other one that may be answered.
+# Sends a request and the first part of its body. Unless the answer says that the connection ends, it completes the body and sends
+# one more request, the only other one that may be answered.
 sub exchange ($server, $version, $door, $body) {
     my ($method, $path, $more) = @$door;
     my ($framing, $parts, $rest) = @$body;
@@ -130,7 +130,7 @@ sub exchange ($server, $version, $door, $body) {
         $client->write($part);
     }
     settle($server, $path);
-    if (defined $rest && !read_until($client, $answered, 0)) { # who is not answered now wants to have all of the body
+    if (defined $rest && !read_until($client, $answered, 0)) { # without an answer now, the server waits for the whole body
         $client->write($rest);
         $rest = '';
         read_until($client, $answered);
@@ -144,7 +144,7 @@ sub exchange ($server, $version, $door, $body) {
     return { text => $client->{in}, ended => $ended, asked => $client->{asked} // 0 };
 }
 
-# Reads until that is there, or else to the end of the connection.
+# Reads until the pattern matches or, without a pattern, to the end of the connection.
 sub read_until ($client, $pattern, $seconds = 30) {
     my $deadline = time + $seconds;
     while (!defined $pattern || $client->{in} !~ $pattern) {
@@ -163,10 +163,10 @@ sub keeps ($text, $version) {
 
 sub answers ($text) { return grep { $_ >= 200 } $text =~ m{^HTTP/1\.\d (\d+)}mg }
 
-# nginx refuses some bodies of HTTP/1.0 by itself.
+# nginx itself refuses some bodies over HTTP/1.0.
 sub bodies ($version) { return grep { $version ne '1.0' || $body{$_}[0] !~ /chunked|Expect/ } sort keys %body }
 
-# Some of these wait for seconds until nginx ends the connection: all doors at once, each with one body after the other.
+# nginx takes seconds to end some of these connections. So all requests run side by side, each with one body after the other.
 my @cases = map { my $version = $_; map { [$version, $_] } sort keys %door } qw(1.1 1.0);
 my @got = parallel(
     sub ($case) {

@@ -1,5 +1,5 @@
-# docs/access.md, "Ask an application" and "A session cookie": who may listen, and until when, is what an application says of a
-# cookie or a token; pages of others cannot publish with the cookie.
+# docs/access.md, "Ask an application" and "A session cookie": an application decides by a cookie or a token who may listen, and
+# until when; pages of other origins cannot publish with the cookie.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -7,7 +7,7 @@ use SSE::App;
 use SSE::Nginx;
 use SSE::Recipe;
 
-# A credential names a user and until when it counts; a real one would have a signature or be looked up.
+# A credential names a user and the time of its expiry; a real one would be signed or looked up.
 my $app = SSE::App->start(sub ($method, $path, $headers, $body) {
     my $credential = join ' ', map { $headers->{$_} // '' } qw(authorization cookie);
     my ($user, $expires) = $credential =~ /(?:Bearer |session=)(\w+)\.(\d+)/ or return (401, [], '');

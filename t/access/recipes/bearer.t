@@ -1,4 +1,4 @@
-# docs/access.md, "A bearer token": tokens in a file, also for pages of another origin; one that is taken out counts no more.
+# docs/access.md, "A bearer token": tokens in a file, also for pages of another origin; a token that is removed is no longer valid.
 use v5.36;
 use lib 't/lib';
 use Test::More;

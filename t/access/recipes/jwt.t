@@ -13,7 +13,7 @@ use SSE::Recipe;
 
 my ($modules) = `@{[ SSE::Nginx::binary() ]} -V 2>&1` =~ /--modules-path=(\S+)/;
 my $njs = ($modules // '') . '/ngx_http_js_module.so';
-plan skip_all => "there is no $njs" if !-e $njs && $ENV{TEST_NGINX_BINARY}; # one that somebody has built
+plan skip_all => "there is no $njs" if !-e $njs && $ENV{TEST_NGINX_BINARY}; # an nginx built from source
 
 my $secret = 'c' x 32;
 my $json   = JSON::PP->new->canonical;

@@ -1,4 +1,4 @@
-# docs/access.md, "A password": who is taken out of the file is refused when the lifetime of the stream is over.
+# docs/access.md, "A password": a user who is removed from the file is refused once the lifetime of the stream is over.
 use v5.36;
 use lib 't/lib';
 use MIME::Base64 qw(encode_base64);

@@ -1,4 +1,4 @@
-# docs/access.md, "Pitfalls": each is as deep as it says there, and what it recommends keeps out of it.
+# docs/access.md, "Pitfalls": each of them exists as described there, and what the document recommends avoids it.
 use v5.36;
 use lib 't/lib';
 use MIME::Base64 qw(encode_base64);
@@ -12,7 +12,7 @@ my $app = SSE::App->start(sub ($method, $path, $headers, $body) {
     return (204, ['X-Channel' => "user-$user"]);
 });
 
-# Another way to ask the same.
+# The location of the check under another name, with more directives.
 sub check ($name, $more) {
     my ($auth) = join('', recipe('application')) =~ /^(location = \/auth \{.*?^\}\n)/ms or die 'no check';
     return $auth =~ s{/auth \{}{/$name \{ $more}r;
@@ -54,7 +54,7 @@ END
 );
 $server->publish("/publish?channel=user-$_", "of $_") for qw(alice bob);
 
-# What a client gets first: an event, or the status of a refusal.
+# The first thing that a client gets: the data of an event, or the status of a refusal.
 sub first ($path, @headers) {
     my $client = $server->subscribe($path, headers => \@headers, cursor => '0-0');
     return $client->status if $client->status != 200 || ($client->header('Content-Type') // '') !~ /event-stream/;
