@@ -1,4 +1,4 @@
-# Configurations that contradict themselves are refused by nginx -t, which names the directive; good ones are not.
+# nginx -t refuses configurations that contradict themselves, and names the directive. It accepts good ones.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -9,7 +9,7 @@ my ($sub, $pub) = ('sse_channel c;', 'sse_publish c;');
 
 sub location ($text) { return "location /x { $text }" }
 
-# One case for each of these values of a directive of a location.
+# A case for each of these values of a directive in a location.
 sub each_of ($name, $handler, @values) { return map { [$name, $zone, location("$handler $name $_;")] } @values }
 
 # What is wrong with a bus, and what the message says.
@@ -21,7 +21,7 @@ sub bad_buses {
         ["$zone sse_bus;"],
         ["$bus; $zone",                                     qr/unknown zone "events" in "sse_bus"/],
         ["$zone sse_bus other $url;",                       qr/unknown zone "other"/],
-        # The password in a URL that stands elsewhere is in no message.
+        # If the URL is in the wrong place, no message contains its password.
         (map { ["$zone sse_bus $_;", qr/\A(?!.*secret).*the zone and one URL must come first in "sse_bus"/s] }
             'redis://:secret@127.0.0.1 events', 'events stream=s rediss://:secret@127.0.0.1', "events $url redis://:secret\@127.0.0.1"),
         ["$zone $bus; $bus/1;",                             qr/"events" in "sse_bus" is duplicate/],
@@ -112,7 +112,7 @@ my @bad = (
     [qr/sse_health|sse_status/, $zone,                      location('sse_health; sse_status;')],
     [qr/sse_health|proxy_pass/, $zone,                      location('proxy_pass http://127.0.0.1:1; sse_health;')],
     ['sse_health', $zone,                                   'sse_health;'],
-    # What no request can make valid.
+    # Values that no request can make valid.
     (map { ['sse_channel', $zone, location("sse_channel $_;")], ['sse_publish', $zone, location("sse_publish $_;")] }
         '""', "'a\x{1}b'", "\xff", "'a\xc2\x85b'", "'a\xe2\x80\xa8b'", 'x' x 256),
     ['sse_channel', $zone, location("sse_channel \$arg_c '';")],
@@ -204,7 +204,7 @@ my @bad = (
         ['', qr/number of arguments/], ['""', qr/""/], ['traceparent,baggage', qr/"traceparent,baggage"/],
         ['baggage x-a:', qr/"x-a:"/], ['"x a"', qr/"x a"/], ["\xc3\xa9", qr/\xc3\xa9/], ['x/y', qr{"x/y"}]),
     ['sse_cors_headers', $zone, location("$sub sse_cors_headers a; sse_cors_headers b;"), qr/duplicate/],
-    # Where no variable is possible, one would be taken as it is written.
+    # Where variables are not supported, one would be taken literally.
     (map { [(/^(\w+)/)[0], $zone, location("$sub $_;"), qr/invalid value ".*\$x"/] }
         'sse_prime event=$x', 'sse_gap event=$x', 'sse_caught_up event=$x', 'sse_heartbeat 1s event=$x', 'sse_expires $arg_e event=$x',
         'sse_end_event a$x', 'sse_allow_types error $x', 'sse_cors_headers $x'),
@@ -257,7 +257,7 @@ for my $case (@bad) {
     my ($message) = $output =~ /nginx: \[emerg\] (.*)/;
     subtest "$http " . ($server // '') => sub {
         ok !$good, 'is refused';
-        # Of a word that is none of a list nginx itself says only where it stands.
+        # If a word is not in a list of words, nginx itself reports only its place.
         like $message // '', qr/$name|\Ainvalid value "\w+" in \S+nginx.conf:\d+/, 'the directive is named';
         like $message, $more, 'and the reason' if $more;
         unlike $output, qr/Sanitizer|runtime error|\[alert\]/, 'nothing worse';
@@ -276,7 +276,7 @@ my @good = (
         "sse_start earliest; " . location($sub)
     ],
     ["$zone sse_retry 250ms;", location("$sub if (\$arg_x) { set \$y 1; }")],
-    # SSI is harmless where it works on other types only, or is off.
+    # SSI is harmless where it processes only other types, or is off.
     (map { ["$zone $_->[0]", $_->[1]] }
         ['ssi on;', location("$pub deny all;") . location($sub) =~ s/x/y/r . location('sse_status; deny all;') =~ s/x/z/r],
         ['ssi_types *;', location($sub)],
@@ -285,7 +285,7 @@ my @good = (
         ['sse_poll off;', location("$sub ssi on; ssi_types application/json;")],
         ['', location("$pub ssi on; ssi_types text/event-stream;")],
         ['', "location / { ssi on; ssi_types *; location /x { $pub ssi off; } }"]),
-    # Blocks and inner locations do not inherit a default as if it had been asked for.
+    # Blocks and inner locations do not inherit a default as if it had been configured.
     [$zone, location("$pub if (\$arg_x) { set \$y 1; } limit_except GET { deny all; }")],
     [$zone, "location / { $pub location /x { $pub } }"],
     [$zone, location('sse_channel a $arg_b separator=,; sse_history 10 1h; sse_cursor $arg_since;')],

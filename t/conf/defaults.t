@@ -1,4 +1,4 @@
-# A default that is written out changes nothing, 0 means what it does elsewhere in nginx, and blocks inside of a location are what it is.
+# A default that is written out changes nothing, 0 means the same as elsewhere in nginx, and blocks inside a location behave as it does.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -18,14 +18,14 @@ sub documented {
     return map { /^Default:\s+((sse_\w+) [^;]+);$/ ? [$2, $1] : () } readline $reference;
 }
 
-# Those that the reference writes in words.
+# Defaults that the reference describes in words.
 my @more = map { [/^(\S+)/, $_] } 'sse_max_events 65536', 'sse_invalid_utf8 reject';
 my %default = map { $_->[0] => $_->[1] } @more, documented();
 my %of_both  = map { $_ => 1 } qw(sse_cors);
 my %of_subscribers = map { $_ => 1 } qw(sse_start sse_retry sse_heartbeat sse_prime sse_gap sse_direct sse_max_channels);
 my @names = sort grep { !/^sse_(?:drain|keys)$/ } keys %default;
 
-# Each location twice: as it is, and with all the defaults written out; and with each of them alone.
+# Each location without the defaults, with all of them written out, and with each of them alone.
 my @server = map {
     my $name = $_;
     my $text = $name eq 'none' ? '' : $name eq 'all' ? join ' ', map {"$default{$_};"} @names : "$default{$name};";
@@ -46,7 +46,7 @@ sub masked ($text) {
         =~ s/^retry: (\d+)$/$1 >= 3000 && $1 <= 4000 ? 'retry: some' : $&/mger;
 }
 
-# Who asks what; the answers of all of them, without what differs by nature.
+# All answers to a set of requests, without what always differs.
 sub behaviour ($name) {
     state $number = 0;
     my $channel = sprintf 'c%04d', ++$number;
@@ -108,7 +108,7 @@ subtest 'the defaults of the reference' => sub {
 };
 
 subtest 'times that are written out' => sub {
-    # What would take too long to wait for is what nginx -t says it is.
+    # To observe these would take too long, so only nginx -t is asked.
     for my $text ('sse_publish_timeout 1h', 'sse_drain 5s') {
         my ($good, $output) = SSE::Nginx->new(http => "$zone $text;", server => "location /x { $pub }", drain => undef)->check;
         ok $good, $text or diag $output;
@@ -190,7 +190,7 @@ subtest 'and they publish' => sub {
     );
     my ($plain, $block) = map {
         my $location = $_;
-        # The largest event that is taken.
+        # The largest event that is accepted.
         my ($good, $bad) = (0, 200_000);
         while ($bad - $good > 1) {
             my $size = int(($good + $bad) / 2);

@@ -1,5 +1,5 @@
-# nginx -t warns about locations where anybody can publish, kick, list channels or read the status, and about no others. What anybody can
-# do there nginx itself is asked, too: a stranger's address and no credentials, and see what is answered.
+# nginx -t warns about locations where anybody can publish, kick, list channels or read the status, and about no others. Requests from a
+# foreign address without credentials then show what anybody can really do there.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -10,7 +10,7 @@ my $read    = 'GET, HEAD';
 my $kick    = 'POST, DELETE';
 my $basic   = 'auth_basic x; auth_basic_user_file users;';
 
-# what is open; the location (with sse_publish unless it has more than directives); why; what is at server level
+# The open methods; the location (with sse_publish, unless this is a whole location); why; directives at server level.
 my @case = (
     [$publish, '',                             'nothing guards'],
     [$publish, 'sse_cors *;',                  'CORS is no protection'],
@@ -169,7 +169,7 @@ subtest 'what nginx does' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# Whether the module answers to a stranger, over the one IP or the other; what nginx answers itself is of another type.
+# Whether the module answers a foreign client, over IPv4 or IPv6. The answers of nginx itself have another type.
 sub answers ($url, $method) {
     return scalar grep {
         my $answer = $server->request($method, $url, headers => ['X-Real-IP' => $_], body => $method =~ /P/ ? 'x' : undef)->finish;

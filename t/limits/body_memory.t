@@ -1,4 +1,4 @@
-# What bodies that stay open take: nothing between events, no more than is allowed for one client inside of them, and not for long.
+# The memory of bodies that stay open: none between events, inside an event no more than is allowed for one client, and not for long.
 use v5.36;
 use lib 't/lib';
 use List::Util qw(max);
@@ -9,7 +9,7 @@ use SSE::Process;
 
 my %framing = (lines => ['', "\n"], ndjson => ['', "\n"], sse => ['data: ', "\n\n"]);
 
-# A location for each framing, for one line of directives.
+# A location for each framing, with these directives.
 sub locations ($prefix, $directives) {
     return join "\n", map {"location = /$prefix-$_ { sse_publish \$arg_channel; sse_framing $_; client_max_body_size 0; $directives }"}
         qw(event lines ndjson sse);
@@ -32,7 +32,7 @@ my $server = SSE::Nginx->start(
     ),
 );
 
-# There is one worker: what it has been sent before these it has taken when they are answered.
+# The only worker has taken everything that was sent before these requests when they are answered.
 sub settle { $server->get('/status') for 1 .. 3 }
 
 # The text of an event without its end.
@@ -59,7 +59,7 @@ sub wait_for_room ($what) {
 # Fifty bodies that have held an event of a megabyte and stay open.
 subtest 'idle bodies give their memory back' => sub {
     for my $framing (qw(lines ndjson sse)) {
-        # A worker whose allocator keeps nothing from before.
+        # A new worker, whose allocator has kept nothing.
         $server->wait_gone($server->reload);
         my ($worker) = $server->workers;
         my ($count, $before) = (50, private_memory($worker));
@@ -68,7 +68,7 @@ subtest 'idle bodies give their memory back' => sub {
         for my $number (1 .. $count) {
             my $publisher = $server->stream("/free-$framing?channel=idle");
             my $id = last_id('idle');
-            # In parts, so that it has to be put together, and the last part is for sure a reading of its own.
+            # In parts, so that the event has to be assembled, and its end is certainly read separately.
             $publisher->feed($start . 'x' x 500_000);
             $publisher->feed('x' x 500_000);
             $publisher->feed($end);
@@ -88,7 +88,7 @@ subtest 'idle bodies give their memory back' => sub {
     }
 };
 
-# The limit is what all of them hold together, whatever their connections and channels are.
+# The limit applies to all bodies of a client together, whatever their connections and channels are.
 for my $framing (qw(event lines ndjson sse)) {
     subtest "many bodies, each with a part of an event: $framing" => sub {
         my (@open, @refused);
@@ -149,14 +149,14 @@ subtest 'however a body ends, its memory is given back' => sub {
     my @left = $server->reload;
     wait_for_room('after a reload');
     my @old = $open->('limited-lines');
-    settle(); # a connection that the old worker has not accepted would be one of the new worker
+    settle(); # otherwise the new worker could accept one of the connections
     push @left, $server->reload;
     is scalar(grep { $_->finish->status == 503 } @old), 7, 'the old worker refuses what is not complete';
     $server->wait_gone(@left);
     wait_for_room('reloaded');
 };
 
-# Whoever is refused and does not stop sending is read, but nothing of him is kept.
+# nginx reads on from a client that is refused and goes on sending, but keeps nothing of it.
 subtest 'a body that has been refused keeps nothing' => sub {
     my ($greedy, $other) = map { $server->stream('/linger-lines') } 1 .. 2;
     $other->feed('x' x 400_000);
@@ -197,7 +197,7 @@ subtest 'one connection of HTTP/2 is one client' => sub {
     wait_for_room('closed');
 };
 
-# Inside an event nobody may be silent for longer than client_body_timeout, between events no longer than sse_publish_timeout.
+# Inside an event a client may pause for client_body_timeout, between events for sse_publish_timeout.
 subtest 'timeouts' => sub {
     for my $location (qw(short reset)) {
         for my $framing (qw(lines ndjson sse event)) {
@@ -222,7 +222,7 @@ subtest 'timeouts' => sub {
         my $idle    = $open->('idle', '');
         is $idle->finish->status, 408, "$framing: between events sse_publish_timeout counts";
         is $idle->json->{events}, 1, 'and the answer tells of the event';
-        # Two more that have begun after the others.
+        # Two more, which begin after the others.
         is $open->('short', "${start}tw")->finish->status, 408, 'inside an event client_body_timeout counts' for 1 .. 2;
         is $patient->closed, '', 'and not between events';
         is $partial->closed, '', 'nor sse_publish_timeout inside of one';

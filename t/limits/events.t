@@ -1,4 +1,4 @@
-# Limits are exact, whatever the framing, the transfer coding and the packets are. What came before a limit stays, and is counted.
+# Limits are exact for any framing, transfer coding and division into packets. What comes before a limit is published, and counted.
 use v5.36;
 use lib 't/lib';
 use List::Util qw(sum);
@@ -35,10 +35,10 @@ my $server = SSE::Nginx->start(
     ),
 );
 
-# A channel of its own for each body: what is published to it is what that body has brought.
+# Each body has its own channel, whose events are then those of that body.
 sub new_channel { state $number = 0; return 'c' . ++$number }
 
-# A mark is published after it, to see where it ends.
+# The events of a channel. A mark that is published after them shows where they end.
 sub published ($channel) {
     $server->publish("/pub?channel=$channel", 'the end');
     my $subscriber = $server->subscribe("/sub?channel=$channel", cursor => '0-0');
@@ -50,7 +50,7 @@ sub published ($channel) {
     return @data;
 }
 
-# All the ways a body can come.
+# All ways to send a body.
 my %way = (
     'with a length' => sub ($path, $body) { $server->publish($path, $body) },
     'in one chunk'  => sub ($path, $body) {
@@ -71,18 +71,18 @@ my %way = (
     },
 );
 
-# In two packets that are read one after the other, cut before that byte.
+# Sends a body in two packets, cut before that byte, which are read one after the other.
 sub publish_cut ($path, $body, $at) {
     my $client = $server->connect;
     my $length = length $body;
     $client->send_raw("POST $path HTTP/1.1\r\nHost: x\r\nContent-Length: $length\r\n\r\n" . substr($body, 0, $at), method => 'POST');
-    # nginx has taken the first one when it has answered this.
+    # When nginx answers this, it has read the first packet.
     $server->get('/status');
     $client->write(substr $body, $at);
     return $client->finish;
 }
 
-# Bodies of so many events: without an end of the last one where that is possible, and with all sorts of line ends.
+# Bodies with these events: with all line ends, and without the last one where that is possible.
 my %bodies = (
     lines => sub (@data) { (map { my $end = $_; join '', map {"$_$end"} @data } "\n", "\r\n", "\r"), join("\n", @data) . (@data && $data[-1] eq '' ? "\n" : '') },
     ndjson => sub (@data) { join('', map {"\n$_\n\n"} @data) . "\n", join "\r\n", @data },
@@ -150,7 +150,7 @@ subtest 'how many by default' => sub {
     is $server->publish('/three-ndjson?channel=usual', "\n" x 100_000 . '1')->json->{events}, 1, 'a blank line is no event in NDJSON';
 };
 
-# All that a body of 20 bytes of data may look like, and one of 21.
+# What a body with 20 bytes of data may look like, and one with 21.
 my $bom = "\xef\xbb\xbf";
 my $umlaut = "\xc3\xa4";
 
@@ -234,7 +234,7 @@ subtest 'sse_max_channels' => sub {
     ok $server->subscribe('/two?list=a,b&more=b')->ready, 'all that are given';
 };
 
-# Bytes of the zone for each byte of a body.
+# How many bytes of the zone each byte of a body takes.
 subtest 'how much a small body can push out' => sub {
     my $zone = sub { (values $server->get('/status')->json->{zones}->%*)[0] };
     my $measure = sub ($location, $channel, $body, $more = '') {
@@ -273,7 +273,7 @@ subtest 'refusals in the log' => sub {
     cmp_ok scalar @lines, '<=', 2 + time - $start, 'at most one a second is logged';
     cmp_ok scalar @lines, '>=', 1, 'but not none';
     like $lines[0], qr/\[info\].* sse: channel "refused\d+": refused with 400: invalid retry \(\d+ more since the last\)/, 'with channel, status and reason';
-    # A line counts those that have not been logged since the line before it. Another second may begin within the thousand.
+    # Each line counts the refusals since the line before it. Another second may begin within the thousand.
     wait_until(
         sub {
             $server->publish('/one-lines?channel=c&retry=x', 'a');

@@ -1,4 +1,4 @@
-# Limits that count for one client, or for one request: who is one client, and for how long.
+# Limits for one client or for one request: what counts as one client, and for how long.
 use v5.36;
 use lib 't/lib';
 use IO::Socket::IP;
@@ -22,7 +22,7 @@ my $head = "POST /limited?channel=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Enco
 
 sub chunk ($bytes) { return sprintf "%x\r\n%s\r\n", length $bytes, $bytes }
 
-# Whatever has come before that is known to the worker, of which there is one, has been taken.
+# The only worker has taken everything that was sent before these requests when they are answered.
 sub settle { $server->get('/status') for 1 .. 3 }
 
 subtest 'IPv4 clients of a listener for both families' => sub {
@@ -50,7 +50,7 @@ subtest 'a request that has been refused' => sub {
     $client->write("no chunk\r\n");
     wait_until(sub { $client->poll->{status} }, 'an answer');
     is $client->status, 400, 'refused';
-    # nginx lingers on its connection, which takes seconds.
+    # nginx goes on reading from its connection for seconds.
     is $server->publish('/limited?channel=a', 'y' x 30_000 . "\n")->status, 201, 'holds nothing any more';
     my $next = $server->connect;
     $next->send_raw($head . chunk('y' x 30_000), method => 'POST');

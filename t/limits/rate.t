@@ -1,4 +1,4 @@
-# sse_max_rate: a body that brings more is made to wait, however it comes and whatever happens meanwhile.
+# sse_max_rate: a body with more events has to wait, however it is sent and whatever happens in the meantime.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';
@@ -9,7 +9,7 @@ use SSE::Client::Uploads;
 use SSE::Nginx;
 use SSE::Util;
 
-# Seconds by which what arrives here may be off.
+# The tolerance for times, in seconds.
 my $coarse = 0.2;
 
 my $rates = join "\n", map {
@@ -30,7 +30,7 @@ $rates
 END
 );
 
-# When each of so many events has come, counted from a time before they were sent: the first one may be seen late.
+# When each of so many events has arrived, counted from before the request: the first one may be seen late.
 sub arrivals ($start, $subscriber, $count) {
     my @times;
     while (@times < $count) {
@@ -41,7 +41,7 @@ sub arrivals ($start, $subscriber, $count) {
     return map { $_ - $start } @times;
 }
 
-# At no time more than a second's burst and what the time that has passed allows; and it does not take for ever.
+# At any time there are no more events than a burst of one second and the elapsed time allow, and it does not take for ever.
 sub is_paced ($times, $count, $rate, $what) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is scalar @$times, $count, "$what: all come";
@@ -77,7 +77,7 @@ for my $framing (sort keys %body) {
     };
 }
 
-# A byte is an event there.
+# Each byte is an event.
 subtest 'line feeds' => sub {
     my $subscriber = $server->subscribe('/sub?channel=feeds')->ready;
     my $start = time;
@@ -96,7 +96,7 @@ subtest 'slowly enough' => sub {
     cmp_ok time - $start, '<', 10, 'without a pause';
 };
 
-# Over HTTP/2 more may come during a pause. client_body_timeout is shorter than all of it takes.
+# Over HTTP/2, more of the body may arrive during a pause. The whole takes longer than client_body_timeout.
 subtest 'HTTP/2' => sub {
     my $connection = SSE::Client::Uploads->new(port => $server->port('h2c'));
     my $start = time;
@@ -112,7 +112,7 @@ subtest 'HTTP/2' => sub {
     $connection->data($open, "\n" x 40);
     wait_for_first('open');
     $connection->data($open, "\n" x 40);
-    # So long one body waits, and the client of the other one is not late.
+    # For so long the first body waits, and its client is not late.
     is $server->publish('/20-lines?channel=clock', "\n" x 100)->json->{events}, 100, 'some seconds pass';
     $connection->data($open, "\n", 1);
     $connection->wait_until(sub { exists $connection->answers->{$open} });
@@ -140,7 +140,7 @@ subtest 'from a temporary file' => sub {
     is $publisher->finish->status, 201, 'who has sent it is answered';
 };
 
-# Bodies that wait, and what may happen to them.
+# What may happen to bodies that wait.
 subtest 'a reload' => sub {
     my $known   = $server->request(POST => '/100-lines?channel=known', body => "\n" x 350);
     my $ended   = $server->stream('/100-lines?channel=ended')->feed("\n" x 350)->end;
@@ -202,7 +202,7 @@ subtest 'its worker is killed' => sub {
     is $server->publish('/20-lines?channel=kill', "\n" x 20)->json->{events}, 20, 'the next one begins anew';
 };
 
-# One worker, and several bodies that bring as much as they can.
+# A single worker, and several bodies that are sent as fast as possible.
 subtest 'others are served meanwhile' => sub {
     $server->wait_gone($server->reload(workers => 1));
     for my $location (qw(1000-lines free)) {
@@ -222,7 +222,7 @@ subtest 'others are served meanwhile' => sub {
             time - $start;
         } 1 .. 30;
         diag sprintf '%s: an answer takes up to %.0f ms', $location, 1000 * max @took;
-        # If a publisher had its worker for itself, the answer would not come before the publisher ends, which it does not.
+        # If a publisher had the worker to itself, there would be no answer before the publisher ends, which it never does.
         cmp_ok max(@took), '<', 5, "$location: at once";
         kill KILL => $_ for @pid;
         waitpid $_, 0 for @pid;

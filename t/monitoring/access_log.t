@@ -66,7 +66,7 @@ logged('two channels', qr{GET /two \d+ \[a[ ,]+b\] 0 \S+ client});
 $server->subscribe('/sub?channel=half')->ready->shut;
 logged('a half-closed connection is closed', qr{GET /sub (?:200|499) \[half\] 0 \S+ client});
 
-# What a stalled subscriber has missed is not the last that it was sent.
+# The last event that is logged for a stalled subscriber is one that it was sent, not one that it has missed.
 for my $path ('/sub', '/close', '/off') {
     my $subscriber = $server->subscribe("$path?channel=missed$path", rcvbuf => 4096)->ready;
     my $publisher  = $server->connect;

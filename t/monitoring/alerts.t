@@ -1,5 +1,5 @@
-# docker/alerts.yml as promtool sees it: the rules are valid, and each alert fires in a test of t/monitoring/alerts.test.yml and stays silent in
-# another one.
+# docker/alerts.yml, checked by promtool: the rules are valid, and each alert fires in a test of t/monitoring/alerts.test.yml and stays
+# silent in another one.
 # needs: prometheus
 use v5.36;
 use Test::More;
@@ -24,7 +24,7 @@ for my $time (qw(6m 12m 35m)) {
     is_deeply [sort($well =~ /\{ eval_time: $time, alertname: (\w+) \}/g)], [sort @alerts], "each is silent in another, after $time";
 }
 
-# A rule that is broken is noticed.
+# A broken rule is detected.
 my $broken = slurp('docker/alerts.yml') =~ s/sse_bus_up == 0/sse_bus_up == 1/r;
 my $directory = do { require File::Temp; File::Temp->newdir };
 open my $rules, '>', "$directory/alerts.yml" or die $!;

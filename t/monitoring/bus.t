@@ -1,5 +1,5 @@
-# What is seen of a bus: the figures of the status, the health, and $sse_bus in logs and conditions; when all is well, when the zone is
-# not filled, when Redis is away, when nothing comes through, and when it is back.
+# How a bus can be observed: the figures of the status, the health, and $sse_bus in logs and conditions; when all is well, when the zone
+# is not filled, when Redis is away, when nothing gets through, and when Redis is back.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -33,7 +33,7 @@ sub word ()   { return $server->get('/anybody')->body }
 sub health () { return $server->get('/health') }
 sub wait_health ($status) { wait_until(sub { health()->status == $status }, "health $status") }
 
-# A health that is bad: why, and since when.
+# The health is bad, for this reason, and since a time in this range.
 sub is_bad ($reason, $from, $to) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $health = health();
@@ -68,7 +68,7 @@ subtest 'all is well' => sub {
     is word(), '[up]', 'the variable, where there is no zone';
     is $server->publish('/choosy?channel=a', 'x')->status, 201, 'in a condition';
     is $server->publish('/plain?channel=a', 'x')->status, 201, 'it is empty for a zone without a bus';
-    # Two workers write them, in any order.
+    # Two workers write these lines, in any order.
     wait_until(sub { $server->read_file('access.log') =~ $_ }, "the log has $_") for qr{^/pub \[up\]$}m, qr{^/plain \[-\]$}m;
 };
 

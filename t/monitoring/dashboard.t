@@ -1,5 +1,5 @@
-# docker/grafana.json and docker/alerts.yml with a real Prometheus that scrapes a real nginx, which has load, a bus and reloads: each query is
-# valid and has data, every metric is one of the module, and while all is well no alert fires.
+# docker/grafana.json and docker/alerts.yml with a real Prometheus that scrapes a real nginx under load, with a bus and reloads: each query
+# is valid and has data, every metric is one of the module, and no alert fires while all is well.
 # needs: module prometheus redis
 use v5.36;
 use lib 't/lib';
@@ -33,7 +33,7 @@ my $rules      = do { require Cwd; Cwd::abs_path('docker/alerts.yml') };
 my $prometheus = SSE::Prometheus->start(config => slurp('docker/prometheus.yml')
         =~ s/(scrape_interval|evaluation_interval): 15s/$1: 250ms/gr =~ s/127\.0\.0\.1:8080/$target/r =~ s/- alerts\.yml/- $rules/r);
 
-# Load, until Prometheus has seen it in several scrapes: events over both zones, a poll, a refusal, a gap, streams that come and go, a reload.
+# Load, until Prometheus has scraped it several times: events in both zones, a poll, a refusal, a gap, streams that come and go, a reload.
 my @subscriber = map { $server->subscribe("/sub?channel=c$_")->ready, $server->subscribe("/bus/sub?channel=c$_")->ready } 1 .. 3;
 sub load () {
     $server->publish("$_->[0]?channel=c$_->[1]", 'x' x 500) for map { my $n = $_; map { [$_, $n] } '/pub', '/bus/pub' } 1 .. 3;

@@ -1,5 +1,5 @@
-# sse_health answers probes: 200 while the zones that it names can be used, otherwise 503 with the reason, whatever pages the
-# configuration has for errors.
+# sse_health answers probes: 200 while the zones that it names can be used, otherwise 503 with the reason, whatever error_page the
+# configuration has.
 # needs: module faults
 use v5.36;
 use lib 't/lib';

@@ -1,5 +1,5 @@
-# The log_format for JSON of docs/operations.md: every line parses and says what has happened, whatever clients send. And the error log: its lines
-# name the channel and the reason, and nobody can write lines of their own.
+# The log_format for JSON of docs/operations.md: every line parses and says what has happened, whatever clients send. In the error log,
+# lines name the channel and the reason, and no client can add lines of its own.
 use v5.36;
 use lib 't/lib';
 use Encode ();
@@ -28,7 +28,7 @@ END
     listen_flags => 'sndbuf=16k',
 );
 
-# The objects of the access log; dies if a complete line is none.
+# The objects of the access log. Dies if a complete line is not an object.
 sub objects () { return map { decode_json($_) } $server->read_file('access.log') =~ /^(.*)\n/mg }
 sub logged ($what, $test) {
     my @found;
@@ -50,7 +50,7 @@ $server->get('/other');
 is_deeply logged('another location', sub ($o) { $o->{uri} eq '/other' })->{events}, undef, 'a location of others has no number';
 is_deeply [sort keys %$stream], [sort keys %{ decode_json($line) }], 'the documented line has the same members';
 
-# What clients can put into a line.
+# Text that clients can put into a line.
 my %nasty = (
     quote => 'a"b', backslash => 'a\\b', json => '","status":999,"x":"', escape => '%22%5C%0A', percent => 'a%b', angle => '<script>',
     umlaut => "\xc3\xbc", long => 'x' x 255,
@@ -75,7 +75,7 @@ subtest 'error log' => sub {
     my $log = $server->log;
     my @refused = $log =~ /^(.*sse: channel ".*)$/mg;
     cmp_ok scalar @refused, '>=', 1, 'refusals are there';
-    # Once a second at most is logged: ask for one that is.
+    # At most one refusal a second is logged, so the request is repeated until it is in the log.
     wait_until(
         sub {
             $server->publish('/pub/' . encoded('a"b, client: 6.6.6.6'), 'too large for this location');

@@ -1,5 +1,5 @@
-# The metrics for Prometheus: those of the reference and no others, in the format that Prometheus reads, true whatever happens:
-# under load, across reloads and the death of workers.
+# The metrics for Prometheus: those of the reference and no others, in the format that Prometheus reads, and correct under load, across
+# reloads and after the death of workers.
 # needs: module prometheus
 use v5.36;
 use lib 't/lib';
@@ -44,7 +44,7 @@ $server->allow(qr/127\.0\.0\.1:9/, qr/Redis/);
 sub metrics ($path = '/metrics') { return SSE::Metrics->of($server, $path) }
 sub value ($name, %labels) { return metrics()->value($name, zone => 'events', %labels) }
 
-# What an action adds to a counter of the zone.
+# How much an action adds to a counter of the zone.
 sub adds ($action, $name, %labels) {
     my $before = value($name, %labels);
     $action->();
@@ -226,7 +226,7 @@ subtest 'closed as the access log says' => sub {
             'the log of them'
         );
     };
-    # A refusal has a reason in the log, too.
+    # Refusals are in the log with a reason, too.
     my %refused = map { $_ => $metrics->value('sse_subscribe_refusals_total', zone => 'events', reason => $_) } qw(absent ended expired gap kicked);
     for my $reason (@reasons) {
         is $closed->($reason) + ($refused{$reason} // 0),
@@ -234,7 +234,7 @@ subtest 'closed as the access log says' => sub {
     }
 };
 
-# What does not add up when nothing changes any more. A worker may be between two of the counters of what it has just done.
+# What still does not add up when nothing changes any more: a worker may have updated only some of its counters.
 sub at_rest ($slack) {
     my ($last, @wrong);
     wait_until(sub {
@@ -247,7 +247,7 @@ sub at_rest ($slack) {
     return @wrong;
 }
 
-# Publishes and subscribes for some time, in which something is done, and scrapes all the while.
+# Publishes, subscribes and scrapes for some time, and does harm in the middle of it.
 sub under_load ($what, $harm, $slack = 0) {
     my $before = my $last = metrics();
     my (@wrong, @follower);
@@ -285,7 +285,7 @@ under_load('under load', sub { });
 under_load('a reload', sub { $server->reload });
 my $crashed = value('sse_subscribers_closed_total', reason => 'crashed');
 is $crashed, 0, 'nobody has crashed so far';
-# What the worker has handed out, and not yet counted as delivered: a batch at most.
+# At most one batch has been handed out by the worker and not yet counted as delivered.
 under_load('kill -9', sub {
     my ($victim) = $server->workers;
     $server->allow(qr/worker process $victim exited on signal 9/, qr/zone "\w+" was locked by $victim/);

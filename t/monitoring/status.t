@@ -1,4 +1,4 @@
-# The status page: what it counts, and that it stays true while clients and workers come and go.
+# The status: what it counts, and that it stays correct while clients and workers come and go.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -75,7 +75,7 @@ subtest 'a worker that dies takes its subscribers with it, not what it has deliv
 };
 
 subtest 'a reload' => sub {
-    # The subscriber that the other worker has had is gone.
+    # The remaining subscriber has left with the last test.
     wait_until(sub { status()->{subscribers} == 0 }, 'nobody to be left');
     my $before = status();
     $server->wait_gone($server->reload);

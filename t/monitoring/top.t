@@ -1,4 +1,4 @@
-# ?top of the status: the channels with the most subscribers and the most events, only when asked for, only where sse_list permits it, and
+# ?top of the status: the channels with the most subscribers and the most events, only on request, only where sse_list permits it, and
 # never for Prometheus.
 use v5.36;
 use lib 't/lib';
@@ -46,14 +46,14 @@ is $server->get('/plain?top=5')->status, 403, 'not without sse_list';
 unlike $server->get('/metrics?top=5')->body, qr/a-1|b-2/, 'never for Prometheus';
 is $server->get("/status?top=$_")->status, 400, "top=$_" for qw(0 -1 101 x), '';
 
-# As many events as the ring has, not as many as there have ever been.
+# The number of events that are still in the ring, not of all that have been published.
 $server->publish('/lines?channel=flood', join '', ('x' x 200 . "\n") x 2500) for 1 .. 3;
 my $flood = top('/status?top=1')->{events}[0];
 my $zone  = $server->get('/status')->json->{zones}{events};
 is $flood->{channel}, 'flood', 'one that fills the ring';
 is $flood->{events}, $zone->{published} - $zone->{evicted}, 'has as many events as the ring';
 
-# Equal ones are in the order of their names, and a list is the same on every worker.
+# Channels with equal numbers are sorted by name, so every worker returns the same list.
 $server->publish("/pub?channel=equal-$_", 'x') for 1 .. 300;
 my @lists = map { $server->get('/status?top=100', on => $server->connect_to($_))->body } $server->workers;
 is named(decode_json($lists[0])->{zones}{events}{top}{events}, 'events'), named(decode_json($lists[1])->{zones}{events}{top}{events}, 'events'),

@@ -8,7 +8,7 @@ use SSE::Proxy;
 
 my $server = SSE::Behind::server();
 
-# What Debian has enabled where somebody has said `a2enmod proxy_http`, and these modules.
+# What is enabled on Debian after `a2enmod proxy_http`, and these modules.
 sub apache ($sites, %option) {
     my @modules = (qw(mpm_event authz_core reqtimeout deflate filter mime env setenvif headers proxy proxy_http), @{ $option{modules} // [] });
     my $include = join '', map { my $name = $_; map {"Include $_\n"} grep {-e} map {"/etc/apache2/mods-available/$name.$_"} qw(load conf) } @modules;
@@ -33,7 +33,7 @@ END
     );
 }
 
-# The sample without the lines that are not for everybody.
+# The sample without its optional lines.
 my $sample = sample('apache');
 my $plain  = $sample =~ s/^ *(?:SetEnv|RequestReadTimeout).*\n//mgr;
 

@@ -8,7 +8,7 @@ use SSE::Proxy;
 
 my $server = SSE::Behind::server();
 
-# With compression of all that lets itself be compressed.
+# With compression of everything that can be compressed.
 my $sample = sample('caddy') =~ s/^( *)(?=reverse_proxy)/$1encode zstd gzip\n$1/mr;
 
 sub caddy ($program) {

@@ -22,14 +22,14 @@ sub envoy ($configuration) {
 my $sample = sample('envoy');
 my $plain  = $sample =~ s/, timeout: 0s//r =~ s/^ *use_remote_address.*\n//mr;
 
-# What it allows by default is the time of a whole response. It passes while the rest is tested.
+# By default, the duration of a whole response is limited. That time passes while the rest is tested.
 my $other = SSE::Behind::server();
 my $limited = envoy($plain)->start($other);
 my $start   = time;
 my $stream  = $other->subscribe('/beating?channel=limited', on => SSE::Client::Socket->new(port => $limited->port))->ready;
 pipe my $reader, my $writer or die "pipe: $!";
 my $watcher = fork // die "fork: $!";
-if (!$watcher) { # sees when it ends, however long the rest takes
+if (!$watcher) { # measures when the stream ends, however long the other tests take
     print $writer time - $start if $stream->wait_closed(60);
     close $writer;
     POSIX::_exit(0);

@@ -17,12 +17,12 @@ sub haproxy ($configuration) {
     );
 }
 
-# With compression of all that lets itself be compressed.
+# With compression of everything that can be compressed.
 my $sample = sample('haproxy') . "    compression algo gzip\n    compression type text/event-stream\n";
 my $plain  = $sample =~ s/^ *option .*\n//mgr =~ s/ tcp-ut 30s//r;
 my $short  = sub ($text) { return $text =~ s/(timeout (?:client|server)) 60s/$1 1s/gr };
 
-# From 3.0 on, as in Debian 13, it passes a cut on to clients over HTTP/2.
+# From 3.0 on (Debian 13), HAProxy passes a cut on to clients over HTTP/2.
 my ($defaults, $tuned) = ('HAProxy, defaults', 'HAProxy as below');
 ($defaults, $tuned) = ('HAProxy, defaults, newer', 'HAProxy as below, newer') if `haproxy -v` =~ /version (\d+)/ && $1 >= 3;
 

@@ -11,7 +11,7 @@ my $server = SSE::Behind::server();
 my $squid = SSE::Proxy->new(
     program => 'squid',
     user    => 'proxy',
-    tidy    => 1, # in /dev/shm
+    tidy    => 1, # removes its files in /dev/shm
     files   => { 'squid.conf' => <<'END' . sample('squid') },
 pid_filename PREFIX/squid.pid
 cache_log PREFIX/cache.log

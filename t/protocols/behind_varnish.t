@@ -30,7 +30,7 @@ my $plain  = $sample =~ s/^sub vcl_recv.*?^\}\n//msr;
 behind($server, 'Varnish, defaults', varnish($plain), h2c => 1, body => varnish($plain, qw(-p timeout_idle=1)));
 behind($server, 'Varnish as below', varnish($sample), h2c => 1, whole => 1, silence => varnish($sample, qw(-p pipe_timeout=1)));
 
-# Compression by Varnish collects a stream, unless it is piped.
+# When Varnish compresses a stream, it holds the stream back, unless the stream is piped.
 my $gzip = "sub vcl_backend_response { set beresp.do_gzip = true; }\n";
 held_back($server, 'Varnish, with compression', varnish("$plain$gzip"));
 subtest 'piped, with compression' => sub {

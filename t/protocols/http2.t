@@ -1,4 +1,4 @@
-# HTTP/2 as another client speaks it: many streams on one connection, and windows that hardly open.
+# HTTP/2 with another client: many streams on one connection, and very small windows.
 # needs: module nghttp
 use v5.36;
 use lib 't/lib';
@@ -15,7 +15,7 @@ my $server = SSE::Nginx->start(
     servers => 'http2_max_concurrent_streams 256;',
 );
 
-# Runs nghttp until the server ends its streams; what it has printed.
+# Runs nghttp until the server ends its streams. Returns its output.
 sub nghttp ($name, $count, $publish, @option) {
     my ($scheme, $port) = $name =~ /tls/ ? ('https', $server->port('h2')) : ('http', $server->port('h2c'));
     my $output = $server->prefix . "/$name.out";
@@ -28,7 +28,8 @@ sub nghttp ($name, $count, $publish, @option) {
     my $got = eval {
         wait_until(sub { $server->get("/pub?channel=$name")->json->{subscribers} == $count }, "$count streams");
         $publish->();
-        # A client whose window hardly opens takes its time on a busy machine: whoever leaves would cut it off, an end does not.
+        # With a very small window, a client takes long on a busy machine. A worker that leaves would cut it off. The end of a
+        # channel does not.
         $server->publish("/pub?channel=$name", '', method => 'DELETE');
         wait_until(sub { waitpid($pid, POSIX::WNOHANG()) == $pid }, 'the client to end');
         undef $pid;
@@ -50,7 +51,7 @@ for my $case ([plain => 200], [tls => 200], [frame => 10, '-w', 14, '-W', 16], [
         my $output = nghttp($name, $count, sub {
             $server->publish("/pub?channel=$name", $_ x 30, on => $publisher) for 'A' .. 'T';
         }, @option);
-        # The streams come all mixed up, cut where the windows end: count the letters, which nothing else holds.
+        # The streams are interleaved, and cut where the windows end. So this counts the letters, which occur nowhere else.
         my %times;
         $times{$_}++ for $output =~ /[A-Z]/g;
         is_deeply \%times, { map { $_ => 30 * $count } 'A' .. 'T' }, 'each event arrives once on each stream'

@@ -1,4 +1,4 @@
-# HTTP/3: streams that have no socket of their own, but buffers and windows of QUIC, over a curl that speaks it.
+# HTTP/3, with a curl that supports it: streams do not have a socket each, but the buffers and windows of QUIC.
 use v5.36;
 use lib 't/lib';
 use Fcntl qw(F_SETFD);
@@ -47,8 +47,8 @@ sub numbers ($client, $count) { return [map { number($_) } $client->events($coun
 
 sub subscribers ($channel, $of = $server) { return $of->get("/pub?channel=$channel")->json->{subscribers} }
 
-# After a whole event, by a reset of its own. (When the connection ends right behind the stream, a curl that has its QUIC
-# from OpenSSL may see the end of the connection first.)
+# After a whole event, by a reset of the stream. (If the connection ends just after the stream, a curl that uses the QUIC of OpenSSL
+# may see the end of the connection first.)
 sub is_cut_off ($client) {
     state $other = `curl --version` =~ /\bngtcp2\b/ ? qr/(?!)/ : qr/QUIC connection has been shut down/;
     return !$client->pending && $client->closed eq 'abort' && $client->complaints =~ /reset by server|$other/;
@@ -84,7 +84,7 @@ subtest 'coming back' => sub {
     is $client->status, 200, 'while it reads';
     my @seen = map { number($_) } $client->events(10);
     $client->stall;
-    sleep 2; # for this long it takes nothing
+    sleep 2; # the client takes nothing for so long
     push @seen, @{ numbers($client->resume, 1190) };
     is_deeply \@seen, [1 .. 1200], 'a long history comes whole, in spite of a pause';
     my $last = $client->last_event_id;
@@ -124,7 +124,7 @@ subtest 'too long a pause' => sub {
     is_deeply numbers($back, $number - @seen), [@seen + 1 .. $number], 'it comes back and gets the rest';
 };
 
-# Two streams of one curl on one connection; what it writes comes through pipes, by channel.
+# Two streams of one curl on one connection. Returns its process, and by channel the pipes to which it writes.
 sub two_streams ($path, @channels) {
     my (%reader, @command, @writer);
     my $base = 'https://127.0.0.1:' . $server->port('h3');
@@ -158,7 +158,7 @@ subtest 'one of two streams of a connection is cancelled' => sub {
     wait_for_text($_, qr/event: ready/) for values %$reader;
     is_deeply [map { subscribers($_) } qw(left right)], [1, 1], 'both are there';
     close delete $reader->{left};
-    flood(left => 10, 1); # curl notices when it cannot pass it on
+    flood(left => 10, 1); # curl notices that the pipe is closed when it writes this
     wait_until(sub { subscribers('left') == 0 }, 'it to be taken out');
     reason_is(left => 'client');
     flood(right => 10, 1);
@@ -167,7 +167,7 @@ subtest 'one of two streams of a connection is cancelled' => sub {
     waitpid $pid, 0;
 };
 
-# nginx keeps that request, for the action.
+# nginx keeps this request for the action.
 subtest 'and one with a post_action' => sub {
     my ($pid, $reader) = two_streams(qw(/acts gone stays));
     wait_for_text($_, qr/event: ready/) for values %$reader;
@@ -214,9 +214,8 @@ subtest 'silence' => sub {
     is_deeply [$brief->stop], [], 'no trouble';
 };
 
-# After a reload old and new workers read from the same sockets of UDP, and a packet that the wrong one gets is lost. So
-# an old worker may wait in vain to be told that the end of a stream has come, with any response and for as long as a
-# connection lives in silence.
+# After a reload, old and new workers read from the same UDP sockets, and a packet that the wrong one receives is lost. So for any
+# response, an old worker may wait in vain for the acknowledgement of its end, until the timeout for silent connections.
 subtest 'reload' => sub {
     my $reloaded = SSE::Nginx->start(%usual, workers => 2, http => "$usual{http} keepalive_timeout 5s;");
     my @client = map { $reloaded->subscribe('/sub?channel=c', via => 'h3')->ready } 1 .. 10;
@@ -258,6 +257,6 @@ subtest 'the end' => sub {
     is_deeply [$ending->problems], [], 'no trouble';
 };
 
-# Clients that have been killed are still waited for, so not gracefully.
+# Not gracefully, because nginx still waits for clients that have been killed.
 is_deeply [$server->stop('TERM')], [], 'no trouble';
 done_testing;

@@ -1,5 +1,5 @@
-# What waits, is kicked or is put off over HTTP/3, whose clients can take back one request of several on a connection, which nginx
-# reports to what is written and to nothing else.
+# Requests over HTTP/3 that wait, are kicked or are put off. A client can cancel one of several requests on a connection, which nginx
+# reports only to the write handler.
 use v5.36;
 use lib 't/lib';
 use IO::Socket::INET;
@@ -10,7 +10,7 @@ use SSE::Nginx;
 my $lacking = SSE::Nginx::lacks_http3();
 plan skip_all => $lacking if $lacking;
 
-# Takes connections and never answers, so an action goes on.
+# Accepts connections and never answers, so an action never ends.
 my $silent = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1') or die "no socket: $!";
 
 my $server = SSE::Nginx->start(
@@ -41,10 +41,10 @@ sub count_is ($count, $channel, $what) {
     ok eval { wait_until(sub { subscribers($channel) == $count }, $what) }, $what or diag $@;
 }
 
-# The lines of the log so far that begin with that.
+# The rest of each line of the log that begins with this.
 sub logged ($begin) { return $server->read_file('reasons.log') =~ /^\Q$begin\E (.*)$/mg }
 
-# Requests of one curl on one connection, [path, what curl is told]; the process, and the files with the answers.
+# Sends requests, [path, options of curl], by one curl on one connection. Returns its process, and the files with the answers.
 sub side_by_side (@requests) {
     state $number = 0;
     my (@command, @file);
@@ -67,7 +67,7 @@ sub finish ($pid) {
     wait_until(sub { waitpid($pid, POSIX::WNOHANG) == $pid }, 'the end of curl');
 }
 
-# A busy machine may take longer than a client's patience only to begin: so long that all of them are there before.
+# On a busy machine, a client may give up before all requests have arrived. So this tries again with more patience.
 sub that_are_there ($channels, @requests) {
     for my $patience (3, 10, 25) {
         my ($pid, @file) = side_by_side(map { [$_->[0], map {s/PATIENCE/$patience/r} @$_[1 .. $#$_]] } @requests);
@@ -80,7 +80,7 @@ sub that_are_there ($channels, @requests) {
 
 my @impatient = ('--max-time', 'PATIENCE');
 
-# In the log by then.
+# Waits for a line of the log.
 sub has_logged ($line, $what) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     ok eval { wait_until(sub { $server->read_file('reasons.log') =~ /^\Q$line\E /m }, $line) }, $what or diag $@;
@@ -121,7 +121,7 @@ subtest 'a kick' => sub {
     my @poll   = map { ask("/sub?channel=kicked&key=$_&poll&wait=60") } qw(bad bad good);
     my $slow   = ask('/sub?channel=slow&key=bad')->ready->stall;
     count_is(6, kicked => 'streams and polls');
-    $server->publish('/quiet?channel=slow', 'x' x 900_000) for 1 .. 4; # more than it and its windows hold
+    $server->publish('/quiet?channel=slow', 'x' x 900_000) for 1 .. 4; # more than the client and its windows hold
     is $server->request(POST => '/kick?key=bad&for=60', via => 'h3', body => '')->finish->status, 200, 'of a key';
     is_deeply [map { $_->wait_closed } @stream[0, 1]], [qw(abort abort)], 'cuts its streams';
     is scalar(grep { $_->pending } @stream), 0, 'after a whole event';
@@ -159,7 +159,7 @@ subtest 'what is put off' => sub {
     $_->close for $stream, $first;
 };
 
-# With --max-filesize curl takes a request back as soon as it has read anything of the answer.
+# With --max-filesize, curl cancels a request as soon as it has read anything of the answer.
 subtest 'and goes at once' => sub {
     my @greedy = ('--max-filesize', 1);
     my $stream = $server->subscribe('/soft?channel=brief&key=b')->ready;

@@ -1,5 +1,5 @@
-# nginx collects what goes out over TLS in a buffer. An event that ends where this buffer does must not leave the end of
-# its chunk behind there: nothing would come to send it, and the stream would wait for it for ever.
+# nginx collects what it sends over TLS in a buffer. If an event ends where this buffer does, the end of its chunk must not remain
+# there: nothing would send it, and the client would wait for it for ever.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,5 +1,5 @@
-# Behind another nginx that nobody has tuned, and in a chain of three: events arrive as they are published. (nginx keeps
-# X-Accel headers for itself; a chain has to pass this one on.)
+# Behind another nginx with default settings, and in a chain of three: events arrive as they are published. (nginx does not pass on
+# X-Accel headers; in a chain, this one has to be passed on.)
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -37,7 +37,7 @@ for my $hop (0, 1) {
     }
 }
 
-# Up to 1.29.6 it speaks HTTP/1.0 to what is behind it, where a stream that is cut off looks like one that ends.
+# Up to 1.29.6, nginx uses HTTP/1.0 for its upstreams, where a stream that is cut off looks like one that ends.
 subtest 'the end of the stream is passed on' => sub {
     my $subscriber = $front[0]->subscribe('/sub?channel=end')->ready;
     my @old = $server->reload;

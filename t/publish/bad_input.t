@@ -1,4 +1,4 @@
-# What must be refused is refused, with a reason, and leaves no trace; and nothing that a client sends hurts.
+# What must be refused is refused, with a reason, and leaves no trace. Nothing that a client sends does harm.
 use v5.36;
 use lib 't/lib';
 use Test::More;

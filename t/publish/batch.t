@@ -1,4 +1,4 @@
-# Many events in one body that are published as a whole: contiguous, and all of them or none.
+# The events of one body are published as a whole: contiguous, and all of them or none.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -111,7 +111,7 @@ subtest 'with an end' => sub {
 
 is_deeply [$server->stop], [], 'no trouble';
 
-# With the longest name each takes much more of the zone than its text. What is refused has evicted nothing.
+# With the longest name, each event takes much more of the zone than its text. A batch that is refused has evicted nothing.
 subtest 'in the smallest zone' => sub {
     my $small = SSE::Nginx->start(
         zone      => '256k',
@@ -147,7 +147,7 @@ subtest 'while nginx is leaving' => sub {
     );
     my $control = $leaving->connect;
     my $publisher = $leaving->connect->send_raw("POST /lines?channel=c HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na\nb\n");
-    $leaving->get('/status', on => $control) for 1 .. 2; # its one worker has seen what was sent before
+    $leaving->get('/status', on => $control) for 1 .. 2; # the only worker has seen what was sent before
     $leaving->reload;
     is $publisher->finish->status, 503, 'what is not complete in time is refused';
     is $publisher->json->{events}, 0, 'and not published';

@@ -1,11 +1,11 @@
-# A body that nginx refuses: the publisher is told why, and whoever an error_page gives the request to has it alone.
+# A body that nginx refuses: the answer says why, and a location to which an error_page passes the request is the only one to answer it.
 use v5.36;
 use lib 't/lib';
 use IO::Socket::INET;
 use Test::More;
 use SSE::Nginx;
 
-# A backend that answers when the test says so.
+# A backend that answers when the test lets it.
 my $backend = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1') or die "listen: $!";
 $backend->blocking(0);
 
@@ -32,10 +32,10 @@ my %bad = (
     'malformed' => { chunk => "no chunk\r\n", status => 400 },
 );
 
-# There is one worker, so that whatever was there before these requests has been seen when they are answered.
+# The only worker has seen everything that was sent before these requests when they are answered.
 sub settle { $server->get('/status') for 1 .. 3 }
 
-# Publishes a good chunk and a bad one: together, or the second one when the first one has been read.
+# Publishes a good chunk and a bad one: together, or the bad one once the good one has been read.
 sub publish_badly ($path, $chunk, $at_once) {
     my $witness = $server->subscribe('/sub?channel=c')->ready;
     my $head    = "POST $path?channel=c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -65,7 +65,7 @@ for my $at_once (0, 1) {
     }
 }
 
-# The request of the backend, or undef when the client has been answered without it.
+# The request to the backend, or undef if the client has been answered without it.
 sub slow_request ($client) {
     my $request;
     wait_until(sub { ($request = $backend->accept) || $client->poll->{status} }, 'an answer');

@@ -1,4 +1,4 @@
-# A body that is refused after part of it has been read: no error_page passes that part on, and none hides how much was
+# A body that is refused after a part of it has been read: no error_page passes that part on, and none conceals how much has been
 # published.
 use v5.36;
 use lib 't/lib';
@@ -22,7 +22,7 @@ END
 );
 
 subtest 'a part of a body goes to no upstream' => sub {
-    # 211 bytes are announced. An upstream that is promised all of them would take the next request for the rest.
+    # 211 bytes are announced. An upstream that expects all of them would take the next request for the rest.
     my $client = $server->connect;
     $client->send_raw("POST /ndjson?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 211\r\n\r\n\xff\n", method => 'POST');
     my $request = $backend->request;

@@ -1,5 +1,5 @@
-# A body that breaks off, or in whose chunks nginx finds a fault: what has been read before that is published, also if it comes
-# together with the end of the connection or with the fault.
+# A body that breaks off, or in whose chunks nginx finds a fault: what comes before is published, even if it arrives together with the
+# end of the connection or with the fault.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -21,7 +21,7 @@ END
 );
 my ($worker) = $server->workers;
 
-# How many events a channel has: a mark is published after them.
+# How many events a channel has. A mark that is published after them shows where they end.
 sub published ($channel) {
     $server->publish("/pub?channel=$channel", 'the end');
     my $subscriber = $server->subscribe("/sub?channel=$channel");
@@ -44,7 +44,7 @@ my %text = (
     page   => sub ($number) {"line $number\n"},
 );
 
-# The whole request, and what is after it, are there before the worker looks.
+# The whole request, and the end of the connection, have arrived before the worker sees them.
 sub at_once ($path, $header, $body, $leaves) {
     my $client = $server->connect;
     SSE::Process::freeze($worker);
@@ -54,7 +54,7 @@ sub at_once ($path, $header, $body, $leaves) {
     return $client;
 }
 
-# The last event is only begun, so it does not count. A few fit into the buffer of the head, others into none.
+# The last event is incomplete and does not count. Two events fit into the buffer of the head; 5000 fit into no buffer.
 for my $count (2, 300, 5000) {
     for my $framing ($count == 5000 ? () : 'rate', qw(lines ndjson sse)) {
         my $body = join('', map { $text{$framing}->($_) } 1 .. $count) . 'dat';

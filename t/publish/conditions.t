@@ -1,4 +1,4 @@
-# A publisher can say what the channel's newest event must be: shared state that nobody overwrites unseen.
+# A publisher can require that a certain event is the newest one of the channel, so that nobody overwrites shared state unseen.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -82,7 +82,7 @@ subtest 'an event that is gone' => sub {
     is publish('gone', 'x', 'If-None-Match' => '*')->status, 201, 'the channel is empty';
 };
 
-# Each adds one to the number that it has read, and tries again if another was faster.
+# Each client adds one to the number that it has read, and tries again if another client was faster.
 subtest 'a counter that many share' => sub {
     publish('counter', 0);
     my ($each, $clients) = (15, 6);

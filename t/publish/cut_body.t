@@ -1,4 +1,4 @@
-# Bodies that are good up to some place: what is whole before it is published and counted, however the body is cut into packets.
+# Bodies that are good up to some point: whole events before it are published and counted, however the body is cut into packets.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -23,10 +23,10 @@ sub start_server (%option) {
 our $server = start_server();
 my $control = $server->connect;
 
-# There is one worker: what it has been sent before it has seen after these.
+# The only worker has seen everything that was sent before these requests when they are answered.
 sub settle { $server->get('/status', on => $control) for 1 .. 2 }
 
-# What is in a channel: a mark is published after it, to see where it ends.
+# The events of a channel. A mark that is published after them shows where they end.
 sub published ($channel) {
     $server->publish("/pub?channel=$channel", 'the end', on => $control);
     my $subscriber = $server->subscribe("/sub?channel=$channel");
@@ -43,7 +43,7 @@ sub new_channel { state $number = 0; return 'c' . ++$number }
 
 sub chunk ($bytes) { return sprintf "%x\r\n%s\r\n", length $bytes, $bytes }
 
-# How a body goes over the wire: name => a function that sends a request, its parts each on its own.
+# How a body goes over the wire: name => a function that sends a request, and each part of its body separately.
 my %wire = (
     'with a length' => sub ($path, @part) { send_parts($path, 'Content-Length: ' . length(join '', @part), @part) },
     'chunked'       => sub ($path, @part) { send_parts($path, 'Transfer-Encoding: chunked', (map { chunk($_) } @part), "0\r\n\r\n") },
@@ -71,8 +71,7 @@ sub send_parts ($path, $header, $first, @part) {
     return $client->finish;
 }
 
-# name => [framing, body, status, what of it is published, what is said of the rest]. There are four events at most, of twenty
-# bytes.
+# name => [framing, body, status, the events that are published, the error]. The limits are four events, and twenty bytes for each.
 my $json = qq({"n":1}\n{"n":2}\n);
 my $sse  = "data: a\n\nid: 7\ndata: b\n\n";
 my @ab   = qw(a b);
@@ -111,7 +110,7 @@ sub told ($answer) {
 
 for my $name (sort keys %case) {
     my ($framing, $body, $status, $data, $error) = @{ $case{$name} };
-    # A body that is one event is refused without a word about the number.
+    # The refusal of a body that is a single event has no number of events.
     my $expected = [$status, $error, $framing eq 'event' && $error ? undef : scalar @$data];
     subtest $name => sub {
         for my $wire (sort keys %wire) {
@@ -139,7 +138,7 @@ my %half = (
     event  => ['',                   'a',                 'b'],
 );
 
-# A request of that length, or without one, over h1, tls or h2c. What is fed to it goes out as it is.
+# Begins a request with a body of that length, or without a length, over h1, tls or h2c.
 sub begin ($via, $path, $length, $server_of = $server) {
     if ($via eq 'h2c') {
         my @length = defined $length ? ('content-length' => $length) : ();
@@ -157,7 +156,7 @@ sub end  ($client) { $client->end unless defined $client->{length} }
 
 sub figures ($channel) { return $server->get("/pub?channel=$channel")->json }
 
-# Waits until what was fed has been taken: a witness has heard it, or (for what is not a whole event) the worker has seen it.
+# Waits until what was fed has been taken: a witness has received the events, and the worker has seen the part of an event after them.
 sub wait_for_events ($channel, $count) {
     my $witness = $server->subscribe("/sub?channel=$channel");
     is scalar(() = $witness->events($count)), $count, "$count events are there" if $count;
@@ -178,7 +177,7 @@ my %cut = (
     'no length, the event comes to an end' => [0, 1, 2,     201, 4],
 );
 
-# One body for each framing, of which one part has been taken: framing => publisher.
+# Begins a body for each framing, and waits until one part of it has been taken: framing => publisher.
 sub half_bodies ($via, $name, $has_length, $index) {
     my %client;
     for my $framing (sort keys %half) {
@@ -227,7 +226,7 @@ for my $name (sort keys %cut) {
     }
 }
 
-# Answers come from the old worker, which has no successor here.
+# The old worker answers. It has no successor here.
 for my $via (qw(h1 tls h2c)) {
     subtest "quit over $via" => sub {
         local $server = start_server();

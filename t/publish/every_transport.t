@@ -1,4 +1,4 @@
-# What a publisher sends and is told, over every transport, and what a subscriber gets of it.
+# What a publisher sends, what it is answered, and what a subscriber receives, over every transport.
 use v5.36;
 use lib 't/lib';
 use Test::More;

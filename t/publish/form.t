@@ -1,4 +1,4 @@
-# With sse_framing form a body is the fields of one event, as curl, a page or any library encodes a form.
+# With sse_framing form, a body contains the fields of one event, encoded as curl, a page or any library encodes a form.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -31,7 +31,7 @@ sub in_bytes ($path, $body) {
 
 my %way = ('at once' => \&publish, 'byte by byte' => \&in_bytes, 'HTTP/2' => sub ($path, $body) { publish($path, $body, via => 'h2c') });
 
-# Its data, and type, publisher id and retry if it has them. A stream begins with a retry of more than 3 seconds.
+# The data of an event, and its type, publisher id and retry if it has them. A stream begins with a retry of at least 3 seconds.
 sub fields_of ($event) {
     my ($type, $id, $retry) = @$event{qw(type id retry)};
     return [$event->{data}, $type eq 'message' ? undef : $type, $id =~ /~(.*)/ ? $1 : undef, ($retry // 3000) < 3000 ? $retry : undef];

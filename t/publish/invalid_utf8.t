@@ -1,4 +1,4 @@
-# sse_invalid_utf8: what is not UTF-8 is refused, or becomes what a browser would make of it, and is counted.
+# sse_invalid_utf8: what is not UTF-8 is refused, or replaced as a browser would do it, and counted.
 # needs: module node
 use v5.36;
 use lib 't/lib';
@@ -19,7 +19,7 @@ my $server = SSE::Nginx->start(
 
 my $replacement = "\xef\xbf\xbd";
 
-# The bytes, what a decoder as of the WHATWG makes of them ("?" for U+FFFD), by table 3-7 of Unicode.
+# Bytes, and what a decoder of the WHATWG makes of them by table 3-7 of Unicode ("?" stands for U+FFFD).
 my @case = map { [$_->[0], $_->[1] =~ s/\?/$replacement/gr] } (
     ["\xff",                               '?'],
     ["a\xffb",                             'a?b'],
@@ -153,7 +153,7 @@ subtest 'values of the location' => sub {
     }
 };
 
-# README has such a log published by "tail -f".
+# docs/live-logs.md publishes such a log.
 subtest 'the error log of nginx' => sub {
     my $client = $server->connect;
     $client->send_raw("GET /no\xff\xfewhere?\xe2\x82 HTTP/1.1\r\nHost: \xe4.example\r\nReferer: http://\xf6/\r\n\r\n");

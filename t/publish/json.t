@@ -1,5 +1,5 @@
-# With sse_framing json a body is envelopes: each becomes one event as soon as it is there, and a fault is refused with what it is
-# and where.
+# With sse_framing json, a body consists of envelopes. Each becomes an event as soon as it is complete, and a refusal says what is
+# wrong and where.
 use v5.36;
 use lib 't/lib';
 use JSON::PP ();
@@ -45,13 +45,13 @@ sub in_bytes ($path, $body) {
 
 my %way = ('at once' => \&publish, 'byte by byte' => \&in_bytes);
 
-# Its data, and type, publisher id and retry if it has them. A stream begins with a retry of more than 3 seconds.
+# The data of an event, and its type, publisher id and retry if it has them. A stream begins with a retry of at least 3 seconds.
 sub fields_of ($event) {
     my ($type, $id, $retry) = @$event{qw(type id retry)};
     return [$event->{data}, $type eq 'message' ? undef : $type, $id =~ /~(.*)/ ? $1 : undef, ($retry // 3000) < 3000 ? $retry : undef];
 }
 
-# The body, and of each event its data, and type, id and retry if it has them.
+# A body, and for each event its data, and its type, id and retry if it has them.
 my @case = (
     ['{"data":"hello"}', ['hello']],
     ['[{"data":"a"},{"data":"b"}]', ['a'], ['b']],

@@ -1,4 +1,4 @@
-# A large body that nginx has put into a file, as for a mirror: it is published in slices, between which others are served.
+# A large body that nginx has put into a file, as it does for a mirror, is published in slices, between which other clients are served.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';

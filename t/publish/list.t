@@ -1,5 +1,5 @@
-# GET ?list pages through the channels that sse_list permits: who sees what, what is told of each, what a cursor promises, and that a long
-# walk holds nobody up.
+# GET ?list pages through the channels that sse_list permits: who sees which, what is reported of each, what a cursor guarantees, and that
+# a long walk delays nobody.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -157,11 +157,11 @@ subtest 'channels without events' => sub {
     $_->close for @quiet;
 };
 
-# A walk through all the index takes many slices. Whoever asks for other things gets them in between; and who hangs up, or a worker that has to
-# leave, ends it.
+# A walk through the whole index takes many slices, between which other requests are answered. It ends when its client hangs up or when its
+# worker has to leave.
 subtest 'beside others' => sub {
     $server->publish('/lines', join '', map { qq({"channel":"bulk-$_","data":1}) } 1 .. 20_000);
-    # All are there before the worker sees one of them, the publisher last. The log has them in the order of their answers.
+    # All requests have arrived before the worker sees one of them, the publisher's last. The log lists them in the order of their answers.
     my ($worker)    = $server->workers;
     my @connection  = map { $server->connect_to($worker, '/pub?channel=a') } 1 .. 20;
     my $publisher   = $server->connect_to($worker, '/pub?channel=a');

@@ -5,7 +5,7 @@ use Test::More;
 use SSE::Nginx;
 use SSE::Util;
 
-# A log of some thousand lines, or something else of lines that every Debian has.
+# A log of some thousand lines, or another text of lines that every Debian has.
 sub real_text {
     for my $files ('/var/log/dpkg.log', '/var/lib/dpkg/status', '/var/lib/dpkg/info/*.list') {
         my $text = join '', map { open my $file, '<:raw', $_ or next; local $/; readline($file) // '' } sort glob $files;
@@ -40,7 +40,7 @@ for my $via (qw(h1 tls h2c h2)) {
         }
         $publisher->end;
 
-        # Cut at a random byte: an event of which only a part has come does not count.
+        # Cut at a random byte: an event of which only a part has arrived does not count.
         my (@id, @data);
         my $keep = sub { push @id, map { $_->{id} } @_; push @data, map { $_->{data} } @_ };
         my $quarter = int length($text) / 4;

@@ -1,5 +1,5 @@
-# A body that is no longer there when a request arrives at a publish location is not published as an empty one, nor in part: that is
-# told. One that has been kept is published, however it came and whatever its size.
+# If the body of a request has gone when the request reaches a publish location, nothing is published, neither an empty event nor a part,
+# and the answer says so. A body that has been kept is published, however it was sent and whatever its size.
 # needs: module nghttp
 use v5.36;
 use lib 't/lib';
@@ -63,7 +63,7 @@ my $text = substr join('', map {"line $_\n"} 1 .. 50_000), 0, 300_000;
 
 sub published { return $server->get('/status')->json->{zones}{events}{published} }
 
-# Sends a body in one of three ways, and returns the answer.
+# Functions that send a body, and return the answer.
 my %sending = (
     length  => sub ($path, $body, %option) { return $server->publish($path, $body, %option) },
     chunks  => sub ($path, $body, %option) { return in_parts($path, 16_000, $body, %option) },
@@ -93,7 +93,7 @@ for my $via (qw(h1 tls h2c)) {
                     my $before = published();
                     my $answer = $sending{$sending}->($path, $body, via => $via);
                     is $answer->{status}, $path =~ /mirror$|both|file|single/ ? 200 : 201, "$size bytes by $sending: answered";
-                    # What is mirrored may be published after the answer.
+                    # A mirrored request may be published after the answer.
                     eval { wait_until(sub { published() - $before >= $times }, 'all of it') };
                     is published() - $before, $times, "published $times times";
                     ok +($subscriber->next_event // { data => 'nothing' })->{data} eq $body, 'whole' for 1 .. $times;
@@ -103,8 +103,8 @@ for my $via (qw(h1 tls h2c)) {
     }
 }
 
-# The path, from which size on the body may be gone and from which it must be, and what is answered then. A body that nginx has read
-# before it asks whoever does not want it, in one piece with the head, is kept.
+# The path, the sizes from which on the body may be gone and must be gone, and the status then. nginx keeps a body that it has read
+# together with the head.
 my $most = 300_000;
 my @gone = (
     (map { ["/streamed-$_", 1, $most, 400] } qw(accel named missing at-missing lines-missing)),
@@ -132,7 +132,7 @@ for my $via (qw(h1 tls h2c)) {
                         next;
                     }
                     is scalar @heard, 0, "$size bytes by $sending: nothing is published";
-                    # Where the first location has published a part, it is that which is told.
+                    # If the first location has published a part, the answer says so instead.
                     if ($path eq '/small-lines' && $answer->{wire} =~ /"events":[1-9]/) {
                         is $answer->{status}, 413, 'answered, with the number';
                         next;
@@ -156,7 +156,7 @@ subtest 'nothing is as good as kept' => sub {
     }
 };
 
-# The connection is there for the next request, or is closed after the answer; never is a body taken for a request.
+# The connection is ready for the next request, or closed after the answer. A body is never taken for a request.
 subtest 'what follows on the connection' => sub {
     my $secret = "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for my $path (map { $_->[0] } @gone) {

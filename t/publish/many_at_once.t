@@ -1,5 +1,5 @@
-# Requests that wait may all have to be answered in the same moment: because their time is up, because what they wait for has come, or
-# because they may go on. Each is answered in its turn, so others are answered in between.
+# Many waiting requests may have to be answered at the same moment: because their time is up, because what they wait for has happened,
+# or because they may continue. They take turns, and other requests are answered in between.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -19,13 +19,13 @@ access_log order.log path;
 END
 );
 
-# The worker of $server stops; when it goes on, all of @waiting are due, and so is a client that asks for something else.
+# Stops the worker until all of @waiting are due, and another client has asked for something else.
 sub answers_others ($what, $path, @waiting) {
-    $server->get('/sub'); # answered after all that have come before
+    $server->get('/sub'); # when this is answered, the worker has seen all of @waiting
     my ($worker) = $server->workers;
     my $other = $server->connect;
     freeze($worker);
-    # On a busy machine some are due before the last one has come.
+    # On a busy machine, some are due before the last one has arrived.
     my $early = () = $server->read_file('order.log') =~ m{^/\Q$path\E}mg;
     my $due = time + 1.5;
     wait_until(sub { time > $due }, 'all of them to be due');
@@ -41,7 +41,7 @@ sub answers_others ($what, $path, @waiting) {
 }
 
 answers_others('time that is up', 'pub', map { $server->request(GET => '/pub?channel=a&wait=1&subscribers=9') } 1 .. $count);
-# The first event takes up the next second, and the second one the one after that.
+# The first event uses up the next second, and the second event the second after that.
 answers_others('a rate', 'paced', map { $server->request(POST => '/paced?channel=a', body => "1\n2\n3\n") } 1 .. $count);
 
 is_deeply [$server->stop], [], 'no trouble';

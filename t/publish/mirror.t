@@ -1,4 +1,4 @@
-# A publish location that mirrors what it is sent to another one: both publish all of it.
+# A publish location that mirrors its requests to another one: both publish the whole body.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,4 +1,4 @@
-# A body that stays open: every line is an event as soon as it is there.
+# A body that stays open: every line becomes an event as soon as it arrives.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,5 +1,5 @@
-# Ids of others in a body of type text/event-stream: whatever they are, no event is lost, and a subscriber comes back
-# with what it was sent, with the id as its source gave it, or with the form that this has on the wire.
+# Foreign ids in a body of type text/event-stream: whatever they are, no event is lost, and a subscriber can resume with the id that it
+# was sent, with the id that the source assigned, or with the form of that on the wire.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -10,7 +10,7 @@ my $count  = 0;
 
 sub encoded ($text) { return $text =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger }
 
-# A channel with three events, of which the first has this id: its name, and the id as subscribers see it.
+# Makes a channel of three events, of which the first has this id. Returns its name, and the id as subscribers see it.
 sub publish_foreign ($id) {
     my $channel = 'c' . ++$count;
     my $body    = "id: $id\ndata: 1\n\ndata: 2\n\ndata: 3\n\n";
@@ -22,7 +22,7 @@ sub publish_foreign ($id) {
     return ($channel, $event->{id});
 }
 
-# What a subscriber to the channel that begins like this is sent, up to the first "end" that there is.
+# What a subscriber to the channel that starts there is sent, up to the first "end" in it.
 sub replayed ($channel, %where) {
     my $query = delete $where{query};
     my $subscriber = $server->subscribe("/sub?channel=$channel" . (defined $query ? "&$query" : ''), %where);

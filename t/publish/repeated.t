@@ -1,4 +1,4 @@
-# Requests that come again because nobody knows what has become of them: each is published once.
+# Requests that are repeated because their outcome is not known: each is published once.
 # needs: module faults
 use v5.36;
 use lib 't/lib';
@@ -125,7 +125,7 @@ subtest 'a key and DELETE' => sub {
     is publish('/once?channel=deleted', 'still open', [])->status, 201, 'which does not end it again';
 };
 
-# There is no record that could tell of the request later.
+# Nothing is recorded by which the request could be recognised later.
 subtest 'what is there already' => sub {
     my @number = map { ['Producer-Id' => 'p', 'Producer-Epoch' => 1, 'Producer-Seq' => $_] } 0 .. 2;
     publish('/pub?channel=over', 'x', $number[0]);
@@ -237,7 +237,7 @@ subtest 'reload and a new size of the zone' => sub {
 
 is_deeply [$server->stop], [], 'no trouble';
 
-# The log that another one has taken over does not know what has come since.
+# Once another log has taken over from a log, the old one does not know what has been published since.
 subtest 'a body that comes in after a new size of the zone' => sub {
     my $resized = SSE::Nginx->start(drain => '60s', zone => '1m');
     my $send = sub ($number) { ['Producer-Id' => 'p', 'Producer-Epoch' => 1, 'Producer-Seq' => $number] };
@@ -245,7 +245,7 @@ subtest 'a body that comes in after a new size of the zone' => sub {
     my $control = $resized->connect;
     my $late = $resized->connect->send_raw("POST /pub?channel=c HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
             . "Producer-Id: p\r\nProducer-Epoch: 1\r\nProducer-Seq: 2\r\n\r\nt");
-    $resized->get('/status', on => $control) for 1 .. 2; # its one worker has seen what was sent before
+    $resized->get('/status', on => $control) for 1 .. 2; # the only worker has seen what was sent before
     $resized->{http} = 'sse_zone events 2m;';
     my @old = $resized->reload;
     is $resized->publish('/pub?channel=c', 'one', headers => $send->(1))->status, 201, 'one before it';
@@ -272,7 +272,7 @@ subtest 'a number whose event is not known any more' => sub {
     is_deeply [$small->stop], [], 'no trouble';
 };
 
-# Killed at each step of the change to the log: whatever had been done, who asks again is told the truth.
+# Kills the worker at each step of a change of the log: however far it has come, a repeated request is answered truthfully.
 SKIP: {
     my $module = SSE::Faulty::module() or skip SSE::Faulty::reason(), 1;
     local $ENV{TEST_NGINX_MODULE} = $module;

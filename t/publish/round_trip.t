@@ -1,4 +1,4 @@
-# Ten thousand random events: what a subscriber parses is what was published, line ends made LF as the standard has it.
+# Ten thousand random events: a subscriber parses what has been published, with line ends changed to LF as in the standard.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -18,7 +18,7 @@ sub random_body {
     return $body =~ s/\A(?:\xef\xbb\xbf)+//r;    # one at the start is no part of the text
 }
 
-# None of those that are reserved: of ten thousand types, one in sixty times one is "gap".
+# Never a reserved type: otherwise one of ten thousand types would be "gap" in one of 65 runs.
 sub random_type {
     return '' if rand() < 0.5;
     my $type = join '', map { ('a' .. 'z', '-', '.', "\xc3\xbc", ':', ' x')[rand 30] } 1 .. 1 + rand 12;
@@ -38,7 +38,7 @@ for my $number (1 .. 10_000) {
         last;
     }
     push @published, { id => $answer->json->{id}, type => $type eq '' ? 'message' : $type, data => $body =~ s/\r\n?/\n/gr };
-    # Subscribers that read in between, and some time not.
+    # The subscribers read now and then.
     $_->poll for $number % 100 ? () : @subscriber;
 }
 is $refused, undef, 'all were accepted';

@@ -1,4 +1,4 @@
-# A body has a fault, and Redis does not take what came before it: the answer says what Redis says, and no place in the body.
+# A body has a fault, and Redis does not accept what comes before it: the answer reports the error of Redis, and no position in the body.
 # needs: module redis
 use v5.36;
 use lib 't/lib';

@@ -1,5 +1,5 @@
-# A body that has been published is gone: whom nginx asks about the same request afterwards, by post_action, is not promised it.
-# One that an application has got is still there, and is published whole.
+# A body that has been published is gone: an upstream that nginx asks afterwards, by post_action, is not promised the body. One that an
+# application has received is still there, and is published as a whole.
 # needs: module nghttp
 use v5.36;
 use lib 't/lib';
@@ -121,7 +121,7 @@ subtest 'after an application' => sub {
     }
     like post_framed($server, '/app', 'x' x 900, length => 0)->{wire}, qr/got 900/, 'without a length';
     is $subscriber->next_event->{data}, 'x' x 900, 'published';
-    # nginx has closed the file by then.
+    # By then, nginx has closed the file.
     is $server->publish('/app', 'x' x 5000, via => $_)->body, 'got 5000', "$_: one that is in a file" for qw(h1 h2c);
     $server->publish('/pub?channel=published', 'last');
     is $subscriber->next_event->{data}, 'last', 'is not published in part';

@@ -1,4 +1,4 @@
-# What becomes of a GET that waits for subscribers when its client leaves, when its worker leaves, and when its worker dies.
+# What happens to a GET that waits for subscribers when its client leaves, when its worker leaves, and when its worker dies.
 use v5.36;
 use lib 't/lib';
 use IO::Select;
@@ -23,10 +23,10 @@ location = /acts { sse_publish \$arg_channel; mirror /arrived; mirror_request_bo
 END
 );
 
-# How many requests have come so far: the mirrored one is answered when the other one waits.
+# How many requests have arrived so far: once the mirrored request is answered, the original one waits.
 sub arrived { return scalar(() = $server->read_file('arrived.log') =~ /\n/g) }
 
-# Sends a request, and waits until it waits.
+# Sends a request, and returns when it waits in the worker.
 sub ask ($query, %option) {
     my $path   = delete $option{path} // '/pub';
     my $before = arrived();

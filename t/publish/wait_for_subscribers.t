@@ -1,4 +1,4 @@
-# A GET of a channel can wait until nobody subscribes to it any more, or until somebody does.
+# A GET of a channel can wait until the channel has no subscriber any more, or until it has one.
 use v5.36;
 use lib 't/lib';
 use Test::More;
