@@ -30,7 +30,8 @@ my %languages = (
     js     => ['sample.mjs', 'node', ''],
     python => ['sample.py', 'python3', ''],
 );
-my $port      = SSE::Nginx::free_port();
+# Many of these run at the same time, and none of them listens before all have chosen, so one chooses for all.
+my $port = $ARGV[1] // SSE::Nginx::free_port();
 
 # The blocks of a document, in order: language, text, tag, its name, and what is expected.
 sub all_blocks ($file) {
@@ -122,11 +123,12 @@ if (my ($document) = @ARGV) {
     done_testing;
     exit;
 }
-sub run_document ($file) {
-    my $said = qx{"$^X" -It/lib $0 $file 2>&1};
+sub run_document ($run) {
+    my ($file, $port) = @$run;
+    my $said = qx{"$^X" -It/lib $0 $file $port 2>&1};
     return { file => $file, status => $?, said => $said };
 }
-for my $run (parallel(\&run_document, grep { blocks($_) } @documents)) {
+for my $run (parallel(\&run_document, map { [$_, SSE::Nginx::free_port()] } grep { blocks($_) } @documents)) {
     is $run->{status}, 0, "$run->{file}: its samples" or diag $run->{said};
 }
 
