@@ -479,10 +479,11 @@ sub stop ($self, $signal = 'QUIT') {
     return @problems;
 }
 
+# Each of them listens until it is gone itself.
 sub kill_all ($self) {
     my @children = keys %{ $self->children };
     kill KILL => $self->{pid}, @children;
-    wait_until(sub { !$self->alive }, 'the end of a killed nginx');
+    wait_until(sub { !$self->alive && !grep { is_running($_) } @children }, 'the end of a killed nginx');
 }
 
 # The log ------------------------------------------------------------------------------------------------------
