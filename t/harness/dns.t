@@ -10,7 +10,7 @@ use SSE::Nginx;
 
 my $app = SSE::App->start(sub (@) { return (200, [], 'found') });
 my $dns = SSE::Dns->start(address => '127.0.0.1');
-my $nginx = SSE::Nginx->start(module => 0, server => 'resolver ' . $dns->address . ' valid=1s ipv6=off; resolver_timeout 1s;'
+my $nginx = SSE::Nginx->start(module => 0, server => 'resolver ' . $dns->address . ' valid=1s ipv6=off; resolver_timeout 2s;'
     . ' location / { set $name $arg_name; proxy_pass http://$name:' . $app->port . '; }');
 
 is $nginx->get('/?name=one.test')->body, 'found', 'a name is resolved';

@@ -49,8 +49,9 @@ subtest 'a part of an answer' => sub {
         $proxy->clear;
     }
     $proxy->rule(match => '^GET b', hang => 5, times => 1);
-    my $client = client(0.3)->send(get(qw(a b c)));
+    my $client = client()->send(get(qw(a b c)));
     $client->reply;
+    $client->{timeout} = 0.3;
     like eval { $client->reply } // $@, qr/\Ano answer/, 'or nothing more comes';
     is $client->{in}, substr($whole, 0, 5), 'than the bytes';
     $proxy->clear;
@@ -69,12 +70,14 @@ subtest 'later' => sub {
 };
 
 subtest 'divided' => sub {
-    my $client = client(0.3);
+    my $client = client();
     is $client->command('PING'), 'PONG', 'an answer';
     $proxy->divide;
+    $client->{timeout} = 0.3;
     ok !eval { $client->command('PING') }, 'no answer';
     ok !eval { client(0.3)->command('PING') }, 'nor for another';
     $proxy->clear;
+    $client->{timeout} = 5;
     is $client->reply, 'PONG', 'it comes later';
 };
 
