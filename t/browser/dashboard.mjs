@@ -25,8 +25,9 @@ async function test({ page, demo }) {
   await page.waitForFunction((old) => document.getElementById("chart").toDataURL() !== old, image);
   ok(await drawn(page) > 100, "lines are drawn, and move", await drawn(page));
 
+  const again = page.waitForRequest(/dashboard\/events/); // for how long the page shows that it has no stream is up to chance
   demo.reload();
-  await state(page, "connecting");
+  await again;
   await state(page, "open");
   // As the producer would say it.
   const send = (kind, value) => fetch(`${demo.base}produce?channel=sensors&event=${kind}`, {

@@ -130,9 +130,10 @@ async function testGap(context, demo) {
 // A page that has seen nothing but a log.
 async function testLooks(page, demo, lines) {
   await page.evaluate(() => document.getElementById("clear").click());
+  const busy = page.waitForFunction(() => document.getElementById("rate").textContent !== "0"); // which it is for a second
   await ingest(demo.url("ingest"), lines);
   await lastLine(page, lines.at(-1));
-  await page.waitForFunction(() => document.getElementById("rate").textContent !== "0");
+  await busy;
   await pictures(page, "log", "docker/screenshot.png");
 }
 

@@ -31,8 +31,9 @@ async function test({ page, context, demo }) {
   is(await badge(page, "ada"), 0, "what has been read is not counted");
   ok(await badge(page, "ben") >= 1, "at the bell of who has read it");
 
+  const again = page.waitForRequest(/notifications\/events/); // when one of the streams has been cut off
   demo.reload();
-  await page.waitForFunction(() => [...document.querySelectorAll(".user .state")].some(({ textContent }) => textContent !== "connected"));
+  await again;
   await send(page, "ada", "during the reload");
   await has(page, "ada", "during the reload");
   is((await list(page, "ada")).split("during the reload").length, 2, "a reload loses nothing, and brings nothing twice");
