@@ -81,7 +81,7 @@ my $since    = $listener->last_event_id;
 my %open     = map { $_ => SSE::Browser->open($_, 'http://127.0.0.1:' . $server->port . '/open/open.html') } keys %browser;
 
 my $went_on = eval {
-    wait_until(sub { !grep { $_ != 1 } subscribers() }, 'both browsers');
+    wait_until(sub { !grep { $_ != 1 } subscribers() }, 'both browsers', 60);
     wait_until(sub { publish(); !grep { asked($_, '/login 204') < 3 } keys %browser }, 'both to renew their access twice');
 
     # The streams are cut off, and who comes back is refused for a while.

@@ -98,7 +98,7 @@ my $since    = $listener->last_event_id;
 my %open     = map { $_ => open_page($_) } @browser;
 
 my $went_on = eval {
-    wait_until(sub { all_are_there(0) }, 'all streams of all browsers');
+    wait_until(sub { all_are_there(0) }, 'all streams of all browsers', 60);
     for my $reload (1 .. $reloads) {
         publish() for 1 .. 20;
         $_->reload for values %server;

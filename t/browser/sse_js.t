@@ -43,8 +43,8 @@ END
 my $count = 0;
 sub publish ($times) { $server->publish('/count', ++$count)->status == 201 or die 'not published' for 1 .. $times }
 sub subscribers { return $server->get('/count')->json->{subscribers} }
-sub both_are_there ($what) {
-    wait_until(sub { subscribers() == @browser }, "both browsers $what");
+sub both_are_there ($what, $seconds = $SSE::Client::Patience) {
+    wait_until(sub { subscribers() == @browser }, "both browsers $what", $seconds);
     publish(5);
 }
 
@@ -60,7 +60,7 @@ my $url  = 'http://127.0.0.1:' . $server->port . '/page/sse_js.html?browser=';
 my %open = map { $_ => SSE::Browser->open($_, $url . $_) } @browser;
 my (@away, %left);
 my $went_on = eval {
-    both_are_there('at first');
+    both_are_there('at first', 60); # they start slowly on a busy machine
     $server->kill9($_) for $server->workers;
     publish(5);
     both_are_there('after a cut');
