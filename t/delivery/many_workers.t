@@ -29,9 +29,22 @@ sub subscribe_on_any ($server, $pids, $path) {
     die "none of @$pids ever answers";
 }
 
-# Half a request to that worker, which does not leave before it has seen the rest.
-sub begin_request ($server, $pid) {
-    return $server->connect_to($pid, '/pub?channel=stays')->send_raw('GET /pub');
+# Half a request to each worker, which does not leave before it has seen the rest. A second connection to the same worker
+# shows that it has read the first half.
+sub begin_requests ($server) {
+    my (%connections, @half);
+    for (1 .. 5000) {
+        my $connection = $server->connect;
+        my $pid = $server->get('/pub?channel=stays', on => $connection)->header('X-Worker');
+        push @{ $connections{$pid} }, $connection if @{ $connections{$pid} // [] } < 2;
+        last if $server->{workers} == grep { @$_ == 2 } values %connections;
+    }
+    for my $pid ($server->workers) {
+        my ($first, $second) = @{ $connections{$pid} } or die "worker $pid never answers";
+        push @half, $first->send_raw('GET /pub');
+        $server->get('/pub?channel=stays', on => $second) for 1 .. 2;
+    }
+    return @half;
 }
 
 sub worker_of ($client) { return $client->header('X-Worker') }
@@ -91,7 +104,7 @@ subtest 'while those before a reload are still there' => sub {
     my $server = SSE::Nginx->start(workers => 70, events => 'worker_connections 64;', zone => '1m channels=64',
         locations => 'location = /metrics { sse_status format=prometheus; }');
     $server->allow(qr/exited on signal 9/);
-    my @request = map { begin_request($server, $_) } $server->workers;
+    my @request = begin_requests($server);
     my @old     = $server->reload;
     is scalar @{ [$server->leaving_workers] }, 70, 'the old workers are';
     my @sharing = sharing($server);
