@@ -18,7 +18,7 @@ my $server = SSE::Nginx->start(
     http   => 'sse_zone events 4m; sse_retry 250ms 0%;',
     drain  => '200ms',
     server => "$location
-        location = /beats  { sse_channel \$arg_channel; sse_heartbeat 500ms; }
+        location = /beats  { sse_channel \$arg_channel; sse_heartbeat 100ms; }
         location = /silent { sse_channel \$arg_channel; sse_heartbeat off; }
         location = /pub    { sse_publish \$arg_channel; allow 127.0.0.1; deny all; }",
 );

@@ -117,7 +117,7 @@ for my $via (qw(h2c h2)) {
             $channel, 1000,
             sub { time - $start > 5 },
             sub {
-                return if time - $last < 1;
+                return if time - $last < 0.4; # of the 2 s that it may take
                 $last = time;
                 $memory = memory() if memory() > $memory;
                 $dripping->poll->grant(1);
