@@ -295,8 +295,8 @@ sub refused_while_away ($self, $path) {
     $self->{server}->write_file('away', '');
     $self->{proxy}->cut;
     $self->publish(4 .. 5);
+    my $before = $self->requests; # before it can come again
     $self->{proxy}->unhold;
-    my $before = $self->requests;
     $self->until(sub { $self->requests >= $before + 2 });
     unlink $self->{server}->prefix . '/away';
     return $self->requests == $before ? 'program' : 'stops' if $self->{over};
