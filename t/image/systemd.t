@@ -80,7 +80,7 @@ subtest 'with the drop-in' => sub {
     cmp_ok $patience, '>=', $drain + 2, 'and for the one of this test';
     my @end = ends($machine);
     cmp_ok $end[9], '<', $drain, 'they end one after the other';
-    cmp_ok $end[-1] - $end[0], '>', $drain - 2, 'over the time of sse_drain';
+    cmp_ok $end[-1], '>', $drain - 2, 'over the time of sse_drain';
     is property($machine, 'Result'), 'success', 'which is success';
     $machine->remove;
 };
@@ -96,7 +96,8 @@ subtest 'the limits that it asks for' => sub {
 subtest "Debian's unit alone" => sub {
     my $machine = machine();
     my @end = ends($machine);
-    cmp_ok $end[-1], '<', $drain - 1, 'cuts off what has not ended after 5 seconds';
+    # Counted from the first end: the command that stops nginx may take a while itself.
+    cmp_ok $end[-1] - $end[0], '<', $drain - 2, 'cuts off what has not ended after 5 seconds';
     $machine->remove;
 };
 
