@@ -36,7 +36,7 @@ our @EXPORT = qw(behind compressed held_back);
 # What an event may take on its way, in seconds.
 my $limit = 0.1;
 
-# nginx with the module, which compresses all that lets itself be compressed.
+# nginx with the module; it compresses every response that can be compressed.
 sub server () {
     return SSE::Nginx->start(
         listen    => [qw(h1 h2c)],
@@ -113,7 +113,7 @@ sub compressed ($with, $name, $what) {
     };
 }
 
-# A proxy through which streams do not come.
+# A proxy that holds streams back.
 sub held_back ($with, $name, $what) {
     ($server, $proxy) = ($with, $what);
     subtest $name => sub {
@@ -143,7 +143,7 @@ sub subscribers ($channel) { return $server->get("/pub?channel=$channel")->json-
 
 # Events ----------------------------------------------------------------------------------------------------------------
 
-# How long an event that is published now takes to a subscriber.
+# How long an event that is published now takes to reach a subscriber.
 sub delay ($subscriber, $channel) {
     my $start = time;
     publish($channel, $start);
@@ -168,7 +168,7 @@ sub first_delay (%how) {
 
 sub median (@numbers) { return (sort { $a <=> $b } @numbers)[@numbers / 2] }
 
-# A median; where it is too long the least of some, so that what else this machine does does not count.
+# A median; if it is too long, the least of several, so that other load of this machine does not count.
 sub usual ($measure, $h2c = 0) {
     my ($least, $times) = (9, says('Events arrive', 'late', $h2c) ? 1 : 5);
     for (1 .. $times) {
@@ -195,7 +195,7 @@ sub check_events {
     }
 }
 
-# What holds a response back until it is complete.
+# A proxy that holds a response back until it is complete.
 sub check_never {
     my $subscriber = subscriber('never', cursor => '0-0', class => 'SSE::Behind::Inflating');
     wait_until(sub { subscribers('never') == 1 }, 'the subscriber');
@@ -215,14 +215,14 @@ sub check_resume {
     is_deeply [subscriber('resume', cursor => $cursor)->data(3)], [2 .. 4], 'it gets what it has missed, once';
 }
 
-# All of them come, on a stream that has been open meanwhile.
+# All of them arrive, on a stream that has been open all the time.
 sub check_heartbeats ($beating) {
     ok $beating->pump_until(sub { (() = $beating->body =~ /^:/mg) >= 100 }), '100 of them';
 }
 
 # Bodies, addresses -----------------------------------------------------------------------------------------------------
 
-# A line of a body that has not ended is there before, or is not there before, what is published after it.
+# Whether a line of a body that has not ended arrives before what is published after it.
 sub check_body {
     for my $h2c (0, $option{h2c} ? 1 : ()) {
         my $way        = $h2c ? 'HTTP/2' : 'HTTP/1.1';

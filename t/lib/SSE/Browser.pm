@@ -1,7 +1,7 @@
 package SSE::Browser;
 
-# A browser that opens a page, with a profile of its own and without anything between it and the server. What the page sees
-# it has to tell by itself.
+# A browser that opens a page, with its own profile, and with nothing between it and the server. The page must report by
+# itself what it sees.
 #
 #   SSE::Browser::certify(['NAME.localhost', ...], $server->prefix);    # before nginx starts
 #   my $browser = SSE::Browser->open(firefox => $url, certified => $server->prefix, http3 => ['NAME.localhost:PORT', ...]);
@@ -66,13 +66,13 @@ sub chromium ($profile, %option) {
     return ('chromium', @arguments, "--user-data-dir=$profile");
 }
 
-# The key of a certificate as Chromium wants to be told it.
+# The key of a certificate, in the form that Chromium expects.
 sub key_hash ($certificate) {
     my $pem = `openssl x509 -in $certificate -pubkey -noout` =~ s/^-.*\n//mgr;
     return sha256_base64(decode_base64($pem)) . '=';
 }
 
-# Nothing goes out of this machine on its own account.
+# It sends nothing to the Internet by itself.
 sub firefox ($profile, %option) {
     my %preference = (
         'app.normandy.enabled'                       => 'false',

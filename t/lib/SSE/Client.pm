@@ -19,7 +19,7 @@ use SSE::Parser;
 # How long to wait for something that is expected to come, in seconds. Only a failing test waits that long.
 our $Patience = $ENV{TEST_NGINX_PATIENCE} // 30;
 
-# A peer that is gone is told by an error. TLS writes also where it seems to read or to close.
+# A write to a peer that is gone must fail, and not kill the test. TLS also writes when it reads or closes.
 $SIG{PIPE} = 'IGNORE';
 
 # Forgets the last response: what follows belongs to a new one.
@@ -109,7 +109,7 @@ sub data ($self, $count, $seconds = $Patience) {
     return map { $_->{data} } $self->events($count, $seconds);
 }
 
-# Waits for the event that tells a new subscriber its position, so that it is known to be attached.
+# Waits for the event with the position of a new subscriber, after which the subscriber is known to be attached.
 sub ready ($self) {
     my $event = $self->next_event;
     die sprintf "no ready event, but %s after status %s: %s\n", $event ? $event->{type} : 'nothing',

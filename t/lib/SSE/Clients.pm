@@ -1,7 +1,7 @@
 package SSE::Clients;
 
-# Clients of other people, as docs/clients.md says how to use them: its configuration, its programs, and a process that is
-# read line by line.
+# Third-party clients, used as docs/clients.md says: with its configuration and its programs, and in a process that is read
+# line by line.
 #
 #   my $server = SSE::Clients::server();
 #   my $client = SSE::Clients->node($server, sample('openai'));

@@ -1,6 +1,6 @@
 package SSE::Dns;
 
-# A name server that knows one address for every name, and takes its time.
+# A name server that answers every question with the same address, after a given delay.
 #
 #   my $dns = SSE::Dns->start(address => '127.0.0.1');
 #   # resolver @{[$dns->address]};

@@ -1,7 +1,7 @@
 package SSE::Drivers;
 
 # The clients of other people that ./build.sh clients drives, and how each is started. Those of one language share a program
-# in t/clients/drivers/, which follows a stream and tells a line of JSON for each thing that happens.
+# in t/clients/drivers/, which follows a stream and prints a line of JSON for each thing that happens.
 #
 #   my ($client) = SSE::Drivers::named('undici');
 #   $client->{name}, $client->version;

@@ -1,6 +1,6 @@
 package SSE::HttpProxy;
 
-# A network between clients and nginx (HTTP/1.1): it notes what they say to each other, and it can break.
+# A network between clients and nginx (HTTP/1.1): it records what they send to each other, and it can break.
 #
 #   my $proxy = SSE::HttpProxy->start(to => '127.0.0.1:' . $server->port);
 #   $proxy->requests;      # [{method, path, cursor, status, at, closed_by, closed_at}, ...]

@@ -27,9 +27,8 @@ sub start ($class, $server, %option) {
     return $self;
 }
 
-# Publishes 1, 2, 3... from a process of its own until there is a file that tells it to stop, for a signal would cut off
-# the last one. What is turned away, because the zone is being taken over, is published again. Each line it writes:
-# number, status, id.
+# Publishes 1, 2, 3... in a process of its own until a file makes it stop; a signal would interrupt the last request. A number
+# that is refused because the zone is being taken over is published again. Each line that it writes has number, status, id.
 sub start_publisher ($self) {
     my $server = $self->{server};
     my $parent = $$;

@@ -32,7 +32,7 @@ sub import {
         or die "unshare: $!\n";
 }
 
-# What keeps tests from network namespaces, or nothing.
+# Why network namespaces cannot be used here, or nothing.
 sub lacking {
     local $ENV{PATH} = "$ENV{PATH}:/usr/sbin:/sbin";
     return 'only root can make network namespaces' if $> != 0;
@@ -94,11 +94,11 @@ sub back  ($self) { return "$network{back}.$self->{number}" }
 # The words before a command that is to run there.
 sub inside ($self) { return ('nsenter', "--net=/proc/$self->{pid}/ns/net", '--') }
 
-# The port of the bridge: with a state of "disabled" it drops all that comes either way, and nobody notices.
+# The port of the bridge: in the state "disabled" it silently drops the packets of both directions.
 sub cut  ($self) { run(qw(bridge link set dev), "back$self->{number}", qw(state 0)) }
 sub heal ($self) { run(qw(bridge link set dev), "back$self->{number}", qw(state 3)) }
 
-# What one other place sends does not arrive; and does again.
+# Drops the packets of one other place; and lets them through again.
 sub hide ($self, $other) { run($self->inside, qw(iptables -w -I INPUT -s), $other->back, qw(-j DROP)) }
 sub show ($self, $other) { run($self->inside, qw(iptables -w -D INPUT -s), $other->back, qw(-j DROP)) }
 

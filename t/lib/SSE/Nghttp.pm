@@ -1,7 +1,7 @@
 package SSE::Nghttp;
 
-# A POST over HTTP/2 whose answer is not lost when it comes before the body has been taken. nginx resets the stream then, and curl
-# often drops the answer with it; nghttp does not.
+# A POST over HTTP/2 whose response is not lost when it comes before the body has been read. nginx then resets the stream, and
+# curl often drops the response with it; nghttp does not.
 #
 #   my $answer = post_framed($server, '/pub?channel=a', 'body', headers => [Name => 'value'], length => 0);
 #   $answer->{status}, $answer->{wire}

@@ -63,7 +63,7 @@ sub has ($what) {
     return $options =~ /--with-\Q$what\E\b/;
 }
 
-# What keeps tests from HTTP/3, or nothing. Dies where it is to be tested.
+# Why HTTP/3 cannot be tested here, or nothing. Dies if it has to be tested.
 sub lacks_http3 {
     state $lacking
         = !has('http_v3_module')                       ? 'this nginx has no HTTP/3'
@@ -73,7 +73,7 @@ sub lacks_http3 {
     return $lacking;
 }
 
-# Calls the condition until it is true and returns what it gave; dies when it never is.
+# Calls the condition until it is true, and returns its value; dies if it does not become true in time.
 sub wait_until ($condition, $what, $seconds = $SSE::Client::Patience) {
     my $deadline = time + $seconds;
     while (1) {
@@ -108,7 +108,7 @@ sub new ($class, %option) {
     return $self;
 }
 
-# One that runs already, and goes on when the test ends: its master, and where it listens, as in h1 => 80.
+# An nginx that is running already, and goes on when the test ends: its master, and where it listens, as in h1 => 80.
 sub attach ($class, $master, %port) {
     my $prefix = File::Temp->newdir('sse-XXXXXX', TMPDIR => 1);
     return bless { prefix => $prefix, pid => $master, ports => {%port}, address => '127.0.0.1', master => 1 }, $class;
@@ -196,7 +196,7 @@ $servers
 END
 }
 
-# One server for each listener, all with the same content. An extra header tells which worker has answered.
+# One server for each listener, all with the same content. An extra header says which worker has answered.
 sub server_block ($self, $listener) {
     my ($flags, @extra) = ('');
     if ($listener =~ /tls|h2$|h3/) {
@@ -211,7 +211,7 @@ sub server_block ($self, $listener) {
     $flags .= ' reuseport' if $self->{reuseport} // $self->{workers} > 1;
     $flags .= " $self->{listen_flags}" if $self->{listen_flags};
     my $address = "$self->{address}:$self->{ports}{$listener}";
-    # Over TCP, too: only so can be seen from outside that it listens.
+    # Over TCP, too, because otherwise it cannot be seen from outside that it listens.
     push @extra, "listen $address quic" . $flags =~ s/ ssl//r . ';' if $listener eq 'h3';
     return <<"END";
     server {
@@ -228,7 +228,7 @@ sub write_configuration ($self) {
     $self->write_file('nginx.conf', $self->configuration);
 }
 
-# A copy of the module beside this one, as a new version may be installed; its path.
+# The path of a copy of the module in another file, as when a new version is installed.
 sub copy_module ($self, $file = module()) {
     state $number = 0;
     my $copy = "$self->{prefix}/copy" . ++$number . '.so';
@@ -236,7 +236,7 @@ sub copy_module ($self, $file = module()) {
     return $copy;
 }
 
-# At once, for a nginx may be about to read it.
+# Replaces the file in one step, because an nginx may be about to read it.
 sub write_file ($self, $name, $content) {
     open my $file, '>:raw', "$self->{prefix}/$name.new" or die "$name: $!";
     print $file $content;
@@ -250,13 +250,13 @@ sub read_file ($self, $name) {
     return readline($file) // '';
 }
 
-# With the whole path of the binary, for that is what a nginx starts when it is upgraded.
+# With the whole path of the binary, because that is what nginx executes in an upgrade.
 sub command ($self, @more) {
     state $binary = binary() =~ m{/} ? Cwd::abs_path(binary()) : (grep {-x} map {"$_/@{[binary()]}"} split /:/, $ENV{PATH})[0];
     return ($binary, '-p', "$self->{prefix}/", '-c', 'nginx.conf', '-e', 'error.log', @more);
 }
 
-# nginx -t: (true if it is content, what it says).
+# nginx -t: (whether it succeeds, its output).
 sub check ($self) {
     $self->write_configuration;
     my $output = qx{@{[ $self->command('-t') ]} 2>&1};
@@ -285,7 +285,7 @@ sub launch ($self) {
     return $self->alive;
 }
 
-# The master, when the process that was started has left it to itself; that process, when there is none.
+# The master, once the process that was started has exited; that process itself if there is no master.
 sub daemon_of ($self, $starter) {
     local $?;
     waitpid $starter, 0;
@@ -294,7 +294,7 @@ sub daemon_of ($self, $starter) {
     return $self->read_file('nginx.pid') =~ s/\n//r;
 }
 
-# One that is not our child is gone when it is at most a zombie.
+# A process that is not our child counts as gone when it is a zombie.
 sub is_running ($pid) {
     my $found = waitpid $pid, POSIX::WNOHANG();
     return $found == 0 if $found >= 0;
@@ -384,8 +384,8 @@ sub children ($self, $master = $self->{pid}) {
     return \%title;
 }
 
-# What nginx calls the process. What an emulator runs cannot show its title: a process that has begun to wait for events
-# is a worker then, and the log has the leaving ones.
+# The title that nginx gives the process. A process in an emulator cannot show its title: there, a process that has begun to
+# wait for events is a worker, and the log says which ones are leaving.
 sub title ($self, $pid) {
     if ($ENV{TEST_NGINX_EMULATED}) {
         return '' unless grep { (readlink // '') eq 'anon_inode:[eventpoll]' } glob "/proc/$pid/fd/*";
@@ -411,8 +411,8 @@ sub leaving_workers ($self) {
 
 sub signal ($self, $name) { kill $name, $self->{pid} or die "kill $self->{pid}: $!" }
 
-# New configuration (or the same one) in place: waits until all new workers are there. The old ones, which
-# are returned, may not be gone yet.
+# Reloads, with a new configuration or the same one, and waits until all new workers are there. The old workers, which are
+# returned, may not be gone yet.
 sub reload ($self, %option) {
     @$self{ keys %option } = values %option;
     $self->write_configuration;
@@ -433,7 +433,7 @@ sub wait_gone ($self, @pids) {
     wait_until(sub { my $child = $self->children; !grep { exists $child->{$_} } @pids }, "the end of @pids");
 }
 
-# Kills one worker the hard way, and waits for its successor.
+# Kills one worker by SIGKILL, and waits for its successor.
 sub kill9 ($self, $pid) {
     my %old = map { $_ => 1 } $self->workers;
     kill KILL => $pid or die "kill $pid: $!";
@@ -446,8 +446,8 @@ sub kill9 ($self, $pid) {
     );
 }
 
-# Starts a second nginx beside this one, as for another binary, waits for its workers, and from now on is about that
-# one. The old master, which is returned, has still to be sent QUIT. Needs the option daemon.
+# Starts a second nginx beside this one, as in an upgrade of the binary, and waits for its workers. From then on this object
+# stands for the second one. The old master, which is returned, must still be sent QUIT. Needs the option daemon.
 sub upgrade ($self) {
     my $old = $self->{pid};
     $self->write_configuration;
@@ -458,7 +458,7 @@ sub upgrade ($self) {
     return $old;
 }
 
-# From now on this is about that master.
+# From now on this object stands for that master.
 sub become ($self, $master) {
     delete $running{ $self->{pid} };
     $self->{pid} = $master;
@@ -479,7 +479,7 @@ sub stop ($self, $signal = 'QUIT') {
     return @problems;
 }
 
-# Each of them listens until it is gone itself.
+# Waits for the workers, too: each of them holds the listening sockets until it is gone.
 sub kill_all ($self) {
     my @children = keys %{ $self->children };
     kill KILL => $self->{pid}, @children;
@@ -500,7 +500,7 @@ sub wait_for_log ($self, $pattern, $mark = 0) {
 
 sub allow ($self, @patterns) { push @{ $self->{allow} }, @patterns }
 
-# Lines that no test may leave behind.
+# Log lines that make a test fail.
 sub problems ($self) {
     my @allowed = @{ $self->{allow} // [] };
     my @lines = grep {/\[(?:alert|emerg|crit)\]|Sanitizer|runtime error:/} split /\n/,
@@ -513,7 +513,7 @@ sub problems ($self) {
 
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
-# Whatever still runs is stopped, and a test that has passed fails after all if a log tells of trouble.
+# Stops whatever is still running. A test that has passed fails after all if a log reports trouble.
 END {
     if ($$ == $owner) {
         my $status = $?;

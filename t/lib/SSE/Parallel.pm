@@ -25,7 +25,7 @@ sub start ($function, $item) {
         print STDERR "# $@" unless $result;
         Storable::store_fd($result // [], $writer);
         close $writer;
-        POSIX::_exit($result ? 0 : 1); # whatever the parent wants to do at its end is none of our business
+        POSIX::_exit($result ? 0 : 1); # without the END blocks of the parent
     }
     return [$pid, $reader];
 }

@@ -1,7 +1,7 @@
 package SSE::Pipeline;
 
-# Many small publishes in little time: requests are written one behind the other on one connection, and the answers read
-# all together.
+# Many small publishes in little time: requests are written one after the other on one connection, and the responses are
+# read together.
 #
 #   my @status = SSE::Pipeline->new($server)->publish(map { ["/pub?channel=c$_", 'hello'] } 1 .. 100_000);
 
@@ -9,7 +9,7 @@ use v5.36;
 use IO::Socket::INET;
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
-# So many at once: less than what the kernel takes, so that nobody waits for the other to read.
+# How many are sent at once: few enough for the buffers of the kernel, so that neither side waits for the other to read.
 my $Window = 200;
 
 sub new ($class, $server) {

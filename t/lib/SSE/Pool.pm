@@ -1,6 +1,6 @@
 package SSE::Pool;
 
-# So many jobs at a time, each in a process of its own.
+# Runs a number of jobs at a time, each in a process of its own.
 #
 #   SSE::Pool->new(jobs => 4, work => sub ($job) { return 'text' }, done => sub ($job, $text) { ... })->run(@jobs);
 #

@@ -1,13 +1,13 @@
 package SSE::Process;
 
-# Looks at a worker from outside, and holds it up.
+# Looks at a worker from outside, and stops it.
 
 use v5.36;
 use Exporter 'import';
 use SSE::Nginx;
 our @EXPORT = qw(descriptors freeze thaw wait_stopped peak_memory private_memory);
 
-# Waits until a process stands.
+# Waits until a process is stopped.
 sub wait_stopped ($pid) {
     wait_until(
         sub {
@@ -18,8 +18,8 @@ sub wait_stopped ($pid) {
     );
 }
 
-# Stops a process while it waits in a system call, and so holds no lock, and waits until it stands. What is sent to it
-# is there at once when it goes on.
+# Stops a process while it waits in a system call, and so holds no lock, and waits until it has stopped. Everything that is
+# sent to it afterwards is there when it continues.
 sub freeze ($pid) {
     for (1 .. 1000) {
         kill STOP => $pid or die "kill $pid: $!";
@@ -32,21 +32,21 @@ sub freeze ($pid) {
 
 # The kernel shows the number of the call, and -1 if the process is in none.
 sub is_in_system_call ($pid) {
-    open my $file, '<', "/proc/$pid/syscall" or return 1; # it is not told
+    open my $file, '<', "/proc/$pid/syscall" or return 1; # this kernel does not say
     return (readline($file) // '') =~ /\A\d/;
 }
 
 sub thaw ($pid) { kill CONT => $pid or die "kill $pid: $!" }
 
-# The most memory, in bytes, that a process has had.
+# The peak memory of a process, in bytes.
 sub peak_memory ($pid) {
     open my $status, '<', "/proc/$pid/status" or die "process $pid: $!";
     my ($kilobytes) = join('', readline $status) =~ /^VmHWM:\s+(\d+) kB$/m or die 'no VmHWM';
     return $kilobytes * 1024;
 }
 
-# Bytes of memory that some processes have of their own. A page of a zone that only one of them has touched counts as
-# private for the kernel, but not as anonymous. undef if the kernel does not tell.
+# The private memory of some processes, in bytes. For the kernel, a page of a zone that only one of them has touched is
+# private, but not anonymous. undef if the kernel does not say.
 sub private_memory (@pids) {
     local $_;
     my $sum = 0;

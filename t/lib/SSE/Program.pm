@@ -1,7 +1,7 @@
 package SSE::Program;
 
-# A program of other people that runs beside nginx in one test: its own directory and port, and nothing of it left when the
-# test ends, however that ends.
+# A third-party program that runs beside nginx in one test, with its own directory and port. Nothing of it is left when the
+# test ends, however it ends.
 #
 #   my $program = SSE::Program->new(
 #       program => 'caddy',
@@ -12,8 +12,8 @@ package SSE::Program;
 #   );
 #   $program->start(8080 => $server->port);     # what else is replaced in its files
 #
-# Further options: env, user (whom its directory is given to, if the test is run by root), tidy (1: it removes what it has
-# made elsewhere, and is given the time for that).
+# Further options: env, user (the owner of its directory, if root runs the test), tidy (1: it removes what it has created
+# elsewhere, and is given the time for that).
 
 use v5.36;
 use File::Temp ();
@@ -46,7 +46,7 @@ sub prefix ($self) { return "$self->{prefix}" }
 sub port   ($self) { return $self->{port} }
 sub file ($self, $name) { return "$self->{prefix}/$name" }
 
-# What it has said.
+# Its output.
 sub log ($self) {
     open my $file, '<:raw', $self->file('output.log') or return '';
     return join '', readline $file;
@@ -59,7 +59,7 @@ sub start ($self, %replaced) {
         return $self if $self->launch;
         die "$self->{program} has ended:\n" . $self->log if $attempt == 5 || $self->log !~ /in use/i;
         unlink $self->file('output.log');
-        $self->{port} = SSE::Nginx::free_port(); # somebody else has taken it
+        $self->{port} = SSE::Nginx::free_port(); # another process has taken the old one
     }
 }
 
@@ -110,7 +110,7 @@ sub reload ($self) {
     die "@command: $said" if $?;
 }
 
-# Ends it, and all that it has started. After TERM some wait until their streams end, which they do not.
+# Ends it, and all processes that it has started. After TERM some programs wait for their streams to end, which never happens.
 sub stop ($self, $signal = 'TERM') {
     my $pid = delete $self->{pid} or return;
     delete $running{$pid};
@@ -120,7 +120,7 @@ sub stop ($self, $signal = 'TERM') {
     eval { wait_until(sub { waitpid $pid, POSIX::WNOHANG() }, 'its end', $self->{tidy} ? 10 : 2) } if $signal ne 'KILL';
     kill KILL => -$pid;
     waitpid $pid, 0;
-    # The kernel closes a little later what one of them has left open.
+    # The kernel closes the sockets of killed processes a little later.
     wait_until(
         sub { IO::Socket::INET->new(Listen => 1, ReuseAddr => 1, LocalAddr => '127.0.0.1', LocalPort => $self->port) },
         "the port of $self->{program}"

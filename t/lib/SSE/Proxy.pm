@@ -1,6 +1,6 @@
 package SSE::Proxy;
 
-# A proxy of other people in front of the module, set up with a sample of docs/proxies.md.
+# A third-party proxy in front of the module, configured with a sample of docs/proxies.md.
 #
 #   my $proxy = SSE::Proxy->new(
 #       program => 'caddy',
@@ -24,14 +24,14 @@ my $document = 'docs/proxies.md';
 # The sample of that name.
 sub sample ($name) { return SSE::Document::sample($document, $name) }
 
-# A program that pip has brought, which Debian does not have, or not as new.
+# A program that pip has installed, because Debian has none or an older version.
 sub package_of ($path) { return (abs_path('build/proxies') // 'build/proxies') . "/$path" }
 
 sub new ($class, %option) { return $class->SUPER::new(stands => 8088, backend => 'h1', %option) }
 
 sub start ($self, $server) { return $self->SUPER::start(8080 => $server->port($self->{backend})) }
 
-# Some listen before they know what is behind them.
+# Some listen before they know their backend.
 sub is_ready ($self) { return HTTP::Tiny->new(timeout => 5)->get("http://127.0.0.1:$self->{port}/status")->{success} }
 
 1;

@@ -57,7 +57,7 @@ sub listen_to ($server, $request, %option) {
     return $server->subscribe($path, headers => $headers, %option);
 }
 
-# No stream, and nothing of what is in a channel.
+# The response is no stream, and contains nothing of a channel.
 sub is_refused ($server, $request, $what, %option) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $answer = listen_to($server, $request, %option)->finish;
@@ -129,7 +129,8 @@ sub heads_by_http2 ($server, @request) {
     return map { [split] } readline $curl;
 }
 
-# What is open ends; who comes back with the same access gets nothing that has been published meanwhile, and with another all of it.
+# An open stream ends. A client that comes back with the same access gets none of the events published in the meantime; with
+# new access it gets all of them.
 sub expires ($server, $grant, $seconds) {
     subtest 'access that expires' => sub {
         my $request = $grant->('alice', $seconds);

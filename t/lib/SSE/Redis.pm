@@ -1,7 +1,7 @@
 package SSE::Redis;
 
-# A real Redis or Valkey for one test: its own directory, a free port, and nothing of it left when the test ends, however
-# that ends.
+# A real Redis or Valkey for one test, with its own directory and a free port. Nothing of it is left when the test ends,
+# however it ends.
 #
 #   my $redis = SSE::Redis->start(aof => 1);
 #   my $replica = SSE::Redis->start(replica_of => $redis);
@@ -76,7 +76,7 @@ sub configuration ($self) {
 sub launch ($self) {
     my $file = "$self->{prefix}/redis.conf";
     make_certificate($self->prefix, $self->{address}) if $self->{tls};
-    if (!-e $file) { # what it is told later by CONFIG REWRITE is to stay
+    if (!-e $file) { # what CONFIG REWRITE has changed must stay
         open my $handle, '>', $file or die "$file: $!";
         print $handle $self->configuration;
         close $handle or die "$file: $!";
@@ -95,7 +95,7 @@ sub launch ($self) {
     return $self;
 }
 
-# Whatever it answers once it has loaded its data, also that it wants a password.
+# Any reply counts once it has loaded its data, even an error that asks for a password.
 sub await_answer ($self) {
     wait_until(
         sub {
@@ -121,7 +121,7 @@ sub log_in ($self, $connection) {
     return $connection;
 }
 
-# The answer to one command, on a connection that is kept and of which no network knows; dies when that is an error.
+# The reply to one command, on a connection that is kept and does not use the network; dies if the reply is an error.
 sub command ($self, @words) {
     $self->{connection} //= $self->log_in(SSE::Resp->connect(path => "$self->{prefix}/socket"));
     my $reply = eval { $self->{connection}->send(SSE::Resp::encode(@words))->reply };
@@ -157,8 +157,8 @@ sub entries ($self, $stream, $from = '-', $to = '+') {
 
 # Replication ----------------------------------------------------------------------------------------------------------
 
-# Waits until a replica has all that its master has, and acknowledges what comes. For some hundred milliseconds after it has
-# come it is a replica that acknowledges nothing. (PUBLISH goes to replicas and leaves nothing behind.)
+# Waits until a replica has everything that its master has, and acknowledges new data. For some hundred milliseconds after it
+# has connected, a replica acknowledges nothing. (PUBLISH is sent to replicas and stores nothing.)
 sub wait_synchronous ($self) {
     my $master = $self->{replica_of};
     wait_until(
@@ -199,7 +199,7 @@ sub restart ($self) {
     return $self->launch;
 }
 
-# Has it answer nobody, with all connections open; and go on.
+# Stops it, so that it answers no client while all connections stay open; and lets it go on.
 sub freeze ($self) { SSE::Process::freeze($self->{pid}) }
 sub thaw   ($self) { SSE::Process::thaw($self->{pid}) }
 

@@ -1,6 +1,6 @@
 package SSE::RedisProxy;
 
-# A process between a client and a Redis that does to commands and answers what networks, proxies and bad servers do.
+# A process between a client and a Redis that treats commands and replies as bad networks, proxies and servers do.
 #
 #   my $proxy = SSE::RedisProxy->start(to => $redis);
 #   $proxy->rule(match => '^XREAD ', cut => 40, times => 1); # of the next answer to XREAD 40 bytes, then the connection ends
@@ -8,8 +8,8 @@ package SSE::RedisProxy;
 #   $proxy->clear;
 #   $proxy->counts->{XREAD}; # how often it was asked that
 #
-# A rule is for the commands whose words, with spaces between them, match a pattern (a text), and tells what becomes of
-# their answers:
+# A rule applies to the commands whose words, joined by spaces, match a pattern (a string), and says what happens to their
+# replies:
 #   answer => BYTES   these bytes at once, and Redis is not asked
 #   cut    => N       N bytes of it, then the connection ends
 #   hang   => N       N bytes of it, then silence

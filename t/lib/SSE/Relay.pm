@@ -1,7 +1,7 @@
 package SSE::Relay;
 
-# A process between a client and a server that hands on what they say, told what to do while it runs. What it makes of
-# that is the business of the subclasses (SSE::RedisProxy, SSE::HttpProxy), which have
+# A process between a client and a server that forwards what they send, and takes orders while it runs. How it treats the
+# data is up to the subclasses (SSE::RedisProxy, SSE::HttpProxy), which have
 #   received($pair, $side)   bytes have been added to $pair->{from_client} or $pair->{from_server}
 # and may have
 #   time_left()              the seconds until something is to be done without anything coming; undef: never

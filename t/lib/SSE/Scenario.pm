@@ -1,7 +1,7 @@
 package SSE::Scenario;
 
-# One of the things that happen to a client of other people (SSE::Drivers), with a nginx of its own and a network that can
-# break. What becomes of the client is told in a few words, which are those of the table in docs/clients.md.
+# One of the things that can happen to a third-party client (SSE::Drivers), with its own nginx and a network that can break.
+# The outcome is described in a few words, those of the table in docs/clients.md.
 #
 #   my $outcome = SSE::Scenario::run($client, 'cut');
 #
@@ -17,8 +17,8 @@ use SSE::HttpProxy;
 use SSE::Nginx;
 use Time::HiRes qw(time);
 
-# In seconds: how long a client may take to start, which on a busy machine is long for a browser; for how long one is waited
-# for that comes back by itself; for how long one is watched that does not; and how long a silent stream is.
+# In seconds: how long a client may take to start (a browser needs long on a busy machine); how long to wait for a client that
+# comes back by itself; how long to watch one that does not; and how long a silent stream lasts.
 our ($Start, $Return, $Quiet, $Silence) = (60, 20, 6, 12);
 
 my %scenarios = (
@@ -119,7 +119,7 @@ sub leave ($self) {
     waitpid $pid, 0;
 }
 
-# Reads what it tells until the condition is true; false when that takes too long, or when the client is over before.
+# Reads what the client reports until the condition is true. Returns false if that takes too long, or if the client ends first.
 sub until ($self, $condition, $seconds = $Return) {
     my $deadline = time + $seconds;
     while (1) {
@@ -139,7 +139,7 @@ sub listen ($self, $seconds) {
     }
 }
 
-# What it has told of events: of this type, or of all but those of nginx itself.
+# The events that the client has reported: those of this type, or all but those of nginx itself.
 sub told ($self, $type = undef) {
     my @events = grep { $_->{what} eq 'event' } @{ $self->{heard} };
     return grep { ($_->{type} // '') eq $type } @events if defined $type;
@@ -169,7 +169,7 @@ sub deliver ($self, @texts) {
 
 sub requests ($self) { return grep { $_->{path} =~ /\A\Q$self->{path}\E\?/ } @{ $self->{proxy}->requests } }
 
-# What is wrong with what it has: nothing, or in a few words.
+# What is wrong with the events that it has, in a few words; or an empty string.
 sub wrong ($self) {
     my (%count, %published);
     $published{$_} = 1 for @{ $self->{published} };
@@ -214,7 +214,7 @@ sub events ($self) {
     return differences(\@sent, [$self->told]);
 }
 
-# In which kinds of events what has come is something else than what was sent.
+# The kinds of events that did not arrive as they were sent.
 sub differences ($sent, $told) {
     my %sent = map { $_->{id} => $_ } @$sent;
     my @told = grep { $_->{data} ne 'the last' } @$told;
@@ -235,7 +235,7 @@ sub differences ($sent, $told) {
     return %wrong ? 'not ' . join(', ', sort keys %wrong) : 'exact';
 }
 
-# The network breaks, and meanwhile there is news.
+# The network breaks, and events are published before it is back.
 sub cut ($self) {
     $self->attach('/stream');
     $self->deliver(1 .. 5) or return 'deaf';
@@ -271,7 +271,7 @@ sub returned ($self, $last) {
     return $self->wrong || $how;
 }
 
-# Where it goes on, what it has missed is no longer there.
+# When it comes back, the events that it has missed are no longer there.
 sub gap ($self) {
     $self->attach('/recent');
     $self->deliver(1 .. 3) or return 'deaf';

@@ -1,13 +1,13 @@
 package SSE::Util;
 
-# What several tests need and no server is needed for.
+# What several tests need, and what needs no server.
 
 use v5.36;
 use Exporter 'import';
 use Test::More;
 our @EXPORT = qw(seed compare_ids mark_of is_ascending stream_of);
 
-# Seeds rand, from the environment if a run is to be repeated, and says with what.
+# Seeds rand, from the environment if a run is to be repeated, and prints the seed.
 sub seed {
     my $seed = $ENV{TEST_NGINX_SEED} // int rand 2**31;
     srand $seed;

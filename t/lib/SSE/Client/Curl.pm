@@ -73,13 +73,13 @@ sub read_body ($self, $bytes, $seconds = $SSE::Client::Patience) {
     return $self->pump_until(sub { length $self->{body} >= $bytes }, $seconds);
 }
 
-# What curl had to say, for diagnosis.
+# What curl has written to stderr, for diagnosis.
 sub complaints ($self) {
     seek $self->{complaints}, 0, 0;
     return join '', readline $self->{complaints};
 }
 
-# Waits for curl, which has been told to end or has closed its output; its exit code.
+# Waits for curl, which has been killed or has closed its output; returns its exit code.
 sub reap ($self) {
     my $pid = delete $self->{pid} or return 0;
     local $?;
@@ -90,8 +90,8 @@ sub reap ($self) {
 sub stall  ($self) { kill STOP => $self->{pid}; return $self }
 sub resume ($self) { kill CONT => $self->{pid}; return $self }
 
-# To curl all signals that end it are the same. This is one that nothing can catch: between fork and exec there is still a
-# perl, and what its handlers have noted is forgotten by exec.
+# For curl, all signals that end it are the same. SIGKILL cannot be caught: between fork and exec the child is still perl,
+# and a signal that perl has only noted for its handler is lost by exec.
 sub close ($self) {
     kill KILL => $self->{pid} if $self->{pid};
     $self->{ended} ||= 'abort';

@@ -57,7 +57,7 @@ sub send_raw ($self, $bytes, %request) {
     return $self;
 }
 
-# Writes all of it; gives up silently when the server has stopped listening: the response tells why.
+# Writes all of it. Gives up silently if the server has stopped reading: its response says why.
 sub write ($self, $bytes) {
     my $deadline = Time::HiRes::time() + $SSE::Client::Patience;
     while (length $bytes) {
@@ -126,7 +126,7 @@ sub decode ($self) {
     return $part;
 }
 
-# {need} is what is left of the present chunk with the line end behind it.
+# {need} is what is left of the current chunk, with the line end after it.
 sub decode_chunks ($self) {
     my $out = '';
     while (length $self->{in}) {
@@ -157,7 +157,7 @@ sub decode_chunks ($self) {
     return $out;
 }
 
-# Reads until the body has that many bytes, and takes none beyond them off the wire that it need not.
+# Reads until the body has that many bytes, and as few bytes beyond them as possible.
 sub read_body ($self, $bytes, $seconds = $SSE::Client::Patience) {
     return $self->pump_until(
         sub {

@@ -1,7 +1,7 @@
 package SSE::Client::Window;
 
-# HTTP/2 by hand, for a subscriber whose window is as small as it likes: the server may send only what it is granted; and for
-# a request whose body comes in frames as one likes.
+# HTTP/2 by hand: for a subscriber with a window of any size, so that the server may send only what the test has granted, and
+# for a request whose body is divided into frames in any way.
 # Of the head of the answer there is the status only, but body, events and end are as in every SSE::Client. It does not mind a
 # GOAWAY. Beside the stream there may be a download, of which only {downloaded} (bytes) and {whole} are known.
 #
@@ -54,7 +54,7 @@ sub get ($self, $stream, $path) {
     return $self;
 }
 
-# A request whose body follows by feed and end, no more of it than the server takes without more ado: 64k.
+# A request whose body follows by feed and end: at most 64k, which is what the server accepts without a further grant.
 sub request ($self, $method, $path, @headers) {
     $self->start($method);
     $self->frame('HEADERS', 4, 1, $self->fields($method, $path, @headers)); # END_HEADERS
@@ -117,7 +117,7 @@ sub take ($self, $type, $flags, $stream, $payload) {
     $self->{ended} ||= 'clean' if ($type == $type{DATA} || $type == $type{HEADERS}) && $flags & 1;
 }
 
-# The status is the first field: in the static table, or a literal; the size of the dynamic table may be told before.
+# The status is the first field: in the static table, or a literal. An update of the size of the dynamic table may precede it.
 sub status_of ($fields) {
     state $table = { 0x88 => 200, 0x89 => 204, 0x8c => 400, 0x8d => 404, 0x8e => 500 };
     $fields =~ s/\A[\x20-\x3f]//;
