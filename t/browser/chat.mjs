@@ -75,7 +75,7 @@ async function testStop(page, context) {
   return name;
 }
 
-// Everybody who may publish could send a token twice, and a producer that is killed does if nginx is slow.
+// Any client that may publish can send a token twice, and a killed producer does so if nginx is slow.
 async function testNumbers(page, demo) {
   const name = `${Date.now()}-65536`;
   const send = (text, end = "") => post(`${demo.base}chat/tokens?answer=${name}${end}`, text,

@@ -29,7 +29,7 @@ async function test({ page, demo }) {
   demo.reload();
   await page.waitForFunction(() => Number(document.querySelector("#ways tr:nth-child(2) td").textContent) >= 2);
   await eventsReach(page, 5);
-  // Polling catches up with each poll. What one way had missed it would always be behind.
+  // Polling catches up with each poll. If one way had lost an event, its number would stay too low.
   await page.waitForFunction(() => {
     const events = [...document.querySelectorAll("#ways tbody tr:first-child td")].map(({ textContent }) => Number(textContent));
     return Math.max(...events) - Math.min(...events) <= 1;

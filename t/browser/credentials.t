@@ -1,6 +1,6 @@
-# What real browsers do with the credentials of an EventSource, as docs/access.md says: the page there renews its access when it
-# is told that this expires, and after a refusal, and receives every event once and in order; a password that its user has entered
-# is sent, one in the URL not by all.
+# What real browsers do with the credentials of an EventSource, as docs/access.md says. The page there renews its access when an
+# event says that it expires, and after a refusal, and receives every event once and in order. A password that the user has
+# entered is sent; not every browser sends one in the URL.
 # needs: module browsers
 use v5.36;
 use lib 't/lib';
@@ -84,7 +84,7 @@ my $went_on = eval {
     wait_until(sub { !grep { $_ != 1 } subscribers() }, 'both browsers', 60);
     wait_until(sub { publish(); !grep { asked($_, '/login 204') < 3 } keys %browser }, 'both to renew their access twice');
 
-    # The streams are cut off, and who comes back is refused for a while.
+    # The streams are cut off, and for a while every client that comes back is refused.
     open my $file, '>', $closed or die "$closed: $!";
     $server->reload;
     wait_until(sub { publish(); !grep { asked($_, '/private 403') < 1 } keys %browser }, 'both to be refused');

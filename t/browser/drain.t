@@ -77,8 +77,8 @@ sub requests ($way, $via, $browser) {
     return sort { $a->{began} <=> $b->{began} } @request;
 }
 
-# All streams of all browsers, each having been cut off by so many reloads. (Who comes back to a worker that has begun to leave,
-# on a connection that it has opened before, is cut off once more.)
+# Whether all streams of all browsers are there, each having been cut off by that many reloads. (A client that comes back to a
+# worker that has begun to leave, on a connection that it opened before, is cut off once more.)
 sub all_are_there ($after) {
     for my $way (sort keys %server) {
         return 0 if $server{$way}->get('/count')->json->{subscribers} != @via * @browser;
@@ -127,7 +127,8 @@ for (@browser) {
     $journal{$browser} = \@journals;
 }
 
-# What an EventSource has seen besides events and its first position, without an error of an attempt to come back that has not reached nginx.
+# What an EventSource has seen besides events and its first position. Errors of attempts to reconnect that did not reach nginx
+# are left out.
 sub states (@journal) {
     my @state = map { defined $_->{state} ? "$_->{what} $_->{state}" : $_->{what} } @journal;
     return join(', ', grep { !/^(?:event|ready)$/ } @state) =~ s/(error $connecting)(?:, \1)+/$1/gr;

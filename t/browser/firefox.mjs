@@ -11,7 +11,7 @@ import { freePort } from "./server.mjs";
 
 const TIMEOUT = 30_000;
 
-// Nothing goes out of this machine on its own account.
+// It sends nothing to the Internet by itself.
 const PREFERENCES = {
   "app.normandy.enabled": false,
   "browser.shell.checkDefaultBrowser": false,

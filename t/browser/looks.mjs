@@ -1,6 +1,6 @@
 // What a page must be for everybody: readable in light and dark, not too wide for a phone, usable with a screen reader.
 
-// The least contrast of the texts of a page with what lies behind them; 4.5 is what WCAG asks for.
+// The least contrast between the texts of a page and their background; WCAG asks for 4.5.
 export function contrast(page) {
   return page.evaluate(() => {
     const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
@@ -24,7 +24,7 @@ export function contrast(page) {
   });
 }
 
-// Whether one has to scroll sideways.
+// Whether the page has to be scrolled sideways.
 export const isTooWide = (page) => page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
 
 // What can be used or looked at, and has no name.

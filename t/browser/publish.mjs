@@ -22,7 +22,7 @@ function byFetch(page, url, options, text) {
                        [url, options, text]);
 }
 
-// A form of type text/plain sends what it likes. It takes its frame to the answer, which is the second document there.
+// A form of type text/plain can send any text. It navigates its frame to the response, which is the second document there.
 function byForm(page, url, text, sandbox) {
   return page.evaluate(([where, body, inSandbox]) => new Promise((resolve) => {
     const frame = document.createElement("iframe");

@@ -1,5 +1,5 @@
-# An EventSource of a real browser that is put off (sse_reject soft, sse_later) comes back by itself, after the time that it was told;
-# one that is refused with a status never does.
+# An EventSource of a real browser that is put off (sse_reject soft, sse_later) comes back by itself after the time that the
+# server has set; one that is refused with a status never does.
 # needs: module browser
 use v5.36;
 use lib 't/lib';

@@ -8,14 +8,14 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-// Outside of the range from which the kernel takes the ports of clients, which keep them for a minute.
+// Outside the range from which the kernel takes the ports of clients, which stay in use for a minute.
 export async function freePort() {
   for (;;) {
     const server = createServer().listen(10_000 + Math.floor(Math.random() * 22_000), "127.0.0.1");
     try {
       await once(server, "listening");
     } catch {
-      continue; // somebody has it
+      continue; // it is in use
     }
     const { port } = server.address();
     server.close();

@@ -1,6 +1,6 @@
 // The script of the page that sse_js.t opens: follows streams with docker/html/sse.js until they are closed, and publishes what
-// each of them has seen. On the word "leave" it goes to another page, which comes back to this one. Firefox keeps no page that
-// has a request under way, and would load it anew: there it tells the client what it would be told if the page were kept.
+// each of them has seen. On the word "leave" it goes to another page, which comes back to this one. Firefox does not keep a page
+// with an open request, and would load it again: there the script sends the client the events of a page that is kept.
 
 import { SSE } from "/client/sse.js";
 

@@ -1,5 +1,5 @@
 # docker/html/sse.js in real browsers: a cut, a reload, a gap, both ends, a refusal that lasts and one that does not, a body, and a
-# page that is left and come back to. What they see is told by t/browser/sse_js.mjs.
+# page that the user leaves and returns to. t/browser/sse_js.mjs reports what they see.
 # needs: module browsers
 use v5.36;
 use lib 't/lib';

@@ -87,7 +87,7 @@ async function testLooks(page) {
   await page.screenshot({ path: `${pictures}/status-phone.png`, fullPage: true });
 }
 
-// What it makes of no answer, and of one that tells of trouble, and of figures that it does not know.
+// What it shows if there is no response, if the response reports trouble, and if it has figures that the page does not know.
 async function testTrouble(page) {
   await page.route("**/*json*", (route) => route.abort());
   await page.waitForSelector("#health[data-state=bad]");

@@ -44,7 +44,7 @@ async function test({ page, demo }) {
   await reaches(page, "received", await number(page, "received") + 3);
   await pictures(page, "wire");
 
-  // In the image nobody may kill anything.
+  // In the image, no page may kill anything.
   await page.route("**/control/", (route) => route.fulfill({ status: 404 }));
   await page.reload();
   await page.waitForFunction(() => document.getElementById("kill").disabled);

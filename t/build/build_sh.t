@@ -1,5 +1,5 @@
-# build.sh never fails in silence: whatever command fails inside it, this is told, with what the command has said, and the
-# exit status is not 0.
+# build.sh never fails silently: if any command in it fails, it says so, shows the output of the command, and exits with a status
+# other than 0.
 #
 # A copy of the tree is built in a world of fakes: every program that build.sh may call is a link to one script, which
 # does the least that the next step needs, and writes down how it was called. Then each of these calls is made to fail
@@ -73,7 +73,7 @@ my @programs = qw(
     awk cat chmod cmp cp c++filt cut find flock grep install ln mkdir mv nproc rm rmdir sed sort tar tee touch tr xargs
 );
 
-# What tells build.sh that a package is there. One is always missing, libcmocka-dev.
+# The files by which build.sh sees that a package is installed. One is always missing, libcmocka-dev.
 my @signs = qw(
     usr/include/pcre2.h usr/include/openssl/ssl.h usr/include/zlib.h usr/include/hiredis/read.h etc/ssl/certs/ca-certificates.crt
     clang/lib/linux/libclang_rt.fuzzer.a usr/lib/nginx/modules/ngx_nchan_module.so

@@ -1,4 +1,5 @@
-# ./build.sh dist: the same sources give the same bytes, wherever they lie and whoever packs them, and nothing else is in it.
+# ./build.sh dist: the same sources give the same bytes, wherever they are and whichever user packs them, and the archive
+# contains nothing else.
 # needs: git
 use v5.36;
 use Digest::SHA ();

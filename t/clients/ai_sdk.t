@@ -1,5 +1,5 @@
-# The AI SDK sends a message and reads the answer through an application that redirects to its stream; after a cut, and when
-# its page is loaded anew, it resumes.
+# The AI SDK sends a message and reads the answer through an application that redirects to its stream. It resumes after a cut,
+# and when its page is loaded again.
 # needs: module clients
 use v5.36;
 use lib 't/lib';
@@ -69,7 +69,7 @@ is_deeply [$client->rest], [], 'that is all';
 is $client->{status}, 0, 'without an error';
 
 is_deeply [$server->stop], [], 'no trouble';
-# Not the one whose worker was killed.
+# Without the request whose worker was killed.
 is_deeply [SSE::Clients::requests($server, qr/./)],
     ['GET /api/chat/nobody/stream 204', ('GET /api/chat/chat-1/stream 200') x 3], 'and without more requests';
 $app->stop;

@@ -1,5 +1,5 @@
-// Opens pages in Chromium, one after the other, and reports each text that is added to #answer, a line each, until it is
-// told to end.
+// Opens pages in Chromium, one after the other, and prints a line for each text that is added to #answer, until its input
+// ends.
 //
 // node browse.mjs: each line of its input is the address of a page to open beside the others.
 

@@ -28,6 +28,6 @@ is $client->{status}, 0, 'which it understands';
 my $late = SSE::Clients->node($server, sample('eventsource-parser'));
 is_deeply [$late->rest], ['a' .. 'g'], 'one that comes later reads the whole answer';
 is_deeply [$server->stop], [], 'no trouble';
-# Not the one whose worker was killed.
+# Without the request whose worker was killed.
 is_deeply [map {/ (\d+)$/} SSE::Clients::requests($server, qr/completion/)], [(200) x 3], 'none asks once more after the end';
 done_testing;

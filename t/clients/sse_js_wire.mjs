@@ -1,12 +1,12 @@
-// docker/html/sse.js against a server that sends what it is told to: streams that are cut into pieces anywhere, all that
-// WHATWG HTML 9.2.6 has to say about them, and how long the client waits after which answer.
+// docker/html/sse.js against a server that sends whatever a test needs: streams that are cut into pieces anywhere, everything
+// that WHATWG HTML 9.2.6 says about them, and how long the client waits after which response.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { SSE } from "../../docker/html/sse.js";
 import { done, is, ok } from "../browser/tap.mjs";
 
-// --- the server: answers the next request as it is told to ---
+// --- the server: `answer` handles the next request ---
 
 let answer;
 const requests = [];
@@ -21,7 +21,7 @@ function refuse(status, headers) {
   return (response) => response.writeHead(status, headers).end("no");
 }
 
-// Sends the pieces so that each arrives for itself, and ends.
+// Sends the pieces, each in a write of its own, and ends.
 function send(...pieces) {
   return async (response) => {
     response.socket.setNoDelay(true);

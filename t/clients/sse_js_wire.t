@@ -1,5 +1,5 @@
-# docker/html/sse.js against servers that are no nginx: what a stream may look like, and how long it waits. The test itself is
-# t/clients/sse_js_wire.mjs.
+# docker/html/sse.js against a server other than nginx: what a stream may look like, and how long the client waits. The test
+# itself is t/clients/sse_js_wire.mjs.
 # needs: node
 use v5.36;
 

@@ -1,5 +1,5 @@
-# A channel that many feeds share, as when each user has a channel besides the common one, keeps nobody waiting until all of them
-# have been served: neither who listens to something else, nor one of them for whom something comes by its own channel.
+# Many feeds share a channel, as when each user has a channel besides the common one. While they are being served, others do not
+# have to wait: neither subscribers of another channel, nor one of these feeds that gets an event of its own channel.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,7 +1,6 @@
-# Flat for ever: with many subscribers, heartbeats and events, neither the private memory nor the descriptors of the workers
-# become more.
+# With many subscribers, heartbeats and events, neither the private memory nor the number of descriptors of the workers grows.
 #
-# As large and as long as one likes: TEST_NGINX_FLAT_SUBSCRIBERS, TEST_NGINX_FLAT_SECONDS, TEST_NGINX_FLAT_HEARTBEAT and
+# These variables make the test larger or longer: TEST_NGINX_FLAT_SUBSCRIBERS, TEST_NGINX_FLAT_SECONDS, TEST_NGINX_FLAT_HEARTBEAT and
 # TEST_NGINX_FLAT_PAUSE (seconds between two heartbeats, and between two events).
 use v5.36;
 use lib 't/lib';
@@ -31,7 +30,7 @@ my $publisher = $server->connect;
 my @sockets   = map { $_->{socket} } @subscribers;
 my ($heartbeats, $events) = (0, 0);
 
-# Everybody reads, seldom if there are many, so that they keep up. What came is only counted.
+# Reads from all subscribers, less often if there are many, so that the test keeps up. What arrives is only counted.
 sub read_all {
     for my $socket (@sockets) {
         my $count = sysread $socket, my $bytes, 262_144;

@@ -21,7 +21,7 @@ my $before = peak_memory($worker);
 my $data   = 'x' x $size;
 is $server->publish('/pub?channel=all', $data)->json->{subscribers}, $subscribers, "$subscribers hear it";
 
-# Each leaves when he has it, for the memory of this process is not at issue.
+# Each client leaves when it has the event, because the memory of this process is not at issue.
 my $right = 0;
 while (my $client = shift @client) {
     my $event = $client->next_event;

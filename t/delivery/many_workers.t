@@ -1,4 +1,4 @@
-# More workers than the index has marks for: some share one, and nobody is the worse for it.
+# More workers than the index has marks for: some share a mark, without harm to any of them.
 use v5.36;
 use lib 't/lib';
 use List::Util qw(first);

@@ -1,5 +1,5 @@
-# A worker that nobody can wake, for want of descriptors or connections: it looks for events by itself, and leaves when it is
-# told to.
+# A worker that cannot be woken, for lack of descriptors or connections, looks for events by itself, and leaves when the master
+# asks it to.
 use v5.36;
 use lib 't/lib';
 use Test::More;

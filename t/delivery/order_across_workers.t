@@ -1,4 +1,4 @@
-# Any number of workers, subscribers and publishers on any of them: everybody sees the same order.
+# With any number of workers, and subscribers and publishers on any of them, all subscribers see the same order.
 use v5.36;
 use lib 't/lib';
 use List::Util qw(all);
@@ -9,7 +9,7 @@ use SSE::Nginx;
 use SSE::Process;
 use SSE::Util;
 
-# Publishes from several processes at once; what they were told, as lines "data id".
+# Publishes from several processes at once; returns lines "data id" with the ids of the responses.
 sub publish_at_once ($server, $processes, $each) {
     my @child;
     for my $process (1 .. $processes) {

@@ -1,5 +1,5 @@
-# Where nginx polls its sockets, an event that nobody takes away comes again in every turn of the loop: a subscriber that
-# was blocked once must not keep its worker busy for ever.
+# Where nginx polls its sockets, an event that is not removed comes again in every turn of the loop: a subscriber that was
+# blocked once must not keep its worker busy for ever.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,4 +1,4 @@
-# A channel that two feeds share, {a} and {a,c}, the second one large and behind: who joins the first one meanwhile,
+# Two feeds share a channel, {a} and {a,c}; the second one is large and lags. A client that joins the first one at that time,
 # with a cursor, misses nothing.
 use v5.36;
 use lib 't/lib';

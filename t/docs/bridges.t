@@ -45,14 +45,14 @@ sub bridge ($code, $theirs, $port) {
     return spawn('bash', '-c', $code =~ s/\b8080\b/$here/r =~ s/\b$theirs\b/$port/r);
 }
 
-# Sends until the first of it arrives, for nobody can see when a recipe listens; what that event is.
+# Sends until the first event arrives, because nothing shows when a recipe has begun to listen; returns that event.
 sub first_event ($client, $send) {
     my $event;
     wait_until(sub { $send->(); $event = $client->next_event(0.3) }, 'the first event');
     return $event;
 }
 
-# The next event that is not one of those which were only sent to see whether somebody listens.
+# The next event that was not sent only to find out whether the recipe listens.
 sub next_but ($client, $pattern) {
     while (my $event = $client->next_event) {
         return $event if $event->{data} !~ $pattern;

@@ -30,7 +30,7 @@ sub measured ($work, $line) {
     return \%of;
 }
 
-# As many digits as the text has that count: "200,000" has one, for all that can be told.
+# Compares as many digits as are significant in the text: "200,000" has at least one.
 sub is_rounded ($text, $figure) {
     my ($places) = $text =~ /\.(\d+)/ ? length $1 : $text =~ /(0*)\z/ ? -length $1 : 0;
     return abs($text - $figure) <= 0.5001 * 10**-$places;

@@ -79,7 +79,7 @@ package Follower {
 
 package main;
 
-# What happens in the middle, while lines are being appended. Whoever is killed may have been about to tell.
+# What happens in the middle, while lines are being appended. A killed nginx may have taken lines without a response.
 my %trouble = (
     reload => sub {
         my @old = $server->reload;
@@ -125,7 +125,7 @@ subtest 'the publisher is killed, and the log grows and is rotated meanwhile' =>
     rename $file, "$file.1" or die "rename: $!";
     append(10);
     $follower->until_line("line $line");
-    # It must know that it has published all of this file: a file that has grown anew to where it is looks the same.
+    # It must have noted that it has published all of this file: one that is cut and has grown to the same size looks the same.
     my $size = -s $file;
     wait_until(sub { $server->read_file('killed.position') =~ / $size$/ }, 'it to note where it is');
     open my $log, '>', $file or die "$file: $!"; # as copytruncate does

@@ -30,7 +30,7 @@ my %languages = (
     js     => ['sample.mjs', 'node', ''],
     python => ['sample.py', 'python3', ''],
 );
-# Many of these run at the same time, and none of them listens before all have chosen, so one chooses for all.
+# Many processes run at the same time, and none of them listens before all have a port. So the first one chooses all ports.
 my $port = $ARGV[1] // SSE::Nginx::free_port();
 
 # The blocks of a document, in order: language, text, tag, its name, and what is expected.
@@ -116,7 +116,8 @@ sub run_samples ($file) {
     is_deeply [$server->stop], [], 'no trouble';
 }
 
-# The samples of a document depend on each other, those of two do not, and many wait: each has a process, which is told its name.
+# The samples of a document depend on each other, those of different documents do not, and many of them wait. So each document
+# has a process, which gets its name as an argument.
 if (my ($document) = @ARGV) {
     run_samples($document);
     $app->stop;

@@ -51,7 +51,7 @@ subtest 'after' => sub {
     my @pages = map { $server->subscribe('/me', headers => $headers)->ready } 1 .. 5;
     is $notify->('one'), 5, 'a notification';
     is_deeply [map { $_->next_event->{data} } @pages], [('one') x 5], 'arrives';
-    # Those that have answered a request end a moment later.
+    # A thread that has answered a request ends a moment later.
     ok eval { wait_until(sub { threads($program) < 5 }, 'threads to end') }, 'there is no thread for each' or diag threads($program);
 
     my $cursor = $pages[0]->last_event_id;

@@ -1,5 +1,5 @@
-# A curl that is told to leave has left afterwards, even if it is told before it is a curl: what arrives for the process that is
-# still a copy of this one may be caught there, and then it is lost.
+# A curl that the test closes is gone afterwards, even if the process has not become curl yet: a signal that arrives while it is
+# still a copy of the test may be caught there, and is then lost.
 # needs: nothing
 use v5.36;
 use lib 't/lib';

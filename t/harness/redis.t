@@ -1,4 +1,4 @@
-# The Redis of the other tests: it starts and ends as it should, keeps what it has to keep, and speaks as a client expects.
+# The Redis of the other tests starts and ends as it should, keeps what it must keep, and answers as a client expects.
 # needs: redis
 use v5.36;
 use lib 't/lib';

@@ -1,4 +1,4 @@
-# The process between nginx and Redis of the other tests does what it is told, and nothing else.
+# The process between nginx and Redis of the other tests follows its orders, and does nothing else.
 # needs: redis
 use v5.36;
 use lib 't/lib';

@@ -28,7 +28,7 @@ END
 # Here no process may ask for as many descriptors as the drop-in does.
 $engine->write('limit.conf', "[Service]\nLimitNOFILE=8192\n");
 
-# A machine; $more is what it has besides Debian's unit.
+# A machine; @more are files that it has besides Debian's unit.
 sub machine (@more) {
     my %file = (
         SSE::Nginx::module()              => '/usr/lib/nginx/modules/ngx_http_sse_module.so',

@@ -21,7 +21,7 @@ my $worker;
 # Bytes for each; docs/operations.md has what was measured.
 my %bound = (h1 => 110_000, tls => 150_000, h2c => 120_000, h2 => 150_000);
 
-# Another worker, whose allocator keeps nothing from before.
+# Starts a new worker, whose allocator keeps nothing from earlier subtests.
 sub renew {
     $server->wait_gone($server->reload);
     ($worker) = $server->workers;
@@ -84,7 +84,7 @@ for my $via (qw(h1 tls h2c h2)) {
     };
 }
 
-# A batch of what is live is no larger than one of somebody who catches up.
+# A batch of live events is no larger than one for a client that catches up.
 subtest 'all at once' => sub {
     renew();
     my @client = map { $server->subscribe("/sub?channel=own$_", rcvbuf => 4096)->ready->stall } 1 .. $clients;

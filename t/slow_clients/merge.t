@@ -1,5 +1,5 @@
-# sse_merge: a client that is behind gets the same text in fewer events, over whatever it is connected, and however often it
-# loses its connection on the way.
+# sse_merge: a client that lags gets the same text in fewer events, over every transport, however often it loses its connection
+# on the way.
 use v5.36;
 use utf8;
 use lib 't/lib';

@@ -1,4 +1,4 @@
-# Clients that stall on a channel do not move the latency of those who read it, over whatever they are connected.
+# Clients that stall on a channel do not change the latency of those that read it, over any transport.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';

@@ -1,4 +1,4 @@
-# A client that does not read: it holds up nobody, loses nothing that is still there, and is let go in the end.
+# A client that does not read delays no other client, loses nothing that is still there, and is closed in the end.
 use v5.36;
 use lib 't/lib';
 use JSON::PP qw(decode_json);

@@ -1,6 +1,6 @@
-# Clients that stop reading, read one byte now and then, or vanish at any byte: let go in time, at the cost of nobody else.
-# reads_nothing.t has what a stalled client gets in the end, memory.t what memory it takes; this is about the rest of what
-# it costs.
+# Clients that stop reading, read one byte now and then, or vanish at any byte are closed in time, without harm to other clients.
+# reads_nothing.t tests what a stalled client gets in the end, memory.t how much memory it takes; this is about the rest of its
+# costs.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -64,7 +64,7 @@ for my $via (qw(h1 tls h2c h2)) {
         my $stalled = $server->subscribe("/brief?channel=$channel", via => $via, rcvbuf => 8192)->ready;
         my $other   = $server->subscribe("/sub?channel=$channel", via => $via)->ready;
         my $before  = slow_closes();
-        # What the kernels between us take: from then on the stream makes no progress.
+        # As much as the kernel buffers: from then on the stream makes no progress.
         $stalled->stall;
         publish($channel, 'x' x 60_000) for 1 .. 80;
         my ($seconds, $slowest, $count)
@@ -73,7 +73,7 @@ for my $via (qw(h1 tls h2c h2)) {
             $seconds, $count, 1000 * $slowest;
         cmp_ok $seconds, '<', 20, 'in time, though there is always something new';
         is scalar @{ [$other->events(80 + $count)] }, 80 + $count, 'the channel has gone on';
-        # A client that is asked for nothing keeps what its kernel has: none of it may be from elsewhere.
+        # What is still in the buffers of its kernel may not come from another channel.
         $stalled->resume->wait_closed;
         unlike $stalled->raw, qr/SECRET|SSSS/, 'not a byte of another channel';
         $other->close;

@@ -1,5 +1,5 @@
-# Clients that vanish without a word, as when a phone loses its network: no FIN, no RST, no acknowledgement. Nothing tells
-# of it but what they leave unacknowledged; the next heartbeat is followed by sse_send_timeout.
+# Clients that vanish silently, as when a phone loses its network: no FIN, no RST, no acknowledgement. Only unacknowledged data
+# shows that they are gone; sse_send_timeout begins with the next heartbeat.
 use v5.36;
 use lib 't/lib';
 use File::Temp qw(tempdir);

@@ -1,4 +1,4 @@
-# sse_caught_up: a subscriber is told once that it has received all that was there.
+# sse_caught_up: one event tells a subscriber that it has received all that was there.
 use v5.36;
 use lib 't/lib';
 use Test::More;

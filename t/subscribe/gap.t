@@ -1,4 +1,4 @@
-# A subscriber that has missed events is told so, exactly then, and before anything else.
+# A subscriber gets a gap event if, and only if, it has missed events, and before any other event.
 use v5.36;
 use lib 't/lib';
 use JSON::PP qw(decode_json);

@@ -1,4 +1,5 @@
-# How long a stream lasts: it is cut off after a whole event, and its client comes back to it. One whose access expires is told.
+# How long a stream lasts: it is cut off after a whole event, and its client comes back to it. An event announces that access
+# expires.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,5 +1,5 @@
-# A channel that more feeds share than are told of a record in one slice, as when each user has a channel besides the common one:
-# everybody gets everything, once and in order, whoever comes, goes and catches up meanwhile.
+# More feeds share a channel than one slice can notify of a record, as when each user has a channel besides the common one. Every
+# subscriber gets everything, once and in order, while others come, leave and catch up.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,5 +1,5 @@
-# A subscriber that stands while all it has not got is overwritten by so many small events that the way back to its place is
-# too long for one turn: it is told of the gap, gets the rest, and not a byte besides.
+# A subscriber stalls while everything that it has not received is overwritten, by so many small events that finding its place
+# takes more than one turn. It gets a gap event and the rest, and nothing else.
 use v5.36;
 use lib 't/lib';
 use JSON::PP qw(decode_json);

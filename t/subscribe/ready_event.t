@@ -1,4 +1,4 @@
-# A fresh subscriber is told its position before the first event, so that it can come back to it.
+# A new subscriber gets its position before the first event, so that it can come back to it.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -15,7 +15,7 @@ location = /message  { sse_channel $arg_channel; sse_prime message; }
 END
 );
 
-# Cut off after it has been told its position; what is published meanwhile is there when it comes back.
+# A client that is cut off right after it has its position gets what is published until it comes back.
 sub resumes ($path, $channel, $id, %option) {
     $server->publish("/pub?channel=$channel", 'meanwhile');
     my $again = $server->subscribe("$path?channel=$channel", cursor => $id, %option);

@@ -102,11 +102,11 @@ my %way = (
     'mirrored without body' => [GET  => '/teed',      sub ($body) {1}],
     'mirrored'              => [GET  => '/mirrored',  sub ($body) { $body->[3] }],
     'after X-Accel-Redirect' => [POST => '/early/sub', sub ($body) { $body->[2] !~ /^zz/ }],
-    # A chunk has to come before it can be too large.
+    # A chunk must have arrived before it can be too large.
     'after error_page 413'  => [POST => '/large',     sub ($body) { $body->[0] =~ /Length/ || "$body->[1]$body->[2]" =~ /^[7f]/ }],
 );
 
-# Where somebody may have read all of a body before the stream begins.
+# Where something may have read all of a body before the stream begins.
 my %reads = map { $_ => 1 } 'mirrored', 'after X-Accel-Redirect';
 
 sub channel_of (@word) { return join('-', @word) =~ s/\W+/-/gr }

@@ -17,8 +17,8 @@ END
 );
 my $count = 0;
 
-# Ten events on a new channel, then a subscriber that begins where $where says, given their ids. What it gets of
-# them: one more event tells that the replay is over.
+# Publishes ten events on a new channel; then a subscriber begins where $where says, which gets their ids. Returns which of them
+# it receives. One more event marks the end of the replay.
 sub replayed ($path, $where = sub { }, %option) {
     my $channel   = 'c' . ++$count;
     my $publisher = $server->connect;
