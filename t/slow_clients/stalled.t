@@ -110,7 +110,10 @@ for my $via (qw(h2c h2)) {
         my $dripping = SSE::Client::Window->new(port => $server->port($via), tls => $via eq 'h2', window => 0);
         my $before   = memory();
         $dripping->subscribe("/brief?channel=$channel")->grant(500)->ready;
-        publish($channel, 'x' x 60_000) for 1 .. 80;
+        for (1 .. 80) { # which may take more than 2 s
+            publish($channel, 'x' x 60_000);
+            $dripping->grant(1);
+        }
         my ($start, $last) = (time, time);
         my $memory = 0;
         my (undef, undef, $count) = publish_until(
