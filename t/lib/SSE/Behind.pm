@@ -1,6 +1,6 @@
 package SSE::Behind;
 
-# What a row of the table in docs/proxies.md says of a proxy, compared with what is seen through a real one.
+# Compares what a row of the table in docs/proxies.md says of a proxy with what a real one does.
 #
 #   my $server = SSE::Behind::server();
 #   behind($server, 'Caddy', $proxy, h2c => 1);   # the row, and an SSE::Proxy that has not been started
@@ -33,7 +33,7 @@ use Test::More;
 use Time::HiRes qw(time);
 our @EXPORT = qw(behind compressed held_back);
 
-# What an event may take on its way, in seconds.
+# How long an event may take to arrive, in seconds.
 my $limit = 0.1;
 
 # nginx with the module; it compresses every response that can be compressed.
@@ -64,7 +64,7 @@ sub row ($name) {
 
 sub cells ($line) { return map {s/\*\*//gr} split / *\| */, $line =~ s/^\| *| *\|$//gr, -1 }
 
-my ($server, $proxy, $row, %option); # of the check that is going on
+my ($server, $proxy, $row, %option); # of the current check
 
 # Whether that is what the row says, of clients that speak HTTP/2 or not.
 sub says ($column, $word, $h2c = 0) { return told($column, $h2c) =~ /^\Q$word\E/ }
@@ -297,7 +297,7 @@ sub follow ($subscriber, $last) {
                 push @data, $event->{data} if $event->{type} eq 'message';
                 return $event->{data} eq $last;
             }
-            # While the proxy is away its port refuses, or it answers that it has nothing to answer.
+            # While the proxy restarts, its port refuses connections, or it responds with an error.
             $subscriber = eval { subscriber('restart', cursor => $cursor) } // $subscriber if $subscriber->closed;
             return 0;
         },
@@ -315,7 +315,7 @@ sub check_restart {
         is_deeply \@data, [1 .. 3], 'after a reload: every event, once';
     }
     $subscriber->close;
-    $subscriber = subscriber('restart')->ready; # a reload may have left what there was to one that is leaving
+    $subscriber = subscriber('restart')->ready; # after a reload, the old stream may belong to a process that is leaving
     $proxy->stop;
     is $subscriber->wait_closed, 'abort', 'to the client, a restart is a cut';
     publish('restart', $_) for 4 .. 6;

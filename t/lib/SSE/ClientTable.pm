@@ -49,7 +49,7 @@ sub silence ($seen, $) {
     return "$seen->{silence}" . ($seen->{beats} eq 'stays' ? '' : ", with heartbeats $seen->{beats}");
 }
 
-# The directives that make the best of it.
+# The directives with which the client works best.
 sub settings ($seen, $client) {
     my @set = $client->{set} // ();
     push @set, 'sse_heartbeat 4s' if $seen->{silence} ne 'stays';

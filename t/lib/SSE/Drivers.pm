@@ -1,6 +1,6 @@
 package SSE::Drivers;
 
-# The clients of other people that ./build.sh clients drives, and how each is started. Those of one language share a program
+# The third-party clients that ./build.sh clients drives, and how each is started. Those of one language share a program
 # in t/clients/drivers/, which follows a stream and prints a line of JSON for each thing that happens.
 #
 #   my ($client) = SSE::Drivers::named('undici');
@@ -28,7 +28,7 @@ my %languages = (
 # language, the words for the program, name in the table, package (whose version is shown), and
 #   one   all types go to one callback
 #   set   a directive without which little works
-#   in    where it runs, if the language does not tell
+#   in    where it runs, if the language does not say
 my @clients = map { bless {%$_}, __PACKAGE__ } (
     { language => 'browser', words => ['chromium', 'EventSource'], name => '`EventSource`' },
     { language => 'browser', words => ['firefox', 'EventSource'], name => '`EventSource`', in => 'Firefox' },

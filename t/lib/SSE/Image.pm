@@ -56,11 +56,11 @@ sub must (@command) {
     return $output;
 }
 
-# An engine that keeps what it has in $place, and finds the images of another one, too.
+# An engine with its data in $place, which also finds the images of another one.
 sub new ($class, $place, $other = undef) {
     my $self = bless { place => $place }, $class;
     make_path("$place");
-    my ($limit) = must(qw(bash -c), 'ulimit -Hn') =~ /(\d+)/; # more than that it has no right to ask for
+    my ($limit) = must(qw(bash -c), 'ulimit -Hn') =~ /(\d+)/; # it may not ask for more
     $limit = 65536 if !$limit || $limit > 65536;
     my $options = $other ? qq{[storage.options]\nadditionalimagestores = ["$other"]\n} : '';
     $self->write('containers.conf', <<"END");
@@ -189,7 +189,7 @@ sub run ($self, $image, %option) {
     return bless { engine => $self, name => $name }, 'SSE::Image::Container';
 }
 
-# What would stay when the test has ended.
+# Removes what would outlive the test.
 sub end ($self) {
     $self->podman(qw(rm -af -t 0));
     my @groups = grep {-d} map { glob "$_/$self->{group}" } qw(/sys/fs/cgroup /sys/fs/cgroup/*);
@@ -236,7 +236,7 @@ package SSE::Image::Container {
 
     sub signal ($self, $name) { $self->{engine}->must_podman('kill', '-s', $name, $self->{name}) }
 
-    # As engines do: the signal of the image, and after so many seconds SIGKILL.
+    # Stops it as engines do: with the signal of the image, and after a number of seconds with SIGKILL.
     sub stop ($self, $seconds) { $self->{engine}->must_podman('stop', '-t', $seconds, $self->{name}) }
 
     sub wait_ended ($self) { wait_until(sub { !$self->running }, 'the container to end') }
@@ -250,7 +250,7 @@ package SSE::Image::Container {
         return scalar qx{podman logs $self->{name} $redirection};
     }
 
-    # What has changed below the root, but for what is mounted.
+    # What has changed below the root, apart from mounts.
     sub changes ($self) { return $self->{engine}->must_podman('diff', $self->{name}) }
 
     sub remove ($self) { $self->{engine}->must_podman(qw(rm -f -t 0), $self->{name}) }

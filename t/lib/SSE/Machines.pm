@@ -53,7 +53,7 @@ sub directive ($self) {
     return "sse_bus events $self->{url}$addresses $self->{bus} $trusted;";
 }
 
-# A file with all that Redis shows.
+# A file with the certificates of all Redis servers.
 sub certificates ($self) {
     my $file = $self->master->prefix . '/all.pem';
     open my $handle, '>', $file or die "$file: $!";
@@ -94,14 +94,14 @@ sub follower ($self, $machine) {
     return $followers[-1];
 }
 
-# Whether a machine says that it is well.
+# Whether a machine reports that it is healthy.
 sub is_healthy ($machine) { return $machine->get('/health')->status == 200 }
 
 sub wait_healthy ($self, $seconds = 30) {
     wait_until(sub { !grep { !is_healthy($_) } $self->all }, 'all machines to be well', $seconds);
 }
 
-# Ends the machines; what was wrong in their logs.
+# Ends the machines; returns the problems in their logs.
 sub stop ($self) { return map { $_->stop } $self->all }
 
 1;

@@ -7,12 +7,12 @@ package SSE::Network;
 #   my $place = SSE::Network->place;
 #   $place->front, $place->back;           # its addresses
 #   exec $place->inside, 'command';        # a command that runs there
-#   $place->cut; $place->heal;             # at the back, nothing passes any more, without a word
+#   $place->cut; $place->heal;             # at the back, all packets are silently dropped
 #   $place->hide($other); $place->show($other);  # from one other place alone
 #   $place->lose(0.05);                    # of what arrives there, one packet in twenty is lost
 #
-# All of it lies in namespaces that end with the test, and so do all processes in them, however the test ends.
-# Where no namespaces can be made the test is skipped, unless TEST_NGINX_REQUIRE_NETNS is set: then it fails.
+# The namespaces end with the test, however it ends, and so do all processes in them. Where namespaces cannot be made, the test
+# is skipped, unless TEST_NGINX_REQUIRE_NETNS is set: then it fails.
 
 use v5.36;
 use POSIX ();
@@ -91,7 +91,7 @@ sub place ($class) {
 sub front ($self) { return "$network{front}.$self->{number}" }
 sub back  ($self) { return "$network{back}.$self->{number}" }
 
-# The words before a command that is to run there.
+# The words to put before a command that runs there.
 sub inside ($self) { return ('nsenter', "--net=/proc/$self->{pid}/ns/net", '--') }
 
 # The port of the bridge: in the state "disabled" it silently drops the packets of both directions.

@@ -245,7 +245,7 @@ sub cut ($self) {
     return $self->returned(8);
 }
 
-# nginx is reloaded, and its old worker ends its streams that way.
+# nginx is reloaded, and the old worker ends its streams in that way.
 sub reload ($self, $how) {
     $self->attach('/stream');
     $self->deliver(1 .. 5) or return 'deaf';
@@ -258,7 +258,7 @@ sub reload ($self, $how) {
     return $self->returned(8);
 }
 
-# How it came back: by itself, or because the program that uses it asked once more, with the id of the last event.
+# How the client came back: by itself, or because its program asked again with the id of the last event.
 sub returned ($self, $last) {
     my $there = sub { grep { $_ eq $last } $self->texts };
     my $how = $self->until($there) ? 'resumes' : $self->{over} ? 'program' : 'hangs';
@@ -288,14 +288,14 @@ sub gap ($self) {
     return $missed == 4 && "@{[$self->texts]}" eq '1 2 3 8 9' ? 'told' : "$missed missed, @{[$self->texts]}";
 }
 
-# It has lost its connection, and is refused when it comes again.
+# The client loses its connection, and is refused when it comes back.
 sub refused_while_away ($self, $path) {
     $self->attach($path);
     $self->deliver(1 .. 3) or return 'deaf';
     $self->{server}->write_file('away', '');
     $self->{proxy}->cut;
     $self->publish(4 .. 5);
-    my $before = $self->requests; # before it can come again
+    my $before = $self->requests; # before it can come back
     $self->{proxy}->unhold;
     $self->until(sub { $self->requests >= $before + 2 });
     unlink $self->{server}->prefix . '/away';
@@ -323,7 +323,7 @@ sub channel_ends ($self, $path, $end) {
     else {
         $self->{server}->publish('/pub?channel=c', undef, method => 'DELETE');
     }
-    # It has come three times, or it does not come any more.
+    # Until it has come back three times, or no longer comes back.
     my ($asked, $since) = (0, time);
     $self->until(
         sub {
