@@ -15,7 +15,7 @@ const answer = (page) => page.textContent("#text");
 const reads = (page, length) =>
   page.waitForFunction((least) => document.getElementById("text").textContent.length >= least, length);
 
-// Asks; the name of the answer.
+// Asks a question; returns the name of the answer.
 async function ask(page, question) {
   const before = page.url();
   await page.fill("#question", question);
@@ -105,7 +105,7 @@ async function testHistory(page, demo, stopped) {
   is(await page.textContent("#asked"), "Once more", "and Forward goes on with the later one");
 }
 
-// What is read out: the state when it changes, and sentences, not tokens, of what is written while one listens.
+// What a screen reader reads out: the state when it changes, and whole sentences of an answer while it is being written.
 async function testSpoken(page, demo) {
   await page.goto(`${demo.base}chat.html`);
   await page.evaluate(() => {

@@ -1,4 +1,4 @@
-// A Chromium for one test: with a profile of its own, and nothing that it wants to fetch for itself.
+// A Chromium for one test, with its own profile, and without downloads of its own.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

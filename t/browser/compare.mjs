@@ -1,4 +1,4 @@
-// The page Compare as a user meets it: the three ways get the same events, at what they cost.
+// The page Compare as a user meets it: all three ways get the same events, at different costs.
 
 import { is, ok } from "./tap.mjs";
 import { pictures, testDemo } from "./pages.mjs";

@@ -16,7 +16,7 @@ use SSE::Recipe;
 
 my %browser = (chromium => qr/Chrome/, firefox => qr/Firefox/); # as they call themselves
 
-# Sessions of three seconds each, none of which counts while there is that file.
+# Each session lasts three seconds. No session counts while the file $closed exists.
 my $directory = File::Temp->newdir('sse-XXXXXX', TMPDIR => 1);
 my $closed    = "$directory/closed";
 my $app       = SSE::App->start(sub ($method, $path, $headers, $body) {

@@ -29,7 +29,7 @@ async function test({ page, demo }) {
   demo.reload();
   await again;
   await state(page, "open");
-  // As the producer would say it.
+  // In the format of the producer.
   const send = (kind, value) => fetch(`${demo.base}produce?channel=sensors&event=${kind}`, {
     method: "POST",
     body: JSON.stringify({ sensor: "Air", unit: "°C", value, at: Date.now(), alarm: kind === "alarm" }),

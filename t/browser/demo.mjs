@@ -21,7 +21,7 @@ function numbered(prefix, count) {
 
 const texts = (page) => page.$$eval("#log li span", (spans) => spans.map((span) => span.textContent));
 
-// Waits until the last line is `text`, or says what is there instead.
+// Waits until the last line is `text`, or prints what is there instead.
 async function lastLine(page, text) {
   const there = (wanted) => document.querySelector("#log li:last-child span")?.textContent === wanted;
   await page.waitForFunction(there, text).catch(async () => {
@@ -127,7 +127,7 @@ async function testGap(context, demo) {
   await page.close();
 }
 
-// A page that has seen nothing but a log.
+// A page that shows nothing but a log.
 async function testLooks(page, demo, lines) {
   await page.evaluate(() => document.getElementById("clear").click());
   const busy = page.waitForFunction(() => document.getElementById("rate").textContent !== "0"); // which it is for a second

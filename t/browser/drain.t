@@ -21,7 +21,7 @@ my %protocol = (tls => 'HTTP/1.1', h2 => 'HTTP/2.0', h3 => 'HTTP/3.0');
 my @via      = ('tls', 'h2', $no_h3 ? () : 'h3');
 my ($connecting, $closed) = (0, 2); # readyState
 
-# Over HTTP/3 an old worker may wait for what a new one has got, for as long as keepalive_timeout.
+# Over HTTP/3 a new worker may get packets that are for an old one, which then waits for up to keepalive_timeout.
 sub server ($way) {
     return SSE::Nginx->new(
         listen  => ['h1', @via],
@@ -45,7 +45,7 @@ END
     );
 }
 
-# Where HTTP/3 is asked for, a browser wants another name for each port.
+# If HTTP/3 is forced, a browser needs a different host name for each port.
 sub host ($way, $via) { return $via eq 'h3' ? "$way.localhost" : '127.0.0.1' }
 
 my %server = map { $_ => server($_) } qw(abort end);
@@ -67,7 +67,7 @@ sub open_page ($browser) {
     return SSE::Browser->open($browser, $page, certified => $home->prefix, http3 => \@http3);
 }
 
-# What nginx has logged of the requests of a stream, in the order in which they began.
+# The requests of a stream as nginx has logged them, in the order in which they began.
 sub requests ($way, $via, $browser) {
     my @request;
     for ($server{$way}->read_file('streams.log') =~ m{^$browser-$via (.*)$}mg) {
@@ -118,7 +118,7 @@ if (!ok $went_on, 'all streams come back from every reload') {
     exit;
 }
 
-# The home may have lost the listener in a reload. What the browsers say comes in the order in which they are done.
+# A reload may have cut the listener off. The journals arrive in the order in which the browsers finish.
 my %journal;
 $listener = $home->subscribe('/sub?channel=journals', cursor => $since);
 for (@browser) {
@@ -159,14 +159,14 @@ for my $browser (@browser) {
             is states(@journal), "open$again, end, error $connecting, error $closed, last $closed",
                 'it is connecting after each cut, and closed after the end';
             cmp_ok $opened, '>', $reloads, 'it has been cut off by each reload';
-            # Over HTTP/3 an answer may not reach a browser, which asks again then.
+            # Over HTTP/3 a response may not reach the browser, which then asks again.
             my $repeated = $via eq 'h3' ? qr/( \S+)\1+/ : qr/(?!)/;
             my $asked    = join '', map {" $_->{cursor}"} @request;
             my $had      = join '', map {" $_"} cursors(@journal);
             is $asked =~ s/$repeated/$1/gr, $had =~ s/$repeated/$1/gr, 'each request has the id of the last event';
             is scalar(grep { $_->{status} != 200 } @request), 1, 'there is one request after the end';
             is $request[-1]{status}, 204, 'which is told so';
-            # Firefox falls back when HTTP/3 takes long.
+            # Firefox falls back to another protocol if HTTP/3 takes long.
             my @other = grep { $_->{protocol} ne $protocol{$via} } @request;
             cmp_ok scalar @other, '<', $via eq 'h3' ? $reloads : 1, "by $protocol{$via}";
         };

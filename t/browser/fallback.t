@@ -29,7 +29,7 @@ $_->write_file('follow.js', $code) for $server, $proxy;
 
 sub asked { return split /\n/, $server->read_file('asked.log') }
 
-# A browser that follows a channel by that server. It says so when it has begun, and then what it has got.
+# A browser that follows a channel through that server. It prints a line when it has begun, and one for each event.
 sub open_page ($origin, $channel) {
     my $pid = open2(my $out, my $in, 'node', 't/browser/fallback.mjs', $origin, "/sub?channel=$channel") or BAIL_OUT "node does not start: $!";
     return { pid => $pid, out => $out, in => $in };
@@ -49,7 +49,7 @@ for my $case (['without a proxy', $server, 0], ['through a proxy that holds stre
         my $channel = $polls ? 'held' : 'passed';
         my $browser = open_page('http://127.0.0.1:' . $by->port, $channel);
         is next_line($browser), 'opened', 'the page is there';
-        # It has its position, and does not know yet which way to take.
+        # It has its position, and has not decided yet whether to poll.
         wait_until(sub { grep {m{^/sub\?channel=$channel&poll 200}} asked() }, 'the position');
         my @id = map { $server->publish("/pub?channel=$channel", $_)->json->{id} } 1 .. 3;
         is_deeply next_line($browser), { id => $id[$_ - 1], type => 'message', data => $_ }, "event $_ is not lost" for 1 .. 3;

@@ -27,7 +27,7 @@ async function open(context, count, path) {
   return pages;
 }
 
-// Seven tabs with a stream each: what becomes of the seventh, and of anything else.
+// Seven tabs with a stream each: what happens to the seventh stream, and to any other request.
 async function six(context) {
   const pages = await open(context, 7, "/page");
   const listen = (page) => page.evaluate(() => {
@@ -68,7 +68,7 @@ async function shared(context) {
   await Promise.all(pages.map((page) => page.close()));
 }
 
-// What is asked of another origin: by an EventSource that is cut off once and resumes, and by fetch. The log knows what came.
+// Requests to another origin: of an EventSource that is cut off once and resumes, and of fetch. The access log has them.
 async function preflights(context) {
   const [page] = await open(context, 1, "/page");
   await page.evaluate((url) => new Promise((resolve) => {

@@ -1,5 +1,5 @@
-// Firefox, driven by its own protocol, Marionette: messages of the form LENGTH:[0, number, command, parameters] over TCP. (What
-// drives Chromium drives no Firefox that a distribution has built.)
+// Firefox, driven by its own protocol, Marionette: messages of the form LENGTH:[0, number, command, parameters] over TCP. (Playwright
+// cannot drive a Firefox that a distribution has built.)
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -84,7 +84,7 @@ export class Firefox {
     return this.#order("WebDriver:Navigate", { url });
   }
 
-  // What a function gives that is called in the page.
+  // Calls a function in the page, and returns its result.
   async evaluate(script, ...args) {
     const { value } = await this.#order("WebDriver:ExecuteScript", { script: `return (${script})(...arguments)`, args });
     return value;

@@ -1,5 +1,5 @@
-# Which pages may publish, asked by a real browser: t/browser/publish.mjs tries, here are the servers and what comes of it. Over
-# http to names other than localhost browsers send Origin alone, else Sec-Fetch-Site, too.
+# Which pages may publish, with a real browser: t/browser/publish.mjs tries; this file has the servers and checks the results.
+# Over http to names other than localhost, browsers send only Origin, otherwise Sec-Fetch-Site as well.
 # needs: module browser
 use v5.36;
 use lib 't/lib';

@@ -24,7 +24,7 @@ export async function freePort() {
   }
 }
 
-// One request on a connection of its own: during a reload a kept one may just be closing.
+// One request on its own connection: during a reload, a kept connection may just be closing.
 function exchange(url, method, body = "", headers = {}) {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method, headers, agent: false }, (response) => {
@@ -88,14 +88,14 @@ export class Demo {
     return demo;
   }
 
-  // Which processes it consists of.
+  // Finds out which processes it consists of.
   async look() {
     const { workers } = JSON.parse((await exchange(`${this.base}status`, "GET")).text);
     this.master = parentOf(workers[0].pid);
     this.processes = [this.master, ...workers.filter(({ draining }) => !draining).map(({ pid }) => pid)];
   }
 
-  // Has streams end at a reload, and clients come back, sooner than is usual: what happens is the same.
+  // Shortens sse_drain and sse_retry: the same happens, but sooner.
   async hurry() {
     const old = this.processes;
     const [prefix] = readdirSync(this.temporary);
@@ -117,7 +117,7 @@ export class Demo {
     process.kill(this.master, "SIGHUP");
   }
 
-  // What Ctrl-C does; the exit status.
+  // Does what Ctrl-C does; returns the exit status.
   async interrupt() {
     this.child.kill("SIGINT");
     const [status] = await this.ended;

@@ -48,7 +48,8 @@ sub both_are_there ($what, $seconds = $SSE::Client::Patience) {
     publish(5);
 }
 
-# The channels that the pages find: one with more than they may have, one that has ended, one that cannot be read yet.
+# The channels that the pages find: one with more events than may be replayed, one that has ended, and one that cannot be read
+# yet.
 $server->write_file('first', $server->publish('/pub?channel=gap', 1)->json->{id});
 $server->publish('/pub?channel=gap', $_) for 2 .. 6;
 $server->publish('/pub?channel=over&end', 'over');

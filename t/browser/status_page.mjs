@@ -28,7 +28,7 @@ async function testFigures(page) {
   check(true, "it brings itself up to date");
 }
 
-// A channel with a name that would be markup, and what the policy keeps out, if something should ever get in.
+// A channel whose name looks like markup, and what the policy blocks even if markup should get in.
 async function testInjection(page, complaints) {
   const name = "<img src=x onerror=alert(1)>";
   await fetch(new URL("/json/pub", url), { method: "POST", body: JSON.stringify({ channel: name, data: 1 }) });

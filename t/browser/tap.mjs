@@ -1,4 +1,4 @@
-// As much of Test::More as the browser test needs.
+// As much of Test::More as the browser tests need.
 
 let count = 0;
 
@@ -13,7 +13,7 @@ export function ok(good, name, detail) {
   if (detail !== undefined) diag(detail);
 }
 
-// Compares values by their JSON; of lists it shows where they part.
+// Compares values by their JSON; for lists it shows where they begin to differ.
 export function is(got, expected, name) {
   const same = JSON.stringify(got) === JSON.stringify(expected);
   let detail = `got ${JSON.stringify(got)}, expected ${JSON.stringify(expected)}`;

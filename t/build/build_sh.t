@@ -13,7 +13,7 @@ use Test::More;
 my $world = File::Temp->newdir('sse-build-XXXXXX', TMPDIR => 1);
 my $tree  = "$world/tree";
 
-# What each of them is. One that is made to fail prints more than is shown of a log, and then its reason.
+# The script behind all of them. A program that is made to fail prints more lines than build.sh shows of a log, and then its reason.
 my $fake = <<'SCRIPT';
 #!/bin/sh
 case $0 in */build/fuzz/*) name=target ;; *) name=${0##*/} ;; esac
@@ -123,7 +123,7 @@ sub calls {
     return grep { !$seen{$_}++ } map { s/\0\z//r } readline;
 }
 
-# No failure: what is asked a question, and may say no. And what build.sh becomes speaks for itself.
+# Not failures: commands that build.sh asks a question, which may be answered with no; and programs that replace build.sh.
 my $no_failure = qr{\A(?:cmp\ |grep\ -|perl\ -MIO|python3\ -m\ pip\ --version\z|python3\ -c\ import\ flask\z|clang\ -print-resource-dir\z|dpkg-query\ -[SW]|chroot\ |docker\ info\z|perl\ t/)}x;
 
 make_world();

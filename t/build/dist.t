@@ -28,7 +28,7 @@ sub pack_in ($directory, $how = '') {
 
 sub entries ($file) { return sort split /\n/, `tar --list --file $file` }
 
-# A copy of this tree without its repository, and with what it must not pack.
+# A copy of this tree without its repository, and with files that must not be packed.
 run("mkdir $world/copy && tar -c --exclude=./build --exclude=./.git --exclude=node_modules . | tar -x -C $world/copy");
 run('mkdir', '-p', "$world/copy/build/gcc", "$world/copy/t/browser/node_modules/x");
 run('touch', "$world/copy/build/gcc/objects", "$world/copy/t/browser/node_modules/x/y");

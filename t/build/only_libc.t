@@ -1,4 +1,4 @@
-# The module needs nothing but libc, and shows nothing but what nginx looks for.
+# The module needs nothing but libc, and exports nothing but what nginx looks for.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -41,7 +41,7 @@ sub text ($text) { return { type => 'text-delta', id => 't', delta => $text } }
 
 my $client = SSE::Clients->node($server, SSE::Document::slurp('t/clients/ai_sdk.mjs'));
 sub reported { return decode_json($client->line // die 'the client has ended') }
-# The answer, once it is that one.
+# Reads reports until the answer is that one.
 sub answer ($wanted) {
     my $report = reported();
     $report = reported() while $report->{answers} && $report->{answers}[0] ne $wanted;

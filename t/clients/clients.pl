@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# Drives clients of other people through what happens to a stream, and compares what is seen with the table in
+# Drives third-party clients through everything that can happen to a stream, and compares the results with the table in
 # docs/clients.md: clients.pl [--save] [--jobs N] [LANGUAGE | LANGUAGE/CLIENT]... It fails where they differ, unless it is to save
 # what it has seen there. ./build.sh clients installs what it needs.
 use v5.36;

@@ -48,7 +48,7 @@ subtest 'the numbers of the document' => sub {
     cmp_ok $set, '<', $timeout, 'the heartbeat comes before';
 };
 
-# A client that waits for one second only; what it gets, up to an event "late".
+# A client with a time-out of one second; what it prints, up to an event "late".
 sub idle ($path) {
     return python(<<"END");
 import httpx, time

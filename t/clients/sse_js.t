@@ -97,7 +97,7 @@ subtest 'connect, cut, reload' => sub {
     order($client, 'close');
     is_deeply [next_of($client, 'close'), rest($client)->@*], [{ type => 'close', reason => 'closed', state => 2 }],
         'closed it is closed';
-    # What a worker has served that is killed is in no log.
+    # Requests of a killed worker are in no log.
     is_deeply [grep {!/"\d+-\d+"$/} requests('/sub')->@*], [], 'each request but the first has sent the last id';
 };
 

@@ -22,7 +22,7 @@ my @crowd     = map { $server->subscribe("/sub?channel=all,own$_")->ready } 1 ..
 my $other     = $server->subscribe('/sub?channel=other')->ready;
 my @publisher = map { $server->connect } 1, 2;
 
-# The bytes of what the worker has sent to subscribers since the last call, in its order.
+# How many bytes the worker has sent to subscribers since the last call, send by send, in their order.
 sub sent {
     state $seen = 0;
     my $log = substr $server->read_file('sent.log'), $seen;

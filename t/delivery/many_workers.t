@@ -18,7 +18,7 @@ sub sharing ($server) {
     return @pid[$own .. $#pid];
 }
 
-# On any of those workers; undef when it is refused by one of them.
+# Subscribes on any of those workers; undef if that worker refuses.
 sub subscribe_on_any ($server, $pids, $path) {
     my %wanted = map { $_ => 1 } @$pids;
     for (1 .. 5000) {
@@ -49,7 +49,7 @@ sub begin_requests ($server) {
 
 sub worker_of ($client) { return $client->header('X-Worker') }
 
-# Without a wake-up each event would wait for the worker's own look at the log, once a second.
+# Without a wake-up, each event would wait until the worker looks at the log anyway, once a second.
 sub is_woken ($server, $subscriber, $channel, $what) {
     my $publisher = $server->connect;
     my $start     = time;

@@ -55,7 +55,7 @@ for my $workers (1, 2, 4) {
     };
 }
 
-# Without it an event would be found when the worker looks at the log anyway, each second.
+# Without a wake-up, a worker finds an event only when it looks at the log anyway, once a second.
 subtest 'a worker is woken' => sub {
     my $server     = SSE::Nginx->start(workers => 2);
     my ($one, $other) = $server->workers;
@@ -72,7 +72,7 @@ subtest 'a worker is woken' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# What it finds then is more than it collects in one go, for each of its subscribers and for all of them.
+# When it continues, it finds more than it collects in one go, for each of its subscribers and for all of them.
 subtest 'a worker is held up' => sub {
     my $server     = SSE::Nginx->start(workers => 2, zone => '8m', locations => 'location = /both { sse_channel c $arg_own; }');
     my ($one, $other) = $server->workers;

@@ -28,7 +28,7 @@ my $number  = 0;
 my $joined  = 0;
 my @hole;
 
-# What of {a} is not as it should be: the numbers from $from on up to the newest one.
+# Notes if a subscriber of {a} has not received the numbers from $from up to the newest one.
 sub check ($name, $client, $from) {
     my @got = map { ($_->{data} =~ /\A(\d+) /)[0] // $_->{type} } $client->events($number - $from + 1, 5);
     push @hole, "$name has got @got instead of $from .. $number" if "@got" ne join ' ', $from .. $number;
@@ -72,7 +72,7 @@ note sprintf '%d rounds in %.1f s', $round, time - $start;
 ok $round >= 5 || @hole, 'enough rounds';
 is scalar @hole, 0, "no hole for any of $joined newcomers" or diag map {"$_\n"} grep {defined} @hole[0 .. 4];
 
-# The end of all that {a,c} is sent.
+# The last event for {a,c}.
 $server->publish('/pub?channel=c', 'end');
 my @both;
 while (my $event = $witness->next_event) {
@@ -81,7 +81,7 @@ while (my $event = $witness->next_event) {
 }
 is_deeply \@both, [1 .. $number], 'who hears both channels has everything, too';
 
-# A connection that was never used, or is sent a byte a second, keeps nginx waiting for its timeout.
+# nginx would wait for the timeouts of connections that were never used, or that are sent a byte a second.
 $_->close for @crowd, @connection;
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;

@@ -1,5 +1,5 @@
-# Bodies that come in as fast as the network can bring them do not outrun those who read as fast: the worker takes turns. A
-# feed that has no room for what comes reads on for itself, in the order of the log also when it has several channels.
+# Bodies that arrive as fast as the network allows do not outrun subscribers that read as fast: the worker takes turns. A feed
+# that has no room for new events reads on by itself, in the order of the log, even if it has several channels.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';
@@ -29,7 +29,7 @@ sub spawn (@command) {
     exec @command or die "$command[0]: $!";
 }
 
-# Uploads the lines to each channel at the same time; returns what a program got that did nothing but read.
+# Uploads the lines to each channel at the same time; returns everything that a program received that did nothing but read.
 sub received ($path, @channel) {
     my $reader = spawn('curl', '-sN', '-o', $server->prefix . '/received.txt', $base . $path);
     wait_until(sub { $server->get("/pub?channel=$channel[-1]")->json->{subscribers} == 1 }, 'the subscriber');

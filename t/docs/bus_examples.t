@@ -16,7 +16,7 @@ is_deeply [sort keys %sample], [qw(bus bus_locations bus_node bus_python bus_she
 my $redis = SSE::Redis->start(aof => 1);
 my $port  = $redis->port;
 
-# The name by which the shell knows the client of Redis; Valkey's has another one.
+# The samples call redis-cli; the client of Valkey has another name.
 sub path_with_redis_cli ($directory) {
     return $ENV{PATH} if grep { -x "$_/redis-cli" } split /:/, $ENV{PATH};
     my ($valkey) = grep {-x} map {"$_/valkey-cli"} split /:/, $ENV{PATH};
@@ -38,7 +38,7 @@ for my $server (@server) {
     wait_until(sub { $server->get('/health')->status == 200 }, 'a machine that is well');
 }
 
-# Runs a program of the guide; its lines.
+# Runs a program of the guide; returns its lines.
 sub run ($name, $program, @command) {
     my $directory = $server[0]->prefix;
     $server[0]->write_file($name, $program =~ s/\b6379\b/$port/gr);

@@ -1,5 +1,5 @@
-# The users of docs/operations.md have the rights that they need in Redis, and no others: the module does all that it does as the
-# one, and Redis has refused nothing; a program publishes and reads as the other, and can do no harm.
+# The users of docs/operations.md have the rights that they need in Redis, and no others: the module does everything as the one
+# user, and Redis refuses nothing; a program publishes and reads as the other user, and can do no harm.
 # needs: module redis
 use v5.36;
 use lib 't/lib';
@@ -60,11 +60,11 @@ subtest 'the module whose connection breaks' => sub {
     wait_until(sub { $position->() > $before && $two->get('/health')->status == 200 }, 'it to be back');
 };
 
-# The timer that trims is a second's.
+# The timer that trims fires once a second.
 wait_until(sub { my $calls = $redis->calls; $calls->{xtrim} && $calls->{time} }, 'the stream to be trimmed');
 is_deeply $redis->command(ACL => 'LOG'), [], 'Redis has refused nothing';
 unlike $one->log . $two->log, qr/NOPERM/, 'nor does nginx say so';
-# For another database, for replicas, and for a producer whose record has grown too large.
+# Needed only for another database, for replicas, and for a producer whose record has grown too large.
 my %rare = map { $_ => 1 } qw(select wait del);
 my $calls = $redis->calls;
 is_deeply [grep { !$rare{$_} && !$calls->{$_} } $user{user} =~ /\+(\S+)/g], [], 'and no right is there for nothing';

@@ -85,7 +85,7 @@ sub subscribe (%option) { return ask(GET => "/events?channel=$channel", %option)
 sub health ($number) { return $machine[$number]->get('/health')->json->{healthy} ? 1 : 0 }
 sub wait_health (@wanted) { wait_until(sub { "@{[map { health($_) } 0, 1]}" eq "@wanted" }, "the health @wanted") }
 
-# Which machines new clients get to.
+# The machines that serve new clients.
 sub served_by ($count = 8) {
     my %seen = map { ask(GET => '/')->finish->header('X-Machine') => 1 } 1 .. $count;
     return join ' ', sort keys %seen;
@@ -133,7 +133,7 @@ subtest 'a machine dies' => sub {
     $back->close;
 };
 
-# On the same port.
+# Starts it on the same port.
 sub start_machine_again ($number) {
     my $old = $machine[$number];
     $old->launch or die $old->log . $old->read_file('stderr.log');

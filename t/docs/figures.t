@@ -5,7 +5,7 @@ use lib 't/lib';
 use Test::More;
 use SSE::Document;
 
-# For each row of their tables: the work, its line there, and what one of the row's unit is in that line's.
+# For each row of their tables: the work, its line in RESULTS.md, and how many units of that line one unit of the row is.
 my %rows = (
     '1000 subscribers, publish, wait for the response, publish: CPU per event' => ['broadcast', 'CPU per event, µs', 1],
     '1000 subscribers, 50 events a second, so that nothing can be merged: CPU per event' => ['paced', 'CPU per event, µs', 1],
@@ -55,7 +55,7 @@ for my $file ('README.md', 'docs/performance.md') {
     }
 }
 
-# What the table says of nchan is of the version that was measured.
+# The tables must name the version of nchan that was measured.
 my ($version) = $results =~ /nchan \d+:([\d.]+)\+/;
 like slurp($_), qr/\| nchan \Q$version\E \|/, "$_ has the version of nchan" for 'README.md', 'docs/performance.md';
 done_testing;

@@ -159,7 +159,7 @@ subtest 'the loop comes back' => sub {
     my $follower = Follower->new('log');
     my $runs = spawn('/bin/sh', '-c', $loop);
     for my $round ('begins', 'after a reload', 'after a restart') {
-        # Only what is appended after it has come back gets there.
+        # Only lines that are appended after it has come back arrive.
         wait_until(sub { append(1); $follower->read_on("line $line") }, $round);
         pass $round;
         $round eq 'begins' ? $trouble{reload}->() : $trouble{restart}->();

@@ -1,5 +1,5 @@
-# From one machine to many as docs/operations.md says: the machine that is there keeps its history and its cursors, others begin with
-# the stream and tell a gap once; and back to one machine.
+# From one machine to many as docs/operations.md says: the existing machine keeps its history and its cursors; new ones begin with
+# the stream, and report a gap once. And back to one machine.
 # needs: module redis
 use v5.36;
 use lib 't/lib';

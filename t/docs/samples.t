@@ -60,7 +60,7 @@ sub configuration ($file) {
     return $levels =~ s/\}\s*\z/$locations}\n/r;
 }
 
-# What the samples need of an application: it knows who may subscribe to what, decides about what is said, has no report, and
+# The application that the samples need: it decides who may subscribe to which channel and what may be said, has no report, and
 # has the state of a board.
 my $app = SSE::App->start(sub ($method, $path, $headers, $body) {
     return $headers->{authorization} ? (204, ['X-Channel' => 'private:7'], '') : (401, [], '') if $path =~ m{^/auth};
@@ -74,7 +74,7 @@ my $app = SSE::App->start(sub ($method, $path, $headers, $body) {
 
 sub adapted ($text) { return $text =~ s/\b8080\b/$port/gr =~ s/\b9000\b/$app->port/ger }
 
-# A configuration that is all of it. It finds certificate.pem, key.pem and ticket.key where it is.
+# A complete configuration. It finds certificate.pem, key.pem and ticket.key in its directory.
 package Whole {
     use v5.36;
     use parent -norequire, 'SSE::Nginx';
@@ -133,7 +133,7 @@ for my $run (parallel(\&run_document, map { [$_, SSE::Nginx::free_port()] } grep
     is $run->{status}, 0, "$run->{file}: its samples" or diag $run->{said};
 }
 
-# What is not run is at least JavaScript, where it says so.
+# Samples in JavaScript that are not run must at least have no syntax errors.
 subtest 'samples for pages' => sub {
     plan skip_all => 'there is no node' if !grep { -x "$_/node" } split /:/, $ENV{PATH};
     my $directory = File::Temp->newdir('sse-XXXXXX', TMPDIR => 1);
@@ -148,7 +148,7 @@ subtest 'samples for pages' => sub {
     }
 };
 
-# What a tag names there is a test for, which asks for it by that name.
+# For each name in a tag there is a test that asks for it.
 subtest 'every sample has a test' => sub {
     my @tests = map { slurp($_) } glob 't/*/*.t t/*/*/*.t t/lib/SSE/*.pm';
     for my $file (@documents) {

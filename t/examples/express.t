@@ -27,7 +27,7 @@ sub chat ($program) {
 
 sub text (@events) { return join '', map { decode_json($_->{data})->{token} // '' } @events }
 
-# What comes, to the end of a stream or so many.
+# The events up to the end of a stream, or up to a number of them.
 sub tokens ($stream, $count = 99) {
     my @events;
     while (@events < $count && (my $event = $stream->next_event)) {

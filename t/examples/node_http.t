@@ -9,7 +9,7 @@ use SSE::Process qw(descriptors);
 
 my $server = SSE::Example::nginx();
 
-# Events of that kind, in their order.
+# The next notices, in their order.
 sub notices ($subscriber, $count) {
     my @data;
     while (@data < $count && (my $event = $subscriber->next_event)) {
@@ -18,7 +18,7 @@ sub notices ($subscriber, $count) {
     return @data;
 }
 
-# Has node say, when it is sent SIGUSR2, how many timers run.
+# On SIGUSR2, node prints how many timers are running.
 my $timers = <<'END';
 process.on('SIGUSR2', () => console.log('timers:', process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length));
 END

@@ -24,7 +24,7 @@ sub example ($package) {
     );
 }
 
-# The steps that come, to the end of a stream, or so many.
+# The steps up to the end of a stream, or up to a number of them.
 sub steps ($stream, $count = 99) {
     my @steps;
     while (@steps < $count && (my $event = $stream->next_event)) {

@@ -7,12 +7,12 @@ use IO::Socket::INET;
 use Test::More;
 use SSE::Client::Curl;
 
-# Takes connections and never answers.
+# Accepts connections and never responds.
 my $silent = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1') or die "no socket: $!";
 
 sub ask { return SSE::Client::Curl->new(port => $silent->sockport)->send(method => 'GET', path => '/') }
 
-# Whether that comes to its end.
+# Whether that returns.
 sub ends ($what) {
     local $SIG{ALRM} = sub { die "too late\n" };
     alarm 10;

@@ -1,5 +1,5 @@
-# What the tests of several machines stand on: networks that lose and cut, clocks that are off, and a judge that sees what is
-# wrong.
+# What the tests of several machines rely on: networks that lose packets and can be cut, clocks that are off, and a judge that
+# finds what is wrong.
 # needs: module redis netns
 use v5.36;
 use lib qw(t/lib t/chaos t/bus);
@@ -81,7 +81,7 @@ subtest 'two machines without a bus are not' => sub {
     is $verdict->{missing}, $verdict->{published}, 'nothing is in Redis';
 };
 
-# What a subscriber on one machine has got, altered.
+# What a subscriber on one machine has received, altered.
 subtest 'the judge' => sub {
     my $id   = sub ($n) { "1000-@{[$n * 65536 + 7]}" };
     my @all  = map { { id => $id->($_), data => "c/p/$_" } } 1 .. 6;

@@ -32,7 +32,7 @@ sub cuts ($bytes) {
     return @cuts;
 }
 
-# The same events come of the stream however it is cut.
+# The stream gives the same events however it is cut.
 sub parses_to ($bytes, $events, $what) {
     my $same = 1;
     for my $pieces (cuts($bytes)) {

@@ -10,7 +10,7 @@ use SSE::Manifests;
 my $dockerfile = slurp('docker/Dockerfile');
 my %configuration = ('compose.yml' => 'docker/nginx.conf', 'compose.cluster.yml' => 'docker/cluster/machine.conf');
 
-# What runs is what `./build.sh run` starts.
+# The programs that `./build.sh run` starts.
 my ($producers) = slurp('docker/run.sh') =~ /^producers="(.*)"$/m or die 'no producers';
 
 for my $name (sort keys %configuration) {

@@ -42,7 +42,7 @@ sub status_of ($pid) {
     return { map {/^(\w+):\s+(.*)$/} readline $file };
 }
 
-# What an image is given beside its own files.
+# A file that is mounted into a container.
 sub mounted ($name, $text, $where) {
     $engine->write($name, $text);
     return ('--volume', $engine->place . "/$name:$where:ro");
@@ -155,7 +155,7 @@ subtest 'as the documents say' => sub {
     $container->remove;
 };
 
-# Stops a container, and asks its clients what they have seen.
+# Stops a container, and checks what its clients have seen.
 sub stopped ($stop, %option) {
     my $container = $engine->run('server', %option)->wait_healthy;
     my @subscriber = map { ask(GET => '/events?channel=c')->ready } 1 .. 20;

@@ -1,5 +1,5 @@
-# docker/kubernetes/: as the schemas of Kubernetes want it, its parts fit together, a pod has time enough to drain; and two pods
-# as they are described there, in an engine that is told the same, before a real Redis.
+# docker/kubernetes/ is valid by the schemas of Kubernetes, its parts fit together, and a pod has enough time to drain. Two pods
+# run as described there, in an engine with the same settings, with a real Redis.
 # needs: module image netns schemas redis
 use v5.36;
 use lib 't/lib';

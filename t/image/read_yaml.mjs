@@ -10,8 +10,8 @@ const require = createRequire(import.meta.url);
 const [kind, ...files] = process.argv.slice(2);
 const documents = [], complaints = [];
 
-// An object that notes down in `read` which of its properties were looked at: the validators of kubernetes-models do not
-// mind properties that they do not know, which are mostly slips of the pen.
+// An object that records in `read` which of its properties were read: the validators of kubernetes-models accept unknown
+// properties, which are mostly typing errors.
 function watched(value, path, read) {
   if (value === null || typeof value !== "object") return value;
   return new Proxy(value, {

@@ -50,7 +50,7 @@ sub property ($machine, $name) {
     return $text =~ s/\n\z//r;
 }
 
-# Stops nginx; the times after which its twenty streams have ended.
+# Stops nginx; returns the times after which its twenty streams have ended.
 sub ends ($machine) {
     my @subscriber = map { ask(GET => '/events')->ready } 1 .. 20;
     ask(POST => '/publish', body => 'x' x 10_000)->finish;

@@ -22,7 +22,7 @@ sub output ($command) {
 
 my ($version) = output('cat CHANGES') =~ /^Changes with ngx_http_sse_module (\S+)$/m or die 'there is no version';
 
-# As after dpkg has built it, so that it goes on with what comes then.
+# Makes the tree look as if dpkg had built it already, so that dpkg continues with the next step.
 sub lay_out {
     output('./build.sh dist');
     mkdir $tree or die "$tree: $!";

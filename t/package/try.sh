@@ -14,7 +14,7 @@ fetch() {
     apt-get install -q -y --no-install-recommends --download-only nginx
 }
 
-# Everything in this system but what is of this moment, and what apt and dpkg keep of what they have done.
+# All files of this system, except transient ones and the records of apt and dpkg.
 files() {
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /root -o -path /var/log \
         -o -path /var/cache -o -path /var/lib/apt \) -prune -o -print | LC_ALL=C sort

@@ -1,4 +1,4 @@
-# What a client that reads nothing costs in memory, over each transport: no more than docs/operations.md states, whatever is
+# How much memory a client takes that reads nothing, over each transport: no more than docs/operations.md states, whatever is
 # published.
 use v5.36;
 use lib 't/lib';
@@ -18,7 +18,7 @@ my $server = SSE::Nginx->start(
 my ($clients, $events) = (30, 200);
 my $worker;
 
-# Bytes for each; docs/operations.md has what was measured.
+# Bytes per client; docs/operations.md has the measured values.
 my %bound = (h1 => 110_000, tls => 150_000, h2c => 120_000, h2 => 150_000);
 
 # Starts a new worker, whose allocator keeps nothing from earlier subtests.
@@ -27,14 +27,14 @@ sub renew {
     ($worker) = $server->workers;
 }
 
-# Kilobytes of the worker alone: the zone does not count.
+# The private memory of the worker in kilobytes, without the zone.
 sub memory { return (private_memory($worker) // 0) / 1024 }
 
 sub status { return $server->get('/status')->json }
 
-# Clients that stop with 1.6 MB to come: when it is published, or when they are sent the first of it because they come from
-# the beginning. Bytes of memory for each while it is idle, and how many more when it is stalled; kilobytes of the worker
-# when all have caught up and gone.
+# Clients stop reading before 1.6 MB: when it is published, or, with $late, when they have begun to replay it. Returns the memory
+# of an idle client, how much more a stalled one takes, both in bytes, and the kilobytes of the worker when all have caught up
+# and gone.
 sub measure ($via, $late) {
     state $count = 0;
     my $channel   = 'c' . ++$count;
@@ -77,7 +77,7 @@ for my $via (qw(h1 tls h2c h2)) {
         SKIP: {
             skip 'freed memory is kept back to be watched', 5 if $ENV{TEST_NGINX_SANITIZE};
             cmp_ok $_, '<', $bound{$via}, 'a stalled subscriber holds no queue' for $live, map { $_->[1] } @late;
-            # What the allocator keeps differs from time to time; what is lost would be lost each time.
+            # What the allocator keeps varies; a leak would show each time.
             my $growth = min($late[1][2] - $late[0][2], $late[2][2] - $late[1][2]);
             cmp_ok $growth, '<', 1000, 'and leaves nothing behind';
         }

@@ -9,7 +9,7 @@ use Time::HiRes qw(sleep time);
 use SSE::Nginx;
 use SSE::Util;
 
-# What the slow reader of the last subtest reads in a second.
+# How many bytes a second the slow reader of the last subtest reads.
 my $rate = $ENV{TEST_NGINX_RATE} // 200_000;
 
 my $server = SSE::Nginx->start(
@@ -42,7 +42,7 @@ sub publish ($channel, $tokens, $more = '') {
     return $answer->json->{id};
 }
 
-# As a model of languages makes them, with all that must stay as it is: spaces, line breaks, empty ones.
+# Tokens as of a language model, with everything that must not change: spaces, line breaks, empty tokens.
 sub tokens ($count) {
     my @some = map { bytes($_) } ' the', ' a', 'ing', ' ', "\n", "\n\n", '', "a\nb", "\r\n", '  x', ':', ' data: x', 'id: 1', 'é', ' 😀', "\x{feff}";
     return [map { $some[rand @some] . ($_ % 7 ? '' : " $_") } 1 .. $count];
@@ -148,7 +148,7 @@ subtest 'a gap' => sub {
     $client->close;
 };
 
-# Reads until so much of the body has come, loses the connection, comes back.
+# Reads some of the body, loses the connection, and comes back, until it has everything.
 sub read_in_parts ($tokens, $channel, $meanwhile) {
     my ($text, $cursor, $connections) = ('', '0-0', 0);
     my $expected = join '', map { text($_) } @$tokens;
@@ -191,7 +191,7 @@ subtest 'workers that come and go' => sub {
     );
 };
 
-# English, in tokens of a model: bytes and seconds until a client has the 5000 that it has missed, and how long that takes.
+# How many bytes and seconds a client needs to catch up with 5000 tokens of English text.
 sub catch_up ($path, $first, $text) {
     my $client = $server->subscribe($path, cursor => $first, rcvbuf => 8192);
     my ($start, $has) = (time, '');

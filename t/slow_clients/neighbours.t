@@ -18,7 +18,8 @@ my $server  = SSE::Nginx->start(
 my $publisher = $server->connect;
 my %healthy   = map { $_ => $server->subscribe('/sub?channel=c', via => $_)->ready } qw(h1 tls);
 
-# Publishes 50 events a second: for each way the times, in ms, from the publish to the arrival at a subscriber that reads.
+# Publishes 50 events a second. Returns, for each transport, the times in ms from the publish to the arrival at a subscriber that
+# reads.
 sub latencies ($count, $each = sub { }) {
     my %time;
     my $next = time;
@@ -37,7 +38,7 @@ sub latencies ($count, $each = sub { }) {
     return { map { $_ => [sort { $a <=> $b } @{ $time{$_} }] } keys %time };
 }
 
-# Some that have stopped, and some that take a byte every second.
+# Clients that have stopped reading, and clients that read a byte a second.
 my (@stopped, @dripping);
 
 sub stall_some {

@@ -114,7 +114,7 @@ for my $via (qw(h1 tls h2c h2)) {
             'it to be let go'
         );
         is_deeply [map { number($_) } $other->events(scalar @id)], [1 .. @id], 'the other has missed nothing';
-        # On HTTP/2 nginx keeps a request until the frame that is under way has been sent, so read first, then look.
+        # Over HTTP/2, nginx keeps a request until the frame in progress has been sent, so read first, then look.
         $stalled->resume->wait_closed;
         wait_until(sub { grep {/^$channel slow /} @{ reasons() } }, 'the reason in the log');
         my @seen = grep { $_->{type} ne 'gap' } $stalled->events(scalar @id, 0);

@@ -33,7 +33,7 @@ sub publish ($channel, $data) {
     return time - $start;
 }
 
-# Kilobytes of the worker alone: the zone does not count.
+# The private memory of the worker in kilobytes, without the zone.
 sub memory { return (private_memory($pid) // 0) / 1024 }
 
 sub slow_closes { return $server->get('/status')->json->{slow_closes} }
@@ -41,8 +41,8 @@ sub subscribers { return $server->get('/status')->json->{subscribers} }
 
 my $secret = $server->subscribe('/sub?channel=secret')->ready;
 
-# Publishes 50 times a second to the channel and to another one until the condition holds: the seconds, the slowest
-# publish, and how many there were.
+# Publishes 50 times a second to the channel, and sometimes to another one, until the condition holds. Returns the seconds that
+# this took, the time of the slowest publish, and the number of publishes.
 sub publish_until ($channel, $size, $condition, $each = sub { }) {
     my ($start, $slowest, $count, $next) = (time, 0, 0, time);
     until ($condition->()) {

@@ -61,7 +61,7 @@ for my $via (qw(h1 unchunked tls)) {
 }
 is status('slow_closes'), 3, 'and counted';
 
-# A kept connection has nginx's own limits again.
+# nginx's own limits apply again to a kept connection.
 subtest 'what comes after a stream' => sub {
     my $kept = $server->connect('h1', rcvbuf => 4096);
     $server->subscribe('/sub?channel=over', on => $kept)->ready;
@@ -83,7 +83,7 @@ subtest 'a socket that is not of TCP' => sub {
     like $line, qr/ready/, 'is none of its business';
 };
 
-# Instead of heartbeats the kernel may ask.
+# Instead of heartbeats, the probes of the kernel may find out.
 subtest 'so_keepalive' => sub {
     my $quiet = SSE::Nginx->start(
         listen       => [qw(h1 tls h2c)],

@@ -1,4 +1,4 @@
-# sse_absent: what a subscriber gets whose channels have neither events nor an end.
+# sse_absent: what a subscriber gets if its channels have neither events nor an end.
 use v5.36;
 use lib 't/lib';
 use Test::More;

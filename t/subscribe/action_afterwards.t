@@ -5,10 +5,10 @@ use IO::Socket::INET;
 use Test::More;
 use SSE::Nginx;
 
-# Takes connections and never answers, so the action goes on.
+# Accepts connections and never responds, so that the action goes on.
 my $silent = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1') or die "no socket: $!";
 
-# Over HTTP/3 a client that dies is missed only after keepalive_timeout.
+# Over HTTP/3, nginx notices that a client is gone only after keepalive_timeout.
 my @via    = (qw(h1 tls h2c), SSE::Nginx::lacks_http3() ? () : 'h3');
 my $server = SSE::Nginx->start(
     listen    => \@via,

@@ -17,7 +17,7 @@ location = /close { sse_channel $arg_channel; sse_gap close; }
 END
 );
 
-# More than a zone full of one channel's events; their ids.
+# Publishes more events of one channel than the zone holds; returns their ids.
 sub flood ($channel, $count = 1000) {
     my $connection = $server->connect;
     return map { $server->publish("/pub?channel=$channel", $_ . 'x' x 1000, on => $connection)->json->{id} } 1 .. $count;

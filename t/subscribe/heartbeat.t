@@ -1,4 +1,4 @@
-# What a silent stream says to stay alive, and when.
+# What a silent stream sends to stay alive, and when.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';

@@ -1,4 +1,4 @@
-# sse_history bounds the replay, by number and by age; what lies beyond is a gap.
+# sse_history limits the replay, by number and by age; events beyond the limits are a gap.
 use v5.36;
 use lib 't/lib';
 use Test::More;
@@ -43,7 +43,7 @@ subtest 'age' => sub {
     my $second = $server->publish('/pub?channel=aging', 'old too')->json->{id};
     my ($time) = $second =~ /\A(\d+)/;
     my $young;
-    # Old enough when an event that is published now is more than two seconds younger.
+    # They are old enough once a new event is more than two seconds younger.
     wait_until(sub {
         $young = $server->publish('/pub?channel=clock', 'tick')->json->{id};
         ($young =~ /\A(\d+)/)[0] > $time + 2200;

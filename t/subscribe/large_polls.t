@@ -1,4 +1,4 @@
-# A long history comes in many answers, none of which takes long or much memory; an event is never too large for one.
+# A long history is returned in many responses, none of which takes long or much memory; no event is too large for a response.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';
@@ -81,7 +81,7 @@ subtest 'large events' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# Polls are counted while they are made; made in one go they could be seen once each.
+# A poll is counted while its response is being made; if that took one go, each could be seen once at most.
 subtest 'others do not wait for them' => sub {
     my $server = start_server();
     $server->publish('/pub?channel=blank', "\n" x $megabyte);
@@ -145,7 +145,7 @@ subtest 'clients that do not read' => sub {
 
 subtest 'large events for clients that do not read' => sub {
     my $server = start_server(events => 'worker_connections 1024;', listen_flags => 'sndbuf=16k');
-    # It grows by half, and the heap does not give back all that it has grown out of.
+    # The buffer grows by half each time, and the heap does not return all of the smaller buffers.
     for my $case (['x', 3], ["\x01", 12]) {
         my ($text, $times) = @$case;
         my $channel = sprintf 'large%02x', ord $text;

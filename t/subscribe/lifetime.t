@@ -92,8 +92,8 @@ subtest 'both' => sub {
     is $server->publish("/pub?channel=n&event=$_", 'x')->status, 400, "$_ is the module's own" for qw(renew expired);
 };
 
-# The worker is stopped until the time of all is up. When it goes on it takes a connection first; had it ended all streams before it
-# looks at its connections again, the answer would count none.
+# The worker is stopped until the time of all streams is up. When it continues, it accepts a connection first. If it ended all
+# streams before it looks at its connections again, the response would count none.
 subtest 'many at once' => sub {
     my ($worker) = $server->workers;
     my $expires  = int(time) + 3;

@@ -1,4 +1,4 @@
-# A poll may wait for an event. While it does it is a subscriber like any other; afterwards the connection goes on.
+# A poll may wait for an event. While it waits, it is a subscriber like any other; afterwards the connection stays open.
 use v5.36;
 use lib 't/lib';
 use IO::Socket::INET;
@@ -7,7 +7,7 @@ use Time::HiRes qw(time);
 use SSE::Nginx;
 use SSE::Process;
 
-# Takes connections and never answers, so an action goes on.
+# Accepts connections and never responds, so that an action goes on.
 my $silent = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1') or die "no socket: $!";
 my $port   = $silent->sockport;
 
@@ -43,7 +43,7 @@ sub position ($channel) { return $server->get("/sub?channel=$channel&poll")->jso
 sub subscribers ($channel) { return $server->get("/pub?channel=$channel")->json->{subscribers} }
 sub data ($answer) { return [map { $_->{data} } @{ $answer->json->{events} }] }
 
-# A poll that waits, which is known by the count of its channel.
+# Starts a poll, and waits until the count of its channel shows that it waits.
 sub poll ($path, %option) {
     my ($channel) = $path =~ /channel=(\w+)/;
     my $before = subscribers($channel);
@@ -148,7 +148,7 @@ subtest 'a connection that is kept' => sub {
     }
 };
 
-# A connection on which requests are sent before the answers to others are there; their bodies, which have a Content-Length.
+# A connection for pipelined requests; `answer` returns the body of the next response, which has a Content-Length.
 sub pipe_to ($server) {
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $server->port) or die "connect: $!";
     return { socket => $socket, text => '' };
@@ -181,7 +181,7 @@ subtest 'pipelined requests' => sub {
     like answer($pipe), qr/"data":"two"/, 'the second one, which has waited';
     is answer($pipe), '<a>file</a>', 'what was sent with it';
     like answer($pipe), qr/\A\{"events":\[\]/, 'what was sent meanwhile';
-    # Its end, too, comes after another request.
+    # The connection is closed while another request is queued, too.
     ask($pipe, '/sub?channel=pipe&poll&wait=60', '/file');
     wait_until(sub { subscribers('pipe') == 1 }, 'another one');
     close $pipe->{socket};
@@ -259,7 +259,7 @@ subtest 'a worker that leaves' => sub {
     is_deeply [$server->stop], [], 'no trouble';
 };
 
-# Requests that the worker has half of when it begins to leave.
+# The worker has half of the request when it begins to leave.
 subtest 'a poll that comes while its worker leaves' => sub {
     start_server(workers => 1, drain => '2s');
     my $stream = $server->subscribe('/sub?channel=c')->ready;

@@ -51,7 +51,7 @@ $_->close for @stream, @connection;
 is_deeply [$server->stop], [], 'no trouble';
 done_testing;
 
-# What each of these gets of the common channel, up to the newest.
+# What each of these clients gets of the common channel, up to the newest event.
 sub common (@client) {
     return map { join ' ', common_until($_, $number) } @client;
 }

@@ -12,7 +12,7 @@ my $server = SSE::Nginx->start(
     locations    => 'location = /lines { sse_publish $arg_channel; sse_framing lines; client_max_body_size 0; }',
 );
 
-# Where an event stands among all that were published; a gap has no place.
+# The place of an event among all published ones; a gap has none.
 sub place ($event) {
     return undef if $event->{type} eq 'gap';
     return $event->{data} =~ /\Alarge (\d+) / ? $1 : $event->{data} =~ /\Asmall (\d+)\z/ ? 50 + $1 : undef;
@@ -22,7 +22,7 @@ for my $via (qw(h1 h1.0 unchunked tls h2c)) {
     subtest $via => sub {
         my $large = join '', map { "large $_ " . 'x' x 60_000 . "\n" } 1 .. 50;
         is $server->publish("/lines?channel=$via", $large)->json->{events}, 50, 'there is more than a kernel takes';
-        # It comes for all of that, and reads the first event.
+        # It asks for all of them, and reads the first one.
         my $subscriber = $server->subscribe("/sub?channel=$via", via => $via, cursor => '0-0', rcvbuf => 8192);
         my @seen = $subscriber->next_event;
         like $seen[0]{data}, qr/\Alarge 1 /, 'the first one';
@@ -31,7 +31,7 @@ for my $via (qw(h1 h1.0 unchunked tls h2c)) {
         is $server->publish("/lines?channel=$via", $small)->json->{events}, 40_000, 'then the zone is overwritten';
 
         $subscriber->resume;
-        # A kernel that takes something while the zone is being overwritten makes it several gaps: one may follow small
+        # If the kernel takes more data while the zone is being overwritten, there are several gaps: one may come after small
         # events.
         while (my $event = $subscriber->next_event) {
             push @seen, $event;

@@ -1,4 +1,4 @@
-# Padding: a stream may begin with 2 KB of a comment, for what keeps the first bytes back.
+# Padding: a stream may begin with a comment of 2 KB, for proxies that hold the first bytes back.
 use v5.36;
 use lib 't/lib';
 use Test::More;

@@ -1,5 +1,5 @@
-# Fifty clients that poll for long while events are published, workers are killed and nginx is reloaded: each gets each event
-# once, in order.
+# Fifty clients use long polling while events are published, workers are killed and nginx is reloaded: each gets each event once,
+# in order.
 use v5.36;
 use lib 't/lib';
 use POSIX ();
@@ -27,7 +27,7 @@ sub start_publisher ($channel, $count) {
     POSIX::_exit(0);
 }
 
-# Asks for what comes after the cursor, on the connection of the last answer if that goes on.
+# Asks for the events after the cursor, on the connection of the last response if that stays open.
 sub ask ($poller) {
     my $kept = $poller->{via} ne 'h2c' && $poller->{client} && ($poller->{client}->header('Connection') // '') ne 'close';
     $poller->{client} = eval {
@@ -58,7 +58,7 @@ sub follow ($poller) {
     ask($poller);
 }
 
-# While there are so many events the disturbance happens again and again.
+# Publishes that many events, and disturbs nginx several times while it does so.
 sub under_fire ($channel, $count, $disturb) {
     my $start  = $server->get("/sub?channel=$channel&poll")->json->{cursor};
     my @poller = map { { channel => $channel, via => (qw(h1 h1 h1 tls h1 h1 h2c h1 h1 h1))[$_ % 10], cursor => $start, events => [], gaps => 0 } } 1 .. 50;

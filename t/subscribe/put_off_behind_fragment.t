@@ -1,4 +1,4 @@
-# A client that is put off while a fragment is to come before its answer (add_before_body): it gets both, or is let go after a second.
+# A client is put off, and a fragment has to come before the response (add_before_body): it gets both, or is closed after a second.
 use v5.36;
 use lib 't/lib';
 use IO::Socket::INET;
@@ -7,7 +7,7 @@ use SSE::Nginx;
 
 plan skip_all => 'this nginx has no add_before_body' unless SSE::Nginx::has('http_addition_module');
 
-# A backend that answers when the test says so.
+# A backend that responds when the test does.
 my $backend = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1') or die "listen: $!";
 my $server  = SSE::Nginx->start(
     listen    => [qw(h1 tls h2c)],

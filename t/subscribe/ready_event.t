@@ -68,7 +68,7 @@ subtest 'the position moves on with what is not for this subscriber' => sub {
     is $position, $id, 'it is that of the newest event of the zone';
 };
 
-# Their worker gets all of it in one go: what was published before the subscriber came, and what was after.
+# The worker gets everything in one go: what is published before the subscriber comes, and what is published after that.
 subtest 'nothing follows from before the position' => sub {
     my ($worker) = $server->workers;
     my $another  = $server->subscribe('/sub?channel=at-once')->ready; # so that the worker collects the channel's events

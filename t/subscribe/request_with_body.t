@@ -1,5 +1,5 @@
-# A subscriber whose request has a body, wherever that comes from: the stream does not wait for it, works as any other, ends
-# with its connection, and the end of its client is noticed at once.
+# A subscriber whose request has a body, whatever the way to the stream: the stream does not wait for the body, works like any
+# other, ends its connection when it ends, and notices at once when its client leaves.
 # needs: module quiet
 use v5.36;
 use lib 't/lib';
@@ -43,7 +43,7 @@ END
     $control = $server->connect;
 }
 
-# There is one worker: what it has been sent before it has seen after these.
+# There is only one worker, so after these requests it has read everything that was sent before.
 sub settle { $server->get('/status', on => $control) for 1 .. 3 }
 
 sub subscribers ($channel = undef) {
@@ -51,7 +51,7 @@ sub subscribers ($channel = undef) {
     return $server->get($path, on => $control)->json->{subscribers};
 }
 
-# Sockets of the server whose clients have gone and which it has not closed.
+# The number of sockets that the server has not closed although their clients have gone.
 sub forgotten {
     my %port = map { sprintf('%04X', $server->port($_)) => 1 } qw(h1 tls h2c);
     my $count = 0;
@@ -64,7 +64,7 @@ sub forgotten {
     return $count;
 }
 
-# Everybody has left: is that noticed in time?
+# All clients have left: does nginx notice that in time?
 sub all_are_gone ($what, @channel) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $start = time;
@@ -111,7 +111,7 @@ my %reads = map { $_ => 1 } 'mirrored', 'after X-Accel-Redirect';
 
 sub channel_of (@word) { return join('-', @word) =~ s/\W+/-/gr }
 
-# Sends the head, then the rest. Its events are those of any other client.
+# Sends the head, then the rest. The client reads events like any other.
 sub subscribe_with ($body, $method, $path, $via = 'h1', @header) {
     my ($framing, $now, $later) = @$body;
     my $client = $server->connect($via);
@@ -195,7 +195,7 @@ sub leaves_are_noticed ($method_of_events) {
     }
 }
 
-# A megabyte a second, for as long as that takes.
+# Clients that keep sending a megabyte a second.
 sub keeps_sending ($method_of_events) {
     for my $via (qw(h1 tls)) {
         my %endless = (length => "Content-Length: 100000000000\r\n\r\n", chunk => "$chunked\r\n\r\nfffffffffff\r\n");
@@ -236,13 +236,13 @@ sub slots_are_freed ($method_of_events) {
     };
 }
 
-# The seconds of one request for something else, by the middle one of many.
+# The median time of a request for something else, in seconds.
 sub usual_time {
     my @seconds = map { my $start = time; $server->get('/static', on => $control); time - $start } 1 .. 101;
     return (sort { $a <=> $b } @seconds)[50];
 }
 
-# As fast as they can, in a process of their own.
+# Sends as fast as possible, in a process of its own.
 sub flood ($via, $head) {
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
@@ -258,8 +258,8 @@ sub flood ($via, $head) {
 sub others_are_served ($method_of_events) {
     for my $via (qw(h1 tls)) {
         subtest "$method_of_events, a client that sends without a pause, over $via" => sub {
-            # The same load is there while nobody listens to it: nginx itself throws it away as it comes. Another load
-            # of the machine may hit one and not the other, so this is measured again before it counts.
+            # The reference is the same load on a location that ignores it: nginx itself discards the body. Other load of the
+            # machine may affect only one of the two, so a bad ratio is measured again.
             my %seconds;
             for my $attempt (1 .. 3) {
                 for my $path ('/static', '/sub') {
@@ -330,7 +330,7 @@ sub is_drained ($method_of_events) {
     }
 }
 
-# The channel ends, and the worker does not: only the stream can be the reason why the connection does.
+# The channel ends, and the worker does not leave: so only the stream can be the reason that the connection ends.
 sub is_ended ($method_of_events) {
     for my $via (qw(h1 tls)) {
         subtest "$method_of_events, an end over $via" => sub {

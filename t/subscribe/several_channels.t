@@ -70,7 +70,7 @@ subtest 'one cursor for all' => sub {
     is $wider->next_event->{data}, 'new', 'a channel more on return';
 };
 
-# The position that a stream begins with leads back to the same events, also where one of its channels is silent.
+# The position at the start of a stream leads back to the same events, even if one of its channels is silent.
 for my $path ('/last', '/history') {
     subtest "the position of a stream with a silent channel: $path" => sub {
         my $channel = $path =~ s{/}{}r;

@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# driver.pl BROWSER CLIENT URL: follows a stream as that client does in a page, which is of the same server, and tells a line
+# driver.pl BROWSER CLIENT URL: follows a stream as that client does in a page, which is of the same server, and prints a line
 # of JSON for each thing that happens: {"what": "open" | "event" | "error"}. It ends when the client has given up.
 use v5.36;
 use lib 't/lib';

@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# driver.pl CLIENT URL: follows a stream by curl, and tells a line of JSON for each thing that happens: {"what": "open" |
+# driver.pl CLIENT URL: follows a stream by curl, and prints a line of JSON for each thing that happens: {"what": "open" |
 # "event" | "error"}. It ends when curl does.
 use v5.36;
 use lib 't/lib';

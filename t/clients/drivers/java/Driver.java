@@ -1,4 +1,4 @@
-// Driver CLIENT URL: follows a stream as that client does, and tells a line of JSON for each thing that happens:
+// Driver CLIENT URL: follows a stream as that client does, and prints a line of JSON for each thing that happens:
 // {"what": "open" | "event" | "error"}. It ends when the client has given up.
 
 import com.launchdarkly.eventsource.ErrorStrategy;

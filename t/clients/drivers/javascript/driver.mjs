@@ -1,4 +1,4 @@
-// node driver.mjs CLIENT URL: follows a stream as that client does, and tells a line of JSON for each thing that happens:
+// node driver.mjs CLIENT URL: follows a stream as that client does, and prints a line of JSON for each thing that happens:
 // {"what": "open" | "event" | "error"}. It ends when the client has given up.
 
 import { createRequire } from "node:module";

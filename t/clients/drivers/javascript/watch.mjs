@@ -1,4 +1,4 @@
-// What the drivers in JavaScript tell of a client, in Node and in a page.
+// What the drivers in JavaScript report of a client, in Node and in a page.
 
 // The types that the server sends. An EventSource hands each to its own listeners.
 const types = ["message", "note", "ready", "gap", "end"];
