@@ -47,7 +47,7 @@ sub burst {
 
 my $start = time;
 my $round = 0;
-for (; $round < 100 && time - $start < 6 && !@hole; $round++) {
+for (; $round < 100 && ($round < 5 || time - $start < 6) && !@hole; $round++) { # a busy machine takes longer
     my $from = $number + 1;
     freeze($worker);
     my @answer;
@@ -69,7 +69,6 @@ for (; $round < 100 && time - $start < 6 && !@hole; $round++) {
     $_->close for @late;
 }
 note sprintf '%d rounds in %.1f s', $round, time - $start;
-ok $round >= 5 || @hole, 'enough rounds';
 is scalar @hole, 0, "no hole for any of $joined newcomers" or diag map {"$_\n"} grep {defined} @hole[0 .. 4];
 
 # The last event for {a,c}.
