@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./server.mjs";
 
-const TIMEOUT = 30_000;
+const TIMEOUT = 60_000; // only a failing test waits that long
 
 // It sends nothing to the Internet by itself.
 const PREFERENCES = {

@@ -77,7 +77,7 @@ sub launch ($self) {
         exec @command or POSIX::_exit(127);
     }
     $running{ $self->{pid} = $pid } = $self;
-    wait_until(sub { !$self->alive || $self->is_ready }, $self->{program});
+    wait_until(sub { !$self->alive || $self->is_ready }, $self->{program}, 2 * $SSE::Client::Patience); # Java starts slowly
     return $self->alive;
 }
 
