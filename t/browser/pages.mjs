@@ -24,7 +24,7 @@ export async function testDemo(name, test, { allowed = /(?!)/, viewport = { widt
     } finally {
       is(await demo.interrupt(), 0, "Ctrl-C ends it");
       is(readdirSync(temporary), [], "no file is left behind");
-      is([...demo.alive(), ...programs(demo)], [], "no process is left behind");
+      is(await leftBehind(demo), [], "no process is left behind");
       is(demo.complaints().filter((line) => !allowed.test(line)), [], "nothing had anything to complain about");
     }
   } catch (error) {
@@ -42,6 +42,13 @@ async function testPage(name, test, demo, context) {
   await page.goto(`${demo.base}${name}`);
   await test({ page, context, demo });
   is(errors, [], "the scripts of the page made no error");
+}
+
+// The processes of a demo that has ended. A program that has been sent a signal may need a moment to end.
+async function leftBehind(demo) {
+  const left = () => [...demo.alive(), ...programs(demo)];
+  for (let i = 0; i < 100 && left().length !== 0; i++) await new Promise((passed) => setTimeout(passed, 50));
+  return left();
 }
 
 // The programs that publish to that demo.
