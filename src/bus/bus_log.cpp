@@ -191,7 +191,7 @@ BusLog::Outcome BusLog::handle(LogWriter& log, StreamId id, const Reply& fields)
         return appendEvent(log, id);
     case EntryKind::End:
         fields_.clear();
-        return append(log, id, true);
+        return hasEnded(log) ? Outcome::Done : append(log, id, true);
     case EntryKind::Break:
         appendBreak(log, id);
         if (id > BusState::load(state_->wantedBreak)) {
@@ -227,8 +227,7 @@ BusLog::Outcome BusLog::appendEvent(LogWriter& log, StreamId id) noexcept {
         noteSkipped(id, "too large for the zone");
         return Outcome::Done;
     }
-    if (!reader_->reopens() &&
-        log.hasEnded(log.findChannel(log.hash(reader_->channel())), reader_->channel())) {
+    if (!reader_->reopens() && hasEnded(log)) {
         return Outcome::Done;
     }
     if (!render(envelope.event)) {
@@ -236,6 +235,12 @@ BusLog::Outcome BusLog::appendEvent(LogWriter& log, StreamId id) noexcept {
     }
     zone_->counters->repairs.add(reader_->replaced());
     return append(log, id, envelope.ends);
+}
+
+// Whether the channel of the entry has ended.
+bool BusLog::hasEnded(LogWriter& log) const noexcept {
+    const std::string_view channel = reader_->channel();
+    return log.hasEnded(log.findChannel(log.hash(channel)), channel);
 }
 
 bool BusLog::render(const Event& event) noexcept {

@@ -62,6 +62,7 @@ private:
     Outcome handle(LogWriter& log, StreamId id, const Reply& fields) noexcept;
     EntryKind read(const Reply& fields) noexcept;
     Outcome appendEvent(LogWriter& log, StreamId id) noexcept;
+    bool hasEnded(LogWriter& log) const noexcept;
     bool render(const Event& event) noexcept;
     Outcome append(LogWriter& log, StreamId id, bool isEnd) noexcept;
     void setPosition(StreamId id) noexcept;

@@ -51,12 +51,15 @@ sub is_ended ($channel, @data) {
     is $_->publish("/once?channel=$channel", 'x')->status, 409, 'nothing is taken' for @machines;
 }
 
-for my $case (['an event', 'once', []], ['with a key', 'once', ['Idempotency-Key' => 'k']], ['a body', 'lines', []], ['a batch', 'batch', []]) {
-    my ($name, $path, $headers) = @$case;
+for my $case (
+    ['an event', 'once', []], ['with a key', 'once', ['Idempotency-Key' => 'k']],
+    ['a body', 'lines', []], ['a batch', 'batch', []], ['a body and its end', 'lines', [], '&end'],
+) {
+    my ($name, $path, $headers, $argument) = (@$case, '');
     subtest $name => sub {
         my $channel = $name =~ tr/a-z/-/csr;
         my ($publisher) = after_the_end($channel, sub ($on) {
-            my $request = $one->request(POST => "/$path?channel=$channel", body => "late\n", headers => $headers, on => $on);
+            my $request = $one->request(POST => "/$path?channel=$channel$argument", body => "late\n", headers => $headers, on => $on);
             wait_until(sub { grep { ($_->[1]{data} // '') =~ /^late/ && $_->[1]{channel} eq $channel } $redis->entries('s') }, 'it in the stream');
             return $request;
         });
@@ -68,6 +71,7 @@ for my $case (['an event', 'once', []], ['with a key', 'once', ['Idempotency-Key
 subtest 'a body that stays open' => sub {
     my $open = $one->stream('/lines?channel=open');
     $open->feed("zero\n");
+    is $two->subscribe('/sub?channel=open', cursor => '0-0')->next_event->{data}, 'zero', 'its first event';
     my ($told) = after_the_end('open', sub ($on) {
         $open->feed("late\n");
         return;
@@ -76,6 +80,17 @@ subtest 'a body that stays open' => sub {
     wait_until(sub { $open->feed(++$number . "\n") unless $open->poll->{status}; $open->{status} }, 'its publisher to be told');
     is $open->finish->status, 409, 'its publisher is told';
     is_ended('open', 'zero', 'first');
+};
+
+subtest 'an end of what has ended' => sub {
+    my $published = sub { return $one->get('/status')->json->{zones}{events}{published} };
+    my $before    = $published->();
+    $redis->command(XADD => 's', '*', channel => 'twice', data => 'first');
+    $redis->command(XADD => 's', '*', channel => 'twice', end => 1) for 1, 2;
+    my $last = $one->publish('/pub?channel=after', 'x')->json->{id};
+    wait_until(sub { ($one->get('/pub?channel=after')->json->{last_id} // '') eq $last }, 'all of it');
+    is $published->() - $before, 3, 'is none';
+    is_ended('twice', 'first');
 };
 
 subtest 'a program' => sub {
