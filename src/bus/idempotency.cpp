@@ -156,15 +156,9 @@ bool readNumber(std::string_view digits, uint64_t& number) noexcept {
 
 bool readRecord(std::string_view kind, std::string_view value, RequestRecord& record) noexcept {
     using Kind = RequestRecord::Kind;
-    if (kind == "published") {
+    if (kind == "published" || kind == "newest") {
         const std::optional<StreamId> id = parseStreamId(value);
-        record.kind = Kind::Published;
-        record.id = id.value_or(StreamId{});
-        return id.has_value();
-    }
-    if (kind == "newest") {
-        record.kind = Kind::Newest;
-        const std::optional<StreamId> id = parseStreamId(value);
+        record.kind = kind == "newest" ? Kind::Newest : Kind::Published;
         record.id = id.value_or(StreamId{});
         return id.has_value();
     }
