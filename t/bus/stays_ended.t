@@ -72,7 +72,7 @@ subtest 'a body that stays open' => sub {
     my $open = $one->stream('/lines?channel=open');
     $open->feed("zero\n");
     is $two->subscribe('/sub?channel=open', cursor => '0-0')->next_event->{data}, 'zero', 'its first event';
-    my ($told) = after_the_end('open', sub ($on) {
+    after_the_end('open', sub ($on) {
         $open->feed("late\n");
         return;
     });
